@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+# mpsample: a kernel-assisted memory profiler. `make help` lists targets and options.
+
+O       ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= gcc
+CLANG   ?= clang
+DEBUG   ?=
+SAN     ?=
+
+VERSION := 0.1.0
+ARCH    := $(shell uname -m)
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+BPF_ARCH := $(if $(filter aarch64,$(ARCH)),arm64,x86)
+
+WARN    := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CFLAGS  ?= $(if $(DEBUG),-O0 -g3,-O2 -g)
+CPPFLAGS += -I. -D_GNU_SOURCE -DMP_VERSION='"$(VERSION)"'
+MP_CFLAGS := -std=gnu11 -fno-omit-frame-pointer $(WARN) $(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+MP_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN))
+LIBS    := -lbpf -lelf -lsqlite3 -linih -l:libiberty.a -llzma -lpfm $(if $(filter x86_64,$(ARCH)),-lZydis) -lm
+
+SRC     := mpsample.c $(wildcard sampler/*.c symbolize/*.c store/*.c analysis/*.c)
+BPF_SRC := $(filter %.bpf.c,$(SRC))
+SRC     := $(filter-out %.bpf.c,$(SRC))
+SQL     := $(sort $(wildcard sql/*.sql sql/*/*.sql))
+PROFILES := $(sort $(wildcard sampler/profiles/*.ini))
+
+OBJ     := $(SRC:%.c=$(O)/obj/%.o) $(O)/obj/embedded.o $(BPF_SRC:%.bpf.c=$(O)/obj/%.bpfobj.o)
+LIB_OBJ := $(filter-out $(O)/obj/mpsample.o,$(OBJ))
+
+.PHONY: all help deps deps-build deps-check deps-all demo check check-all check-unit check-run bench lint format install uninstall clean
+.DELETE_ON_ERROR:
+
+all: $(O)/mpsample
+
+include tests/tests.mk
+
+help:
+	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
+
+#: Targets
+#:   make              build $(O)/mpsample (no installation, no root)
+#:   make demo         install what is missing, build, and profile the example matching engine for 20 s
+#:   make check        install what is missing, build, run all tests that the core needs
+#:   make check-all    the same with the optional runtimes and allocators installed
+#:   make bench        measure overhead, as ratios in one run
+#:   make lint         clang-format check and cppcheck
+#:   make format       let clang-format rewrite the sources
+#:   make deps         install the Debian packages that build and demo need (deps-check: and the tests)
+#:   make install      PREFIX=/usr/local DESTDIR=
+#:   make clean
+#: Options
+#:   O=DIR             build into DIR instead of build
+#:   DEBUG=1           no optimization, full debug information
+#:   SAN=LIST          -fsanitize=LIST: address,undefined or thread (use with its own O=)
+#:   WERROR=1          warnings are errors
+#:   V=1               show the commands
+
+Q := $(if $(V),,@)
+say = @printf '  %-5s %s\n' $(1) $(2)
+
+$(O)/mpsample: $(OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(MP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# BPF programs: compiled by clang, carried in the binary. The UAPI headers are libc's, not the kernel's.
+$(O)/obj/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. -idirafter /usr/include/$(MULTIARCH) \
+		-Wall -Wextra $(if $(WERROR),-Werror) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+$(O)/obj/%.bpfobj.o: $(O)/obj/%.bpf.o
+	$(Q)printf '.section .rodata\n.balign 8\n.global mp_bpf_%s, mp_bpf_%s_end\nmp_bpf_%s: .incbin "%s"\nmp_bpf_%s_end:\n.section .note.GNU-stack,"",%%progbits\n' \
+		$(notdir $*) $(notdir $*) $(notdir $*) $< $(notdir $*) | $(CC) -c -x assembler -o $@ -
+
+# SQL and profiles: text in the tree, string constants in the binary (store/embed.h).
+$(O)/gen/embedded.c: $(SQL) $(PROFILES) Makefile
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q){ printf '#include "store/embed.h"\n\nconst struct mp_embedded mp_embedded_files[] = {\n'; \
+	for f in $(SQL) $(PROFILES); do printf '{"%s",\n' $$f; sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $$f; printf '},\n'; done; \
+	printf '{0, 0},\n};\n'; } > $@
+
+$(O)/obj/embedded.o: $(O)/gen/embedded.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+clean:
+	rm -rf $(O)
+
+-include $(OBJ:.o=.d) $(BPF_SRC:%.c=$(O)/obj/%.d)

@@ -1,0 +1,168 @@
+-- SPDX-License-Identifier: MIT
+-- The session database, schema version 1 (PRAGMA user_version). Changes only add.
+--
+-- Tables are private to mpsample; scripts read the views (sql/views/), which stay as they are.
+-- All times (`_ns`) are nanoseconds of CLOCK_MONOTONIC, the session clock; `clock` maps them to wall time.
+-- Addresses are the target's, as signed 64-bit integers.
+
+CREATE TABLE session (          -- what was recorded, how, and on what: see v_session for the keys
+  key   TEXT PRIMARY KEY,
+  value TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE clock (            -- the session clock against wall time, a row a second
+  mono_ns INTEGER PRIMARY KEY,
+  real_ns INTEGER NOT NULL
+) STRICT;
+
+-- Constants of the format, so that no reader needs more than SQL.
+
+CREATE TABLE op (
+  op_id INTEGER PRIMARY KEY,
+  name  TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE size_class (
+  size_class INTEGER PRIMARY KEY,
+  lo_bytes   INTEGER NOT NULL,
+  hi_bytes   INTEGER NOT NULL   -- inclusive
+) STRICT;
+
+CREATE TABLE bucket (
+  bucket INTEGER PRIMARY KEY,
+  lo_ns  INTEGER NOT NULL,
+  hi_ns  INTEGER NOT NULL       -- inclusive
+) STRICT;
+
+-- The target.
+
+CREATE TABLE thread (
+  thread_id INTEGER PRIMARY KEY,
+  tid       INTEGER NOT NULL,
+  comm      TEXT,
+  start_ns  INTEGER,
+  end_ns    INTEGER             -- NULL: alive at the end
+) STRICT;
+
+CREATE TABLE module (           -- executable mappings
+  module_id   INTEGER PRIMARY KEY,
+  path        TEXT NOT NULL,
+  build_id    TEXT,             -- lower-case hex
+  start_addr  INTEGER NOT NULL,
+  end_addr    INTEGER NOT NULL, -- exclusive
+  file_offset INTEGER NOT NULL,
+  t_ns        INTEGER NOT NULL  -- mapped at, or first seen
+) STRICT;
+
+CREATE TABLE probe (            -- what the uprobe plane put into the target
+  probe_id  INTEGER PRIMARY KEY,
+  op_id     INTEGER NOT NULL,
+  function  TEXT NOT NULL,
+  module    TEXT NOT NULL,
+  allocator TEXT NOT NULL,
+  file_offset INTEGER NOT NULL,
+  skipped_bytes INTEGER NOT NULL -- from the function's entry to the probed instruction
+) STRICT;
+
+CREATE TABLE frame (            -- a code address of a stack; names are filled in when the recording ends
+  frame_id  INTEGER PRIMARY KEY,
+  addr      INTEGER NOT NULL,
+  module    TEXT,
+  offset    INTEGER,            -- from the function's start; from the module's base where no function is known
+  function  TEXT,
+  file      TEXT,
+  line      INTEGER,
+  quality   INTEGER NOT NULL DEFAULT 0 -- rank of the source of the name, see symbolize/symbolize.h
+) STRICT;
+
+CREATE TABLE stack (
+  stack_id INTEGER PRIMARY KEY,
+  site     TEXT                 -- the first frame outside the allocator and its wrappers
+) STRICT;
+
+CREATE TABLE stack_frame (      -- depth 0 is the caller of the allocator
+  stack_id INTEGER NOT NULL,
+  depth    INTEGER NOT NULL,
+  frame_id INTEGER NOT NULL,
+  PRIMARY KEY (stack_id, depth)
+) STRICT, WITHOUT ROWID;
+
+-- Every call, counted.
+
+CREATE TABLE latency (          -- exact: every call of a slot by operation, size class and duration bucket
+  slot_ns    INTEGER NOT NULL,  -- start of the slot
+  op_id      INTEGER NOT NULL,
+  size_class INTEGER NOT NULL,
+  bucket     INTEGER NOT NULL,
+  calls      INTEGER NOT NULL,
+  PRIMARY KEY (slot_ns, op_id, size_class, bucket)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE latency_sum (      -- exact: what buckets cannot give
+  slot_ns    INTEGER NOT NULL,
+  op_id      INTEGER NOT NULL,
+  size_class INTEGER NOT NULL,
+  calls      INTEGER NOT NULL,
+  bytes      INTEGER NOT NULL,
+  sum_ns     INTEGER NOT NULL,
+  max_ns     INTEGER NOT NULL,
+  PRIMARY KEY (slot_ns, op_id, size_class)
+) STRICT, WITHOUT ROWID;
+
+-- Some calls, kept as rows.
+
+CREATE TABLE call (
+  call_id    INTEGER PRIMARY KEY,
+  t_ns       INTEGER NOT NULL,  -- start of the call
+  tid        INTEGER NOT NULL,
+  op_id      INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  addr       INTEGER NOT NULL,  -- the block returned; the block handed in for free and delete
+  dur_ns     INTEGER NOT NULL,  -- the plane's floor is subtracted
+  kept       INTEGER NOT NULL,  -- 1 outlier, 2 sample, 3 full
+  weight     INTEGER NOT NULL,  -- how many calls the row stands for
+  stack_id   INTEGER            -- NULL: no stack was taken
+) STRICT;
+
+CREATE TABLE kernel_event (
+  event_id INTEGER PRIMARY KEY,
+  t_ns     INTEGER NOT NULL,
+  tid      INTEGER NOT NULL,
+  kind     TEXT NOT NULL,       -- minor_fault major_fault off_cpu migration
+  dur_ns   INTEGER,             -- NULL: not known
+  addr     INTEGER,             -- the faulting address; the new CPU of a migration
+  ip       INTEGER              -- the faulting instruction
+) STRICT;
+
+CREATE TABLE counter (          -- exact counts by slot, also of events that were not kept as rows
+  slot_ns INTEGER NOT NULL,
+  name    TEXT NOT NULL,
+  value   INTEGER NOT NULL,
+  PRIMARY KEY (slot_ns, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE mark (             -- things that happened in the target or to the recording: exec, fork, exit, ...
+  mark_id INTEGER PRIMARY KEY,
+  t_ns    INTEGER NOT NULL,
+  tid     INTEGER,
+  name    TEXT NOT NULL,
+  detail  TEXT
+) STRICT;
+
+-- How far all this can be trusted, and what it cost.
+
+CREATE TABLE loss (
+  loss_id INTEGER PRIMARY KEY,
+  t_ns    INTEGER NOT NULL,     -- end of the interval in which it was lost
+  source  TEXT NOT NULL,        -- the buffer or limit that dropped it
+  what    TEXT NOT NULL,        -- calls (missing in every figure) | rows (counted, not kept) | events
+  lost    INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE overhead (
+  slot_ns INTEGER NOT NULL,
+  plane   TEXT NOT NULL,
+  events  INTEGER NOT NULL,     -- probe hits or kernel events handled
+  cost_ns INTEGER NOT NULL,     -- their CPU time in the target: events x the cost calibrated at start
+  PRIMARY KEY (slot_ns, plane)
+) STRICT, WITHOUT ROWID;

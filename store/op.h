@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+#ifndef MP_STORE_OP_H
+#define MP_STORE_OP_H
+
+/*
+ * The operations that are recorded: what the allocation family offers a program. The numbers are stored in
+ * sessions (table `op` maps them to names): never renumber, only add.
+ *
+ * MP_OPS(X): X(NAME, "name", size, ptr) where size and ptr name the call's arguments as a mask of 1-based
+ * positions: the size in bytes is the product of the `size` arguments; `ptr` is the block handed in.
+ */
+#define MP_ARG(n) (1u << (n))
+
+#define MP_OPS(X)                                                                                                      \
+	X(MALLOC, "malloc", MP_ARG(1), 0)                                                                              \
+	X(CALLOC, "calloc", MP_ARG(1) | MP_ARG(2), 0)                                                                  \
+	X(REALLOC, "realloc", MP_ARG(2), MP_ARG(1))                                                                    \
+	X(REALLOCARRAY, "reallocarray", MP_ARG(2) | MP_ARG(3), MP_ARG(1))                                              \
+	X(FREE, "free", 0, MP_ARG(1))                                                                                  \
+	X(POSIX_MEMALIGN, "posix_memalign", MP_ARG(3), MP_ARG(1))                                                      \
+	X(ALIGNED_ALLOC, "aligned_alloc", MP_ARG(2), 0)                                                                \
+	X(MEMALIGN, "memalign", MP_ARG(2), 0)                                                                          \
+	X(VALLOC, "valloc", MP_ARG(1), 0)                                                                              \
+	X(PVALLOC, "pvalloc", MP_ARG(1), 0)                                                                            \
+	X(NEW, "new", MP_ARG(1), 0)                                                                                    \
+	X(DELETE, "delete", 0, MP_ARG(1))
+
+enum mp_op {
+#define MP_OP_ENUM(NAME, name, size, ptr) MP_OP_##NAME,
+	MP_OPS(MP_OP_ENUM)
+#undef MP_OP_ENUM
+	    MP_OP_COUNT
+};
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_STORE_SESSION_H
+#define MP_STORE_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/err.h"
+
+struct sqlite3;
+
+/*
+ * A session: one recording in one SQLite database (sql/schema.sql, sql/views/). A session has one thread at
+ * a time. While it is recorded it is in WAL mode, and anybody may read it.
+ */
+struct mp_session;
+
+#define MP_SCHEMA_VERSION 1
+#define MP_APPLICATION_ID 0x6d707331 /* "mps1": tells a session from other SQLite files */
+
+/*
+ * Creates a session for recording. `path` must not exist unless `force`; then the old file stays as it is
+ * until mp_session_publish(). Until then the new one has a temporary name beside it, which
+ * mp_session_close() removes: a recording that fails to start leaves nothing behind and destroys nothing.
+ */
+int mp_session_create(const char *path, bool force, struct mp_session **out, struct mp_err *err);
+
+/* Gives a created session its name and begins the first transaction. */
+int mp_session_publish(struct mp_session *s, struct mp_err *err);
+
+/* Opens an existing session, read-only, and checks that it is one and has a schema this version reads. */
+int mp_session_open(const char *path, struct mp_session **out, struct mp_err *err);
+
+/* The database, for queries. Owned by the session. */
+struct sqlite3 *mp_session_db(struct mp_session *s);
+
+/* The path as the user gave it. Owned by the session. */
+const char *mp_session_path(const struct mp_session *s);
+
+/* Sets a key of table `session`. */
+int mp_session_set(struct mp_session *s, struct mp_err *err, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Makes all rows so far visible to readers and safe from the recorder's death, and goes on. */
+int mp_session_commit(struct mp_session *s, struct mp_err *err);
+
+/* Commits and closes. Frees `s` in any case. NULL is allowed. */
+int mp_session_close(struct mp_session *s, struct mp_err *err);
+
+#endif
