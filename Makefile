@@ -75,7 +75,7 @@ $(O)/obj/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)
 	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. -idirafter /usr/include/$(MULTIARCH) \
-		-Wall -Wextra $(if $(WERROR),-Werror) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+		-Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 $(O)/obj/%.bpfobj.o: $(O)/obj/%.bpf.o
 	$(Q)printf '.section .rodata\n.balign 8\n.global mp_bpf_%s, mp_bpf_%s_end\nmp_bpf_%s: .incbin "%s"\nmp_bpf_%s_end:\n.section .note.GNU-stack,"",%%progbits\n' \

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Tests: unit tests (Criterion, one binary a module), target programs, and black-box tests over them.
 
+include tests/targets.mk
+
 UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(O)/tests/unit/%)
 

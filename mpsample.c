@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* The front door: the table of commands, nothing else. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sampler/cmd_record.h"
+#include "store/cmd_query.h"
+
+static const struct command {
+	const char *name, *purpose;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+    {"record", "record a live process, or a command from its start", mp_cmd_record},
+    {"query", "ask a recording in SQL, read-only", mp_cmd_query},
+};
+
+static const size_t n_commands = sizeof(commands) / sizeof(*commands);
+
+static void usage(FILE *out)
+{
+	fprintf(out, "mpsample " MP_VERSION ": a memory profiler for low-latency processes\n\nusage: mpsample COMMAND ...\n\n");
+	for (size_t i = 0; i < n_commands; i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].purpose);
+	fprintf(out, "\nmpsample COMMAND --help tells more.\n");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return 2;
+	}
+	for (size_t i = 0; i < n_commands; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return 0;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("mpsample " MP_VERSION);
+		return 0;
+	}
+	fprintf(stderr, "mpsample: no command '%s'; mpsample --help lists them\n", argv[1]);
+	return 2;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/cmd_record.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sampler/recorder.h"
+
+#define USAGE                                                                                                          \
+	"usage: mpsample record [options] -p PID\n"                                                                    \
+	"       mpsample record [options] -- COMMAND [ARGUMENT]...\n"                                                  \
+	"\n"                                                                                                           \
+	"Records the allocations of a process into a session database: every call is counted, slow and sampled\n"     \
+	"calls are kept as rows with their stacks, page faults and context switches beside them.\n"                   \
+	"\n"                                                                                                           \
+	"  -p, --pid PID           the process\n"                                                                      \
+	"  -o, --output FILE       the session database (default mpsample.db)\n"                                       \
+	"      --force             overwrite FILE\n"                                                                   \
+	"  -d, --duration SECONDS  end after so long (default: at Ctrl-C, SIGTERM, or the target's end)\n"             \
+	"      --keep-over NS      keep every call of this duration or more (default: about the slowest 0.1 %)\n"      \
+	"      --sample-every N    keep one in N of the others, drawn at random (default: about 250 a second; 0: none)\n" \
+	"      --full              keep every call\n"                                                                  \
+	"      --stack off|fp      stacks of kept calls, by frame pointers (default fp)\n"                             \
+	"      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default auto)\n"        \
+	"      --plane auto|uprobe, --probe auto|all\n"                                                                \
+	"                          what records, and which calls; this version has the one choice each\n"              \
+	"  -h, --help\n"
+
+enum {
+	OPT_FORCE = 256,
+	OPT_KEEP_OVER,
+	OPT_SAMPLE_EVERY,
+	OPT_FULL,
+	OPT_STACK,
+	OPT_BACKEND,
+	OPT_PLANE,
+	OPT_PROBE,
+};
+
+static const struct option long_options[] = {
+    {"pid", required_argument, NULL, 'p'},
+    {"output", required_argument, NULL, 'o'},
+    {"force", no_argument, NULL, OPT_FORCE},
+    {"duration", required_argument, NULL, 'd'},
+    {"keep-over", required_argument, NULL, OPT_KEEP_OVER},
+    {"sample-every", required_argument, NULL, OPT_SAMPLE_EVERY},
+    {"full", no_argument, NULL, OPT_FULL},
+    {"stack", required_argument, NULL, OPT_STACK},
+    {"backend", required_argument, NULL, OPT_BACKEND},
+    {"plane", required_argument, NULL, OPT_PLANE},
+    {"probe", required_argument, NULL, OPT_PROBE},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+/* A whole number in [min, max]. */
+static int parse_number(const char *option, const char *text, int64_t min, int64_t max, int64_t *out, struct mp_err *err)
+{
+	char *end;
+
+	errno = 0;
+	long long v = strtoll(text, &end, 10);
+	if (end == text || *end || errno || v < min || v > max)
+		return mp_err_set(err, EINVAL, "%s: '%s' is not a whole number from %lld to %lld", option, text,
+		    (long long)min, (long long)max);
+	*out = v;
+	return 0;
+}
+
+static int parse_seconds(const char *text, int64_t *out_ns, struct mp_err *err)
+{
+	char *end;
+	double s = strtod(text, &end);
+
+	/* NaN fails every comparison. */
+	if (end == text || *end || !(s > 0 && s <= 1e9))
+		return mp_err_set(err, EINVAL, "-d: '%s' is not a number of seconds above 0", text);
+	*out_ns = (int64_t)(s * 1e9);
+	return *out_ns ? 0 : mp_err_set(err, EINVAL, "-d: '%s' is less than a nanosecond", text);
+}
+
+/* One of two words; the first is true. */
+static int parse_choice(const char *option, const char *text, const char *yes, const char *no, bool *out, struct mp_err *err)
+{
+	if (strcmp(text, yes) && strcmp(text, no))
+		return mp_err_set(err, EINVAL, "%s: '%s' is neither %s nor %s in this version", option, text, yes, no);
+	*out = !strcmp(text, yes);
+	return 0;
+}
+
+static int take_option(int opt, const char *arg, struct mp_record_options *o, struct mp_err *err)
+{
+	bool unused;
+	int64_t pid;
+	int ret;
+
+	switch (opt) {
+	case 'p':
+		ret = parse_number("-p", arg, 1, INT32_MAX, &pid, err);
+		o->pid = ret ? 0 : (pid_t)pid;
+		return ret;
+	case 'o':
+		o->output = arg;
+		return 0;
+	case 'd':
+		return parse_seconds(arg, &o->duration_ns, err);
+	case OPT_FORCE:
+		o->force = true;
+		return 0;
+	case OPT_KEEP_OVER:
+		return parse_number("--keep-over", arg, 0, INT64_MAX, &o->keep_over_ns, err);
+	case OPT_SAMPLE_EVERY:
+		return parse_number("--sample-every", arg, 0, UINT32_MAX, &o->sample_every, err);
+	case OPT_FULL:
+		o->full = true;
+		return 0;
+	case OPT_STACK:
+		return parse_choice("--stack", arg, "fp", "off", &o->stack, err);
+	case OPT_BACKEND:
+		return mp_backend_parse(arg, &o->backend, err);
+	case OPT_PLANE:
+		return parse_choice("--plane", arg, "auto", "uprobe", &unused, err);
+	case OPT_PROBE:
+		return parse_choice("--probe", arg, "auto", "all", &unused, err);
+	default:
+		return mp_err_set(err, EINVAL, "see mpsample record --help");
+	}
+}
+
+static int usage_error(const struct mp_err *err)
+{
+	fprintf(stderr, "mpsample: %s\n", err->text);
+	return 2;
+}
+
+static void join(int argc, char **argv, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = 0;
+	for (int i = 0; i < argc && n < size; i++) {
+		int more = snprintf(buf + n, size - n, "%s%s", i ? " " : "", argv[i]);
+		n += more > 0 ? (size_t)more : 0;
+	}
+}
+
+int mp_cmd_record(int argc, char **argv)
+{
+	struct mp_record_options o = {
+	    .output = "mpsample.db", .stack = true, .keep_over_ns = -1, .sample_every = -1};
+	struct mp_err err;
+	char text[4096];
+	int opt;
+
+	join(argc, argv, text, sizeof(text));
+	o.options_text = text;
+	/* "+": options end with the first other word, which belongs to the command. */
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+:p:o:d:h", long_options, NULL)) != -1) {
+		if (opt == 'h') {
+			fputs(USAGE, stdout);
+			return 0;
+		}
+		if (opt == '?' || opt == ':') {
+			mp_err_set(&err, EINVAL, "%s %s; see mpsample record --help", argv[optind - 1],
+			    opt == ':' ? "wants a value" : "is no option of record");
+			return usage_error(&err);
+		}
+		if (take_option(opt, optarg, &o, &err))
+			return usage_error(&err);
+	}
+	if (o.pid && optind < argc) {
+		mp_err_set(&err, EINVAL, "both -p %d and a command (%s): record one of them", o.pid, argv[optind]);
+		return usage_error(&err);
+	}
+	if (!o.pid && optind == argc) {
+		mp_err_set(&err, EINVAL, "record what? give -p PID or -- COMMAND; see mpsample record --help");
+		return usage_error(&err);
+	}
+	o.command = argv + optind;
+	if (mp_record(&o, &err)) {
+		fprintf(stderr, "mpsample: %s\n", err.text);
+		return 1;
+	}
+	return 0;
+}

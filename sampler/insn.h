@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_INSN_H
+#define MP_SAMPLER_INSN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Machine code, as far as placing a probe needs it. The bytes are the target's and hostile; nothing outside
+ * [code, code + n) is read. Pure functions; any thread. x86-64 by Zydis; on other machines probes stand at the
+ * entry, which their kernels emulate or step cheaply.
+ */
+
+/*
+ * How many bytes after a function's entry its probe should stand: at the first instruction that the kernel
+ * emulates (nop, push, jmp rel, jcc, call rel32), which costs a tenth of a single-stepped one. Only
+ * instructions are skipped that leave the stack pointer and the argument registers alone, are no jumps
+ * and no jump targets: else the return probe would read another stack slot, or calls would go by unseen.
+ * 0 where no such place exists.
+ *
+ * `code` is the whole function, as far as it is known.
+ */
+unsigned int mp_insn_placement(const unsigned char *code, size_t n);
+
+/*
+ * Calls `fn` with each address that the function at `vaddr` calls or jumps to directly and that lies outside it:
+ * its callees and tail calls. Stops when `fn` returns non-zero and returns that.
+ */
+int mp_insn_each_call(
+    const unsigned char *code, size_t n, uint64_t vaddr, int (*fn)(void *ctx, uint64_t callee), void *ctx);
+
+/*
+ * The slot through which a stub (PLT entry) jumps: the address that the indirect jump within its first
+ * instructions reads. 0 if it is no such stub.
+ */
+uint64_t mp_insn_stub_slot(const unsigned char *code, size_t n, uint64_t vaddr);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/latency.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/append.h"
+
+/* One (operation, size class) over all shards. */
+struct series {
+	bool touched; /* since the last flush */
+	struct mp_latency_sum sum;
+	uint32_t pending[MP_HIST_BUCKETS]; /* since the last flush */
+};
+
+struct mp_latency {
+	struct mp_hist_view view;
+	struct mp_hist *seen[MP_MAX_SHARDS * MP_HIST_BLOCKS]; /* last state of each block; NULL: never used */
+	struct series *series[MP_HIST_BLOCKS];                  /* NULL: never used */
+	uint64_t calls[MP_OP_COUNT];
+	uint32_t recent[MP_OP_COUNT][MP_HIST_BUCKETS];
+};
+
+struct mp_latency *mp_latency_new(const struct mp_hist_view *view)
+{
+	struct mp_latency *l = calloc(1, sizeof(*l));
+
+	if (l)
+		l->view = *view;
+	return l;
+}
+
+void mp_latency_free(struct mp_latency *l)
+{
+	if (!l)
+		return;
+	for (size_t i = 0; i < MP_MAX_SHARDS * MP_HIST_BLOCKS; i++)
+		free(l->seen[i]);
+	for (size_t i = 0; i < MP_HIST_BLOCKS; i++)
+		free(l->series[i]);
+	free(l);
+}
+
+static void take_sums(struct mp_hist *now, struct mp_hist *seen, struct mp_latency_sum *sum)
+{
+	uint64_t bytes = __atomic_load_n(&now->bytes, __ATOMIC_RELAXED);
+	uint64_t sum_ns = __atomic_load_n(&now->sum_ns, __ATOMIC_RELAXED);
+	uint64_t max_ns = __atomic_exchange_n(&now->max_ns, 0, __ATOMIC_RELAXED);
+
+	sum->bytes += bytes - seen->bytes;
+	sum->sum_ns += sum_ns - seen->sum_ns;
+	if (max_ns > sum->max_ns)
+		sum->max_ns = max_ns;
+	seen->bytes = bytes;
+	seen->sum_ns = sum_ns;
+}
+
+/*
+ * A call adds to `calls` last: a block whose `calls` stands still may be skipped, and a call of which only a
+ * part is seen yet is completed with the next change. The number of calls is the sum of the buckets, so that
+ * the two can never disagree in the database.
+ */
+static void take_block(struct mp_latency *l, unsigned int op, struct series *s, struct mp_hist *now, struct mp_hist *seen)
+{
+	seen->calls = __atomic_load_n(&now->calls, __ATOMIC_ACQUIRE);
+	take_sums(now, seen, &s->sum);
+
+	for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++) {
+		uint32_t count = __atomic_load_n(&now->bucket[b], __ATOMIC_RELAXED);
+		uint32_t more = count - seen->bucket[b]; /* modulo 2^32, as the counter */
+		if (!more)
+			continue;
+		seen->bucket[b] = count;
+		s->pending[b] += more;
+		s->sum.calls += more;
+		l->calls[op] += more;
+		l->recent[op][b] += more;
+	}
+	s->touched = true;
+}
+
+void mp_latency_poll(struct mp_latency *l, bool final)
+{
+	for (unsigned int shard = 0; shard < l->view.shards; shard++) {
+		for (unsigned int block = 0; block < MP_OP_CALIBRATE * MP_SIZE_CLASSES; block++) {
+			size_t i = (size_t)shard * MP_HIST_BLOCKS + block;
+			struct mp_hist *now = &l->view.blocks[i];
+			uint32_t calls = __atomic_load_n(&now->calls, __ATOMIC_ACQUIRE);
+
+			if (l->seen[i] ? !final && calls == l->seen[i]->calls : !calls)
+				continue;
+			if (!l->seen[i] && !(l->seen[i] = calloc(1, sizeof(*l->seen[i]))))
+				continue; /* out of memory: nothing is lost, the next poll finds it again */
+			if (!l->series[block] && !(l->series[block] = calloc(1, sizeof(*l->series[block]))))
+				continue;
+			take_block(l, block / MP_SIZE_CLASSES, l->series[block], now, l->seen[i]);
+		}
+	}
+}
+
+static int flush_series(struct series *s, struct mp_session *session, int64_t slot_ns, unsigned int block, struct mp_err *err)
+{
+	unsigned int op = block / MP_SIZE_CLASSES, class = block % MP_SIZE_CLASSES;
+	int ret = mp_append_latency_sum(session, slot_ns, op, class, &s->sum, err);
+
+	for (unsigned int b = 0; !ret && b < MP_HIST_BUCKETS; b++) {
+		if (!s->pending[b])
+			continue;
+		ret = mp_append_latency(session, slot_ns, op, class, b, s->pending[b], err);
+		s->pending[b] = 0;
+	}
+	s->sum = (struct mp_latency_sum){0};
+	s->touched = false;
+	return ret;
+}
+
+int mp_latency_flush(struct mp_latency *l, struct mp_session *session, int64_t slot_ns, struct mp_err *err)
+{
+	for (unsigned int block = 0; block < MP_HIST_BLOCKS; block++) {
+		struct series *s = l->series[block];
+		if (!s || !s->touched)
+			continue;
+		int ret = flush_series(s, session, slot_ns, block, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+uint64_t mp_latency_calls(const struct mp_latency *l, unsigned int op)
+{
+	return l->calls[op];
+}
+
+uint64_t mp_latency_calls_all(const struct mp_latency *l)
+{
+	uint64_t all = 0;
+
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+		all += l->calls[op];
+	return all;
+}
+
+/* Nearest rank: the smallest bucket that a share `q` of the calls lies in or below. */
+static uint64_t quantile(const uint32_t *buckets, uint64_t calls, double q)
+{
+	uint64_t rank = (uint64_t)ceil(q * (double)calls), below = 0;
+
+	for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++) {
+		below += buckets[b];
+		if (below && below >= rank)
+			return mp_hist_hi_ns(b);
+	}
+	return 0;
+}
+
+uint64_t mp_latency_recent_calls(const struct mp_latency *l, unsigned int op)
+{
+	uint64_t calls = 0;
+
+	for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++)
+		calls += l->recent[op][b];
+	return calls;
+}
+
+uint64_t mp_latency_recent_quantile(const struct mp_latency *l, unsigned int op, double q)
+{
+	return quantile(l->recent[op], mp_latency_recent_calls(l, op), q);
+}
+
+void mp_latency_fade(struct mp_latency *l)
+{
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+		for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++)
+			l->recent[op][b] /= 2;
+}
+
+static struct mp_hist *calibration_block(const struct mp_hist_view *view, unsigned int shard)
+{
+	return &view->blocks[(size_t)shard * MP_HIST_BLOCKS + mp_hist_block(MP_OP_CALIBRATE, 0)];
+}
+
+uint64_t mp_latency_calibration(const struct mp_hist_view *view, uint64_t *calls)
+{
+	uint32_t buckets[MP_HIST_BUCKETS] = {0};
+
+	*calls = 0;
+	for (unsigned int shard = 0; shard < view->shards; shard++) {
+		const struct mp_hist *h = calibration_block(view, shard);
+		for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++) {
+			buckets[b] += h->bucket[b];
+			*calls += h->bucket[b];
+		}
+	}
+	return quantile(buckets, *calls, 0.5);
+}
+
+void mp_latency_calibration_reset(const struct mp_hist_view *view)
+{
+	for (unsigned int shard = 0; shard < view->shards; shard++)
+		memset(calibration_block(view, shard), 0, sizeof(struct mp_hist));
+}

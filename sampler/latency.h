@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_LATENCY_H
+#define MP_SAMPLER_LATENCY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sampler/uprobe_shared.h"
+#include "store/session.h"
+
+/*
+ * Reads the histograms that a capture plane keeps counting into (BPF maps, or the recorder's own memory) and
+ * turns them into differences: rows of the session for each slot, and what the recorder steers by.
+ * One thread; the writers go on meanwhile.
+ */
+struct mp_latency;
+
+/* Shards of MP_HIST_BLOCKS histograms each, which the plane adds to atomically. */
+struct mp_hist_view {
+	struct mp_hist *blocks;
+	unsigned int shards;
+};
+
+struct mp_latency *mp_latency_new(const struct mp_hist_view *view);
+void mp_latency_free(struct mp_latency *l);
+
+/* Takes in what was counted since the last call. To be called at least once per 2^32 calls of the target, and
+ * once with `final` when the plane has stopped: then every block is read, whether it seems changed or not. */
+void mp_latency_poll(struct mp_latency *l, bool final);
+
+/* Writes what was taken in since the last flush as the slot that began at `slot_ns`. */
+int mp_latency_flush(struct mp_latency *l, struct mp_session *session, int64_t slot_ns, struct mp_err *err);
+
+/* All calls of an operation since the beginning. */
+uint64_t mp_latency_calls(const struct mp_latency *l, unsigned int op);
+uint64_t mp_latency_calls_all(const struct mp_latency *l);
+
+/* The duration in ns that a share `q` (0..1) of the recent calls of `op` stays at or below: the upper end of
+ * its bucket. Recent calls fade by half with each mp_latency_fade(). 0 when there were none. */
+uint64_t mp_latency_recent_quantile(const struct mp_latency *l, unsigned int op, double q);
+uint64_t mp_latency_recent_calls(const struct mp_latency *l, unsigned int op);
+void mp_latency_fade(struct mp_latency *l);
+
+/* The median of the calibration block, and its calls; and empties it, while nothing is counted. */
+uint64_t mp_latency_calibration(const struct mp_hist_view *view, uint64_t *calls);
+void mp_latency_calibration_reset(const struct mp_hist_view *view);
+
+#endif

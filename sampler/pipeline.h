@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_PIPELINE_H
+#define MP_SAMPLER_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sampler/uprobe_shared.h"
+#include "store/session.h"
+
+/*
+ * Where the planes meet: they hand in calls, kernel events, and what happened to the target's threads and
+ * mappings; the pipeline keeps stacks once each, remembers threads and mappings, names what was seen when
+ * the recording ends, and writes it all to the session.
+ *
+ * One thread. The first failure to write is remembered, later events are then ignored, and
+ * mp_pipeline_commit() reports it: the callers in between need not look.
+ */
+struct mp_pipeline;
+
+/* `pid` is the target. The session stays the caller's. */
+struct mp_pipeline *mp_pipeline_new(struct mp_session *session, pid_t pid);
+void mp_pipeline_free(struct mp_pipeline *p);
+
+struct mp_call_event {
+	pid_t tid;
+	unsigned int op, kept, weight; /* enum mp_op, enum mp_kept */
+	int64_t t_ns, dur_ns;
+	uint64_t size_bytes, addr;
+	const uint64_t *ip; /* return addresses, the allocator's caller first */
+	size_t nframes;
+};
+void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e);
+
+/* `dur_ns` < 0: not known. */
+void mp_pipeline_kernel_event(struct mp_pipeline *p, enum mp_kernel_kind kind, pid_t tid, int64_t t_ns,
+    int64_t dur_ns, uint64_t addr, uint64_t ip);
+const char *mp_kernel_kind_name(enum mp_kernel_kind kind);
+
+/* A thread of the target was seen: begins it, or gives it a new name. `start_ns` is used for a new one. */
+void mp_pipeline_thread(struct mp_pipeline *p, pid_t tid, const char *comm, int64_t start_ns);
+void mp_pipeline_thread_end(struct mp_pipeline *p, pid_t tid, int64_t t_ns);
+
+/* The target mapped code. */
+void mp_pipeline_map(
+    struct mp_pipeline *p, uint64_t start, uint64_t end, uint64_t file_offset, const char *path, int64_t t_ns);
+
+void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char *name, const char *detail);
+
+/* Something was dropped: `what` is "calls", "rows" or "events" (sql/schema.sql, table loss). 0 is no loss. */
+void mp_pipeline_loss(struct mp_pipeline *p, int64_t t_ns, const char *source, const char *what, uint64_t lost);
+
+/* Makes everything so far readable. Returns the first failure since the pipeline began. */
+int mp_pipeline_commit(struct mp_pipeline *p, struct mp_err *err);
+
+/* Names all frames and sites. `is_wrapper` tells functions and modules that allocate on behalf of their
+ * caller; the site of a stack is its first frame that is none. To be called once, before the target is let go. */
+int mp_pipeline_symbolize(struct mp_pipeline *p,
+    bool (*is_wrapper)(void *ctx, const char *function, const char *module), void *ctx, struct mp_err *err);
+
+/* Totals for the last line of a recording. */
+struct mp_pipeline_totals {
+	uint64_t rows, kernel_rows, calls_lost, rows_lost, events_lost;
+	uint64_t stacks, frames;
+};
+void mp_pipeline_totals(const struct mp_pipeline *p, struct mp_pipeline_totals *out);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_RECORDER_H
+#define MP_SAMPLER_RECORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sampler/uprobe.h"
+#include "store/err.h"
+
+/*
+ * One recording from beginning to end: attaches the planes to a process, drains them into a session, steers
+ * what is kept, ends. Prints its few lines for people on stderr. Blocks; the whole process is its own (it
+ * takes SIGINT, SIGTERM and SIGHUP as the order to end).
+ */
+struct mp_record_options {
+	pid_t pid;            /* the target; 0: start `command` */
+	char *const *command; /* ends with NULL */
+	const char *output;
+	bool force;                   /* overwrite the output */
+	int64_t duration_ns;          /* 0: until a signal or the target's end */
+	enum mp_backend backend;
+	bool full;                    /* keep every call */
+	bool stack;
+	int64_t keep_over_ns;         /* < 0: adaptive, about the p99.9 of each operation */
+	int64_t sample_every;         /* < 0: adaptive, about 250 rows a second; 0: none */
+	const char *options_text;     /* the command line, for the session */
+};
+
+/* 0, or -errno with what went wrong. What was recorded up to a failure is in the session. */
+int mp_record(const struct mp_record_options *o, struct mp_err *err);
+
+#endif

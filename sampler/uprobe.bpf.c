@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: (MIT OR GPL-2.0-only)
+/*
+ * The uprobe plane inside the kernel: entry and return of the allocation functions are paired per thread,
+ * every call is counted in a histogram, and only slow, sampled or (--full) all calls become records. Beside
+ * it, page faults, time off CPU and migrations of the same process.
+ *
+ * The same source serves kernels with uprobe session programs (6.13) and those with multi-links only (6.6):
+ * the loader loads `session` or `entry` + `ret`.
+ */
+#include <linux/bpf.h>
+#include <linux/bpf_perf_event.h>
+#include <linux/ptrace.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "sampler/uprobe_shared.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+/* The few members that are used, found in the running kernel's types at load (CO-RE). */
+struct task_struct {
+	int pid;
+	int tgid;
+} __attribute__((preserve_access_index));
+
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+/* A thread's open call, its kernel-side context, and the record under construction: task storage, because a
+ * per-CPU buffer would be overwritten when the thread is preempted inside the program. */
+struct thread_state {
+	u64 entry_sp; /* stack pointer at the open call's entry; 0: none is open */
+	u64 start_ns;
+	u64 size_bytes;
+	u64 ptr;
+	u64 off_since_ns;
+	u64 fault_ns; /* start of the page fault in progress; 0: none */
+	u32 op;
+	u32 last_cpu; /* plus one; 0: not seen yet */
+	struct mp_bpf_call record;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread_state);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct mp_bpf_control);
+} control SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct mp_bpf_stats);
+} stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MP_HIST_BLOCKS); /* times the shards: set by the loader */
+	__type(key, u32);
+	__type(value, struct mp_hist);
+} hists SEC(".maps");
+
+/* The sizes are set by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} call_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} kernel_rows SEC(".maps");
+
+static __always_inline struct mp_bpf_control *get_control(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline struct mp_bpf_stats *get_stats(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&stats, &zero);
+}
+
+#define COUNT(member)                                                                                                  \
+	do {                                                                                                           \
+		struct mp_bpf_stats *st_ = get_stats();                                                                \
+		if (st_)                                                                                               \
+			__sync_fetch_and_add(&st_->member, 1);                                                         \
+	} while (0)
+
+/* The recorder drains by a timer: a wakeup per row would interrupt the target. Only a ring that is half full
+ * asks for attention. */
+static __always_inline u64 wakeup_flags(void *ring, u64 ring_bytes)
+{
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) * 2 > ring_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+/* ---- Calls ---- */
+
+/* A probe's cookie: the operation, and which arguments hold the size and the block (store/op.h). */
+static __always_inline u32 cookie_op(u64 cookie)
+{
+	return cookie & 0xff;
+}
+
+static __always_inline u64 argument(struct pt_regs *ctx, u32 n)
+{
+	return n == 1 ? PT_REGS_PARM1(ctx) : n == 2 ? PT_REGS_PARM2(ctx) : PT_REGS_PARM3(ctx);
+}
+
+static __always_inline u64 size_of(struct pt_regs *ctx, u32 mask)
+{
+	u64 size = mask ? 1 : 0;
+
+#pragma unroll
+	for (u32 n = 1; n <= 3; n++)
+		if (mask & MP_ARG(n))
+			size *= argument(ctx, n);
+	return size;
+}
+
+static __always_inline u64 ptr_of(struct pt_regs *ctx, u32 mask)
+{
+	return mask & MP_ARG(1) ? PT_REGS_PARM1(ctx) : 0;
+}
+
+/*
+ * A probed function called by another probed one (realloc(NULL) is malloc inside glibc) is part of that
+ * call, not a call of the program. It runs deeper on the same stack; how much deeper is bounded, so that a
+ * stale state (a call left by an exception) does not swallow calls made on another stack.
+ */
+#define NESTED_WITHIN_BYTES 65536
+
+static __always_inline bool is_nested(const struct thread_state *t, u64 sp)
+{
+	return t->entry_sp && sp < t->entry_sp && t->entry_sp - sp < NESTED_WITHIN_BYTES;
+}
+
+/* Returns 0 when the return is wanted. */
+static __always_inline int enter(struct pt_regs *ctx)
+{
+	struct mp_bpf_control *c = get_control();
+	if (!c || !c->enabled)
+		return 1;
+
+	struct thread_state *t =
+	    bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t) {
+		COUNT(calls_lost);
+		return 1;
+	}
+
+	u64 sp = PT_REGS_SP(ctx);
+	if (is_nested(t, sp)) {
+		COUNT(nested);
+		return 1;
+	}
+	if (t->entry_sp)
+		COUNT(unpaired);
+
+	u64 cookie = bpf_get_attach_cookie(ctx);
+	t->op = cookie_op(cookie);
+	t->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
+	t->ptr = ptr_of(ctx, (cookie >> 16) & 0xff);
+	t->entry_sp = sp;
+	t->start_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline void count_call(struct mp_bpf_control *c, u32 op, u64 size, u64 dur_ns)
+{
+	u32 shard = bpf_get_smp_processor_id() & c->shard_mask;
+	u32 class = op == MP_OP_CALIBRATE ? 0 : mp_size_class(size);
+	u32 key = shard * MP_HIST_BLOCKS + mp_hist_block(op, class);
+	struct mp_hist *h = bpf_map_lookup_elem(&hists, &key);
+	if (!h)
+		return;
+
+	u32 bucket = mp_hist_bucket(dur_ns);
+	if (bucket >= MP_HIST_BUCKETS)
+		return;
+	__sync_fetch_and_add(&h->bucket[bucket], 1);
+	__sync_fetch_and_add(&h->bytes, size);
+	__sync_fetch_and_add(&h->sum_ns, dur_ns);
+
+	/* A few tries: each that fails was beaten by a writer on another CPU of the shard. */
+	u64 seen = h->max_ns;
+	for (int i = 0; i < 4; i++) {
+		if (dur_ns <= seen)
+			break;
+		u64 now = __sync_val_compare_and_swap(&h->max_ns, seen, dur_ns);
+		if (now == seen)
+			break;
+		seen = now;
+	}
+
+	/* Last: the reader takes it as the sign that the block has changed. */
+	__sync_fetch_and_add(&h->calls, 1);
+}
+
+static __always_inline bool every(u64 *counter, u32 n)
+{
+	u64 count = __sync_fetch_and_add(counter, 1) + 1;
+	return n && count % n == 0;
+}
+
+/* 0 when the call is not kept, else enum mp_kept; sets how many calls the row stands for. */
+static __always_inline u32 keep(struct mp_bpf_control *c, u32 op, u64 dur_ns, u32 *weight)
+{
+	struct mp_bpf_stats *st = get_stats();
+
+	*weight = 1;
+	if (op >= MP_OP_COUNT || !st)
+		return 0;
+	if (dur_ns >= c->keep_over_ns[op]) {
+		if (every(&st->outliers, c->outlier_double_every))
+			c->keep_over_ns[op] *= 2;
+		return 1;
+	}
+	if (c->full)
+		return 3;
+
+	u32 one_in = c->sample_weight;
+	if (!one_in || ((u64)bpf_get_prandom_u32() * one_in) >> 32)
+		return 0;
+	if (every(&st->samples, c->double_every) && one_in < 1u << 30)
+		c->sample_weight = one_in * 2;
+	*weight = one_in;
+	return 2;
+}
+
+/* The block that a call returned. posix_memalign stores it where its first argument points. */
+static __always_inline u64 block_of(struct pt_regs *ctx, const struct thread_state *t)
+{
+	u64 addr = PT_REGS_RC(ctx);
+
+	if (t->op == MP_OP_FREE || t->op == MP_OP_DELETE)
+		return t->ptr;
+	if (t->op == MP_OP_POSIX_MEMALIGN && bpf_probe_read_user(&addr, sizeof(addr), (void *)t->ptr))
+		return 0;
+	return addr;
+}
+
+static __always_inline void emit_call(
+    struct pt_regs *ctx, const struct mp_bpf_control *c, struct thread_state *t, u32 kept, u32 weight, u64 dur_ns)
+{
+	struct mp_bpf_call *r = &t->record;
+	long stack_bytes = 0;
+
+	r->tid = (u32)bpf_get_current_pid_tgid();
+	r->op = t->op;
+	r->kept = kept;
+	r->weight = weight;
+	r->t_ns = t->start_ns;
+	r->dur_ns = dur_ns;
+	r->size_bytes = t->size_bytes;
+	r->addr = block_of(ctx, t);
+	if (c->stack)
+		stack_bytes = bpf_get_stack(ctx, r->ip, sizeof(r->ip), BPF_F_USER_STACK);
+	if (stack_bytes < 0 || stack_bytes > (long)sizeof(r->ip))
+		stack_bytes = 0;
+	r->nframes = stack_bytes / sizeof(u64);
+
+	u64 bytes = __builtin_offsetof(struct mp_bpf_call, ip) + stack_bytes;
+	if (bytes > sizeof(*r))
+		return;
+	if (bpf_ringbuf_output(&call_rows, r, bytes, wakeup_flags(&call_rows, c->call_ring_bytes)))
+		COUNT(rows_lost);
+}
+
+/* The return address is popped at a return on x86, and was never pushed elsewhere. */
+#ifdef __TARGET_ARCH_x86
+#define RETURN_POPS 8
+#else
+#define RETURN_POPS 0
+#endif
+
+static __always_inline int leave(struct pt_regs *ctx)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct mp_bpf_control *c = get_control();
+	struct thread_state *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
+
+	if (!c || !t || !t->entry_sp || PT_REGS_SP(ctx) != t->entry_sp + RETURN_POPS)
+		return 0;
+	t->entry_sp = 0;
+
+	u32 op = t->op;
+	if (op > MP_OP_COUNT)
+		return 0;
+	u64 raw = now - t->start_ns;
+	u64 dur_ns = raw > c->floor_ns ? raw - c->floor_ns : 0;
+	count_call(c, op, t->size_bytes, dur_ns);
+
+	u32 weight;
+	u32 kept = keep(c, op, dur_ns, &weight);
+	if (kept)
+		emit_call(ctx, c, t, kept, weight, dur_ns);
+	return 0;
+}
+
+SEC("kprobe")
+int session(struct pt_regs *ctx)
+{
+	return bpf_session_is_return() ? leave(ctx) : enter(ctx);
+}
+
+SEC("kprobe")
+int entry(struct pt_regs *ctx)
+{
+	enter(ctx);
+	return 0;
+}
+
+SEC("kprobe")
+int ret(struct pt_regs *ctx)
+{
+	return leave(ctx);
+}
+
+/* ---- Kernel events ---- */
+
+/* Counts an event, and keeps it when it is long or there is credit. */
+static __always_inline void emit_kernel(
+    const struct mp_bpf_control *c, u32 kind, u32 tid, u64 t_ns, u64 dur_ns, u64 addr, u64 ip)
+{
+	struct mp_bpf_stats *st = get_stats();
+	if (!st)
+		return;
+	__sync_fetch_and_add(&st->kernel_events[kind], 1);
+
+	bool is_long = dur_ns != ~0ULL && dur_ns >= c->kernel_keep_over_ns;
+	if (!is_long && __sync_fetch_and_add(&st->kernel_credit, -1) <= 0) {
+		__sync_fetch_and_add(&st->kernel_thinned, 1);
+		return;
+	}
+
+	struct mp_bpf_kernel r = {
+	    .tid = tid, .kind = kind, .t_ns = t_ns, .dur_ns = dur_ns, .addr = addr, .ip = ip};
+	if (bpf_ringbuf_output(&kernel_rows, &r, sizeof(r), wakeup_flags(&kernel_rows, c->kernel_ring_bytes)))
+		__sync_fetch_and_add(&st->kernel_rows_lost, 1);
+}
+
+static __always_inline struct mp_bpf_control *control_of_current(void)
+{
+	struct mp_bpf_control *c = get_control();
+	return c && c->enabled && bpf_get_current_pid_tgid() >> 32 == c->tgid ? c : 0;
+}
+
+static __always_inline void switch_out(struct task_struct *prev, u64 now)
+{
+	struct thread_state *t = bpf_task_storage_get(&threads, prev, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		return;
+	t->off_since_ns = now;
+	t->last_cpu = bpf_get_smp_processor_id() + 1;
+}
+
+static __always_inline void switch_in(const struct mp_bpf_control *c, struct task_struct *next, u64 now)
+{
+	struct thread_state *t = bpf_task_storage_get(&threads, next, 0, 0);
+	if (!t)
+		return;
+
+	u32 cpu = bpf_get_smp_processor_id() + 1;
+	if (t->off_since_ns)
+		emit_kernel(c, MP_KERNEL_OFF_CPU, next->pid, t->off_since_ns, now - t->off_since_ns, 0, 0);
+	if (t->last_cpu && t->last_cpu != cpu)
+		emit_kernel(c, MP_KERNEL_MIGRATION, next->pid, now, ~0ULL, cpu - 1, 0);
+	t->off_since_ns = 0;
+	t->last_cpu = cpu;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct mp_bpf_control *c = get_control();
+	if (!c || !c->enabled)
+		return 0;
+
+	bool out = prev->tgid == (int)c->tgid, in = next->tgid == (int)c->tgid;
+	if (!out && !in)
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	if (out)
+		switch_out(prev, now);
+	if (in)
+		switch_in(c, next, now);
+	return 0;
+}
+
+SEC("tp_btf/page_fault_user")
+int BPF_PROG(page_fault_user, unsigned long address)
+{
+	if (!control_of_current())
+		return 0;
+
+	struct thread_state *t =
+	    bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (t)
+		t->fault_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* The software event fires at the end of a fault: with the tracepoint above it gives the duration. */
+static __always_inline int fault(struct bpf_perf_event_data *ctx, u32 kind)
+{
+	struct mp_bpf_control *c = control_of_current();
+	if (!c)
+		return 0;
+
+	u64 now = bpf_ktime_get_ns(), start = 0;
+	struct thread_state *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
+	if (t) {
+		start = t->fault_ns;
+		t->fault_ns = 0;
+	}
+	u64 dur_ns = start ? now - start : ~0ULL;
+	emit_kernel(c, kind, (u32)bpf_get_current_pid_tgid(), start ? start : now, dur_ns, ctx->addr,
+	    PT_REGS_IP(&ctx->regs));
+	return 0;
+}
+
+SEC("perf_event")
+int minor_fault(struct bpf_perf_event_data *ctx)
+{
+	return fault(ctx, MP_KERNEL_MINOR_FAULT);
+}
+
+SEC("perf_event")
+int major_fault(struct bpf_perf_event_data *ctx)
+{
+	return fault(ctx, MP_KERNEL_MAJOR_FAULT);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/uprobe.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct mp_uprobe {
+	const struct mp_uprobe_ops *ops;
+	void *impl;
+	pid_t pid;
+	struct mp_keep keep;
+	uint64_t floor_ns, cost_ns;
+};
+
+static const struct mp_uprobe_ops *const backends[] = {&mp_uprobe_session, &mp_uprobe_multi};
+static const size_t n_backends = sizeof(backends) / sizeof(*backends);
+
+static const char *const names[] = {"auto", "session", "multi", "tracefs"};
+
+int mp_backend_parse(const char *text, enum mp_backend *out, struct mp_err *err)
+{
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!strcmp(text, names[i])) {
+			*out = (enum mp_backend)i;
+			return 0;
+		}
+	}
+	return mp_err_set(err, EINVAL, "no backend '%s': use auto, session, multi or tracefs", text);
+}
+
+const char *mp_backend_name(enum mp_backend backend)
+{
+	return names[backend];
+}
+
+/* The shape of an allocation function: it begins with a push, does little, returns. In assembly, so that it has
+ * this shape with every compiler and option; not inlined, not merged, not moved. */
+void mp_calibration_target(void);
+__asm__(".text\n"
+	".p2align 4\n"
+	".type mp_calibration_target, @function\n"
+	"mp_calibration_target:\n"
+#ifdef __x86_64__
+	"	push %rbp\n"
+	"	pop %rbp\n"
+#else
+	"	nop\n"
+#endif
+	"	ret\n"
+	".size mp_calibration_target, . - mp_calibration_target\n");
+
+/* Rounds, of which the quietest counts: whatever disturbs one makes it slower, never faster. */
+#define CALIBRATION_ROUNDS 5
+#define CALIBRATION_CALLS  2000
+
+static uint64_t thread_cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t run_calibration(void)
+{
+	uint64_t start = thread_cpu_ns();
+
+	for (int i = 0; i < CALIBRATION_CALLS; i++)
+		mp_calibration_target();
+	return thread_cpu_ns() - start;
+}
+
+static int calibration_round(struct mp_uprobe *u, uint64_t plain_ns, struct mp_err *err)
+{
+	struct mp_hist_view view = u->ops->hists(u->impl);
+	uint64_t calls;
+
+	mp_latency_calibration_reset(&view);
+	u->ops->enable(u->impl, true, 0);
+	uint64_t probed_ns = run_calibration();
+	u->ops->enable(u->impl, false, 0);
+	u->ops->drain(u->impl, NULL, 0);
+
+	uint64_t floor_ns = mp_latency_calibration(&view, &calls);
+	uint64_t cost_ns = probed_ns > plain_ns ? (probed_ns - plain_ns) / CALIBRATION_CALLS : 0;
+	if (calls != CALIBRATION_CALLS)
+		return mp_err_set(err, EIO,
+		    "backend %s saw %llu of %d calls of a function of mpsample's own: it cannot be trusted on this "
+		    "kernel, choose another with --backend",
+		    mp_backend_name(u->ops->backend), (unsigned long long)calls, CALIBRATION_CALLS);
+	if (!u->floor_ns || floor_ns < u->floor_ns)
+		u->floor_ns = floor_ns;
+	if (!u->cost_ns || cost_ns < u->cost_ns)
+		u->cost_ns = cost_ns;
+	return 0;
+}
+
+static int calibrate(struct mp_uprobe *u, struct mp_err *err)
+{
+	struct mp_probe probe;
+	struct mp_keep none = {0};
+	int ret = mp_probe_on_self(mp_calibration_target, &probe, err);
+
+	if (ret)
+		return ret;
+	memset(none.over_ns, 0xff, sizeof(none.over_ns));
+	u->ops->keep(u->impl, &none, 0);
+
+	uint64_t plain_ns = run_calibration();
+	ret = u->ops->attach(u->impl, getpid(), &probe, 1, err);
+	for (int i = 0; !ret && i < CALIBRATION_ROUNDS; i++)
+		ret = calibration_round(u, plain_ns, err);
+	u->ops->detach(u->impl);
+	return ret;
+}
+
+static int open_backend(struct mp_uprobe *u, const struct mp_uprobe_ops *ops, struct mp_err *err)
+{
+	int ret = ops->open(u->pid, &u->impl, err);
+
+	if (ret)
+		return ret;
+	u->ops = ops;
+	u->floor_ns = u->cost_ns = 0;
+	ret = calibrate(u, err);
+	if (ret)
+		ops->close(u->impl);
+	return ret;
+}
+
+/* When none works, the reason of the best is the one that helps: the later ones repeat it. */
+static int open_first_that_works(struct mp_uprobe *u, enum mp_backend want, struct mp_err *err)
+{
+	int first_failure = 0;
+
+	for (size_t i = 0; i < n_backends; i++) {
+		struct mp_err this;
+
+		if (want != MP_BACKEND_AUTO && want != backends[i]->backend)
+			continue;
+		int ret = open_backend(u, backends[i], &this);
+		if (!ret)
+			return 0;
+		if (!first_failure) {
+			first_failure = ret;
+			*err = this;
+		}
+	}
+	return first_failure;
+}
+
+int mp_uprobe_open(
+    enum mp_backend want, pid_t pid, const struct mp_keep *keep, struct mp_uprobe **out, struct mp_err *err)
+{
+	struct mp_uprobe *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	u->pid = pid;
+	u->keep = *keep;
+
+	int ret = open_first_that_works(u, want, err);
+	if (ret) {
+		free(u);
+		return ret;
+	}
+	*out = u;
+	return 0;
+}
+
+enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u)
+{
+	return u->ops->backend;
+}
+
+uint64_t mp_uprobe_floor_ns(const struct mp_uprobe *u)
+{
+	return u->floor_ns;
+}
+
+uint64_t mp_uprobe_cost_ns(const struct mp_uprobe *u)
+{
+	return u->cost_ns;
+}
+
+int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t n, struct mp_err *err)
+{
+	return u->ops->attach(u->impl, u->pid, probes, n, err);
+}
+
+void mp_uprobe_enable(struct mp_uprobe *u)
+{
+	u->ops->keep(u->impl, &u->keep, u->floor_ns);
+	u->ops->enable(u->impl, true, u->pid);
+}
+
+void mp_uprobe_keep(struct mp_uprobe *u, const struct mp_keep *keep)
+{
+	u->keep = *keep;
+	u->ops->keep(u->impl, keep, u->floor_ns);
+}
+
+struct mp_hist_view mp_uprobe_hists(const struct mp_uprobe *u)
+{
+	return u->ops->hists(u->impl);
+}
+
+void mp_uprobe_stats(struct mp_uprobe *u, struct mp_uprobe_stats *out)
+{
+	memset(out, 0, sizeof(*out));
+	u->ops->stats(u->impl, out);
+}
+
+int mp_uprobe_fd(const struct mp_uprobe *u)
+{
+	return u->ops->fd(u->impl);
+}
+
+void mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, uint64_t kernel_credit)
+{
+	u->ops->drain(u->impl, p, kernel_credit);
+}
+
+void mp_uprobe_detach(struct mp_uprobe *u)
+{
+	u->ops->detach(u->impl);
+}
+
+void mp_uprobe_close(struct mp_uprobe *u)
+{
+	if (!u)
+		return;
+	u->ops->close(u->impl);
+	free(u);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_UPROBE_H
+#define MP_SAMPLER_UPROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sampler/latency.h"
+#include "sampler/pipeline.h"
+#include "sampler/probe.h"
+
+/*
+ * The uprobe plane: probes at the entry and return of functions of one process, every call counted in a
+ * histogram, some handed on as rows; and the process's page faults, time off CPU and migrations. Three
+ * backends behind one interface, the best that works is taken:
+ *
+ *   session   one BPF program for entry and return, which skips the return probe where it can (Linux 6.13)
+ *   multi     two BPF programs on multi-links (Linux 6.6)
+ *   tracefs   uprobe events read through perf rings and paired here (no BPF); dearer, and it may lose calls
+ *
+ * Life: open -> attach (more than once when code is loaded later) -> enable -> { wait for fd or a
+ * timer; drain } ... -> detach -> drain -> close. One thread. All that is in the kernel lives by file
+ * descriptors: it ends with the recorder, however that ends (tracefs: the names remain until the next run).
+ */
+enum mp_backend {
+	MP_BACKEND_AUTO,
+	MP_BACKEND_SESSION,
+	MP_BACKEND_MULTI,
+	MP_BACKEND_TRACEFS,
+};
+
+int mp_backend_parse(const char *text, enum mp_backend *out, struct mp_err *err);
+const char *mp_backend_name(enum mp_backend backend);
+
+/* What becomes a row besides being counted. May change while recording. */
+struct mp_keep {
+	bool full;              /* every call */
+	bool stack;             /* rows carry a stack */
+	uint32_t sample_weight; /* 1 in so many, drawn at random; 0: none */
+	uint64_t over_ns[MP_OP_COUNT]; /* every call of this duration and more */
+	bool sample_adaptive;   /* the plane may double these limits in a burst, until they are set again */
+	bool over_adaptive;
+};
+
+/* Counts since enable, all exact. */
+struct mp_uprobe_stats {
+	uint64_t calls_lost, rows_lost, unpaired, nested;
+	uint64_t kernel_rows_lost, kernel_thinned;
+	uint64_t kernel_events[MP_KERNEL_KINDS];
+};
+
+struct mp_uprobe;
+
+/*
+ * Opens the backend that is wanted, or the first that works: each candidate has to see every call of a
+ * function of the recorder's own, by which it is calibrated. Takes about 50 ms.
+ */
+int mp_uprobe_open(
+    enum mp_backend want, pid_t pid, const struct mp_keep *keep, struct mp_uprobe **out, struct mp_err *err);
+enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u);
+
+/* What the plane adds on this machine: to every duration (subtracted before it is counted), and to every
+ * call in CPU time. */
+uint64_t mp_uprobe_floor_ns(const struct mp_uprobe *u);
+uint64_t mp_uprobe_cost_ns(const struct mp_uprobe *u);
+
+/* Puts the probes in. All or nothing: on failure those of this call are out again. */
+int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t n, struct mp_err *err);
+
+/* From now on calls are counted: all probes begin at once. */
+void mp_uprobe_enable(struct mp_uprobe *u);
+
+void mp_uprobe_keep(struct mp_uprobe *u, const struct mp_keep *keep);
+struct mp_hist_view mp_uprobe_hists(const struct mp_uprobe *u);
+void mp_uprobe_stats(struct mp_uprobe *u, struct mp_uprobe_stats *out);
+
+/* A descriptor that polls readable when a buffer fills up, or -1. */
+int mp_uprobe_fd(const struct mp_uprobe *u);
+
+/* Hands all waiting rows on, and allows `kernel_credit` more short kernel events to become rows. */
+void mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, uint64_t kernel_credit);
+
+/* Takes all probes out. What waits in the buffers can still be drained. */
+void mp_uprobe_detach(struct mp_uprobe *u);
+void mp_uprobe_close(struct mp_uprobe *u);
+
+/* What a backend gives; sampler/uprobe.c does what they share. */
+struct mp_uprobe_ops {
+	enum mp_backend backend;
+	int (*open)(pid_t pid, void **impl, struct mp_err *err);
+	int (*attach)(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err);
+	void (*enable)(void *impl, bool on, pid_t kernel_events_of);
+	void (*keep)(void *impl, const struct mp_keep *keep, uint64_t floor_ns);
+	struct mp_hist_view (*hists)(void *impl);
+	void (*stats)(void *impl, struct mp_uprobe_stats *out);
+	int (*fd)(void *impl);
+	void (*drain)(void *impl, struct mp_pipeline *p, uint64_t kernel_credit);
+	void (*detach)(void *impl);
+	void (*close)(void *impl);
+};
+
+extern const struct mp_uprobe_ops mp_uprobe_session, mp_uprobe_multi, mp_uprobe_tracefs;
+
+#endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/* The backends `session` and `multi`: loads uprobe.bpf.c, links it to functions, reads its maps. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sampler/uprobe.h"
+
+extern const unsigned char mp_bpf_uprobe[], mp_bpf_uprobe_end[];
+
+/* Of linux/bpf.h since 6.6 and 6.13; the headers of the distribution may be older than the kernel. */
+#define ATTACH_UPROBE_MULTI   48
+#define ATTACH_UPROBE_SESSION 57
+#define UPROBE_MULTI_RETURN   1u
+
+struct link_create_uprobe_multi {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint64_t path, offsets, ref_ctr_offsets, cookies;
+	uint32_t cnt, multi_flags, pid, pad;
+};
+
+#define CALL_RING_BYTES   (16u << 20)
+#define KERNEL_RING_BYTES (2u << 20)
+#define KERNEL_KEEP_OVER_NS 100000 /* off-CPU times and faults above 0.1 ms are always kept: they are few */
+
+/* How many rows a burst makes at each limit before the limit is doubled. */
+#define SAMPLES_TO_DOUBLE  64
+#define OUTLIERS_TO_DOUBLE 512
+
+#define MAX_LINKS 256
+#define MAX_CPUS  4096
+
+struct bpf_plane {
+	enum mp_backend backend;
+	struct bpf_object *object;
+	struct bpf_program *session, *entry, *ret;
+	int links[MAX_LINKS]; /* uprobe links, by descriptor */
+	size_t n_links;
+	struct bpf_link **kernel_links; /* tracepoints and software events */
+	size_t n_kernel_links;
+	struct mp_bpf_control *control;
+	struct mp_bpf_stats *stats;
+	struct mp_hist *hists;
+	size_t hists_bytes;
+	unsigned int shards;
+	struct ring_buffer *rings;
+	struct mp_pipeline *pipeline; /* of the drain in progress; NULL: rows are thrown away */
+};
+
+/* libbpf explains a failure in its log only: the last line that names a cause is kept for the error text. */
+static char libbpf_words[256];
+
+static int keep_libbpf_words(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (level == LIBBPF_WARN && !libbpf_words[0])
+		vsnprintf(libbpf_words, sizeof(libbpf_words), fmt, ap);
+	libbpf_words[strcspn(libbpf_words, "\n")] = 0;
+	return 0;
+}
+
+static int load_failed(int code, enum mp_backend backend, struct mp_err *err)
+{
+	if (code == EPERM || code == EACCES)
+		return mp_err_set(err, code,
+		    "BPF programs cannot be loaded: not permitted; run as root, or give mpsample CAP_BPF, CAP_PERFMON, "
+		    "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH (mpsample doctor tells more)");
+	return mp_err_set(err, code, "the kernel refuses the BPF programs of backend %s: %s (%s); see mpsample doctor",
+	    mp_backend_name(backend), strerror(code), libbpf_words[0] ? libbpf_words : "no details");
+}
+
+static int handle_call(void *ctx, void *data, size_t size)
+{
+	struct bpf_plane *b = ctx;
+	const struct mp_bpf_call *r = data;
+
+	if (!b->pipeline || size < offsetof(struct mp_bpf_call, ip) || r->op >= MP_OP_COUNT)
+		return 0;
+	struct mp_call_event e = {
+	    .tid = (pid_t)r->tid,
+	    .op = r->op,
+	    .kept = r->kept,
+	    .weight = r->weight,
+	    .t_ns = (int64_t)r->t_ns,
+	    .dur_ns = (int64_t)r->dur_ns,
+	    .size_bytes = r->size_bytes,
+	    .addr = r->addr,
+	    .ip = (const uint64_t *)r->ip,
+	    .nframes = r->nframes,
+	};
+	mp_pipeline_call(b->pipeline, &e);
+	return 0;
+}
+
+static int handle_kernel(void *ctx, void *data, size_t size)
+{
+	struct bpf_plane *b = ctx;
+	const struct mp_bpf_kernel *r = data;
+
+	if (b->pipeline && size >= sizeof(*r) && r->kind < MP_KERNEL_KINDS)
+		mp_pipeline_kernel_event(b->pipeline, r->kind, (pid_t)r->tid, (int64_t)r->t_ns,
+		    r->dur_ns == ~0ULL ? -1 : (int64_t)r->dur_ns, r->addr, r->ip);
+	return 0;
+}
+
+static struct bpf_map *map(struct bpf_plane *b, const char *name)
+{
+	return bpf_object__find_map_by_name(b->object, name);
+}
+
+static unsigned int shards_for_this_machine(void)
+{
+	unsigned int shards = 1, cpus = (unsigned int)libbpf_num_possible_cpus();
+
+	while (shards < cpus && shards < MP_MAX_SHARDS)
+		shards *= 2;
+	return shards;
+}
+
+/* Chooses the programs of the backend and the sizes of the maps, and loads. `kernel_events`: with the programs
+ * for faults and switches, for whose tracepoints not every kernel has types. */
+static int load(struct bpf_plane *b, bool kernel_events, struct mp_err *err)
+{
+	libbpf_words[0] = 0;
+	b->object = bpf_object__open_mem(mp_bpf_uprobe, (size_t)(mp_bpf_uprobe_end - mp_bpf_uprobe), NULL);
+	if (!b->object)
+		return load_failed(errno, b->backend, err);
+
+	bool is_session = b->backend == MP_BACKEND_SESSION;
+	b->session = bpf_object__find_program_by_name(b->object, "session");
+	b->entry = bpf_object__find_program_by_name(b->object, "entry");
+	b->ret = bpf_object__find_program_by_name(b->object, "ret");
+	bpf_program__set_autoload(b->session, is_session);
+	bpf_program__set_autoload(b->entry, !is_session);
+	bpf_program__set_autoload(b->ret, !is_session);
+	bpf_program__set_expected_attach_type(b->session, ATTACH_UPROBE_SESSION);
+	bpf_program__set_expected_attach_type(b->entry, ATTACH_UPROBE_MULTI);
+	bpf_program__set_expected_attach_type(b->ret, ATTACH_UPROBE_MULTI);
+
+	static const char *const kernel_programs[] = {"sched_switch", "page_fault_user", "minor_fault", "major_fault"};
+	for (size_t i = 0; i < sizeof(kernel_programs) / sizeof(*kernel_programs); i++)
+		bpf_program__set_autoload(
+		    bpf_object__find_program_by_name(b->object, kernel_programs[i]), kernel_events);
+
+	b->shards = shards_for_this_machine();
+	bpf_map__set_max_entries(map(b, "hists"), b->shards * MP_HIST_BLOCKS);
+	bpf_map__set_max_entries(map(b, "call_rows"), CALL_RING_BYTES);
+	bpf_map__set_max_entries(map(b, "kernel_rows"), KERNEL_RING_BYTES);
+
+	int ret = bpf_object__load(b->object);
+	if (!ret)
+		return 0;
+	bpf_object__close(b->object);
+	b->object = NULL;
+	return load_failed(-ret, b->backend, err);
+}
+
+static void *map_memory(struct bpf_plane *b, const char *name, size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map(b, name)), 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int open_maps(struct bpf_plane *b, struct mp_err *err)
+{
+	b->hists_bytes = (size_t)b->shards * MP_HIST_BLOCKS * sizeof(struct mp_hist);
+	b->control = map_memory(b, "control", sizeof(*b->control));
+	b->stats = map_memory(b, "stats", sizeof(*b->stats));
+	b->hists = map_memory(b, "hists", b->hists_bytes);
+	if (!b->control || !b->stats || !b->hists)
+		return mp_err_set(err, errno, "cannot map the BPF maps: %s", strerror(errno));
+
+	b->rings = ring_buffer__new(bpf_map__fd(map(b, "call_rows")), handle_call, b, NULL);
+	if (!b->rings || ring_buffer__add(b->rings, bpf_map__fd(map(b, "kernel_rows")), handle_kernel, b))
+		return mp_err_set(err, errno, "cannot map the BPF ring buffers: %s", strerror(errno));
+
+	b->control->shard_mask = b->shards - 1;
+	b->control->call_ring_bytes = CALL_RING_BYTES;
+	b->control->kernel_ring_bytes = KERNEL_RING_BYTES;
+	b->control->kernel_keep_over_ns = KERNEL_KEEP_OVER_NS;
+	return 0;
+}
+
+static void bpf_plane_detach(void *impl)
+{
+	struct bpf_plane *b = impl;
+
+	for (size_t i = 0; i < b->n_links; i++)
+		close(b->links[i]);
+	b->n_links = 0;
+}
+
+static void bpf_plane_close(void *impl)
+{
+	struct bpf_plane *b = impl;
+
+	bpf_plane_detach(b);
+	for (size_t i = 0; i < b->n_kernel_links; i++)
+		bpf_link__destroy(b->kernel_links[i]);
+	free(b->kernel_links);
+	ring_buffer__free(b->rings);
+	if (b->control)
+		munmap(b->control, sizeof(*b->control));
+	if (b->stats)
+		munmap(b->stats, sizeof(*b->stats));
+	if (b->hists)
+		munmap(b->hists, b->hists_bytes);
+	bpf_object__close(b->object);
+	free(b);
+}
+
+static void keep_kernel_link(struct bpf_plane *b, struct bpf_link *link)
+{
+	if (link)
+		b->kernel_links[b->n_kernel_links++] = link;
+}
+
+/* One system-wide event per CPU, filtered in the program: cheaper for the target than an event per thread,
+ * which costs 1.0-1.5 us at each of its context switches. */
+static void link_software_event(struct bpf_plane *b, const char *program, uint64_t config)
+{
+	struct perf_event_attr attr = {
+	    .size = sizeof(attr), .type = PERF_TYPE_SOFTWARE, .config = config, .sample_period = 1};
+
+	for (int cpu = 0; cpu < libbpf_num_possible_cpus() && cpu < MAX_CPUS; cpu++) {
+		int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+		if (fd < 0)
+			continue; /* the CPU is offline */
+		struct bpf_link *link =
+		    bpf_program__attach_perf_event(bpf_object__find_program_by_name(b->object, program), fd);
+		if (!link)
+			close(fd);
+		keep_kernel_link(b, link);
+	}
+}
+
+static int link_kernel_events(struct bpf_plane *b, struct mp_err *err)
+{
+	b->kernel_links = calloc(2 + 2 * (size_t)libbpf_num_possible_cpus(), sizeof(*b->kernel_links));
+	if (!b->kernel_links)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	static const char *const tracepoints[] = {"sched_switch", "page_fault_user"};
+	for (size_t i = 0; i < sizeof(tracepoints) / sizeof(*tracepoints); i++)
+		keep_kernel_link(
+		    b, bpf_program__attach(bpf_object__find_program_by_name(b->object, tracepoints[i])));
+	link_software_event(b, "minor_fault", PERF_COUNT_SW_PAGE_FAULTS_MIN);
+	link_software_event(b, "major_fault", PERF_COUNT_SW_PAGE_FAULTS_MAJ);
+	return 0;
+}
+
+static int link_uprobes(const struct bpf_program *program, uint32_t type, uint32_t multi_flags, const char *path, const uint64_t *offsets,
+    const uint64_t *cookies, size_t n, pid_t pid)
+{
+	struct link_create_uprobe_multi attr = {
+	    .prog_fd = (uint32_t)bpf_program__fd(program),
+	    .attach_type = type,
+	    .path = (uintptr_t)path,
+	    .offsets = (uintptr_t)offsets,
+	    .cookies = (uintptr_t)cookies,
+	    .cnt = (uint32_t)n,
+	    .multi_flags = multi_flags,
+	    .pid = (uint32_t)pid,
+	};
+
+	return (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+}
+
+static int bpf_plane_open(enum mp_backend backend, void **impl, struct mp_err *err)
+{
+	struct bpf_plane *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	b->backend = backend;
+	libbpf_set_print(keep_libbpf_words);
+
+	int ret = load(b, true, err);
+	bool kernel_events = !ret;
+	if (ret && ret != -EPERM && ret != -EACCES)
+		ret = load(b, false, err);
+	if (!ret)
+		ret = open_maps(b, err);
+	if (!ret && kernel_events)
+		ret = link_kernel_events(b, err);
+	if (ret) {
+		bpf_plane_close(b);
+		return ret;
+	}
+	*impl = b;
+	return 0;
+}
+
+static int open_session(pid_t pid, void **impl, struct mp_err *err)
+{
+	(void)pid;
+	return bpf_plane_open(MP_BACKEND_SESSION, impl, err);
+}
+
+static int open_multi(pid_t pid, void **impl, struct mp_err *err)
+{
+	(void)pid;
+	return bpf_plane_open(MP_BACKEND_MULTI, impl, err);
+}
+
+static int add_link(struct bpf_plane *b, int fd, const struct mp_probe *probe, struct mp_err *err)
+{
+	if (fd < 0 && errno == EINVAL)
+		return mp_err_set(err, ENOTSUP, "this kernel has no uprobe %s links (they came with Linux %s): use --backend %s",
+		    mp_backend_name(b->backend), b->backend == MP_BACKEND_SESSION ? "6.13" : "6.6",
+		    b->backend == MP_BACKEND_SESSION ? "multi" : "tracefs");
+	if (fd < 0)
+		return mp_err_set(err, errno, "cannot probe %s in %s: %s", probe->function, probe->module, strerror(errno));
+	b->links[b->n_links++] = fd;
+	return 0;
+}
+
+/* One link holds all probes of one file. */
+static int attach_file(struct bpf_plane *b, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
+{
+	uint64_t *offsets = calloc(n, sizeof(*offsets)), *cookies = calloc(n, sizeof(*cookies));
+	int ret = offsets && cookies ? 0 : mp_err_set(err, ENOMEM, "out of memory");
+
+	if (!ret && b->n_links + 2 > MAX_LINKS)
+		ret = mp_err_set(err, E2BIG, "more than %d files to probe", MAX_LINKS / 2);
+	for (size_t i = 0; !ret && i < n; i++) {
+		offsets[i] = probes[i].module_offset;
+		cookies[i] = mp_probe_cookie(probes[i].op);
+	}
+	const char *path = probes->open_path;
+	if (!ret && b->backend == MP_BACKEND_SESSION) {
+		ret = add_link(b, link_uprobes(b->session, ATTACH_UPROBE_SESSION, 0, path, offsets, cookies, n, pid), probes, err);
+	} else if (!ret) {
+		ret = add_link(b, link_uprobes(b->ret, ATTACH_UPROBE_MULTI, UPROBE_MULTI_RETURN, path, offsets, cookies, n, pid), probes, err);
+		if (!ret)
+			ret = add_link(b, link_uprobes(b->entry, ATTACH_UPROBE_MULTI, 0, path, offsets, cookies, n, pid), probes, err);
+	}
+	free(offsets);
+	free(cookies);
+	return ret;
+}
+
+/* Probes of one file stand side by side in the set. */
+static int bpf_plane_attach(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
+{
+	struct bpf_plane *b = impl;
+	size_t links_before = b->n_links;
+
+	for (size_t from = 0, to; from < n; from = to) {
+		for (to = from + 1; to < n && !strcmp(probes[to].open_path, probes[from].open_path); to++)
+			;
+		int ret = attach_file(b, pid, probes + from, to - from, err);
+		if (!ret)
+			continue;
+		while (b->n_links > links_before)
+			close(b->links[--b->n_links]);
+		return ret;
+	}
+	return 0;
+}
+
+static void bpf_plane_enable(void *impl, bool on, pid_t kernel_events_of)
+{
+	struct bpf_plane *b = impl;
+
+	b->control->tgid = (unsigned int)kernel_events_of;
+	__atomic_store_n(&b->control->enabled, on, __ATOMIC_RELEASE);
+}
+
+static void bpf_plane_keep(void *impl, const struct mp_keep *keep, uint64_t floor_ns)
+{
+	struct bpf_plane *b = impl;
+	struct mp_bpf_control *c = b->control;
+
+	c->full = keep->full;
+	c->stack = keep->stack;
+	c->sample_weight = keep->sample_weight;
+	c->floor_ns = floor_ns;
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+		c->keep_over_ns[op] = keep->over_ns[op];
+	c->keep_over_ns[MP_OP_CALIBRATE] = ~0ULL;
+	c->double_every = keep->sample_adaptive ? SAMPLES_TO_DOUBLE : 0;
+	c->outlier_double_every = keep->over_adaptive ? OUTLIERS_TO_DOUBLE : 0;
+	b->stats->samples = b->stats->outliers = 0;
+}
+
+static struct mp_hist_view bpf_plane_hists(void *impl)
+{
+	struct bpf_plane *b = impl;
+	return (struct mp_hist_view){b->hists, b->shards};
+}
+
+static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
+{
+	struct bpf_plane *b = impl;
+	const struct mp_bpf_stats *s = b->stats;
+
+	out->calls_lost = s->calls_lost;
+	out->rows_lost = s->rows_lost;
+	out->unpaired = s->unpaired;
+	out->nested = s->nested;
+	out->kernel_rows_lost = s->kernel_rows_lost;
+	out->kernel_thinned = s->kernel_thinned;
+	for (int k = 0; k < MP_KERNEL_KINDS; k++)
+		out->kernel_events[k] = s->kernel_events[k];
+}
+
+static int bpf_plane_fd(void *impl)
+{
+	struct bpf_plane *b = impl;
+	return ring_buffer__epoll_fd(b->rings);
+}
+
+static void bpf_plane_drain(void *impl, struct mp_pipeline *p, uint64_t kernel_credit)
+{
+	struct bpf_plane *b = impl;
+
+	b->pipeline = p;
+	ring_buffer__consume(b->rings);
+	b->pipeline = NULL;
+	__atomic_store_n(&b->stats->kernel_credit, (long long)kernel_credit, __ATOMIC_RELAXED);
+}
+
+#define BPF_PLANE_OPS                                                                                                  \
+	.attach = bpf_plane_attach, .enable = bpf_plane_enable, .keep = bpf_plane_keep, .hists = bpf_plane_hists,      \
+	.stats = bpf_plane_stats, .fd = bpf_plane_fd, .drain = bpf_plane_drain, .detach = bpf_plane_detach,            \
+	.close = bpf_plane_close
+
+const struct mp_uprobe_ops mp_uprobe_session = {.backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};
+const struct mp_uprobe_ops mp_uprobe_multi = {.backend = MP_BACKEND_MULTI, .open = open_multi, BPF_PLANE_OPS};

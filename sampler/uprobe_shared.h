@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+#ifndef MP_SAMPLER_UPROBE_SHARED_H
+#define MP_SAMPLER_UPROBE_SHARED_H
+
+/*
+ * What the BPF programs (uprobe.bpf.c) and their loader (uprobe_bpf.c) share: the layout of the maps and of
+ * the ring buffer records. Fixed-width integers are spelled out because BPF programs include no libc header.
+ */
+#include "store/histogram.h"
+#include "store/op.h"
+
+#define MP_MAX_FRAMES 64
+
+/* The extra operation that measures the plane's own floor on a function of the recorder. */
+#define MP_OP_CALIBRATE MP_OP_COUNT
+
+/* Histogram blocks of one shard: (operation, size class), and one for the calibration. */
+#define MP_HIST_BLOCKS (MP_OP_COUNT * MP_SIZE_CLASSES + 1)
+
+/* CPUs share a shard only beyond this many: a shard is 2.7 MB. */
+#define MP_MAX_SHARDS 16
+
+static inline unsigned int mp_hist_block(unsigned int op, unsigned int size_class)
+{
+	return op * MP_SIZE_CLASSES + size_class;
+}
+
+enum mp_kernel_kind {
+	MP_KERNEL_MINOR_FAULT,
+	MP_KERNEL_MAJOR_FAULT,
+	MP_KERNEL_OFF_CPU,
+	MP_KERNEL_MIGRATION,
+	MP_KERNEL_KINDS
+};
+
+/*
+ * Written by the recorder, read by the programs; these write only the two limits of what is kept, `sample_weight` and
+ * `keep_over_ns`: a burst that comes between two looks of the recorder doubles them, so that it ends in some
+ * hundred rows and not in a full ring. Each row carries its own weight, so estimates stay unbiased.
+ */
+struct mp_bpf_control {
+	unsigned int enabled;
+	unsigned int tgid; /* whose kernel events are kept */
+	unsigned int full;
+	unsigned int stack; /* take a stack for kept rows */
+	unsigned int shard_mask;
+	unsigned int sample_weight; /* a call is sampled with probability 1/weight; 0: none */
+	unsigned int double_every;  /* so many samples since the recorder's last look double sample_weight; 0: never */
+	unsigned int outlier_double_every; /* likewise for outliers and keep_over_ns */
+	unsigned int kernel_keep_over_ns; /* kernel events of this duration and more are always kept */
+	unsigned int call_ring_bytes;
+	unsigned int kernel_ring_bytes;
+	unsigned long long floor_ns;
+	unsigned long long keep_over_ns[MP_OP_COUNT + 1];
+};
+
+/* Written by the programs with atomic adds, read by the recorder. Only `kernel_credit` goes down. */
+struct mp_bpf_stats {
+	unsigned long long rows_lost;        /* kept calls for which the ring had no room */
+	unsigned long long calls_lost;       /* calls that could not be followed: no memory for the thread's state */
+	unsigned long long unpaired;         /* entries whose return never came (longjmp, exception) */
+	unsigned long long nested;           /* probed functions that another probed one called */
+	unsigned long long samples;          /* since the recorder's last look, which sets it to 0 */
+	unsigned long long outliers;         /* likewise */
+	unsigned long long kernel_rows_lost; /* kernel events for which the ring had no room */
+	unsigned long long kernel_thinned;   /* kernel events counted but not kept: over the row budget */
+	unsigned long long kernel_events[MP_KERNEL_KINDS];
+	long long kernel_credit; /* how many more short kernel events may be kept; refilled by the recorder */
+};
+
+struct mp_bpf_call {
+	unsigned int tid;
+	unsigned char op, kept;
+	unsigned short nframes;
+	unsigned int weight;
+	unsigned int pad;
+	unsigned long long t_ns; /* CLOCK_MONOTONIC at the call's start */
+	unsigned long long dur_ns;
+	unsigned long long size_bytes;
+	unsigned long long addr;
+	unsigned long long ip[MP_MAX_FRAMES]; /* only the first nframes are sent */
+};
+
+struct mp_bpf_kernel {
+	unsigned int tid;
+	unsigned int kind; /* enum mp_kernel_kind */
+	unsigned long long t_ns;
+	unsigned long long dur_ns; /* ~0: not known */
+	unsigned long long addr;
+	unsigned long long ip;
+};
+
+#endif

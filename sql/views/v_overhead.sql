@@ -1,0 +1,12 @@
+-- SPDX-License-Identifier: MIT
+-- What the recording cost the target: one row a second and plane.
+--
+--   slot_ns  session clock: start of the second
+--   plane    uprobe, perf, preload
+--   events   probe hits or kernel events handled
+--   cost_ns  their CPU time in the target: events x the cost calibrated at start
+--
+-- Example: SELECT plane, sum(cost_ns) / 1e9 AS cpu_seconds FROM v_overhead GROUP BY plane
+
+CREATE VIEW v_overhead AS
+SELECT slot_ns, plane, events, cost_ns FROM overhead;

@@ -1,0 +1,15 @@
+-- SPDX-License-Identifier: MIT
+-- What the uprobe plane put into the target: one row a probed function. Empty for the preload plane.
+--
+--   op             the operation that its calls are counted as
+--   function       the symbol, in
+--   module         this file, of
+--   allocator      this allocator
+--   file_offset    of the probed instruction, bytes
+--   skipped_bytes  from the function's entry to it
+--
+-- Example: SELECT op, allocator, function FROM v_probe
+
+CREATE VIEW v_probe AS
+SELECT op.name AS op, function, module, allocator, file_offset, skipped_bytes
+FROM probe JOIN op USING (op_id);

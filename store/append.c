@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/append.h"
+
+#include <string.h>
+
+#include "store/session_priv.h"
+
+/*
+ * One statement a table, prepared on first use and kept. Slots are added to when they are written twice: the
+ * recorder may hand over a second in parts. CAST keeps a sum that leaves 64 bits (a target that asks for
+ * SIZE_MAX bytes again and again) an integer, at the largest one.
+ */
+enum statement {
+	CLOCK,
+	THREAD,
+	MODULE,
+	PROBE,
+	FRAME,
+	STACK,
+	STACK_FRAME,
+	LATENCY,
+	LATENCY_SUM,
+	CALL,
+	KERNEL_EVENT,
+	COUNTER,
+	MARK,
+	LOSS,
+	OVERHEAD,
+	UPDATE_THREAD,
+	UPDATE_FRAME,
+	UPDATE_SITE,
+	STATEMENTS,
+};
+
+_Static_assert(STATEMENTS <= MP_SESSION_STATEMENTS, "struct mp_session has room for all statements");
+
+static const char *const sql[STATEMENTS] = {
+    [CLOCK] = "INSERT OR REPLACE INTO clock (mono_ns, real_ns) VALUES (?,?)",
+    [THREAD] = "INSERT INTO thread (tid, comm, start_ns) VALUES (?,?,?)",
+    [MODULE] = "INSERT INTO module (path, build_id, start_addr, end_addr, file_offset, t_ns)"
+	       " VALUES (?,?,?,?,?,?)",
+    [PROBE] = "INSERT INTO probe (op_id, function, module, allocator, file_offset, skipped_bytes)"
+	      " VALUES (?,?,?,?,?,?)",
+    [FRAME] = "INSERT OR IGNORE INTO frame (frame_id, addr) VALUES (?,?)",
+    [STACK] = "INSERT INTO stack (stack_id) VALUES (?)",
+    [STACK_FRAME] = "INSERT INTO stack_frame (stack_id, depth, frame_id) VALUES (?,?,?)",
+    [LATENCY] = "INSERT INTO latency (slot_ns, op_id, size_class, bucket, calls) VALUES (?,?,?,?,?)"
+		" ON CONFLICT DO UPDATE SET calls = calls + excluded.calls",
+    [LATENCY_SUM] = "INSERT INTO latency_sum (slot_ns, op_id, size_class, calls, bytes, sum_ns, max_ns)"
+		    " VALUES (?,?,?,?,?,?,?)"
+		    " ON CONFLICT DO UPDATE SET calls = calls + excluded.calls,"
+		    " bytes = CAST(bytes + excluded.bytes AS INTEGER),"
+		    " sum_ns = CAST(sum_ns + excluded.sum_ns AS INTEGER),"
+		    " max_ns = max(max_ns, excluded.max_ns)",
+    [CALL] = "INSERT INTO call (t_ns, tid, op_id, size_bytes, addr, dur_ns, kept, weight, stack_id)"
+	     " VALUES (?,?,?,?,?,?,?,?,?)",
+    [KERNEL_EVENT] = "INSERT INTO kernel_event (t_ns, tid, kind, dur_ns, addr, ip) VALUES (?,?,?,?,?,?)",
+    [COUNTER] = "INSERT INTO counter (slot_ns, name, value) VALUES (?,?,?)"
+		" ON CONFLICT DO UPDATE SET value = value + excluded.value",
+    [MARK] = "INSERT INTO mark (t_ns, tid, name, detail) VALUES (?,?,?,?)",
+    [LOSS] = "INSERT INTO loss (t_ns, source, what, lost) VALUES (?,?,?,?)",
+    [OVERHEAD] = "INSERT INTO overhead (slot_ns, plane, events, cost_ns) VALUES (?,?,?,?)"
+		 " ON CONFLICT DO UPDATE SET events = events + excluded.events,"
+		 " cost_ns = cost_ns + excluded.cost_ns",
+    [UPDATE_THREAD] = "UPDATE thread SET comm = coalesce(?2, comm), end_ns = coalesce(?3, end_ns)"
+		      " WHERE thread_id = ?1",
+    [UPDATE_FRAME] = "UPDATE frame SET module = ?2, function = ?3, file = ?4, line = ?5, offset = ?6,"
+		     " quality = ?7 WHERE frame_id = ?1",
+    [UPDATE_SITE] = "UPDATE stack SET site = ?2 WHERE stack_id = ?1",
+};
+
+/* NULL if SQLite cannot prepare it; the bind functions bear that, and run() then tells. */
+static sqlite3_stmt *get(struct mp_session *s, enum statement which)
+{
+	if (!s->statement[which])
+		sqlite3_prepare_v3(
+		    s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &s->statement[which], NULL);
+	return s->statement[which];
+}
+
+static int run(struct mp_session *s, sqlite3_stmt *st, struct mp_err *err)
+{
+	if (!st || sqlite3_step(st) != SQLITE_DONE) {
+		int rc = mp_session_fail(s, "write", err);
+
+		sqlite3_reset(st);
+		return rc;
+	}
+	sqlite3_reset(st);
+	return 0;
+}
+
+static void bind_int(sqlite3_stmt *st, int i, int64_t v)
+{
+	sqlite3_bind_int64(st, i, v);
+}
+
+/* Sizes and sums: an absurd request (SIZE_MAX) is the largest integer, not a negative one. */
+static void bind_count(sqlite3_stmt *st, int i, uint64_t v)
+{
+	sqlite3_bind_int64(st, i, v > INT64_MAX ? INT64_MAX : (int64_t)v);
+}
+
+static void bind_addr(sqlite3_stmt *st, int i, uint64_t v)
+{
+	sqlite3_bind_int64(st, i, (int64_t)v);
+}
+
+static void bind_known(sqlite3_stmt *st, int i, bool known, int64_t v)
+{
+	if (known)
+		sqlite3_bind_int64(st, i, v);
+	else
+		sqlite3_bind_null(st, i);
+}
+
+/* STATIC is enough, without a copy: the statement is done with it when the append function returns. */
+static void bind_text(sqlite3_stmt *st, int i, const char *text)
+{
+	sqlite3_bind_text(st, i, text, -1, SQLITE_STATIC);
+}
+
+int mp_append_clock(struct mp_session *s, int64_t mono_ns, int64_t real_ns, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, CLOCK);
+
+	bind_int(st, 1, mono_ns);
+	bind_int(st, 2, real_ns);
+	return run(s, st, err);
+}
+
+int mp_append_thread(struct mp_session *s, int64_t tid, const char *comm, int64_t start_ns,
+    int64_t *thread_id, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, THREAD);
+
+	bind_int(st, 1, tid);
+	bind_text(st, 2, comm);
+	bind_int(st, 3, start_ns);
+	int rc = run(s, st, err);
+	if (thread_id)
+		*thread_id = rc ? 0 : sqlite3_last_insert_rowid(s->db);
+	return rc;
+}
+
+int mp_append_module(struct mp_session *s, const struct mp_module_row *m, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, MODULE);
+
+	bind_text(st, 1, m->path);
+	bind_text(st, 2, m->build_id);
+	bind_addr(st, 3, m->start);
+	bind_addr(st, 4, m->end);
+	bind_addr(st, 5, m->file_offset);
+	bind_int(st, 6, m->t_ns);
+	return run(s, st, err);
+}
+
+int mp_append_probe(struct mp_session *s, const struct mp_probe_row *p, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, PROBE);
+
+	bind_int(st, 1, p->op);
+	bind_text(st, 2, p->function);
+	bind_text(st, 3, p->module);
+	bind_text(st, 4, p->allocator);
+	bind_addr(st, 5, p->file_offset);
+	bind_int(st, 6, p->skipped_bytes);
+	return run(s, st, err);
+}
+
+int mp_append_frame(struct mp_session *s, int64_t frame_id, uint64_t addr, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, FRAME);
+
+	bind_int(st, 1, frame_id);
+	bind_addr(st, 2, addr);
+	return run(s, st, err);
+}
+
+int mp_append_stack(
+    struct mp_session *s, int64_t stack_id, const int64_t *frame_ids, size_t n, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, STACK);
+
+	bind_int(st, 1, stack_id);
+	int rc = run(s, st, err);
+	st = get(s, STACK_FRAME);
+	for (size_t i = 0; !rc && i < n; i++) {
+		bind_int(st, 1, stack_id);
+		bind_int(st, 2, (int64_t)i);
+		bind_int(st, 3, frame_ids[i]);
+		rc = run(s, st, err);
+	}
+	return rc;
+}
+
+int mp_append_latency(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
+    uint32_t bucket, uint64_t calls, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, LATENCY);
+
+	bind_int(st, 1, slot_ns);
+	bind_int(st, 2, op);
+	bind_int(st, 3, size_class);
+	bind_int(st, 4, bucket);
+	bind_count(st, 5, calls);
+	return run(s, st, err);
+}
+
+int mp_append_latency_sum(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
+    const struct mp_latency_sum *sum, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, LATENCY_SUM);
+
+	bind_int(st, 1, slot_ns);
+	bind_int(st, 2, op);
+	bind_int(st, 3, size_class);
+	bind_count(st, 4, sum->calls);
+	bind_count(st, 5, sum->bytes);
+	bind_count(st, 6, sum->sum_ns);
+	bind_count(st, 7, sum->max_ns);
+	return run(s, st, err);
+}
+
+int mp_append_call(struct mp_session *s, const struct mp_call *c, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, CALL);
+
+	bind_int(st, 1, c->t_ns);
+	bind_int(st, 2, c->tid);
+	bind_int(st, 3, c->op);
+	bind_count(st, 4, c->size_bytes);
+	bind_addr(st, 5, c->addr);
+	bind_int(st, 6, c->dur_ns);
+	bind_int(st, 7, c->kept);
+	bind_int(st, 8, c->weight);
+	bind_known(st, 9, c->stack_id != 0, c->stack_id);
+	return run(s, st, err);
+}
+
+int mp_append_kernel_event(struct mp_session *s, const struct mp_kernel_event *e, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, KERNEL_EVENT);
+
+	bind_int(st, 1, e->t_ns);
+	bind_int(st, 2, e->tid);
+	bind_text(st, 3, e->kind);
+	bind_known(st, 4, e->dur_ns >= 0, e->dur_ns);
+	/* CPU 0 is a CPU. */
+	bind_known(st, 5, e->addr != 0 || !strcmp(e->kind, "migration"), (int64_t)e->addr);
+	bind_known(st, 6, e->ip != 0, (int64_t)e->ip);
+	return run(s, st, err);
+}
+
+int mp_append_counter(
+    struct mp_session *s, int64_t slot_ns, const char *name, int64_t value, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, COUNTER);
+
+	bind_int(st, 1, slot_ns);
+	bind_text(st, 2, name);
+	bind_int(st, 3, value);
+	return run(s, st, err);
+}
+
+int mp_append_mark(
+    struct mp_session *s, int64_t t_ns, int64_t tid, const char *name, const char *detail, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, MARK);
+
+	bind_int(st, 1, t_ns);
+	bind_known(st, 2, tid != 0, tid);
+	bind_text(st, 3, name);
+	bind_text(st, 4, detail);
+	return run(s, st, err);
+}
+
+int mp_append_loss(struct mp_session *s, int64_t t_ns, const char *source, const char *what, uint64_t lost,
+    struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, LOSS);
+
+	bind_int(st, 1, t_ns);
+	bind_text(st, 2, source);
+	bind_text(st, 3, what);
+	bind_count(st, 4, lost);
+	return run(s, st, err);
+}
+
+int mp_append_overhead(struct mp_session *s, int64_t slot_ns, const char *plane, uint64_t events,
+    uint64_t cost_ns, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, OVERHEAD);
+
+	bind_int(st, 1, slot_ns);
+	bind_text(st, 2, plane);
+	bind_count(st, 3, events);
+	bind_count(st, 4, cost_ns);
+	return run(s, st, err);
+}
+
+int mp_update_thread(
+    struct mp_session *s, int64_t thread_id, const char *comm, int64_t end_ns, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, UPDATE_THREAD);
+
+	bind_int(st, 1, thread_id);
+	bind_text(st, 2, comm);
+	bind_known(st, 3, end_ns != 0, end_ns);
+	return run(s, st, err);
+}
+
+int mp_update_frame(
+    struct mp_session *s, int64_t frame_id, const struct mp_frame_names *n, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, UPDATE_FRAME);
+
+	bind_int(st, 1, frame_id);
+	bind_text(st, 2, n->module);
+	bind_text(st, 3, n->function);
+	bind_text(st, 4, n->file);
+	bind_known(st, 5, n->line != 0, n->line);
+	bind_known(st, 6, n->module || n->function, (int64_t)n->offset);
+	bind_int(st, 7, n->quality);
+	return run(s, st, err);
+}
+
+int mp_update_site(struct mp_session *s, int64_t stack_id, const char *site, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, UPDATE_SITE);
+
+	bind_int(st, 1, stack_id);
+	bind_text(st, 2, site);
+	return run(s, st, err);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SYMBOLIZE_DEMANGLE_H
+#define MP_SYMBOLIZE_DEMANGLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The longest name, with its NUL, that mp_demangle() writes: what a table can show, and SQL compare. */
+#define MP_DEMANGLED_MAX 1024
+
+/*
+ * Writes the name of the function with symbol `raw` as a reader wants it in a table: C++ and Rust (legacy and
+ * v0) demangled, without parameters, long template arguments shortened ("std::vector<...>::push_back"), any
+ * other name as it is, without a symbol version ("malloc@@GLIBC_2.2.5"). Control characters, which a hostile
+ * file may hold, become '?'. A name that does not fit ends in "...". Bounded in time and memory. Any thread.
+ */
+void mp_demangle(const char *raw, char out[static MP_DEMANGLED_MAX]);
+
+/* Shortens, in place, template arguments longer than MP_TEMPLATE_ARGS_MAX characters to "<...>". */
+#define MP_TEMPLATE_ARGS_MAX 40
+void mp_shorten_templates(char *name);
+
+#endif

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# Targets: small programs whose truth is known (each one's header says which). Their flags are their own:
+# optimized and with frame pointers whatever DEBUG and SAN say, for they stand for a user's program.
+# Named call sites are part of the truth: no tail calls, which drop a caller's frame, and no folding of
+# functions that happen to be alike.
+
+TARGET_DIR    := $(O)/tests/targets
+TARGET_WARN   := -Wall -Wextra -Wshadow $(if $(WERROR),-Werror)
+TARGET_OPT    := -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-ipa-icf
+TARGET_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(TARGET_OPT) -Wstrict-prototypes -Wmissing-prototypes $(TARGET_WARN)
+TARGET_CXXFLAGS := -std=gnu++17 $(TARGET_OPT) $(TARGET_WARN)
+TARGET_HDR    := $(wildcard tests/targets/*.h)
+
+TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own threads lifecycle family family_static \
+	family_cxx faults noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so)
+
+.PHONY: targets
+targets: $(TARGETS)
+
+MATCHING_ENGINE_SRC := $(wildcard tests/targets/matching_engine/*.c)
+$(TARGET_DIR)/matching_engine: $(MATCHING_ENGINE_SRC) $(wildcard tests/targets/matching_engine/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -o $@ $(MATCHING_ENGINE_SRC) -pthread
+
+$(TARGET_DIR)/%: tests/targets/%.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -o $@ $< -pthread
+
+$(TARGET_DIR)/%: tests/targets/%.cc $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -o $@ $<
+
+# -fno-builtin: or the compiler makes a calloc out of malloc and memset inside these very functions.
+$(TARGET_DIR)/lib%.so: tests/targets/%.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -fPIC -shared -o $@ $<
+
+$(TARGET_DIR)/delay: tests/targets/delay.c $(TARGET_DIR)/libdelay_alloc.so
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -o $@ $< $(TARGET_DIR)/libdelay_alloc.so -Wl,-rpath,'$$ORIGIN'
+
+$(TARGET_DIR)/delay_own: tests/targets/delay.c tests/targets/delay_alloc.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -o $@ $(filter %.c,$^)
+
+$(TARGET_DIR)/family_static: tests/targets/family.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -static -o $@ $<
+
+NOLIBC_CFLAGS := -ffreestanding -nostdlib -static -fno-stack-protector -fcf-protection=none -Wl,--build-id
+$(TARGET_DIR)/noalloc $(TARGET_DIR)/noalloc32: tests/targets/noalloc.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) $(if $(filter %32,$@),-m32 -fno-pie -no-pie) $(NOLIBC_CFLAGS) -o $@ $<

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "symbolize/demangle.h"
+
+TestSuite(demangle, .timeout = 60);
+
+struct pair {
+	const char *raw, *shown;
+};
+
+/* The symbols are of g++ 12 and rustc 1.95. */
+static const struct pair names[] = {
+    {"malloc", "malloc"},
+    {"", ""},
+    {"_", "_"},
+    {"_start", "_start"},
+    {"@", "@"},
+    {"clock_gettime@@GLIBC_2.17", "clock_gettime"},
+    {"memcpy@GLIBC_2.2.5", "memcpy"},
+    {"bad\x1b[31m\nname", "bad?[31m?name"},
+    {"_Zbroken", "_Zbroken"},
+    /* C++ */
+    {"_ZN9OrderBook6insertERK5Order", "OrderBook::insert"},
+    {"_ZN9OrderBook6insertERK5Order.cold", "OrderBook::insert"},
+    {"_ZN9OrderBook6insertERK5Order@@V1", "OrderBook::insert"},
+    {"_ZNK9OrderBookltERKS_", "OrderBook::operator<"},
+    {"_ZNK9OrderBookcvbEv", "OrderBook::operator bool"},
+    {"_ZNK9OrderBook3getIiEET_v", "OrderBook::get<int>"},
+    {"_ZN12_GLOBAL__N_16hiddenEi", "(anonymous namespace)::hidden"},
+    {"_ZNK1lMUliE_clEi", "l::{lambda(int)#1}::operator()"},
+    {"_ZNSt6vectorISt10shared_ptrI5OrderESaIS2_EE9push_backERKS2_", "std::vector<...>::push_back"},
+    {"_ZNSt6vectorISt10shared_ptrI5OrderESaIS2_EE17_M_realloc_insertIJS2_EEEvN9__gnu_cxx17__normal_"
+     "iteratorIPS2_"
+     "S4_EEDpOT_",
+	"std::vector<...>::_M_realloc_insert<std::shared_ptr<Order> >"},
+    {"_ZNK9OrderBook3getISt3mapINSt7__cxx1112basic_stringIcSt11char_"
+     "traitsIcESaIcEEESt6vectorIiSaIiEESt4lessIS7_"
+     "ESaISt4pairIKS7_SA_EEEEET_v",
+	"OrderBook::get<...>"},
+    /* Rust, legacy and v0 */
+    {"_ZN1a9OrderBook6insert17h9155b3cbaa28ad11E", "a::OrderBook::insert"},
+    {"_ZN1a9OrderBook6insert28_$u7b$$u7b$closure$u7d$$u7d$17h4d03dd6c1bfc38aaE",
+	"a::OrderBook::insert::{{closure}}"},
+    {"_ZN4core3ptr33drop_in_place$LT$a..OrderBook$GT$17h1a5a67598430db45E",
+	"core::ptr::drop_in_place<a::OrderBook>"},
+    {"_RINvCs6xxl1lAjzDf_1a3runNCNvMs_B2_NtB2_9OrderBook6insert0EB2_",
+	"a::run::<<a::OrderBook>::insert::{closure#0}>"},
+    {"_RINvMNtCsgEmfK2I1SDS_4core6optionINtB3_6OptionReE11map_or_elseNtNtCslNYArtu3iFV_"
+     "5alloc6string6StringNCNvNtB1"
+     "2_3fmt6format0NvYeNtNtB12_6borrow7ToOwned8to_ownedECs6xxl1lAjzDf_1a",
+	"<core::option::Option<&str>>::map_or_else::<...>"},
+};
+
+Test(demangle, names_as_a_reader_wants_them)
+{
+	char shown[MP_DEMANGLED_MAX];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		mp_demangle(names[i].raw, shown);
+		cr_expect_str_eq(
+		    shown, names[i].shown, "%s: got %s, expected %s", names[i].raw, shown, names[i].shown);
+	}
+}
+
+static const struct pair templates[] = {
+    {"f<1234567890123456789012345678901234567890>", "f<1234567890123456789012345678901234567890>"},
+    {"f<12345678901234567890123456789012345678901>", "f<...>"},
+    {"std::operator<< <1234567890123456789012345678901234567890, 1>", "std::operator<< <...>"},
+    {"X::operator->", "X::operator->"},
+    {"X<1234567890123456789012345678901234567890, (&A::operator>)>::f", "X<...>::f"},
+    {"X<1234567890123456789012345678901234567890, ((1)>(2))>::f<int>", "X<...>::f<int>"},
+    {"<A as core::long::long::long::long::long::long::long::Trait>::f",
+	"<A as core::long::long::long::long::long::long::long::Trait>::f"},
+    {"f<unbalanced 1234567890123456789012345678901234567890",
+	"f<unbalanced 1234567890123456789012345678901234567890"},
+    {"my_operator<12345678901234567890123456789012345678901>", "my_operator<...>"},
+    {"<<<<<>", "<<<<<>"},
+};
+
+Test(demangle, long_template_arguments)
+{
+	for (size_t i = 0; i < sizeof(templates) / sizeof(templates[0]); i++) {
+		char name[256];
+
+		strcpy(name, templates[i].raw);
+		mp_shorten_templates(name);
+		cr_expect_str_eq(name, templates[i].shown, "%s: got %s", templates[i].raw, name);
+	}
+}
+
+Test(demangle, overlong_names_are_cut)
+{
+	static char raw[100000];
+	char shown[MP_DEMANGLED_MAX];
+
+	memset(raw, 'x', sizeof(raw) - 1);
+	mp_demangle(raw, shown);
+	cr_assert_eq(strlen(shown), MP_DEMANGLED_MAX - 1);
+	cr_assert_str_eq(shown + MP_DEMANGLED_MAX - 4, "...");
+	memcpy(raw, "_ZN", 3);
+	mp_demangle(raw, shown);
+	cr_assert_eq(strncmp(shown, "_ZNxxx", 6), 0);
+}
+
+/* 2^60 characters, were they written: each pair holds the one before twice. */
+Test(demangle, exponential_expansion_is_given_up)
+{
+	char raw[1024] = "_Z1fISt4pairIiiE", shown[MP_DEMANGLED_MAX];
+	static const char *const refs[] = {"S0_", "S1_", "S2_", "S3_", "S4_", "S5_", "S6_", "S7_", "S8_",
+	    "S9_", "SA_", "SB_", "SC_", "SD_", "SE_", "SF_", "SG_", "SH_", "SI_", "SJ_", "SK_", "SL_", "SM_",
+	    "SN_", "SO_", "SP_"};
+
+	for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++)
+		snprintf(raw + strlen(raw), sizeof(raw) - strlen(raw), "S_I%s%sE", refs[i], refs[i]);
+	strcat(raw, "Evv");
+	mp_demangle(raw, shown);
+	cr_assert_str_eq(shown, raw);
+}
+
+Test(demangle, random_damage_does_no_harm)
+{
+	char raw[512], shown[MP_DEMANGLED_MAX];
+	uint64_t x = 88172645463325252;
+
+	for (int i = 0; i < 200000; i++) {
+		const char *from = names[(size_t)i % (sizeof(names) / sizeof(names[0]))].raw;
+		size_t n = strlen(from);
+
+		strcpy(raw, from);
+		for (int k = 0; n && k < 3; k++) {
+			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+			raw[x % n] = k == 2 ? from[(x >> 20) % n] : (char)(33 + (x >> 20) % 94);
+		}
+		mp_demangle(raw, shown);
+		cr_assert_lt(strlen(shown), MP_DEMANGLED_MAX);
+	}
+}
