@@ -15,7 +15,7 @@ struct mp_uprobe {
 	uint64_t floor_ns, cost_ns;
 };
 
-static const struct mp_uprobe_ops *const backends[] = {&mp_uprobe_session, &mp_uprobe_multi};
+static const struct mp_uprobe_ops *const backends[] = {&mp_uprobe_session, &mp_uprobe_multi, &mp_uprobe_tracefs};
 static const size_t n_backends = sizeof(backends) / sizeof(*backends);
 
 static const char *const names[] = {"auto", "session", "multi", "tracefs"};
@@ -188,6 +188,7 @@ uint64_t mp_uprobe_cost_ns(const struct mp_uprobe *u)
 
 int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t n, struct mp_err *err)
 {
+	u->ops->keep(u->impl, &u->keep, u->floor_ns); /* a backend may have to know now whether stacks are wanted */
 	return u->ops->attach(u->impl, u->pid, probes, n, err);
 }
 

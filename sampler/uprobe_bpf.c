@@ -31,10 +31,6 @@ struct link_create_uprobe_multi {
 #define KERNEL_RING_BYTES (2u << 20)
 #define KERNEL_KEEP_OVER_NS 100000 /* off-CPU times and faults above 0.1 ms are always kept: they are few */
 
-/* How many rows a burst makes at each limit before the limit is doubled. */
-#define SAMPLES_TO_DOUBLE  64
-#define OUTLIERS_TO_DOUBLE 512
-
 #define MAX_LINKS 256
 #define MAX_CPUS  4096
 
@@ -385,8 +381,8 @@ static void bpf_plane_keep(void *impl, const struct mp_keep *keep, uint64_t floo
 	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
 		c->keep_over_ns[op] = keep->over_ns[op];
 	c->keep_over_ns[MP_OP_CALIBRATE] = ~0ULL;
-	c->double_every = keep->sample_adaptive ? SAMPLES_TO_DOUBLE : 0;
-	c->outlier_double_every = keep->over_adaptive ? OUTLIERS_TO_DOUBLE : 0;
+	c->double_every = keep->sample_adaptive ? MP_SAMPLES_TO_DOUBLE : 0;
+	c->outlier_double_every = keep->over_adaptive ? MP_OUTLIERS_TO_DOUBLE : 0;
 	b->stats->samples = b->stats->outliers = 0;
 }
 

@@ -17,6 +17,10 @@
 /* Histogram blocks of one shard: (operation, size class), and one for the calibration. */
 #define MP_HIST_BLOCKS (MP_OP_COUNT * MP_SIZE_CLASSES + 1)
 
+/* How many rows a burst makes at each limit (struct mp_keep) before the limit is doubled. */
+#define MP_SAMPLES_TO_DOUBLE  64
+#define MP_OUTLIERS_TO_DOUBLE 512
+
 /* CPUs share a shard only beyond this many: a shard is 2.7 MB. */
 #define MP_MAX_SHARDS 16
 

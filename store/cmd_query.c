@@ -82,8 +82,13 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 		refusal->what = "a transaction";
 		a = NULL;
 		break;
-	case SQLITE_INSERT:
 	case SQLITE_UPDATE:
+		/* Asked for whenever a table-valued function, such as json_each(), is named: nothing is
+		 * written. */
+		if (a && !strcmp(a, "sqlite_master"))
+			return SQLITE_OK;
+		/* fall through */
+	case SQLITE_INSERT:
 	case SQLITE_DELETE:
 		/* Of CREATE and DROP, SQLite asks for their rows in the schema table first. */
 		refusal->what = a && !strncmp(a, "sqlite_", 7) ? "changing the schema" : "writing to";
@@ -104,7 +109,10 @@ static int prepare(sqlite3 *db, const char *sql, struct refusal *refusal, sqlite
 {
 	int rc = sqlite3_prepare_v2(db, sql, -1, stmt, tail);
 
-	if (rc == SQLITE_OK)
+	/* VACUUM asks no authorizer. */
+	if (rc == SQLITE_OK && *stmt && !sqlite3_stmt_readonly(*stmt))
+		refusal->what = "writing";
+	else if (rc == SQLITE_OK)
 		return 0;
 	if (refusal->what)
 		return mp_err_set(err, EPERM,

@@ -353,7 +353,8 @@ int mp_session_open(const char *path, struct mp_session **out, struct mp_err *er
 	struct mp_session *s = session_new(path);
 	if (!s)
 		return mp_err_set(err, ENOMEM, "cannot open session %s: out of memory", path);
-	rc = check_session(s, open_any(s, &application_id), application_id, err);
+	rc = open_any(s, &application_id);
+	rc = check_session(s, rc, application_id, err);
 	/* The file may come from anybody: its views get no functions with side effects, its b-trees no trust.
 	 */
 	if (!rc)

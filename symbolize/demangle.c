@@ -25,6 +25,8 @@ static void append(const char *s, size_t n, void *opaque)
 {
 	struct expansion *x = opaque;
 
+	if (!n)
+		return; /* `s` may be NULL */
 	/* The demanglers have no way to be stopped by their output. They hold no resource that matters at
 	 * this point (in one Rust case, a few bytes are lost), so they are jumped out of. */
 	if (n >= sizeof(x->text) - x->n)

@@ -58,6 +58,11 @@ static size_t count_before(const struct mp_modmap *m, uint64_t addr)
 	return low;
 }
 
+static bool later(const struct mp_module *a, const struct mp_module *b)
+{
+	return a->map.t_ns != b->map.t_ns ? a->map.t_ns > b->map.t_ns : a->id > b->id;
+}
+
 static bool same(const struct mp_module *m, const struct mp_map *map, const struct mp_symfile *file)
 {
 	return m->map.start == map->start && m->map.end == map->end &&
@@ -65,12 +70,26 @@ static bool same(const struct mp_module *m, const struct mp_map *map, const stru
 	       strcmp(m->map.path, map->path) == 0;
 }
 
+/* Whether the latest that overlaps `map` by its time is the same mapping. */
+static bool already_noted(const struct mp_modmap *m, const struct mp_map *map, const struct mp_symfile *file)
+{
+	const struct mp_module *latest = NULL;
+
+	for (size_t i = count_before(m, map->end - 1); i-- > 0 && m->max_end[i] > map->start;) {
+		const struct mp_module *module = &m->modules[i];
+
+		if (map->start < module->map.end && module->map.t_ns <= map->t_ns &&
+		    (!latest || later(module, latest)))
+			latest = module;
+	}
+	return latest && same(latest, map, file);
+}
+
 int mp_modmap_add(struct mp_modmap *m, const struct mp_map *map, struct mp_symfile *file)
 {
 	if (map->start >= map->end)
 		return -EINVAL;
-	const struct mp_module *before = mp_modmap_find(m, map->start, map->t_ns);
-	if (before && same(before, map, file))
+	if (already_noted(m, map, file))
 		return 0;
 	int rc = make_room(m);
 	if (rc < 0)
@@ -86,11 +105,6 @@ int mp_modmap_add(struct mp_modmap *m, const struct mp_map *map, struct mp_symfi
 		m->max_end[i] = end > left ? end : left;
 	}
 	return 0;
-}
-
-static bool later(const struct mp_module *a, const struct mp_module *b)
-{
-	return a->map.t_ns != b->map.t_ns ? a->map.t_ns > b->map.t_ns : a->id > b->id;
 }
 
 const struct mp_module *mp_modmap_find(const struct mp_modmap *m, uint64_t addr, int64_t t_ns)

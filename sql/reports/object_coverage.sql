@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- The coverage object of every report: how much of what happened its figures stand on. One row.
 --
--- Parameters: :from_ns :to_ns (session clock, the end exclusive) :start_ns :covered_ns :tid (NULL: all)
+-- Parameters: :from_ns :to_ns (session clock, the end exclusive) :start_ns (of the recording)
+--             :covered_ns (how much of from-to was recorded) :tid (NULL: all)
 -- Columns:
---   calls_counted       calls in the histograms, of all threads
+--   calls_counted       calls in the histograms, of all threads, in the seconds that :from_ns to :to_ns touch
 --   calls_lost          missing in every figure
 --   rows_kept           calls kept as rows, of the thread asked for
 --   rows_lost           counted, but not kept
@@ -14,14 +15,14 @@
 -- Caveats: a loss is known by the interval in which it happened, about a second long.
 
 SELECT (SELECT coalesce(sum(calls), 0) FROM latency_sum
-        WHERE slot_ns >= :slot_from_ns AND slot_ns < :slot_to_ns)                               AS calls_counted,
+        WHERE slot_ns + 1000000000 > :from_ns AND slot_ns < :to_ns)                 AS calls_counted,
        (SELECT coalesce(sum(lost), 0) FROM loss
-        WHERE what = 'calls' AND t_ns >= :from_ns AND t_ns - 1000000000 < :to_ns)               AS calls_lost,
+        WHERE what = 'calls' AND t_ns >= :from_ns AND t_ns - 1000000000 < :to_ns)   AS calls_lost,
        (SELECT count(*) FROM call
-        WHERE t_ns >= :from_ns AND t_ns < :to_ns AND (:tid IS NULL OR tid = :tid))              AS rows_kept,
+        WHERE t_ns >= :from_ns AND t_ns < :to_ns AND (:tid IS NULL OR tid = :tid))  AS rows_kept,
        (SELECT coalesce(sum(lost), 0) FROM loss
-        WHERE what = 'rows' AND t_ns >= :from_ns AND t_ns - 1000000000 < :to_ns)                AS rows_lost,
-       CAST((SELECT value FROM session WHERE key = 'duty') AS REAL)                             AS duty,
-       CAST((SELECT value FROM session WHERE key = 'floor_ns') AS INTEGER)                      AS floor_ns,
-       max(:from_ns, :start_ns) - :start_ns                                                     AS from_ns,
-       max(:from_ns, :start_ns) - :start_ns + :covered_ns                                       AS to_ns;
+        WHERE what = 'rows' AND t_ns >= :from_ns AND t_ns - 1000000000 < :to_ns)    AS rows_lost,
+       CAST((SELECT value FROM session WHERE key = 'duty') AS REAL)                 AS duty,
+       CAST((SELECT value FROM session WHERE key = 'floor_ns') AS INTEGER)          AS floor_ns,
+       max(:from_ns, :start_ns) - :start_ns                                         AS from_ns,
+       max(:from_ns, :start_ns) - :start_ns + :covered_ns                           AS to_ns;

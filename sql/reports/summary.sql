@@ -3,6 +3,7 @@
 --
 -- Parameters: :from_ns :to_ns (session clock, starts of seconds, the end exclusive)
 --             :covered_ns (how much of that was recorded)
+--             :limit (-1: all)
 -- Columns:
 --   op, calls
 --   calls_per_s   over the recorded time x duty
@@ -56,4 +57,5 @@ SELECT op.name AS op, calls,
        min(max_ns, (SELECT (lo_ns + hi_ns) / 2 FROM bucket WHERE bucket = p9999)) AS p9999_ns,
        max_ns
 FROM bound JOIN op USING (op_id), duty
-ORDER BY op_id;
+ORDER BY op_id
+LIMIT :limit;

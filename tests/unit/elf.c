@@ -201,15 +201,16 @@ Test(elf, debugdata_holds_what_dynsym_lacks)
 	mp_elf_close(whole);
 }
 
-/* 300 MiB of zeros take 45 KiB compressed. */
+/* A good ELF file with 300 MiB of zeros behind it, 45 KiB compressed. */
 Test(elf, decompression_bomb_is_given_up)
 {
-	run("cd %s && head -c 300M /dev/zero | xz -9 > bomb.xz && strip -o bomb.so lib.so &&"
+	run("cd %s && (cat lib.so; head -c 300M /dev/zero) | xz -6 > bomb.xz && strip -o bomb.so lib.so &&"
 	    " objcopy --add-section .gnu_debugdata=bomb.xz bomb.so",
 	    fixture_dir);
 	struct mp_elf *e = fixture_open("bomb.so");
 
 	cr_assert_eq(find_symbol(e, "shown").found, 1);
+	cr_assert_eq(find_symbol(e, "hidden").found, 0);
 	cr_assert_lt(mp_elf_loaded_bytes(e), 1u << 20);
 	mp_elf_close(e);
 }
@@ -236,7 +237,7 @@ Test(elf, refuses_what_is_no_elf_file)
 Test(elf, refuses_huge_header_counts)
 {
 	Elf64_Ehdr h;
-	Elf64_Shdr first = {.sh_size = 1u << 30, .sh_info = 1u << 30};
+	Elf64_Shdr first = {.sh_size = 1u << 20, .sh_info = 1u << 20};
 	struct mp_elf *e = NULL;
 	int from = fixture_open_fd("lib.so"), fd = memfd_create("huge", MFD_CLOEXEC);
 

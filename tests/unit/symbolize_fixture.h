@@ -35,8 +35,9 @@ static const char fixture_source[] =
     "void *shown_too(int x) { return malloc(hidden(x)); }\n"
     "extern __typeof(shown) _shown_alias __attribute__((alias(\"shown\")));\n"
     "extern __typeof(shown) shown_weak_alias __attribute__((weak, alias(\"shown\")));\n"
-    "asm(\".text\\n.balign 64\\n.globl sizeless\\n.type sizeless, @function\\nsizeless: .skip 48, 0x90\\n\"\n"
-    "    \".type sizeless_local, @function\\nsizeless_local: .skip 32, 0x90\\nret\\n\");\n";
+    "asm(\".section hot, \\\"ax\\\", @progbits\\n.balign 64\\n.globl sizeless\\n.type sizeless, "
+    "@function\\nsizeless: .skip 48, 0x90\\n\"\n"
+    "    \".type sizeless_local, @function\\nsizeless_local: .skip 32, 0x90\\nret\\n.text\");\n";
 
 static void fixture_remove(void)
 {

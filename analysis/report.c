@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+#include "analysis/report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/cell.h"
+#include "store/embed.h"
+
+#define SLOT_NS 1000000000LL
+
+const struct mp_report mp_reports[] = {
+    {.name = "summary",
+	.purpose = "how long each memory operation takes: percentiles over every call",
+	.histogram = true,
+	.section = {{"rows", "Every call, by operation", "sql/reports/summary.sql", NULL, false}}},
+    {.name = "jitter",
+	.purpose = "how evenly operations are served: spread, tail, worst second, by size and over time",
+	.histogram = true,
+	.section = {{"ops", "Spread, by operation", "sql/reports/jitter_ops.sql",
+			"(worst: the second with the highest p99; cv: stddev / mean)", false},
+	    {"sizes", "By size", "sql/reports/jitter_sizes.sql", NULL, false},
+	    {"strip", "p99 over time, a digit a step", "sql/reports/jitter_strip.sql",
+		"(digit d: p99 is 2^d times the calmest step's; '.': no calls; the figures: --table seconds)",
+		false},
+	    {"seconds", "p99, by second", "sql/reports/jitter_seconds.sql", NULL, true}}},
+    {.name = "outliers",
+	.purpose = "the slowest calls, with thread, size, site and stack",
+	.limit = 20,
+	.section = {{"rows", "Slowest calls", "sql/reports/outliers.sql", NULL, false}}},
+    {.name = "sites",
+	.purpose = "where memory operations come from, the most time first",
+	.limit = 30,
+	.section = {{"rows", "Sites, by time spent", "sql/reports/sites.sql",
+	    "(calls, bytes and time are estimated from the kept rows and their weights)", false}}},
+    {.name = "loss",
+	.purpose = "what the recording lost, where and when, and how much of the truth is left",
+	.section = {{"rows", "Losses", "sql/reports/loss.sql",
+	    "(calls: missing in every figure; rows: counted, but not kept; events: of the kernel)", false}}},
+    {.name = NULL},
+};
+
+/* Edit distance (Levenshtein), of short names. */
+static int distance(const char *a, const char *b)
+{
+	enum { MAX = 32 };
+	int row[MAX + 1];
+	size_t n = strnlen(b, MAX);
+
+	for (size_t j = 0; j <= n; j++)
+		row[j] = (int)j;
+	for (size_t i = 0; a[i] && i < MAX; i++) {
+		int diagonal = row[0];
+
+		row[0] = (int)i + 1;
+		for (size_t j = 1; j <= n; j++) {
+			int best = diagonal + (a[i] != b[j - 1]);
+
+			diagonal = row[j];
+			best = best < row[j] + 1 ? best : row[j] + 1;
+			row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+		}
+	}
+	return row[n];
+}
+
+const struct mp_report *mp_report_find(const char *name, struct mp_err *err)
+{
+	char all[256] = "";
+	const struct mp_report *nearest = NULL;
+	int least = 3;
+
+	for (const struct mp_report *r = mp_reports; r->name; r++) {
+		size_t n = strlen(all);
+		int d = distance(name, r->name);
+
+		if (!strcmp(name, r->name))
+			return r;
+		if (*name && !strncmp(name, r->name, strlen(name)))
+			d = 0;
+		if (d < least) {
+			least = d;
+			nearest = r;
+		}
+		snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "", r->name);
+	}
+	if (nearest)
+		mp_err_set(err, EINVAL, "there is no report %s: did you mean %s? There are %s", name,
+		    nearest->name, all);
+	else
+		mp_err_set(err, EINVAL, "there is no report %s: there are %s", name, all);
+	return NULL;
+}
+
+/* What the statements of a report are given, by name. */
+struct bounds {
+	int64_t start_ns, end_ns; /* of the recording */
+	int64_t from_ns, to_ns;	  /* session clock; the smallest and largest integer when not asked for */
+	int64_t covered_ns;	  /* of the recording, between them */
+	int64_t tid, limit;
+	bool finished;
+};
+
+static int prepare(
+    struct mp_session *s, const char *path, const struct bounds *b, sqlite3_stmt **stmt, struct mp_err *err)
+{
+	sqlite3 *db = mp_session_db(s);
+	const struct {
+		const char *name;
+		int64_t value;
+		bool known;
+	} parameter[] = {
+	    {":start_ns", b->start_ns, true},
+	    {":from_ns", b->from_ns, true},
+	    {":to_ns", b->to_ns, true},
+	    {":covered_ns", b->covered_ns, true},
+	    {":tid", b->tid, b->tid != 0},
+	    {":limit", b->limit ? b->limit : -1, true},
+	};
+
+	if (sqlite3_prepare_v2(db, mp_embedded_text(path), -1, stmt, NULL) != SQLITE_OK)
+		return mp_err_set(
+		    err, EIO, "cannot read %s: %s: %s", mp_session_path(s), path, sqlite3_errmsg(db));
+	for (size_t i = 0; i < sizeof(parameter) / sizeof(*parameter); i++) {
+		int index = sqlite3_bind_parameter_index(*stmt, parameter[i].name);
+
+		if (index && parameter[i].known)
+			sqlite3_bind_int64(*stmt, index, parameter[i].value);
+	}
+	return 0;
+}
+
+/* The first row of a query for internal use. The statement is the caller's to finalize. */
+static int first_row(
+    struct mp_session *s, const char *sql, int64_t arg, sqlite3_stmt **stmt, struct mp_err *err)
+{
+	sqlite3 *db = mp_session_db(s);
+	int rc = sqlite3_prepare_v2(db, sql, -1, stmt, NULL);
+
+	if (rc == SQLITE_OK) {
+		sqlite3_bind_int64(*stmt, 1, arg);
+		rc = sqlite3_step(*stmt);
+	}
+	if (rc == SQLITE_ROW)
+		return 0;
+	return mp_err_set(err, EIO, "cannot read %s: %s", mp_session_path(s),
+	    rc == SQLITE_DONE ? "a row is missing" : sqlite3_errmsg(db));
+}
+
+static int check_thread(struct mp_session *s, const struct mp_report *report, int64_t tid, struct mp_err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	if (!tid)
+		return 0;
+	if (report->histogram)
+		return mp_err_set(err, EINVAL,
+		    "%s cannot show one thread: its histograms count all threads together; outliers and "
+		    "sites take --thread",
+		    report->name);
+	int rc = first_row(s,
+	    "SELECT EXISTS (SELECT 1 FROM thread WHERE tid = ?1) OR EXISTS (SELECT 1 FROM call WHERE tid = "
+	    "?1)",
+	    tid, &stmt, err);
+	if (!rc && !sqlite3_column_int(stmt, 0))
+		rc = mp_err_set(err, EINVAL,
+		    "thread %" PRId64
+		    " is not in %s: its threads are listed by: mpsample query %s 'SELECT * FROM v_thread'",
+		    tid, mp_session_path(s), mp_session_path(s));
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+/* The start of the slot that holds `t_ns`; slots need not begin at whole seconds of the clock. */
+static int64_t slot_floor(int64_t t_ns, int64_t any_slot_ns)
+{
+	int64_t phase = (t_ns - any_slot_ns) % SLOT_NS;
+
+	return t_ns - (phase < 0 ? phase + SLOT_NS : phase);
+}
+
+/* From what the user asked for to session times; the other way round into `f`, once rounded. */
+static int find_bounds(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *f,
+    struct bounds *b, struct mp_err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = first_row(s,
+	    "SELECT start_ns, end_ns, finished, coalesce((SELECT min(slot_ns) FROM latency_sum), start_ns), "
+	    "?1"
+	    " FROM session_time",
+	    0, &stmt, err);
+
+	if (rc)
+		goto out;
+	int64_t slot_ns = sqlite3_column_int64(stmt, 3);
+	*b = (struct bounds){.start_ns = sqlite3_column_int64(stmt, 0),
+	    .end_ns = sqlite3_column_int64(stmt, 1),
+	    .finished = sqlite3_column_int(stmt, 2),
+	    .from_ns = INT64_MIN,
+	    .to_ns = INT64_MAX,
+	    .tid = f->tid,
+	    .limit = f->limit < 0 ? report->limit : f->limit};
+	if (f->from_ns >= 0)
+		b->from_ns = b->start_ns + f->from_ns;
+	if (f->to_ns >= 0)
+		b->to_ns = b->start_ns + f->to_ns;
+	if (b->from_ns > b->end_ns)
+		rc =
+		    mp_err_set(err, EINVAL, "--from %g is after the end of the recording, which is %g s long",
+			(double)f->from_ns / 1e9, (double)(b->end_ns - b->start_ns) / 1e9);
+	else if (b->from_ns >= b->to_ns)
+		rc = mp_err_set(err, EINVAL, "--from %g is not before --to %g", (double)f->from_ns / 1e9,
+		    (double)f->to_ns / 1e9);
+	if (!rc && report->histogram) {
+		if (f->from_ns >= 0)
+			b->from_ns = slot_floor(b->from_ns, slot_ns);
+		if (f->to_ns >= 0)
+			b->to_ns = slot_floor(b->to_ns + SLOT_NS - 1, slot_ns);
+	}
+	int64_t from = b->from_ns > b->start_ns ? b->from_ns : b->start_ns;
+	int64_t to = b->to_ns < b->end_ns ? b->to_ns : b->end_ns;
+	b->covered_ns = to > from ? to - from : 0;
+	if (f->from_ns >= 0)
+		f->from_ns = from - b->start_ns;
+	if (f->to_ns >= 0)
+		f->to_ns = to - b->start_ns;
+out:
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+static const char *text_or(sqlite3_stmt *stmt, int col, const char *otherwise)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, col);
+
+	return text && *text ? text : otherwise;
+}
+
+/*
+ * session: ./engine --venue XNAS (pid 4242), 20.0 s; planes uprobe,perf (bpf), probe all; ended: duration
+ * session: ./engine (pid 4242), 12.0 s until the recorder was killed: it did not finish; planes ...
+ */
+static void note_session(struct mp_emit *e, sqlite3_stmt *stmt)
+{
+	char length[MP_CELL_NUMBER];
+	const char *end = text_or(stmt, 6, NULL);
+
+	mp_cell_int(MP_UNIT_DURATION, sqlite3_column_int64(stmt, 2), length);
+	mp_emit_note(e, "session: %s (pid %s), %s; planes %s (%s), probe %s; %s%s",
+	    text_or(stmt, 1, "command not known"), text_or(stmt, 0, "?"), length, text_or(stmt, 3, "?"),
+	    text_or(stmt, 4, "?"), text_or(stmt, 5, "?"), end ? "ended: " : "",
+	    end ? end : "the recorder did not finish: the last second may be missing");
+}
+
+static void count_lost(char *out, size_t size, int64_t have, int64_t lost)
+{
+	char number[MP_CELL_NUMBER];
+
+	if (!lost) {
+		snprintf(out, size, "none lost");
+		return;
+	}
+	mp_cell_int(MP_UNIT_COUNT, lost, number);
+	snprintf(
+	    out, size, "%s LOST (%.2g %%)", number, 100.0 * (double)lost / ((double)have + (double)lost));
+}
+
+static void describe_duty(char *out, size_t size, const char *probe, sqlite3_stmt *stmt)
+{
+	double duty = sqlite3_column_double(stmt, 4);
+
+	if (!strcmp(probe, "slow"))
+		snprintf(out, size, "only the allocator's slow paths are probed");
+	else if (sqlite3_column_type(stmt, 4) == SQLITE_NULL)
+		snprintf(out, size, "duty not known");
+	else if (duty >= 1)
+		snprintf(out, size, "every call probed (duty 1.0)");
+	else
+		snprintf(out, size,
+		    "probed %.3g %% of the time (duty %.3g): rates are rescaled, counts are not", duty * 100,
+		    duty);
+}
+
+/* coverage: 1,000,003 calls counted, none lost; 2,113 rows kept, none lost; every call probed (duty 1.0); ...
+ */
+static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *probe, int64_t tid)
+{
+	char calls[MP_CELL_NUMBER], rows[MP_CELL_NUMBER], floor[MP_CELL_NUMBER] = "not known";
+	char calls_lost[80], rows_lost[80], duty[128], thread[48] = "";
+	bool floor_known = sqlite3_column_type(stmt, 5) != SQLITE_NULL;
+
+	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 0), calls);
+	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 2), rows);
+	count_lost(
+	    calls_lost, sizeof(calls_lost), sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1));
+	count_lost(
+	    rows_lost, sizeof(rows_lost), sqlite3_column_int64(stmt, 2), sqlite3_column_int64(stmt, 3));
+	describe_duty(duty, sizeof(duty), probe, stmt);
+	if (floor_known)
+		mp_cell_int(MP_UNIT_DURATION, sqlite3_column_int64(stmt, 5), floor);
+	if (tid)
+		snprintf(thread, sizeof(thread), " of thread %" PRId64, tid);
+	mp_emit_note(e, "coverage: %s calls counted%s, %s; %s rows kept%s, %s; %s; floor %s%s", calls,
+	    tid ? " (all threads)" : "", calls_lost, rows, thread, rows_lost, duty, floor,
+	    floor_known ? " subtracted" : "");
+}
+
+static void note_range(struct mp_emit *e, const struct mp_report *report, const struct bounds *b,
+    const struct mp_report_filter *f)
+{
+	char from[MP_CELL_NUMBER], to[MP_CELL_NUMBER];
+
+	if (b->tid)
+		mp_emit_note(e, "only thread %" PRId64, b->tid);
+	if (f->from_ns < 0 && f->to_ns < 0)
+		return;
+	mp_cell_int(MP_UNIT_TIME, f->from_ns < 0 ? 0 : f->from_ns, from);
+	mp_cell_int(MP_UNIT_TIME, f->to_ns < 0 ? b->end_ns - b->start_ns : f->to_ns, to);
+	mp_emit_note(e, "only from %s s to %s s of the recording%s", from, to,
+	    report->histogram ? ": rounded outwards to the seconds that the histograms count by" : "");
+}
+
+static bool is_wanted(const struct mp_report *report, const struct mp_report_section *section,
+    const struct mp_report_filter *f, enum mp_format format)
+{
+	if (f->table)
+		return !strcmp(f->table, section->name);
+	if (format == MP_FORMAT_CSV)
+		return section == report->section;
+	return format == MP_FORMAT_JSON || !section->data_only;
+}
+
+static int check_table(const struct mp_report *report, const struct mp_report_filter *f, struct mp_err *err)
+{
+	char all[128] = "";
+
+	if (!f->table)
+		return 0;
+	for (const struct mp_report_section *c = report->section; c->name; c++) {
+		size_t n = strlen(all);
+
+		if (!strcmp(f->table, c->name))
+			return 0;
+		snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "", c->name);
+	}
+	return mp_err_set(err, EINVAL, "%s has no table %s: it has %s", report->name, f->table, all);
+}
+
+static int run_sections(struct mp_session *s, const struct mp_report *report,
+    const struct mp_report_filter *f, const struct bounds *b, struct mp_emit *e, enum mp_format format,
+    struct mp_err *err)
+{
+	bool several = report->section[1].name;
+	int rc = 0;
+
+	if (several)
+		mp_emit_group_begin(e, "tables");
+	for (const struct mp_report_section *c = report->section; !rc && c->name; c++) {
+		sqlite3_stmt *stmt = NULL;
+
+		if (!is_wanted(report, c, f, format))
+			continue;
+		rc = prepare(s, c->sql, b, &stmt, err);
+		if (!rc)
+			rc = mp_emit_rows(e, c->name, c->title, stmt, err);
+		if (!rc && c->note)
+			mp_emit_note(e, "%s", c->note);
+		sqlite3_finalize(stmt);
+	}
+	if (several)
+		mp_emit_group_end(e);
+	return rc;
+}
+
+/* The session and coverage objects; for a table the first row of each is read here, and put into words. */
+static int run_object(struct mp_session *s, const char *name, const char *path, const struct bounds *b,
+    struct mp_emit *e, enum mp_format format, sqlite3_stmt **stmt, struct mp_err *err)
+{
+	int rc = prepare(s, path, b, stmt, err);
+
+	if (rc || format == MP_FORMAT_CSV)
+		return rc;
+	if (format == MP_FORMAT_JSON)
+		return mp_emit_object(e, name, *stmt, err);
+	if (sqlite3_step(*stmt) != SQLITE_ROW)
+		return mp_err_set(
+		    err, EIO, "cannot read %s: %s", mp_session_path(s), sqlite3_errmsg(mp_session_db(s)));
+	return 0;
+}
+
+static int run(struct mp_session *s, const struct mp_report *report, const struct mp_report_filter *f,
+    const struct bounds *b, struct mp_emit *e, enum mp_format format, struct mp_err *err)
+{
+	sqlite3_stmt *session = NULL, *coverage = NULL;
+	bool table = format == MP_FORMAT_TABLE;
+
+	mp_emit_begin(e, report->name);
+	int rc = run_object(s, "session", "sql/reports/object_session.sql", b, e, format, &session, err);
+	if (!rc && table) {
+		note_session(e, session);
+		note_range(e, report, b, f);
+	}
+	if (!rc)
+		rc = run_sections(s, report, f, b, e, format, err);
+	if (!rc)
+		rc = run_object(
+		    s, "coverage", "sql/reports/object_coverage.sql", b, e, format, &coverage, err);
+	if (!rc && table) {
+		mp_emit_note(e, "%s", "");
+		note_coverage(e, coverage, text_or(session, 5, ""), b->tid);
+	}
+	sqlite3_finalize(session);
+	sqlite3_finalize(coverage);
+	return rc;
+}
+
+/* Stock SQLite may be built without its mathematical functions. */
+static void sql_sqrt(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	(void)argc;
+	if (sqlite3_value_type(argv[0]) != SQLITE_NULL)
+		sqlite3_result_double(ctx, sqrt(sqlite3_value_double(argv[0])));
+}
+
+int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
+    FILE *out, enum mp_format format, struct mp_err *err)
+{
+	struct bounds b;
+	int rc = check_table(report, filter, err);
+
+	if (!rc)
+		rc = check_thread(s, report, filter->tid, err);
+	if (!rc)
+		rc = find_bounds(s, report, filter, &b, err);
+	if (rc)
+		return rc;
+
+	sqlite3_create_function(mp_session_db(s), "mp_sqrt", 1,
+	    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, sql_sqrt, NULL, NULL);
+	struct mp_emit *e = mp_emit_new(out, format);
+	if (!e)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	rc = run(s, report, filter, &b, e, format, err);
+	int end = mp_emit_end(e, rc ? NULL : err);
+	return rc ? rc : end;
+}

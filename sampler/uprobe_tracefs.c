@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The backend `tracefs`: uprobe events read through perf rings, for kernels or users without BPF. Each record crosses to the
+ * recorder, which pairs and counts them: dearer than BPF, and a full ring loses calls (counted).
+ *
+ * All probes of one attach make two events, one for entries and one for returns. They are opened per thread and
+ * CPU with `inherit`, so that new threads are probed from their first call; of an event that tracefs made
+ * this is cheap. (Of the uprobe PMU it is not: each inherited event registers the probe anew, and creating a
+ * thread takes a third of a second.)
+ */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef __x86_64__
+#include <asm/perf_regs.h>
+#define REG_MASK (1u << PERF_REG_X86_AX | 1u << PERF_REG_X86_DX | 1u << PERF_REG_X86_SI | 1u << PERF_REG_X86_DI | 1u << PERF_REG_X86_SP)
+#else
+#include <asm/perf_regs.h>
+#define REG_MASK (1ull << PERF_REG_ARM64_X0 | 1ull << PERF_REG_ARM64_X1 | 1ull << PERF_REG_ARM64_X2 | 1ull << PERF_REG_ARM64_SP)
+#endif
+
+#include "sampler/pairing.h"
+#include "sampler/perf_ring.h"
+#include "sampler/target.h"
+#include "sampler/tracefs.h"
+#include "sampler/uprobe.h"
+
+#define RING_PAGES 2048 /* 8 MiB per CPU */
+
+enum event_kind {
+	EVENT_ENTRY,
+	EVENT_RETURN,
+	EVENT_MINOR_FAULT,
+	EVENT_MAJOR_FAULT,
+	EVENT_SWITCH,
+	EVENT_KINDS
+};
+
+/* An opened event; its id stands in each of its records. */
+struct opened {
+	uint64_t id;
+	int fd;
+	enum event_kind kind;
+};
+
+struct waiting {
+	int64_t t_ns;
+	size_t at; /* in `bytes` */
+	int cpu;
+};
+
+struct tracefs_plane {
+	struct mp_tracefs tracefs;
+	struct mp_pairing *pairing;
+	bool stack, enabled;
+	bool detached; /* what is open is disabled, and only names the records that still wait */
+	bool kernel_events; /* not while calibrating */
+	int64_t enabled_ns;
+	struct mp_perf_ring *rings; /* per CPU; fd -1: offline */
+	int cpus, epoll;
+	unsigned int attaches;      /* names of events so far */
+	unsigned int first_attach;  /* of those that are in */
+	struct opened *opened;      /* sorted by id */
+	size_t n_opened, opened_room;
+	uint64_t lost_entries, lost_returns, lost_others;
+	struct waiting *waiting;
+	size_t n_waiting, waiting_room;
+	unsigned char *bytes;
+	size_t n_bytes, bytes_room;
+	uint64_t dropped_here; /* out of memory while collecting */
+	int64_t complete_ns; /* all records up to here are in */
+	int collecting_cpu;
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* The ring of a CPU belongs to a dummy event; the others are directed into it. */
+static int open_ring(struct tracefs_plane *t, int cpu, struct mp_err *err)
+{
+	struct perf_event_attr attr = {
+	    .type = PERF_TYPE_SOFTWARE,
+	    .config = PERF_COUNT_SW_DUMMY,
+	    .use_clockid = 1,
+	    .clockid = CLOCK_MONOTONIC,
+	    .watermark = 1,
+	    .wakeup_watermark = RING_PAGES * 4096 / 4,
+	};
+	int fd = mp_perf_open(&attr, -1, cpu, -1);
+
+	t->rings[cpu].fd = -1;
+	if (fd == -ENODEV)
+		return 0;
+	if (fd < 0)
+		return mp_err_set(err, -fd, "cannot open a perf event on CPU %d: %s%s", cpu, strerror(-fd),
+		    fd == -EACCES || fd == -EPERM ? "; run as root, or give mpsample CAP_PERFMON" : "");
+	int ret = mp_perf_ring_map(fd, RING_PAGES, &t->rings[cpu], err);
+	if (ret) {
+		close(fd);
+		t->rings[cpu].fd = -1;
+		return ret;
+	}
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+	return epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &e) ? mp_err_set(err, errno, "epoll: %s", strerror(errno)) : 0;
+}
+
+static void close_opened(struct tracefs_plane *t);
+
+static void tracefs_close(void *impl)
+{
+	struct tracefs_plane *t = impl;
+
+	close_opened(t);
+	for (int cpu = 0; t->rings && cpu < t->cpus; cpu++)
+		if (t->rings[cpu].fd >= 0)
+			mp_perf_ring_close(&t->rings[cpu]);
+	free(t->rings);
+	if (t->epoll >= 0)
+		close(t->epoll);
+	mp_tracefs_close(&t->tracefs);
+	mp_pairing_free(t->pairing);
+	free(t->opened);
+	free(t->waiting);
+	free(t->bytes);
+	free(t);
+}
+
+static int tracefs_open(pid_t pid, void **impl, struct mp_err *err)
+{
+	struct tracefs_plane *t = calloc(1, sizeof(*t));
+
+	(void)pid;
+	if (!t)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	t->tracefs.dir = -1;
+	t->cpus = (int)sysconf(_SC_NPROCESSORS_CONF);
+	t->epoll = epoll_create1(EPOLL_CLOEXEC);
+	t->pairing = mp_pairing_new();
+	t->rings = calloc((size_t)t->cpus, sizeof(*t->rings));
+	for (int cpu = 0; t->rings && cpu < t->cpus; cpu++)
+		t->rings[cpu].fd = -1;
+
+	int ret = t->pairing && t->rings && t->epoll >= 0 ? 0 : mp_err_set(err, ENOMEM, "out of memory");
+	if (!ret)
+		ret = mp_tracefs_open(&t->tracefs, err);
+	for (int cpu = 0; !ret && cpu < t->cpus; cpu++)
+		ret = open_ring(t, cpu, err);
+	if (ret) {
+		tracefs_close(t);
+		return ret;
+	}
+	*impl = t;
+	return 0;
+}
+
+/* ---- Opening events ---- */
+
+static void describe_event(const struct tracefs_plane *t, enum event_kind kind, int id, struct perf_event_attr *attr)
+{
+	*attr = (struct perf_event_attr){
+	    .type = kind <= EVENT_RETURN ? PERF_TYPE_TRACEPOINT : PERF_TYPE_SOFTWARE,
+	    .sample_period = 1,
+	    .sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME,
+	    .sample_id_all = 1,
+	    .read_format = mp_perf_lost_format(),
+	    .inherit = 1,
+	    .inherit_thread = 1,
+	    .use_clockid = 1,
+	    .clockid = CLOCK_MONOTONIC,
+	};
+	switch (kind) {
+	case EVENT_ENTRY:
+		attr->config = (uint64_t)id;
+		attr->sample_type |= PERF_SAMPLE_RAW | PERF_SAMPLE_REGS_USER;
+		attr->sample_regs_user = REG_MASK;
+		break;
+	case EVENT_RETURN:
+		attr->config = (uint64_t)id;
+		attr->sample_type |= PERF_SAMPLE_REGS_USER;
+		attr->sample_regs_user = REG_MASK;
+		if (t->stack) {
+			attr->sample_type |= PERF_SAMPLE_CALLCHAIN;
+			attr->exclude_callchain_kernel = 1;
+			attr->sample_max_stack = MP_MAX_FRAMES;
+		}
+		break;
+	case EVENT_MINOR_FAULT:
+	case EVENT_MAJOR_FAULT:
+		attr->config = kind == EVENT_MINOR_FAULT ? PERF_COUNT_SW_PAGE_FAULTS_MIN : PERF_COUNT_SW_PAGE_FAULTS_MAJ;
+		attr->sample_type |= PERF_SAMPLE_IP | PERF_SAMPLE_ADDR;
+		break;
+	default:
+		attr->config = PERF_COUNT_SW_DUMMY;
+		attr->context_switch = 1;
+	}
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct opened *x = a, *y = b;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int open_event(
+    struct tracefs_plane *t, enum event_kind kind, int event_id, pid_t tid, int cpu, struct mp_err *err)
+{
+	struct perf_event_attr attr;
+	struct opened o = {.kind = kind};
+
+	if (t->n_opened == t->opened_room) {
+		size_t room = t->opened_room ? t->opened_room * 2 : 256;
+		struct opened *more = reallocarray(t->opened, room, sizeof(*more));
+		if (!more)
+			return mp_err_set(err, ENOMEM, "out of memory");
+		t->opened = more;
+		t->opened_room = room;
+	}
+	describe_event(t, kind, event_id, &attr);
+	o.fd = mp_perf_open(&attr, tid, cpu, -1);
+	if (o.fd == -ESRCH)
+		return 0; /* the thread ended meanwhile */
+	if (o.fd < 0)
+		return mp_err_set(err, -o.fd, "cannot open a perf event for thread %d: %s%s", tid, strerror(-o.fd),
+		    o.fd == -EMFILE ? "; raise the limit of open files (ulimit -n): it takes some per thread and CPU" : "");
+	if (ioctl(o.fd, PERF_EVENT_IOC_ID, &o.id) || ioctl(o.fd, PERF_EVENT_IOC_SET_OUTPUT, t->rings[cpu].fd)) {
+		int code = errno;
+		close(o.fd);
+		return mp_err_set(err, code, "cannot direct a perf event into its ring: %s", strerror(code));
+	}
+	t->opened[t->n_opened++] = o;
+	return 0;
+}
+
+struct thread_list {
+	pid_t *tids;
+	size_t n, room;
+	size_t done; /* so many are opened */
+};
+
+static void note_thread(void *ctx, pid_t tid, const char *comm, int64_t start_ns)
+{
+	struct thread_list *l = ctx;
+
+	(void)comm;
+	(void)start_ns;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->tids[i] == tid)
+			return;
+	if (l->n == l->room) {
+		size_t room = l->room ? l->room * 2 : 64;
+		pid_t *more = reallocarray(l->tids, room, sizeof(*more));
+		if (!more)
+			return;
+		l->tids = more;
+		l->room = room;
+	}
+	l->tids[l->n++] = tid;
+}
+
+static int open_thread(struct tracefs_plane *t, pid_t tid, const int *event_ids, struct mp_err *err)
+{
+	int ret = 0;
+
+	for (int cpu = 0; !ret && cpu < t->cpus; cpu++) {
+		if (t->rings[cpu].fd < 0)
+			continue;
+		/* Returns before entries: an entry without its return would be counted as lost. */
+		ret = open_event(t, EVENT_RETURN, event_ids[1], tid, cpu, err);
+		if (!ret)
+			ret = open_event(t, EVENT_ENTRY, event_ids[0], tid, cpu, err);
+		for (int kind = EVENT_MINOR_FAULT; !ret && t->kernel_events && kind < EVENT_KINDS; kind++)
+			ret = open_event(t, kind, 0, tid, cpu, err);
+	}
+	return ret;
+}
+
+/* A thread that is created while we open is a child of one that is not opened yet: look again until there is
+ * nothing new. */
+static int open_threads(struct tracefs_plane *t, pid_t pid, const int *event_ids, struct mp_err *err)
+{
+	struct thread_list l = {0};
+	int ret = 0;
+
+	do {
+		mp_target_each_thread(pid, note_thread, &l);
+		if (l.done == l.n)
+			break;
+		while (!ret && l.done < l.n)
+			ret = open_thread(t, l.tids[l.done++], event_ids, err);
+	} while (!ret);
+	free(l.tids);
+	return ret;
+}
+
+static void event_names(unsigned int attach, char entry[static 32], char ret[static 32])
+{
+	snprintf(entry, 32, "entry%u", attach);
+	snprintf(ret, 32, "return%u", attach);
+}
+
+static void close_opened(struct tracefs_plane *t)
+{
+	char entry[32], ret[32];
+
+	for (size_t i = 0; i < t->n_opened; i++)
+		close(t->opened[i].fd);
+	t->n_opened = 0;
+	for (; t->first_attach < t->attaches; t->first_attach++) {
+		event_names(t->first_attach, entry, ret);
+		mp_tracefs_remove(&t->tracefs, entry);
+		mp_tracefs_remove(&t->tracefs, ret);
+	}
+}
+
+static int tracefs_attach(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
+{
+	struct tracefs_plane *t = impl;
+	char entry[32], ret_name[32];
+	int ret = 0;
+
+	if (t->detached) {
+		close_opened(t);
+		t->detached = false;
+	}
+	event_names(t->attaches++, entry, ret_name);
+	for (size_t i = 0; !ret && i < n; i++) {
+		ret = mp_tracefs_add(&t->tracefs, 'p', entry, probes[i].open_path, probes[i].module_offset, probes[i].op, err);
+		if (!ret)
+			ret = mp_tracefs_add(&t->tracefs, 'r', ret_name, probes[i].open_path, probes[i].module_offset, probes[i].op, err);
+	}
+	if (ret)
+		return ret;
+
+	int ids[2] = {mp_tracefs_event_id(&t->tracefs, entry), mp_tracefs_event_id(&t->tracefs, ret_name)};
+	if (ids[0] < 0 || ids[1] < 0)
+		return mp_err_set(err, EIO, "tracefs does not show the events %s and %s that it accepted", entry, ret_name);
+	/* Faults and switches are opened once, with the target's first probes. */
+	t->kernel_events = pid != getpid() && t->n_opened == 0;
+	ret = open_threads(t, pid, ids, err);
+	qsort(t->opened, t->n_opened, sizeof(*t->opened), by_id);
+	return ret;
+}
+
+/* ---- Reading ---- */
+
+static const struct opened *find_opened(const struct tracefs_plane *t, uint64_t id)
+{
+	struct opened key = {.id = id};
+	return t->n_opened ? bsearch(&key, t->opened, t->n_opened, sizeof(key), by_id) : NULL;
+}
+
+static bool make_room(struct tracefs_plane *t, size_t bytes)
+{
+	if (t->n_waiting == t->waiting_room) {
+		size_t room = t->waiting_room ? t->waiting_room * 2 : 4096;
+		struct waiting *more = reallocarray(t->waiting, room, sizeof(*more));
+		if (!more)
+			return false;
+		t->waiting = more;
+		t->waiting_room = room;
+	}
+	if (t->n_bytes + bytes > t->bytes_room) {
+		size_t room = (t->n_bytes + bytes) * 2 + 65536;
+		unsigned char *more = realloc(t->bytes, room);
+		if (!more)
+			return false;
+		t->bytes = more;
+		t->bytes_room = room;
+	}
+	return true;
+}
+
+/* IDENTIFIER, then IP where it is asked for, then TID and TIME; in other records they stand at the end. */
+static int64_t time_of(const struct tracefs_plane *t, const struct perf_event_header *h)
+{
+	const uint64_t *words = (const void *)(h + 1);
+
+	if (h->type == PERF_RECORD_SWITCH)
+		return (int64_t)words[1]; /* TID, TIME, IDENTIFIER */
+	const struct opened *o = find_opened(t, words[0]);
+	return (int64_t)words[o && o->kind >= EVENT_MINOR_FAULT ? 3 : 2];
+}
+
+static void collect(void *ctx, const struct perf_event_header *h)
+{
+	struct tracefs_plane *t = ctx;
+
+	if ((h->type != PERF_RECORD_SAMPLE && h->type != PERF_RECORD_SWITCH) || h->size < sizeof(*h) + 3 * sizeof(uint64_t))
+		return;
+	if (!make_room(t, h->size)) {
+		t->dropped_here++;
+		return;
+	}
+	t->waiting[t->n_waiting++] = (struct waiting){time_of(t, h), t->n_bytes, t->collecting_cpu};
+	memcpy(t->bytes + t->n_bytes, h, h->size);
+	t->n_bytes += h->size;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct waiting *x = a, *y = b;
+
+	if (x->t_ns != y->t_ns)
+		return x->t_ns < y->t_ns ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* The registers of REG_MASK in the order of their numbers. */
+#ifdef __x86_64__
+static uint64_t reg_sp(const uint64_t *r)
+{
+	return r[4];
+}
+
+static uint64_t reg_value(const uint64_t *r)
+{
+	return r[0];
+}
+
+static void reg_args(const uint64_t *r, uint64_t args[3])
+{
+	args[0] = r[3];
+	args[1] = r[2];
+	args[2] = r[1];
+}
+#else
+static uint64_t reg_sp(const uint64_t *r)
+{
+	return r[3];
+}
+
+static uint64_t reg_value(const uint64_t *r)
+{
+	return r[0];
+}
+
+static void reg_args(const uint64_t *r, uint64_t args[3])
+{
+	memcpy(args, r, 3 * sizeof(*args));
+}
+#endif
+
+static void take_entry(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const uint64_t *at)
+{
+	/* RAW: a 32-bit size, then the trace record: 8 bytes common, 8 the probe's address, 8 `op` (tracefs.c). */
+	uint32_t raw_bytes;
+	uint64_t op;
+
+	memcpy(&raw_bytes, at, sizeof(raw_bytes));
+	memcpy(&op, (const char *)at + 4 + 16, sizeof(op));
+	const uint64_t *regs = (const void *)((const char *)at + 4 + raw_bytes);
+	if (op > MP_OP_CALIBRATE || !regs[0])
+		return;
+	struct mp_entry_record e = {.tid = tid, .op = (unsigned int)op, .t_ns = t_ns, .sp = reg_sp(regs + 1)};
+	reg_args(regs + 1, e.args);
+	mp_pairing_entry(t->pairing, &e);
+}
+
+static void take_return(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_pipeline *p)
+{
+	uint64_t ip[MP_MAX_FRAMES];
+	struct mp_return_record r = {.tid = tid, .t_ns = t_ns, .ip = ip};
+
+	if (t->stack) {
+		uint64_t n = *at++;
+		for (uint64_t i = 0; i < n; i++, at++)
+			if (*at < PERF_CONTEXT_MAX && r.nframes < MP_MAX_FRAMES)
+				ip[r.nframes++] = *at;
+	}
+	if (!at[0])
+		return; /* no registers: a kernel thread's record cannot be here */
+	r.sp = reg_sp(at + 1);
+	r.value = reg_value(at + 1);
+	mp_pairing_return(t->pairing, &r, p);
+}
+
+static void take_fault(struct tracefs_plane *t, enum event_kind kind, const uint64_t *words, struct mp_pipeline *p)
+{
+	/* IDENTIFIER, IP, TID, TIME, ADDR */
+	enum mp_kernel_kind k = kind == EVENT_MINOR_FAULT ? MP_KERNEL_MINOR_FAULT : MP_KERNEL_MAJOR_FAULT;
+
+	mp_pairing_count_kernel_event(t->pairing, k);
+	if (p)
+		mp_pipeline_kernel_event(p, k, (pid_t)(words[2] >> 32), (int64_t)words[3], -1, words[4], words[1]);
+}
+
+static void take(struct tracefs_plane *t, const struct waiting *w, struct mp_pipeline *p)
+{
+	const struct perf_event_header *h = (const void *)(t->bytes + w->at);
+	const uint64_t *words = (const void *)(h + 1);
+
+	if (w->t_ns < t->enabled_ns)
+		return;
+	if (h->type == PERF_RECORD_SWITCH) {
+		mp_pairing_switch(t->pairing, (pid_t)(words[0] >> 32), w->t_ns, h->misc & PERF_RECORD_MISC_SWITCH_OUT, w->cpu, p);
+		return;
+	}
+	const struct opened *o = find_opened(t, words[0]);
+	if (!o)
+		return;
+	if (o->kind == EVENT_ENTRY)
+		take_entry(t, (pid_t)(words[1] >> 32), w->t_ns, words + 3);
+	else if (o->kind == EVENT_RETURN)
+		take_return(t, (pid_t)(words[1] >> 32), w->t_ns, words + 3, p);
+	else
+		take_fault(t, o->kind, words, p);
+}
+
+/*
+ * A CPU's ring is in order, the rings together are not: what is newer than the begin of the previous look may
+ * still have older companions in rings that were read before it was written, and waits for the next look.
+ */
+static void tracefs_drain(void *impl, struct mp_pipeline *p, uint64_t kernel_credit)
+{
+	struct tracefs_plane *t = impl;
+	int64_t begin = now_ns(), up_to = t->enabled ? t->complete_ns : INT64_MAX;
+	size_t done = 0;
+
+	(void)kernel_credit; /* the rings bound the rows of kernel events here */
+	for (t->collecting_cpu = 0; t->collecting_cpu < t->cpus; t->collecting_cpu++)
+		if (t->rings[t->collecting_cpu].fd >= 0)
+			mp_perf_ring_read(&t->rings[t->collecting_cpu], collect, t);
+	if (t->n_waiting)
+		qsort(t->waiting, t->n_waiting, sizeof(*t->waiting), by_time);
+	while (done < t->n_waiting && t->waiting[done].t_ns <= up_to)
+		take(t, &t->waiting[done++], p);
+	t->complete_ns = begin;
+
+	/* What waits moves to the front, in its order. */
+	size_t bytes = 0;
+	unsigned char *rest = done < t->n_waiting && done ? malloc(t->n_bytes) : NULL;
+	if (done < t->n_waiting && !rest)
+		return; /* nothing done, or out of memory: the next look compacts */
+	for (size_t i = done; i < t->n_waiting; i++) {
+		size_t size = ((const struct perf_event_header *)(const void *)(t->bytes + t->waiting[i].at))->size;
+		memcpy(rest + bytes, t->bytes + t->waiting[i].at, size);
+		t->waiting[i - done] = (struct waiting){t->waiting[i].t_ns, bytes, t->waiting[i].cpu};
+		bytes += size;
+	}
+	if (rest) {
+		free(t->bytes);
+		t->bytes_room = t->n_bytes;
+		t->bytes = rest;
+	}
+	t->n_bytes = bytes;
+	t->n_waiting -= done;
+}
+
+static void count_lost(struct tracefs_plane *t)
+{
+	t->lost_entries = t->lost_returns = t->lost_others = 0;
+	for (size_t i = 0; i < t->n_opened; i++) {
+		uint64_t lost = mp_perf_lost(t->opened[i].fd);
+		if (t->opened[i].kind == EVENT_ENTRY)
+			t->lost_entries += lost;
+		else if (t->opened[i].kind == EVENT_RETURN)
+			t->lost_returns += lost;
+		else
+			t->lost_others += lost;
+	}
+}
+
+/* A call is lost with its return's record, or when its return comes without an entry. Returns of calls that
+ * were under way at the attach have none either: they are lost only as far as entries were. */
+static void tracefs_stats(void *impl, struct mp_uprobe_stats *out)
+{
+	struct tracefs_plane *t = impl;
+	uint64_t orphans;
+
+	if (t->n_opened)
+		count_lost(t);
+	mp_pairing_stats(t->pairing, out, &orphans);
+	out->calls_lost += t->lost_returns + (orphans < t->lost_entries ? orphans : t->lost_entries) + t->dropped_here;
+	if (out->unpaired > t->lost_returns)
+		out->unpaired -= t->lost_returns;
+	else
+		out->unpaired = 0;
+	out->kernel_rows_lost += t->lost_others;
+}
+
+static void tracefs_enable(void *impl, bool on, pid_t kernel_events_of)
+{
+	struct tracefs_plane *t = impl;
+
+	(void)kernel_events_of;
+	if (on)
+		t->enabled_ns = t->complete_ns = now_ns();
+	t->enabled = on;
+}
+
+static void tracefs_keep(void *impl, const struct mp_keep *keep, uint64_t floor_ns)
+{
+	struct tracefs_plane *t = impl;
+
+	if (!t->n_opened || t->detached)
+		t->stack = keep->stack; /* decided when the events are opened */
+	mp_pairing_keep(t->pairing, keep, floor_ns);
+}
+
+static struct mp_hist_view tracefs_hists(void *impl)
+{
+	return mp_pairing_hists(((struct tracefs_plane *)impl)->pairing);
+}
+
+static int tracefs_fd(void *impl)
+{
+	return ((struct tracefs_plane *)impl)->epoll;
+}
+
+static void tracefs_detach(void *impl)
+{
+	struct tracefs_plane *t = impl;
+
+	/* The records name events by id: read them while the ids are known. */
+	for (size_t i = 0; i < t->n_opened; i++)
+		ioctl(t->opened[i].fd, PERF_EVENT_IOC_DISABLE, 0);
+	count_lost(t);
+	t->enabled = false;
+	t->detached = true;
+}
+
+const struct mp_uprobe_ops mp_uprobe_tracefs = {
+    .backend = MP_BACKEND_TRACEFS,
+    .open = tracefs_open,
+    .attach = tracefs_attach,
+    .enable = tracefs_enable,
+    .keep = tracefs_keep,
+    .hists = tracefs_hists,
+    .stats = tracefs_stats,
+    .fd = tracefs_fd,
+    .drain = tracefs_drain,
+    .detach = tracefs_detach,
+    .close = tracefs_close,
+};
