@@ -30,7 +30,7 @@ PROFILES := $(sort $(wildcard sampler/profiles/*.ini))
 OBJ     := $(SRC:%.c=$(O)/obj/%.o) $(O)/obj/embedded.o $(BPF_SRC:%.bpf.c=$(O)/obj/%.bpfobj.o)
 LIB_OBJ := $(filter-out $(O)/obj/mpsample.o,$(OBJ))
 
-.PHONY: all help deps deps-build deps-check deps-all demo check check-all check-unit check-run bench lint format install uninstall clean
+.PHONY: all help deps deps-check deps-all demo check check-all ci unit bench lint format install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(O)/mpsample
@@ -48,7 +48,7 @@ help:
 #:   make bench        measure overhead, as ratios in one run
 #:   make lint         clang-format check and cppcheck
 #:   make format       let clang-format rewrite the sources
-#:   make deps         install the Debian packages that build and demo need (deps-check: and the tests)
+#:   make deps         install the Debian packages that the build needs (deps-check, deps-all: that tests need)
 #:   make install      PREFIX=/usr/local DESTDIR=
 #:   make clean
 #: Options
@@ -92,6 +92,61 @@ $(O)/gen/embedded.c: $(SQL) $(PROFILES) Makefile
 $(O)/obj/embedded.o: $(O)/gen/embedded.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Packages. The targets below need them before this file can be evaluated with the compiler: hence the second make.
+deps:
+	@.ci/deps build
+
+deps-check:
+	@.ci/deps build test
+
+deps-all:
+	@.ci/deps build test all
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+demo: deps
+	@$(MAKE) --no-print-directory all targets
+	@SUDO="$(SUDO)" O="$(O)" tests/demo.sh
+
+check: deps-check
+	@$(MAKE) --no-print-directory all targets unit
+	@O="$(O)" $(SUDO) $(if $(SUDO),-E) tests/run/run.sh
+
+check-all: deps-all
+	@$(MAKE) --no-print-directory check
+
+# What .ci/run does. One closing line for all: the unit tests under sanitizers are tests of their own.
+ci: deps-all
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory WERROR=1 all targets unit
+	@$(MAKE) --no-print-directory O=$(O)/asan SAN=address,undefined unit
+	@O="$(O)" UNIT_ALSO="$(O)/asan" $(SUDO) $(if $(SUDO),-E) tests/run/run.sh
+
+unit: $(UNIT)
+
+bench: deps-all
+	@$(MAKE) --no-print-directory all targets
+	@O="$(O)" $(SUDO) tests/bench/bench.sh
+
+C_FILES := $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
+
+lint:
+	@clang-format --dry-run -Werror $(C_FILES)
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=missingInclude \
+		--suppress=missingIncludeSystem -I. -D__x86_64__ --std=c11 mpsample.c store symbolize analysis sampler
+
+format:
+	clang-format -i $(C_FILES)
+
+install: $(O)/mpsample
+	install -D -m 755 $(O)/mpsample $(DESTDIR)$(PREFIX)/bin/mpsample
+	install -d $(DESTDIR)$(PREFIX)/share/doc/mpsample
+	install -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/mpsample/
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/mpsample
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/mpsample
 
 clean:
 	rm -rf $(O)

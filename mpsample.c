@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/cmd_report.h"
 #include "sampler/cmd_record.h"
 #include "store/cmd_query.h"
 
@@ -11,6 +12,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
     {"record", "record a live process, or a command from its start", mp_cmd_record},
+    {"report", "what a recording says: summary, jitter, outliers, sites, loss", mp_cmd_report},
     {"query", "ask a recording in SQL, read-only", mp_cmd_query},
 };
 

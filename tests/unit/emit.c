@@ -171,7 +171,7 @@ Test(emit, a_table_is_safe_for_the_terminal)
 {
 	expect(MP_FORMAT_TABLE,
 	    "SELECT 'a' || char(10, 27, 0x9b, 0x202e) || CAST(x'ff' AS TEXT) || '☃' AS name, 1 AS x",
-	    "name                        x\na\\n\\x1b\\x9b\\u202e\\xff☃  1\n");
+	    "name                    x\na\\n\\x1b\\x9b\\u202e\\xff☃  1\n");
 }
 
 Test(emit, a_table_aligns_characters_not_bytes)
