@@ -10,7 +10,8 @@
 /*
  * Batched append: one prepared statement per table, rows collected in the session's open transaction until
  * mp_session_commit(). Strings are copied. All return 0 or -errno; a full disk is -ENOSPC, and what was
- * committed stays readable.
+ * committed stays readable. A slot that is appended again (latency, latency_sum, counter, overhead) is added to.
+ * Sizes and counts above the largest SQLite integer become that one.
  */
 
 enum mp_kept {

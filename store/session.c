@@ -24,9 +24,12 @@
 int mp_session_fail(struct mp_session *s, const char *doing, struct mp_err *err)
 {
 	int code = s->db ? sqlite3_errcode(s->db) & 0xff : SQLITE_NOMEM;
-	int sys = s->db ? sqlite3_system_errno(s->db) : 0;
+	int saved = errno, sys = s->db ? sqlite3_system_errno(s->db) : 0;
 	bool shm = s->db && sqlite3_extended_errcode(s->db) == SQLITE_IOERR_SHMSIZE;
 
+	/* For a failed write of the log SQLite keeps no errno: then the last one is it. */
+	if (code == SQLITE_IOERR && !sys)
+		sys = saved;
 	if (code == SQLITE_FULL || (code == SQLITE_IOERR && (shm || sys == ENOSPC || sys == EDQUOT)))
 		return mp_err_set(err, ENOSPC,
 		    "cannot %s %s: the disk is full: free some space; what was committed stays readable",
