@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sampler/insn.h"
 
-#include <stdbool.h>
-
 #ifdef __x86_64__
 
 #include <Zydis/Zydis.h>
@@ -73,7 +71,7 @@ static bool is_emulated(const struct insn *in)
 	}
 }
 
-/* The registers that probes read: arguments 1 to 3, the stack pointer. rcx too: later probes may want it. */
+/* The registers that probes read: arguments 1 to 3, the stack pointer. */
 static bool is_wanted_register(ZydisRegister reg)
 {
 	switch (ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg)) {
@@ -81,7 +79,6 @@ static bool is_wanted_register(ZydisRegister reg)
 	case ZYDIS_REGISTER_RDI:
 	case ZYDIS_REGISTER_RSI:
 	case ZYDIS_REGISTER_RDX:
-	case ZYDIS_REGISTER_RCX:
 		return true;
 	default:
 		return false;
@@ -113,17 +110,34 @@ static bool jumped_into(const unsigned char *code, size_t n, size_t end)
 	return false;
 }
 
-unsigned int mp_insn_placement(const unsigned char *code, size_t n)
+static bool is_null_test(const struct insn *in)
+{
+	return in->i.mnemonic == ZYDIS_MNEMONIC_TEST && in->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       in->op[0].reg.value == ZYDIS_REGISTER_RDI && in->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       in->op[1].reg.value == ZYDIS_REGISTER_RDI;
+}
+
+/* Prologues are shorter; a longer way is not worth the look. */
+#define MAX_SKIPPED_BYTES 64
+
+unsigned int mp_insn_placement(const unsigned char *code, size_t n, bool null_is_no_call)
 {
 	struct insn in;
+	bool tested = false; /* the last instruction compared the first argument with NULL */
+	size_t best = 0;
 
-	for (size_t at = 0; at < n && at < 64 && decode(code + at, n - at, &in); at += in.i.length) {
-		if (is_emulated(&in))
-			return at && jumped_into(code, n, at) ? 0 : (unsigned int)at;
-		if (is_branch(&in) || writes_wanted_register(&in))
-			return 0;
+	for (size_t at = 0; at < n && at < MAX_SKIPPED_BYTES && decode(code + at, n - at, &in); at += in.i.length) {
+		if (is_emulated(&in)) {
+			if (!at || !jumped_into(code, n, at))
+				best = at;
+			if (!(null_is_no_call && tested && in.i.mnemonic == ZYDIS_MNEMONIC_JZ))
+				break;
+		} else if (is_branch(&in) || writes_wanted_register(&in)) {
+			break;
+		}
+		tested = is_null_test(&in);
 	}
-	return 0;
+	return (unsigned int)best;
 }
 
 int mp_insn_each_call(
@@ -160,10 +174,11 @@ uint64_t mp_insn_stub_slot(const unsigned char *code, size_t n, uint64_t vaddr)
 
 #elif defined(__aarch64__)
 
-unsigned int mp_insn_placement(const unsigned char *code, size_t n)
+unsigned int mp_insn_placement(const unsigned char *code, size_t n, bool null_is_no_call)
 {
 	(void)code;
 	(void)n;
+	(void)null_is_no_call;
 	return 0;
 }
 

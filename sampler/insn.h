@@ -2,6 +2,7 @@
 #ifndef MP_SAMPLER_INSN_H
 #define MP_SAMPLER_INSN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,9 +19,12 @@
  * and no jump targets: else the return probe would read another stack slot, or calls would go by unseen.
  * 0 where no such place exists.
  *
- * `code` is the whole function, as far as it is known.
+ * `null_is_no_call`: calls with a NULL first argument are not wanted (free(NULL)), so the probe may stand behind
+ * the function's own test for it, where they cost nothing.
+ *
+ * `code` is the whole function.
  */
-unsigned int mp_insn_placement(const unsigned char *code, size_t n);
+unsigned int mp_insn_placement(const unsigned char *code, size_t n, bool null_is_no_call);
 
 /*
  * Calls `fn` with each address that the function at `vaddr` calls or jumps to directly and that lies outside it:

@@ -126,6 +126,8 @@ static uint64_t masked_size(unsigned int mask, const uint64_t *args)
 
 void mp_pairing_entry(struct mp_pairing *p, const struct mp_entry_record *e)
 {
+	if (mp_op_ignores_null(e->op) && !e->args[0])
+		return;
 	struct state *s = state_of(p, e->tid);
 
 	if (!s) {
@@ -209,7 +211,7 @@ void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, s
 		return;
 
 	/* posix_memalign returns its block through memory, which is not copied here: its address stays unknown. */
-	uint64_t block = op == MP_OP_FREE || op == MP_OP_DELETE ? s->ptr : op == MP_OP_POSIX_MEMALIGN ? 0 : r->value;
+	uint64_t block = mp_op_ignores_null(op) ? s->ptr : op == MP_OP_POSIX_MEMALIGN ? 0 : r->value;
 	struct mp_call_event e = {
 	    .tid = r->tid,
 	    .op = op,

@@ -296,7 +296,7 @@ static void add_probe(struct resolver *r, const struct definition *d)
 	struct mp_probe *p = &more[r->out->n++];
 	*p = (struct mp_probe){.op = d->what->op};
 	if (d->size && d->size <= n) /* jumps into the skipped bytes are looked for in the whole function */
-		p->skipped_bytes = mp_insn_placement(code, n);
+		p->skipped_bytes = mp_insn_placement(code, n, mp_op_ignores_null(p->op));
 	p->module_offset = offset + p->skipped_bytes;
 	p->inode = m->inode;
 	p->dev_major = m->dev_major;
@@ -459,7 +459,7 @@ int mp_probe_on_self(void (*function)(void), struct mp_probe *out, struct mp_err
 	*out = (struct mp_probe){.op = MP_OP_CALIBRATE, .function = "calibration", .module = "mpsample", .open_path = "/proc/self/exe"};
 	if (mp_elf_vaddr_to_offset(elf, (uintptr_t)function - bias, &offset)) {
 		size_t n = mp_elf_read(elf, offset, code, sizeof(code));
-		out->skipped_bytes = mp_insn_placement(code, n);
+		out->skipped_bytes = mp_insn_placement(code, n, false);
 		out->module_offset = offset + out->skipped_bytes;
 	} else {
 		ret = mp_err_set(err, EINVAL, "cannot find mpsample's own code in its file");

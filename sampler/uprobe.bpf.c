@@ -158,7 +158,9 @@ static __always_inline bool is_nested(const struct thread_state *t, u64 sp)
 static __always_inline int enter(struct pt_regs *ctx)
 {
 	struct mp_bpf_control *c = get_control();
-	if (!c || !c->enabled)
+	u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (!c || !c->enabled || (mp_op_ignores_null(cookie_op(cookie)) && !PT_REGS_PARM1(ctx)))
 		return 1;
 
 	struct thread_state *t =
@@ -176,7 +178,6 @@ static __always_inline int enter(struct pt_regs *ctx)
 	if (t->entry_sp)
 		COUNT(unpaired);
 
-	u64 cookie = bpf_get_attach_cookie(ctx);
 	t->op = cookie_op(cookie);
 	t->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
 	t->ptr = ptr_of(ctx, (cookie >> 16) & 0xff);
@@ -252,7 +253,7 @@ static __always_inline u64 block_of(struct pt_regs *ctx, const struct thread_sta
 {
 	u64 addr = PT_REGS_RC(ctx);
 
-	if (t->op == MP_OP_FREE || t->op == MP_OP_DELETE)
+	if (mp_op_ignores_null(t->op))
 		return t->ptr;
 	if (t->op == MP_OP_POSIX_MEMALIGN && bpf_probe_read_user(&addr, sizeof(addr), (void *)t->ptr))
 		return 0;

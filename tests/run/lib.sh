@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What the black-box tests share: a known target (tests/targets/target.h: go/stop protocol), a recorder, questions in SQL,
+# assertions. A test is `tests/run/t_NAME.sh [CASE]`, works in its own directory $WORK, and exits with
+#
+#   0   all held      1   something did not: each line `not ok: ...`      77  skipped: the line `skip: REASON`
+#
+# An assertion that fails is counted and the test goes on; die ends it. Processes started here are ended by PID when
+# the test ends, however it ends. Waits have a limit as a guard against hanging, never as a measure of speed.
+set -euo pipefail
+
+ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+O=${O:-build}
+[[ $O == /* ]] || O=$ROOT/$O
+MPSAMPLE=${MPSAMPLE:-$O/mpsample}
+TARGETS=$O/tests/targets
+CASE=${1:-}
+GUARD_S=90
+
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/mpsample-test.XXXXXX")
+chmod 755 "$WORK" # tests that drop their rights still have to get here
+cd "$WORK"
+failures=0
+TARGET= RECORDER= TARGET_IN= # PIDs; descriptor of the target's stdin
+LAUNCHED=                     # a target that is the recorder's child, not ours
+
+cleanup() {
+	local status=$?
+	trap - EXIT
+	set +e
+	kill -KILL $(jobs -p) $LAUNCHED 2>/dev/null
+	wait 2>/dev/null
+	[[ $status == 0 && $failures -gt 0 ]] && status=1
+	if [[ $status != 0 && $status != 77 ]]; then
+		echo "---- test ends with $status${CASE:+ (case $CASE)}; what the processes said:"
+		tail -n 40 "$WORK"/*.out "$WORK"/*.err 2>/dev/null
+	fi
+	cd /
+	[[ ${KEEP:-} ]] && echo "kept: $WORK" || rm -rf "$WORK"
+	exit "$status"
+}
+trap cleanup EXIT
+
+# ---- Verdicts ----
+
+fail() {
+	failures=$((failures + 1))
+	echo "not ok: $*" >&2
+}
+
+die() {
+	fail "$@"
+	exit 1
+}
+
+skip() {
+	echo "skip: $*"
+	exit 77
+}
+
+# eq WHAT ACTUAL EXPECTED
+eq() {
+	[[ $2 == "$3" ]] || fail "$1: is '$2', should be '$3'"
+}
+
+# holds WHAT EXPRESSION: SQL's arithmetic, which has fractions: holds "share" "$a < 0.5 * $b"
+holds() {
+	[[ $(sqlite3 -batch :memory: "SELECT $2" 2>&1) == 1 ]] || fail "$1: not true: $2"
+}
+
+# within WHAT ACTUAL EXPECTED PERCENT [ABSOLUTE]
+within() {
+	holds "$1: $2 within $4 %${5:+ and $5} of $3" "abs($2 - $3) <= $3 * $4 / 100.0 + ${5:-0}"
+}
+
+# contains WHAT TEXT PART
+contains() {
+	[[ $2 == *"$3"* ]] || fail "$1: '$3' is not in '$2'"
+}
+
+# ---- Processes ----
+
+alive() {
+	[[ $'\n'$(jobs -rp)$'\n' == *$'\n'$1$'\n'* ]]
+}
+
+# wait_line FILE REGEX PID: until the file, which PID writes, has such a line.
+wait_line() {
+	local deadline=$((SECONDS + GUARD_S))
+
+	until grep -qE "$2" "$1"; do
+		if ! alive "$3"; then
+			grep -qE "$2" "$1" && return
+			die "process $3 ended without a line '$2'"
+		fi
+		((SECONDS < deadline)) || die "no line '$2' within $GUARD_S s"
+		sleep 0.02
+	done
+}
+
+# wait_end PID: sets STATUS to its exit status.
+wait_end() {
+	local deadline=$((SECONDS + GUARD_S))
+
+	while alive "$1"; do
+		((SECONDS < deadline)) || die "process $1 does not end"
+		sleep 0.02
+	done
+	STATUS=0
+	wait "$1" 2>/dev/null || STATUS=$?
+}
+
+# Others must not inherit the target's stdin: its end would never come.
+close_target_in() {
+	[[ ! $TARGET_IN ]] || exec {TARGET_IN}>&-
+}
+
+# start_target COMMAND...: a known target by its name, or any command. Returns when it is ready; sets TARGET.
+start_target() {
+	[[ ! -x $TARGETS/$1 ]] || set -- "$TARGETS/$1" "${@:2}"
+	rm -f target.in target.out
+	mkfifo target.in
+	: >target.out
+	(exec "$@" <target.in >target.out 2>target.err) &
+	TARGET=$!
+	exec {TARGET_IN}>target.in
+	wait_line target.out '^ready ' "$TARGET"
+}
+
+go() {
+	echo go >&"$TARGET_IN"
+}
+
+wait_done() {
+	wait_line target.out '^done' "$TARGET"
+}
+
+# end_target [STATUS]: closes its stdin and sees it end with this exit status.
+end_target() {
+	close_target_in
+	TARGET_IN=''
+	wait_end "$TARGET"
+	eq "exit status of the target" "$STATUS" "${1:-0}"
+}
+
+# truth NAME: the figure on the target's line `NAME figure`.
+truth() {
+	awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' target.out || die "the target says no '$1'"
+}
+
+# start_recorder OPTION...: returns when all probes are live; sets RECORDER.
+start_recorder() {
+	: >recorder.err
+	(
+		close_target_in
+		exec "$MPSAMPLE" record "$@" </dev/null >recorder.out 2>recorder.err
+	) &
+	RECORDER=$!
+	wait_line recorder.err '^mpsample: recording ' "$RECORDER"
+}
+
+# wait_recorder: until it ends by itself, which has to be well.
+wait_recorder() {
+	wait_end "$RECORDER"
+	eq "exit status of the recorder" "$STATUS" 0
+}
+
+stop_recorder() {
+	kill -INT "$RECORDER"
+	wait_recorder
+}
+
+# record_work DB OPTION...: the ready target's work from go to done, recorded; then the target ends.
+record_work() {
+	start_recorder -p "$TARGET" -o "$@"
+	go
+	wait_done
+	stop_recorder
+	end_target
+}
+
+# launch OPTION... -- COMMAND...: a target started by the recorder. It is ready when it says so (wait_ready), and ends,
+# and the recorder with it, when its stdin does (end_launched).
+launch() {
+	rm -f target.in target.out
+	mkfifo target.in
+	: >target.out
+	: >recorder.err
+	(exec "$MPSAMPLE" record "$@" <target.in >target.out 2>recorder.err) &
+	RECORDER=$!
+	TARGET=$RECORDER # whose end is the end of its output
+	exec {TARGET_IN}>target.in
+	wait_line recorder.err '^mpsample: recording ' "$RECORDER"
+	LAUNCHED=$(sed -n 's/^mpsample: recording process \([0-9]*\).*/\1/p' recorder.err)
+}
+
+wait_ready() {
+	wait_line target.out '^ready ' "$RECORDER"
+}
+
+end_launched() {
+	close_target_in
+	TARGET_IN=''
+	wait_recorder
+	LAUNCHED= # its PID may be another's soon
+}
+
+# ---- Questions ----
+
+# sql FILE QUERY: by the plain shell, as a user's script does.
+sql() {
+	sqlite3 -batch "$1" "$2" || die "sqlite3 $1: $2"
+}
+
+# calls DB OP: 0 when it does not appear.
+calls() {
+	sql "$1" "SELECT coalesce((SELECT calls FROM v_percentile WHERE op = '$2'), 0)"
+}
+
+bytes() {
+	sql "$1" "SELECT coalesce(sum(bytes), 0) FROM latency_sum JOIN op USING (op_id) WHERE name = '$2'"
+}
+
+# Nothing was lost, and every view of the counts says the same.
+nothing_lost() {
+	eq "v_loss" "$(sql "$1" "SELECT source, what, lost FROM v_loss")" ""
+	eq "calls in v_percentile, v_latency, latency_sum differ" "$(sql "$1" "
+		SELECT name, (SELECT calls FROM v_percentile WHERE op = name) AS a,
+		       (SELECT sum(calls) FROM v_latency WHERE op = name) AS b,
+		       (SELECT sum(calls) FROM latency_sum JOIN op o USING (op_id) WHERE o.name = op.name) AS c
+		FROM op WHERE a IS NOT b OR a IS NOT c")" ""
+}
+
+all_files() {
+	find . ! -name 'refused.*' \( -type d -printf '%p/\n' -o -printf '%p %s %T@\n' \) | sort
+}
+
+# one_line_error STATUS COMMAND...: it fails with this status and one line on stderr, says nothing on stdout, and leaves
+# the directory as it was. The line is in MESSAGE.
+one_line_error() {
+	local want=$1 status=0 before after
+	shift
+
+	before=$(all_files)
+	timeout -k 5 $GUARD_S "$@" </dev/null >refused.out 2>refused.err || status=$?
+	after=$(all_files)
+	MESSAGE=$(<refused.err)
+	echo "refused: $MESSAGE"
+	eq "exit status of '$*'" "$status" "$want"
+	eq "lines on stderr of '$*': $MESSAGE" "$(wc -l <refused.err)" 1
+	[[ $MESSAGE == "mpsample: "?* ]] || fail "'$*' says '$MESSAGE': it should begin with 'mpsample: '"
+	eq "stdout of '$*'" "$(<refused.out)" ""
+	eq "the directory after '$*'" "$after" "$before"
+}
+
+# ---- What a test needs ----
+
+need_root() {
+	[[ $(id -u) == 0 ]] || skip "needs root, to put in probes: sudo make check"
+}
+
+kernel_at_least() {
+	[[ $(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1) == "$1" ]]
+}
+
+# need_backend session|multi|tracefs: skips where the kernel has none. Where it should have it, a refusal is a failure.
+need_backend() {
+	need_root
+	case $1 in
+	session) kernel_at_least 6.13 || skip "uprobe session programs need Linux 6.13; this is $(uname -r)" ;;
+	multi) kernel_at_least 6.6 || skip "uprobe multi-links need Linux 6.6; this is $(uname -r)" ;;
+	tracefs) grep -qw tracefs /proc/filesystems || skip "this kernel has no tracefs" ;;
+	esac
+}
+
+# need_command COMMAND PACKAGE
+need_command() {
+	command -v "$1" >/dev/null || skip "$1 is not installed (Debian: $2)"
+}

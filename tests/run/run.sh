@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Runs tests and counts them: unit tests (Criterion) and black-box tests, in one report.
+#
+#   run.sh [--report FILE] [--limit SECONDS]                      everything: $O/tests/unit/*, tests/run/t_*.sh
+#   run.sh [...] [--unit BINARY...] [--run TEST[:CASE]...]        only these; TEST is t_NAME.sh, its path or NAME
+#
+# One line a test (`ok`, `FAIL`, `skip` with its reason, and seconds), the output of those that failed, and at the end
+# `N passed, N failed, N skipped`. Writes JUnit XML to $O/tests/report.xml. Exits with 1 if anything failed.
+#
+# A black-box test with the line `# cases: A B ...` is run once with each as its argument, and is as many tests.
+# UNIT_ALSO="DIR..." names more build folders whose unit tests run too, as tests of their own (sanitizers).
+set -uo pipefail
+
+here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+root=${here%/tests/run}
+O=${O:-build}
+[[ $O == /* ]] || O=$root/$O
+export O
+
+passed=0 failed=0 skipped=0
+report=$O/tests/report.xml
+limit=180 # seconds a test: a guard against hanging
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/mpsample-run.XXXXXX")
+child=
+trap 'rm -rf "$scratch"' EXIT
+trap 'kill "$child" 2>/dev/null; wait; exit 130' INT TERM HUP
+
+usage() {
+	sed -n 's/^# \{0,1\}//; 3,13p' "$0" >&2
+	exit 2
+}
+
+escape() {
+	LC_ALL=C tr -d '\000-\010\013\014\016-\037' | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g'
+}
+
+# Runs a command under the limit; its output goes to a file. Sets status and seconds.
+run_limited() {
+	local log=$1 began ended
+	shift
+
+	began=${EPOCHREALTIME/[.,]/}
+	# A process group of its own: what hangs is ended with all that it started.
+	timeout -k 20 "$limit" "$@" </dev/null >"$log" 2>&1 &
+	child=$!
+	wait "$child"
+	status=$?
+	ended=${EPOCHREALTIME/[.,]/}
+	seconds=$(awk "BEGIN { printf \"%.1f\", ($ended - $began) / 1e6 }")
+	[[ $status != 124 && $status != 137 ]] || echo "stopped after $limit s" >>"$log"
+}
+
+# tell VERDICT NAME [REASON]
+tell() {
+	printf '%-4s  %-34s %6s s  %s\n' "$1" "$2" "$seconds" "${3:-}"
+}
+
+# One test case of the report: report_case CLASS NAME VERDICT [REASON] [LOG]
+report_case() {
+	printf '    <testcase classname="%s" name="%s" time="%s"' "$1" "$2" "$seconds"
+	case $3 in
+	ok) echo '/>' ;;
+	skip) printf '><skipped message="%s"/></testcase>\n' "$(escape <<<"$4")" ;;
+	*) printf '><failure message="%s">%s</failure></testcase>\n' "$(escape <<<"$4")" "$(tail -c 20000 "$5" | escape)" ;;
+	esac
+} >>"$scratch/cases.xml"
+
+# ---- Black-box tests ----
+
+run_case() {
+	local test=$1 case=$2 log=$scratch/log name reason
+	name=$(basename "$test" .sh)
+	name=${name#t_}
+
+	run_limited "$log" bash "$test" ${case:+"$case"}
+	case $status in
+	0)
+		passed=$((passed + 1))
+		tell ok "$name${case:+ $case}"
+		report_case "run.$name" "${case:-$name}" ok
+		;;
+	77)
+		reason=$(sed -n 's/^skip: //p' "$log" | tail -n 1)
+		skipped=$((skipped + 1))
+		tell skip "$name${case:+ $case}" "${reason:-no reason given}"
+		report_case "run.$name" "${case:-$name}" skip "${reason:-no reason given}"
+		;;
+	*)
+		reason=$(grep -m 1 -E '^not ok: ' "$log" || tail -n 1 "$log")
+		failed=$((failed + 1))
+		tell FAIL "$name${case:+ $case}"
+		sed 's/^/      | /' "$log"
+		report_case "run.$name" "${case:-$name}" FAIL "${reason:-exit status $status}" "$log"
+		;;
+	esac
+}
+
+run_test() {
+	local test=${1%%:*} only='' cases c
+	[[ $1 != *:* ]] || only=${1#*:}
+
+	[[ -f $test ]] || test=$here/$test
+	[[ -f $test ]] || test=$here/t_$(basename "$test").sh
+	cases=$(sed -n 's/^# cases: //p' "$test" 2>/dev/null)
+	if [[ ! -f $test || ($only && " $cases " != *" $only "*) ]]; then
+		echo "run.sh: no test '$1'" >&2
+		exit 2
+	fi
+	for c in ${only:-${cases:-''}}; do
+		run_case "$test" "$c"
+	done
+}
+
+# ---- Unit tests: Criterion writes a report of each binary ----
+
+# A unit test binary gives one line here, and its own test cases in the report.
+run_unit() {
+	local binary=$1 log=$scratch/log xml=$scratch/unit.xml name ok bad off
+	name=${binary#"$root"/}
+
+	rm -f "$xml"
+	run_limited "$log" "$binary" --xml="$xml"
+	ok=$(grep -c 'status="PASSED"' "$xml" 2>/dev/null)
+	bad=$(grep -cE 'status="(FAILED|ERRORED)"' "$xml" 2>/dev/null)
+	off=$(grep -c 'status="SKIPPED"' "$xml" 2>/dev/null)
+	ok=${ok:-0} bad=${bad:-0} off=${off:-0}
+	if ((status != 0 && bad == 0)) || ((ok + bad + off == 0)); then # it crashed, or says nothing at all
+		bad=$((bad + 1))
+		echo "$name: exit status $status, $ok tests reported as passed" >>"$log"
+		report_case "$name" "$(basename "$name")" FAIL "crashed, or reported nothing" "$log"
+	fi
+	[[ ! -s $xml ]] || sed -n '/<testsuite /,/<\/testsuite>/p' "$xml" >>"$scratch/suites.xml"
+	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + off))
+	tell "$( ((bad)) && echo FAIL || echo ok)" "$name" "$ok passed$( ((bad)) && echo ", $bad failed")$(
+		((off)) && echo ", $off skipped: $(grep -B 1 '<skipped/>' "$xml" | sed -n 's/.*testcase name="\([^"]*\)".*/\1/p' | xargs)"
+	)"
+	((bad == 0)) || sed 's/^/      | /' "$log"
+}
+
+# ---- Which, and what came of it ----
+
+units=() tests=() into=
+while (($#)); do
+	case $1 in
+	--unit) into=units ;;
+	--run) into=tests ;;
+	--report) report=${2:?} && shift ;;
+	--limit) limit=${2:?} && shift ;;
+	-h | --help | -*) usage ;;
+	*) [[ $into == units ]] && units+=("$1") || { into=tests && tests+=("$1"); } ;;
+	esac
+	shift
+done
+if [[ ! $into ]]; then
+	tests=("$here"/t_*.sh)
+	for dir in "$O" ${UNIT_ALSO:-}; do
+		[[ $dir == /* ]] || dir=$root/$dir
+		for binary in "$dir"/tests/unit/*; do
+			[[ ! -x $binary || -d $binary ]] || units+=("$binary")
+		done
+	done
+fi
+
+for u in ${units[@]+"${units[@]}"}; do
+	run_unit "$u"
+done
+for t in ${tests[@]+"${tests[@]}"}; do
+	run_test "$t"
+done
+
+mkdir -p "$(dirname "$report")"
+{
+	echo '<?xml version="1.0" encoding="UTF-8"?>'
+	echo "<testsuites name=\"mpsample\" tests=\"$((passed + failed + skipped))\" failures=\"$failed\">"
+	echo '  <testsuite name="run">'
+	cat "$scratch/cases.xml" 2>/dev/null
+	echo '  </testsuite>'
+	cat "$scratch/suites.xml" 2>/dev/null
+	echo '</testsuites>'
+} >"$report"
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))
