@@ -20,7 +20,8 @@ static const size_t n_commands = sizeof(commands) / sizeof(*commands);
 
 static void usage(FILE *out)
 {
-	fprintf(out, "mpsample " MP_VERSION ": a memory profiler for low-latency processes\n\nusage: mpsample COMMAND ...\n\n");
+	fprintf(out, "mpsample " MP_VERSION
+		     ": a memory profiler for low-latency processes\n\nusage: mpsample COMMAND ...\n\n");
 	for (size_t i = 0; i < n_commands; i++)
 		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].purpose);
 	fprintf(out, "\nmpsample COMMAND --help tells more.\n");

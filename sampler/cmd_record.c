@@ -10,24 +10,28 @@
 
 #include "sampler/recorder.h"
 
-#define USAGE                                                                                                          \
-	"usage: mpsample record [options] -p PID\n"                                                                    \
-	"       mpsample record [options] -- COMMAND [ARGUMENT]...\n"                                                  \
-	"\n"                                                                                                           \
-	"Records the allocations of a process into a session database: every call is counted, slow and sampled\n"     \
-	"calls are kept as rows with their stacks, page faults and context switches beside them.\n"                   \
-	"\n"                                                                                                           \
-	"  -p, --pid PID           the process\n"                                                                      \
-	"  -o, --output FILE       the session database (default mpsample.db)\n"                                       \
-	"      --force             overwrite FILE\n"                                                                   \
-	"  -d, --duration SECONDS  end after so long (default: at Ctrl-C, SIGTERM, or the target's end)\n"             \
-	"      --keep-over NS      keep every call of this duration or more (default: about the slowest 0.1 %)\n"      \
-	"      --sample-every N    keep one in N of the others, drawn at random (default: about 250 a second; 0: none)\n" \
-	"      --full              keep every call\n"                                                                  \
-	"      --stack off|fp      stacks of kept calls, by frame pointers (default fp)\n"                             \
-	"      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default auto)\n"        \
-	"      --plane auto|uprobe, --probe auto|all\n"                                                                \
-	"                          what records, and which calls; this version has the one choice each\n"              \
+#define USAGE                                                                                                \
+	"usage: mpsample record [options] -p PID\n"                                                          \
+	"       mpsample record [options] -- COMMAND [ARGUMENT]...\n"                                        \
+	"\n"                                                                                                 \
+	"Records the allocations of a process into a session database: every call is counted, slow and "     \
+	"sampled\n"                                                                                          \
+	"calls are kept as rows with their stacks, page faults and context switches beside them.\n"          \
+	"\n"                                                                                                 \
+	"  -p, --pid PID           the process\n"                                                            \
+	"  -o, --output FILE       the session database (default mpsample.db)\n"                             \
+	"      --force             overwrite FILE\n"                                                         \
+	"  -d, --duration SECONDS  end after so long (default: at Ctrl-C, SIGTERM, or the target's end)\n"   \
+	"      --keep-over NS      keep every call of this duration or more (default: about the slowest "    \
+	"0.1 %)\n"                                                                                           \
+	"      --sample-every N    keep one in N of the others, drawn at random (default: about 250 a "      \
+	"second; 0: none)\n"                                                                                 \
+	"      --full              keep every call\n"                                                        \
+	"      --stack off|fp      stacks of kept calls, by frame pointers (default fp)\n"                   \
+	"      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default "     \
+	"auto)\n"                                                                                            \
+	"      --plane auto|uprobe, --probe auto|all\n"                                                      \
+	"                          what records, and which calls; this version has the one choice each\n"    \
 	"  -h, --help\n"
 
 enum {
@@ -58,15 +62,16 @@ static const struct option long_options[] = {
 };
 
 /* A whole number in [min, max]. */
-static int parse_number(const char *option, const char *text, int64_t min, int64_t max, int64_t *out, struct mp_err *err)
+static int parse_number(
+    const char *option, const char *text, int64_t min, int64_t max, int64_t *out, struct mp_err *err)
 {
 	char *end;
 
 	errno = 0;
 	long long v = strtoll(text, &end, 10);
 	if (end == text || *end || errno || v < min || v > max)
-		return mp_err_set(err, EINVAL, "%s: '%s' is not a whole number from %lld to %lld", option, text,
-		    (long long)min, (long long)max);
+		return mp_err_set(err, EINVAL, "%s: '%s' is not a whole number from %lld to %lld", option,
+		    text, (long long)min, (long long)max);
 	*out = v;
 	return 0;
 }
@@ -84,10 +89,12 @@ static int parse_seconds(const char *text, int64_t *out_ns, struct mp_err *err)
 }
 
 /* One of two words; the first is true. */
-static int parse_choice(const char *option, const char *text, const char *yes, const char *no, bool *out, struct mp_err *err)
+static int parse_choice(
+    const char *option, const char *text, const char *yes, const char *no, bool *out, struct mp_err *err)
 {
 	if (strcmp(text, yes) && strcmp(text, no))
-		return mp_err_set(err, EINVAL, "%s: '%s' is neither %s nor %s in this version", option, text, yes, no);
+		return mp_err_set(
+		    err, EINVAL, "%s: '%s' is neither %s nor %s in this version", option, text, yes, no);
 	*out = !strcmp(text, yes);
 	return 0;
 }
@@ -174,11 +181,13 @@ int mp_cmd_record(int argc, char **argv)
 			return usage_error(&err);
 	}
 	if (o.pid && optind < argc) {
-		mp_err_set(&err, EINVAL, "both -p %d and a command (%s): record one of them", o.pid, argv[optind]);
+		mp_err_set(
+		    &err, EINVAL, "both -p %d and a command (%s): record one of them", o.pid, argv[optind]);
 		return usage_error(&err);
 	}
 	if (!o.pid && optind == argc) {
-		mp_err_set(&err, EINVAL, "record what? give -p PID or -- COMMAND; see mpsample record --help");
+		mp_err_set(
+		    &err, EINVAL, "record what? give -p PID or -- COMMAND; see mpsample record --help");
 		return usage_error(&err);
 	}
 	o.command = argv + optind;

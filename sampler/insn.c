@@ -67,7 +67,8 @@ static bool is_emulated(const struct insn *in)
 	case ZYDIS_MNEMONIC_LOOPNE:
 		return false;
 	default:
-		return is_branch(in) && direct_target(in, &target) && !(in->i.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE);
+		return is_branch(in) && direct_target(in, &target) &&
+		       !(in->i.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE);
 	}
 }
 
@@ -89,7 +90,8 @@ static bool writes_wanted_register(const struct insn *in)
 {
 	for (unsigned int k = 0; k < in->i.operand_count; k++)
 		if (in->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    in->op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE && is_wanted_register(in->op[k].reg.value))
+		    in->op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
+		    is_wanted_register(in->op[k].reg.value))
 			return true;
 	return false;
 }
@@ -126,7 +128,8 @@ unsigned int mp_insn_placement(const unsigned char *code, size_t n, bool null_is
 	bool tested = false; /* the last instruction compared the first argument with NULL */
 	size_t best = 0;
 
-	for (size_t at = 0; at < n && at < MAX_SKIPPED_BYTES && decode(code + at, n - at, &in); at += in.i.length) {
+	for (size_t at = 0; at < n && at < MAX_SKIPPED_BYTES && decode(code + at, n - at, &in);
+	     at += in.i.length) {
 		if (is_emulated(&in)) {
 			if (!at || !jumped_into(code, n, at))
 				best = at;
@@ -163,7 +166,8 @@ uint64_t mp_insn_stub_slot(const unsigned char *code, size_t n, uint64_t vaddr)
 {
 	struct insn in;
 
-	for (size_t at = 0, k = 0; k < 3 && at < n && decode(code + at, n - at, &in); at += in.i.length, k++) {
+	for (size_t at = 0, k = 0; k < 3 && at < n && decode(code + at, n - at, &in);
+	     at += in.i.length, k++) {
 		const ZydisDecodedOperand *o = &in.op[0];
 		if (in.i.mnemonic == ZYDIS_MNEMONIC_JMP && o->type == ZYDIS_OPERAND_TYPE_MEMORY &&
 		    o->mem.base == ZYDIS_REGISTER_RIP)
@@ -212,7 +216,8 @@ uint64_t mp_insn_stub_slot(const unsigned char *code, size_t n, uint64_t vaddr)
 		uint32_t adrp = word(code + at), ldr = word(code + at + 4);
 		if ((adrp & 0x9f00001f) != 0x90000010 || (ldr & 0xffc003ff) != 0xf9400211)
 			continue;
-		int64_t page = (int64_t)((uint64_t)((adrp >> 5 & 0x7ffff) << 2 | (adrp >> 29 & 3)) << 43) >> 31;
+		int64_t page =
+		    (int64_t)((uint64_t)((adrp >> 5 & 0x7ffff) << 2 | (adrp >> 29 & 3)) << 43) >> 31;
 		return ((vaddr + at) & ~0xfffULL) + (uint64_t)page + (uint64_t)(ldr >> 10 & 0xfff) * 8;
 	}
 	return 0;

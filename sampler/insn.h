@@ -8,8 +8,8 @@
 
 /*
  * Machine code, as far as placing a probe needs it. The bytes are the target's and hostile; nothing outside
- * [code, code + n) is read. Pure functions; any thread. x86-64 by Zydis; on other machines probes stand at the
- * entry, which their kernels emulate or step cheaply.
+ * [code, code + n) is read. Pure functions; any thread. x86-64 by Zydis; on other machines probes stand at
+ * the entry, which their kernels emulate or step cheaply.
  */
 
 /*
@@ -19,16 +19,16 @@
  * and no jump targets: else the return probe would read another stack slot, or calls would go by unseen.
  * 0 where no such place exists.
  *
- * `null_is_no_call`: calls with a NULL first argument are not wanted (free(NULL)), so the probe may stand behind
- * the function's own test for it, where they cost nothing.
+ * `null_is_no_call`: calls with a NULL first argument are not wanted (free(NULL)), so the probe may stand
+ * behind the function's own test for it, where they cost nothing.
  *
  * `code` is the whole function.
  */
 unsigned int mp_insn_placement(const unsigned char *code, size_t n, bool null_is_no_call);
 
 /*
- * Calls `fn` with each address that the function at `vaddr` calls or jumps to directly and that lies outside it:
- * its callees and tail calls. Stops when `fn` returns non-zero and returns that.
+ * Calls `fn` with each address that the function at `vaddr` calls or jumps to directly and that lies outside
+ * it: its callees and tail calls. Stops when `fn` returns non-zero and returns that.
  */
 int mp_insn_each_call(
     const unsigned char *code, size_t n, uint64_t vaddr, int (*fn)(void *ctx, uint64_t callee), void *ctx);

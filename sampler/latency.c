@@ -17,7 +17,7 @@ struct series {
 struct mp_latency {
 	struct mp_hist_view view;
 	struct mp_hist *seen[MP_MAX_SHARDS * MP_HIST_BLOCKS]; /* last state of each block; NULL: never used */
-	struct series *series[MP_HIST_BLOCKS];                  /* NULL: never used */
+	struct series *series[MP_HIST_BLOCKS];		      /* NULL: never used */
 	uint64_t calls[MP_OP_COUNT];
 	uint32_t recent[MP_OP_COUNT][MP_HIST_BUCKETS];
 };
@@ -61,7 +61,8 @@ static void take_sums(struct mp_hist *now, struct mp_hist *seen, struct mp_laten
  * part is seen yet is completed with the next change. The number of calls is the sum of the buckets, so that
  * the two can never disagree in the database.
  */
-static void take_block(struct mp_latency *l, unsigned int op, struct series *s, struct mp_hist *now, struct mp_hist *seen)
+static void take_block(
+    struct mp_latency *l, unsigned int op, struct series *s, struct mp_hist *now, struct mp_hist *seen)
 {
 	seen->calls = __atomic_load_n(&now->calls, __ATOMIC_ACQUIRE);
 	take_sums(now, seen, &s->sum);
@@ -99,7 +100,8 @@ void mp_latency_poll(struct mp_latency *l, bool final)
 	}
 }
 
-static int flush_series(struct series *s, struct mp_session *session, int64_t slot_ns, unsigned int block, struct mp_err *err)
+static int flush_series(
+    struct series *s, struct mp_session *session, int64_t slot_ns, unsigned int block, struct mp_err *err)
 {
 	unsigned int op = block / MP_SIZE_CLASSES, class = block % MP_SIZE_CLASSES;
 	int ret = mp_append_latency_sum(session, slot_ns, op, class, &s->sum, err);

@@ -20,15 +20,15 @@
 #include "symbolize/elf.h"
 
 #ifdef __x86_64__
-#define BREAKPOINT      0xccUL /* int3 */
+#define BREAKPOINT	0xccUL /* int3 */
 #define BREAKPOINT_MASK 0xffUL
-#define PC_AFTER        1 /* the trap leaves the program counter behind the instruction */
-#define PC(regs)        (regs).rip
+#define PC_AFTER	1 /* the trap leaves the program counter behind the instruction */
+#define PC(regs)	(regs).rip
 #else
-#define BREAKPOINT      0xd4200000UL /* brk #0 */
+#define BREAKPOINT	0xd4200000UL /* brk #0 */
 #define BREAKPOINT_MASK 0xffffffffUL
-#define PC_AFTER        0
-#define PC(regs)        (regs).pc
+#define PC_AFTER	0
+#define PC(regs)	(regs).pc
 #endif
 
 static int get_regs(pid_t pid, struct user_regs_struct *regs)
@@ -110,7 +110,8 @@ static int run_to_consistent(pid_t pid, const struct mp_target *t, uint64_t at)
 	for (;;) {
 		struct user_regs_struct regs;
 
-		if (ptrace(PTRACE_POKETEXT, pid, (void *)at, (void *)trap) || ptrace(PTRACE_CONT, pid, NULL, NULL))
+		if (ptrace(PTRACE_POKETEXT, pid, (void *)at, (void *)trap) ||
+		    ptrace(PTRACE_CONT, pid, NULL, NULL))
 			return -errno;
 		int ret = wait_for_trap(pid);
 		if (!ret)
@@ -143,8 +144,8 @@ static int hold_when_mapped(pid_t pid, const char *name, struct mp_err *err)
 		ret = run_to_consistent(pid, &t, at);
 	mp_target_close(&t);
 	if (ret)
-		return mp_err_set(err, -ret, "%s ended before it began: %s; does it run without mpsample?", name,
-		    ret == -ECHILD ? "it exited while its libraries were loaded" : strerror(-ret));
+		return mp_err_set(err, -ret, "%s ended before it began: %s; does it run without mpsample?",
+		    name, ret == -ECHILD ? "it exited while its libraries were loaded" : strerror(-ret));
 	return 0;
 }
 

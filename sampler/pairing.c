@@ -20,7 +20,7 @@ struct state {
 	struct mp_entry_record entry;
 	uint64_t size_bytes, ptr;
 	int64_t off_since_ns; /* 0: on CPU, or not known */
-	int cpu;              /* -1: not known */
+	int cpu;	      /* -1: not known */
 };
 
 struct mp_pairing {
@@ -210,7 +210,8 @@ void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, s
 	if (!why || !out)
 		return;
 
-	/* posix_memalign returns its block through memory, which is not copied here: its address stays unknown. */
+	/* posix_memalign returns its block through memory, which is not copied here: its address stays
+	 * unknown. */
 	uint64_t block = mp_op_ignores_null(op) ? s->ptr : op == MP_OP_POSIX_MEMALIGN ? 0 : r->value;
 	struct mp_call_event e = {
 	    .tid = r->tid,
@@ -232,7 +233,8 @@ void mp_pairing_count_kernel_event(struct mp_pairing *p, enum mp_kernel_kind kin
 	p->stats.kernel_events[kind]++;
 }
 
-void mp_pairing_switch(struct mp_pairing *p, pid_t tid, int64_t t_ns, bool is_out, int cpu, struct mp_pipeline *out)
+void mp_pairing_switch(
+    struct mp_pairing *p, pid_t tid, int64_t t_ns, bool is_out, int cpu, struct mp_pipeline *out)
 {
 	struct state *s = state_of(p, tid);
 
@@ -246,7 +248,8 @@ void mp_pairing_switch(struct mp_pairing *p, pid_t tid, int64_t t_ns, bool is_ou
 	if (s->off_since_ns) {
 		mp_pairing_count_kernel_event(p, MP_KERNEL_OFF_CPU);
 		if (out)
-			mp_pipeline_kernel_event(out, MP_KERNEL_OFF_CPU, tid, s->off_since_ns, t_ns - s->off_since_ns, 0, 0);
+			mp_pipeline_kernel_event(
+			    out, MP_KERNEL_OFF_CPU, tid, s->off_since_ns, t_ns - s->off_since_ns, 0, 0);
 	}
 	if (s->cpu >= 0 && s->cpu != cpu) {
 		mp_pairing_count_kernel_event(p, MP_KERNEL_MIGRATION);

@@ -12,8 +12,8 @@
 #include "sampler/uprobe.h"
 
 /*
- * Entries and returns of probed functions to calls, in the recorder: what uprobe.bpf.c does in the kernel, by the
- * same rules, for the backend without BPF. Also off-CPU times from switches. Records of all CPUs have to
+ * Entries and returns of probed functions to calls, in the recorder: what uprobe.bpf.c does in the kernel, by
+ * the same rules, for the backend without BPF. Also off-CPU times from switches. Records of all CPUs have to
  * come in the order of their time. One thread.
  */
 struct mp_pairing;
@@ -45,7 +45,8 @@ struct mp_return_record {
 void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, struct mp_pipeline *out);
 
 /* A thread left or entered CPU `cpu`. */
-void mp_pairing_switch(struct mp_pairing *p, pid_t tid, int64_t t_ns, bool is_out, int cpu, struct mp_pipeline *out);
+void mp_pairing_switch(
+    struct mp_pairing *p, pid_t tid, int64_t t_ns, bool is_out, int cpu, struct mp_pipeline *out);
 
 /* Fills in what pairing knows: unpaired, nested, kernel events; orphans are returns without an entry. */
 void mp_pairing_stats(const struct mp_pairing *p, struct mp_uprobe_stats *out, uint64_t *orphans);

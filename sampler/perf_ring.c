@@ -16,7 +16,8 @@ int mp_perf_open(struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd)
 	attr->size = sizeof(*attr);
 	int fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, group_fd, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0 && errno == EINVAL && attr->read_format & FORMAT_LOST) {
-		attr->read_format &= ~(uint64_t)FORMAT_LOST; /* an older kernel: losses then come as records only */
+		attr->read_format &=
+		    ~(uint64_t)FORMAT_LOST; /* an older kernel: losses then come as records only */
 		fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, group_fd, PERF_FLAG_FD_CLOEXEC);
 	}
 	return fd < 0 ? -errno : fd;
@@ -35,9 +36,11 @@ int mp_perf_ring_map(int fd, size_t data_pages, struct mp_perf_ring *out, struct
 		int code = errno;
 		free(out->scratch);
 		out->scratch = NULL;
-		return mp_err_set(err, code,
-		    "cannot map a perf ring of %zu KiB: %s%s", out->data_bytes / 1024, strerror(code),
-		    code == EPERM ? "; raise the limit of locked memory (ulimit -l) or give mpsample CAP_IPC_LOCK" : "");
+		return mp_err_set(err, code, "cannot map a perf ring of %zu KiB: %s%s",
+		    out->data_bytes / 1024, strerror(code),
+		    code == EPERM
+			? "; raise the limit of locked memory (ulimit -l) or give mpsample CAP_IPC_LOCK"
+			: "");
 	}
 	out->page = p;
 	return 0;

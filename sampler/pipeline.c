@@ -9,7 +9,8 @@
 #include "store/append.h"
 #include "symbolize/symbolize.h"
 
-/* Open addressing with linear probing; grows at three quarters. Values are numbered from 1; 0 is an empty slot. */
+/* Open addressing with linear probing; grows at three quarters. Values are numbered from 1; 0 is an empty
+ * slot. */
 struct index {
 	uint64_t *hash;
 	uint32_t *value;
@@ -52,8 +53,8 @@ struct mp_pipeline {
 };
 
 /*
- * Distinct stacks are bounded by the program's call graph, but a corrupt stack (no frame pointers) can be new each time.
- * Beyond this many, rows go without a stack, and the loss says so.
+ * Distinct stacks are bounded by the program's call graph, but a corrupt stack (no frame pointers) can be new
+ * each time. Beyond this many, rows go without a stack, and the loss says so.
  */
 #define MAX_STACKS 200000
 
@@ -180,7 +181,8 @@ static bool same_stack(const struct mp_pipeline *p, uint32_t id, const void *wha
 	const struct stack_key *key = what;
 	const struct stack *s = &p->stacks[id - 1];
 
-	return s->n == key->n && !memcmp(p->stack_frames + s->first, key->frames, key->n * sizeof(*key->frames));
+	return s->n == key->n &&
+	       !memcmp(p->stack_frames + s->first, key->frames, key->n * sizeof(*key->frames));
 }
 
 static int64_t stack_id(struct mp_pipeline *p, const struct mp_call_event *e)
@@ -206,7 +208,7 @@ static int64_t stack_id(struct mp_pipeline *p, const struct mp_call_event *e)
 	}
 	if (grow(p, (void **)&p->stacks, &p->stacks_room, p->stack_index.n + 1, sizeof(*p->stacks)) ||
 	    grow(p, (void **)&p->stack_frames, &p->stack_frames_room, p->n_stack_frames + key.n,
-	        sizeof(*p->stack_frames)))
+		sizeof(*p->stack_frames)))
 		return 0;
 	uint32_t id = (uint32_t)++p->stack_index.n;
 	p->stacks[id - 1] = (struct stack){p->n_stack_frames, (uint32_t)key.n};
@@ -339,13 +341,14 @@ void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char
 		fail(p, mp_append_mark(p->session, t_ns, tid, name, detail, err_of(p)));
 }
 
-void mp_pipeline_loss(struct mp_pipeline *p, int64_t t_ns, const char *source, const char *what, uint64_t lost)
+void mp_pipeline_loss(
+    struct mp_pipeline *p, int64_t t_ns, const char *source, const char *what, uint64_t lost)
 {
 	if (!lost || p->failed)
 		return;
 	uint64_t *total = !strcmp(what, "calls")  ? &p->totals.calls_lost
-	                  : !strcmp(what, "rows") ? &p->totals.rows_lost
-	                                          : &p->totals.events_lost;
+			  : !strcmp(what, "rows") ? &p->totals.rows_lost
+						  : &p->totals.events_lost;
 	*total += lost;
 	fail(p, mp_append_loss(p->session, t_ns, source, what, lost, err_of(p)));
 }
@@ -374,7 +377,8 @@ static const char *base_name(const char *path)
 }
 
 /* What a frame is called as a site: its function, else where its code lies. */
-static void site_text(const struct mp_pipeline *p, int64_t id, const struct mp_name *n, char *buf, size_t size)
+static void site_text(
+    const struct mp_pipeline *p, int64_t id, const struct mp_name *n, char *buf, size_t size)
 {
 	if (n->function)
 		snprintf(buf, size, "%s", n->function);

@@ -44,19 +44,21 @@ void mp_pipeline_thread(struct mp_pipeline *p, pid_t tid, const char *comm, int6
 void mp_pipeline_thread_end(struct mp_pipeline *p, pid_t tid, int64_t t_ns);
 
 /* The target mapped code. */
-void mp_pipeline_map(
-    struct mp_pipeline *p, uint64_t start, uint64_t end, uint64_t file_offset, const char *path, int64_t t_ns);
+void mp_pipeline_map(struct mp_pipeline *p, uint64_t start, uint64_t end, uint64_t file_offset,
+    const char *path, int64_t t_ns);
 
 void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char *name, const char *detail);
 
 /* Something was dropped: `what` is "calls", "rows" or "events" (sql/schema.sql, table loss). 0 is no loss. */
-void mp_pipeline_loss(struct mp_pipeline *p, int64_t t_ns, const char *source, const char *what, uint64_t lost);
+void mp_pipeline_loss(
+    struct mp_pipeline *p, int64_t t_ns, const char *source, const char *what, uint64_t lost);
 
 /* Makes everything so far readable. Returns the first failure since the pipeline began. */
 int mp_pipeline_commit(struct mp_pipeline *p, struct mp_err *err);
 
 /* Names all frames and sites. `is_wrapper` tells functions and modules that allocate on behalf of their
- * caller; the site of a stack is its first frame that is none. To be called once, before the target is let go. */
+ * caller; the site of a stack is its first frame that is none. To be called once, before the target is let
+ * go. */
 int mp_pipeline_symbolize(struct mp_pipeline *p,
     bool (*is_wrapper)(void *ctx, const char *function, const char *module), void *ctx, struct mp_err *err);
 

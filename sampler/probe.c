@@ -15,14 +15,15 @@
 #include "sampler/uprobe_shared.h"
 #include "symbolize/elf.h"
 
-#define MAX_FUNCTION_BYTES 4096 /* of code that is looked at: allocation functions' entries are far shorter */
+#define MAX_FUNCTION_BYTES 4096 /* of code that is looked at: allocation functions' entries are far shorter  \
+				 */
 #define UNSIZED_FUNCTION_BYTES 64
 
 /* A name worth stopping at in a symbol table. */
 struct wanted {
 	char name[120];
 	unsigned int op;  /* MP_OP_COUNT: no function of the family, it only betrays the allocator */
-	int allocator;    /* index, -1: any */
+	int allocator;	  /* index, -1: any */
 	bool is_prefixed; /* found beside, not instead of, what the linker binds */
 };
 
@@ -50,8 +51,8 @@ struct resolver {
 	const struct mp_target *target;
 	const struct mp_profiles *profiles;
 	struct wanted_list wanted;
-	struct mp_elf **elf;    /* per module; NULL: not readable */
-	int *allocator;         /* per module: index of the profile, -1: none */
+	struct mp_elf **elf; /* per module; NULL: not readable */
+	int *allocator;	     /* per module: index of the profile, -1: none */
 	struct definition *defs;
 	size_t n_defs;
 	bool out_of_memory;
@@ -93,7 +94,8 @@ static bool add_prefixed_family(void *ctx, const char *prefix)
 	return false;
 }
 
-/* A name may be there twice, as part of the family and as what betrays an allocator: the former stands first. */
+/* A name may be there twice, as part of the family and as what betrays an allocator: the former stands first.
+ */
 static int by_name(const void *a, const void *b)
 {
 	const struct wanted *x = a, *y = b;
@@ -153,8 +155,11 @@ static int take_definition(void *ctx, const struct mp_elf_sym *sym)
 			return 1;
 		}
 		r->defs = more;
-		more[r->n_defs++] = (struct definition){
-		    .what = w, .module = s->module, .vaddr = sym->vaddr, .size = sym->size, .exported = sym->exported};
+		more[r->n_defs++] = (struct definition){.what = w,
+		    .module = s->module,
+		    .vaddr = sym->vaddr,
+		    .size = sym->size,
+		    .exported = sym->exported};
 	}
 	return 0;
 }
@@ -252,7 +257,8 @@ static int callee_is_family(void *ctx, uint64_t callee)
 	return w && w->op < MP_OP_COUNT;
 }
 
-static size_t read_code(const struct resolver *r, const struct definition *d, unsigned char *code, uint64_t *offset)
+static size_t read_code(
+    const struct resolver *r, const struct definition *d, unsigned char *code, uint64_t *offset)
 {
 	size_t n = d->size ? d->size : UNSIZED_FUNCTION_BYTES;
 
@@ -263,7 +269,8 @@ static size_t read_code(const struct resolver *r, const struct definition *d, un
 
 /* operator new that calls malloc (libstdc++'s) is seen by the probe on malloc: a second would count it twice
  * in cost, and once in calls. */
-static bool forwards(const struct resolver *r, const struct definition *d, const unsigned char *code, size_t n)
+static bool forwards(
+    const struct resolver *r, const struct definition *d, const unsigned char *code, size_t n)
 {
 	struct forwarding f = {r, d};
 
@@ -275,7 +282,8 @@ static bool forwards(const struct resolver *r, const struct definition *d, const
 static const char *allocator_name(const struct resolver *r, const struct definition *d)
 {
 	int a = r->allocator[d->module];
-	return a >= 0 && !r->profiles->allocators[a].uncovered ? r->profiles->allocators[a].name : "interposed";
+	return a >= 0 && !r->profiles->allocators[a].uncovered ? r->profiles->allocators[a].name
+							       : "interposed";
 }
 
 static void add_probe(struct resolver *r, const struct definition *d)
@@ -307,7 +315,8 @@ static void add_probe(struct resolver *r, const struct definition *d)
 	snprintf(p->open_path, sizeof(p->open_path), "%s", m->open_path);
 }
 
-/* Of names that are one address the operation that stands first in store/op.h counts; the plain name is shown. */
+/* Of names that are one address the operation that stands first in store/op.h counts; the plain name is
+ * shown. */
 static int by_place(const void *a, const void *b)
 {
 	const struct definition *x = a, *y = b;
@@ -352,8 +361,8 @@ static void tell_uncovered(struct resolver *r)
 		int a = r->allocator[i];
 		if (a < 0 || !r->profiles->allocators[a].uncovered)
 			continue;
-		int n = snprintf(out, room, "%s%s in %s", out == r->out->uncovered ? "" : "; ", r->profiles->allocators[a].about,
-		    file_name(r->target->modules[i].path));
+		int n = snprintf(out, room, "%s%s in %s", out == r->out->uncovered ? "" : "; ",
+		    r->profiles->allocators[a].about, file_name(r->target->modules[i].path));
 		if (n < 0 || (size_t)n >= room)
 			return;
 		out += n;
@@ -370,18 +379,22 @@ static int no_allocator(const struct resolver *r, struct mp_err *err)
 		unreadable += !r->elf[i];
 	if (unreadable)
 		return mp_err_set(err, EACCES,
-		    "no allocator found in process %d (%s): %zu of its %zu modules could not be read, the first is %s; run "
+		    "no allocator found in process %d (%s): %zu of its %zu modules could not be read, the "
+		    "first is %s; run "
 		    "as root, or give mpsample CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE",
 		    t->pid, t->comm, unreadable, t->n_modules, t->modules[0].path);
 	return mp_err_set(err, ENOENT,
-	    "no known allocator in process %d (%s): none of its %zu modules defines malloc or a function like it%s%s; a "
-	    "stripped static program keeps no names, build it with its symbol table; mpsample list profiles shows what "
+	    "no known allocator in process %d (%s): none of its %zu modules defines malloc or a function "
+	    "like it%s%s; a "
+	    "stripped static program keeps no names, build it with its symbol table; mpsample list profiles "
+	    "shows what "
 	    "is known",
-	    t->pid, t->comm, t->n_modules, r->out->uncovered[0] ? ", and not covered is: " : "", r->out->uncovered);
+	    t->pid, t->comm, t->n_modules, r->out->uncovered[0] ? ", and not covered is: " : "",
+	    r->out->uncovered);
 }
 
-int mp_probe_resolve(
-    const struct mp_target *t, const struct mp_profiles *profiles, struct mp_probe_set *out, struct mp_err *err)
+int mp_probe_resolve(const struct mp_target *t, const struct mp_profiles *profiles, struct mp_probe_set *out,
+    struct mp_err *err)
 {
 	struct resolver r = {.target = t, .profiles = profiles, .out = out};
 	int ret = 0;
@@ -449,14 +462,18 @@ int mp_probe_on_self(void (*function)(void), struct mp_probe *out, struct mp_err
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return mp_err_set(err, errno, "cannot read /proc/self/exe: %s; is /proc mounted?", strerror(errno));
+		return mp_err_set(
+		    err, errno, "cannot read /proc/self/exe: %s; is /proc mounted?", strerror(errno));
 	int ret = mp_elf_open(fd, "/proc/self/exe", &elf, err);
 	close(fd);
 	if (ret)
 		return ret;
 
 	dl_iterate_phdr(load_bias, &bias);
-	*out = (struct mp_probe){.op = MP_OP_CALIBRATE, .function = "calibration", .module = "mpsample", .open_path = "/proc/self/exe"};
+	*out = (struct mp_probe){.op = MP_OP_CALIBRATE,
+	    .function = "calibration",
+	    .module = "mpsample",
+	    .open_path = "/proc/self/exe"};
 	if (mp_elf_vaddr_to_offset(elf, (uintptr_t)function - bias, &offset)) {
 		size_t n = mp_elf_read(elf, offset, code, sizeof(code));
 		out->skipped_bytes = mp_insn_placement(code, n, false);

@@ -11,35 +11,36 @@
 
 /*
  * What to probe in a target, and where. For each name of the allocation family the definition that the
- * dynamic linker binds to is probed (the first in link order, so that an interposed allocator is seen and the one
- * behind it is not counted again); besides, definitions that the linker does not see: prefixed ones
+ * dynamic linker binds to is probed (the first in link order, so that an interposed allocator is seen and the
+ * one behind it is not counted again); besides, definitions that the linker does not see: prefixed ones
  * (je_malloc) and those private to a statically linked program.
  */
 struct mp_probe {
-	unsigned int op;        /* enum mp_op, or MP_OP_CALIBRATE */
-	char function[128];     /* as in the symbol table */
-	char allocator[32];     /* name of the profile, or "interposed" */
-	char module[4096];      /* path as the target sees it */
-	char open_path[4200];   /* what the kernel is given: below /proc/PID, so that a replaced file or another
-	                           mount namespace does not matter */
-	uint64_t inode;         /* with the device: the file, whatever it is called */
+	unsigned int op;      /* enum mp_op, or MP_OP_CALIBRATE */
+	char function[128];   /* as in the symbol table */
+	char allocator[32];   /* name of the profile, or "interposed" */
+	char module[4096];    /* path as the target sees it */
+	char open_path[4200]; /* what the kernel is given: below /proc/PID, so that a replaced file or another
+				 mount namespace does not matter */
+	uint64_t inode;	      /* with the device: the file, whatever it is called */
 	unsigned int dev_major, dev_minor;
-	uint64_t module_offset; /* file offset of the probed instruction */
+	uint64_t module_offset;	    /* file offset of the probed instruction */
 	unsigned int skipped_bytes; /* from the function's entry to it */
 };
 
 struct mp_probe_set {
 	struct mp_probe *probes;
 	size_t n;
-	char uncovered[512]; /* what of the family is defined nowhere, and modules with allocators unknown to us: for people */
+	char uncovered[512]; /* what of the family is defined nowhere, and modules with allocators unknown to
+				us: for people */
 };
 
 /*
  * Finds the probes of a target. -ENOENT with a text that says what was looked for when there is no allocator.
  * The set is freed with mp_probe_set_free().
  */
-int mp_probe_resolve(
-    const struct mp_target *t, const struct mp_profiles *profiles, struct mp_probe_set *out, struct mp_err *err);
+int mp_probe_resolve(const struct mp_target *t, const struct mp_profiles *profiles, struct mp_probe_set *out,
+    struct mp_err *err);
 void mp_probe_set_free(struct mp_probe_set *set);
 
 /* The probe on a function of the recorder itself that mp_uprobe_calibrate() uses. */

@@ -66,10 +66,10 @@ struct loading {
 
 static char **allocator_list(struct mp_allocator *a, const char *name)
 {
-	return !strcmp(name, "modules")    ? &a->modules
+	return !strcmp(name, "modules")	   ? &a->modules
 	       : !strcmp(name, "symbols")  ? &a->symbols
 	       : !strcmp(name, "prefixes") ? &a->prefixes
-	                                   : NULL;
+					   : NULL;
 }
 
 static char **family_list(struct mp_profiles *p, const char *name)
@@ -82,7 +82,9 @@ static char **family_list(struct mp_profiles *p, const char *name)
 
 static char **wrapper_list(struct mp_profiles *p, const char *name)
 {
-	return !strcmp(name, "modules") ? &p->wrapper_modules : !strcmp(name, "functions") ? &p->wrapper_functions : NULL;
+	return !strcmp(name, "modules")	    ? &p->wrapper_modules
+	       : !strcmp(name, "functions") ? &p->wrapper_functions
+					    : NULL;
 }
 
 static struct mp_allocator *add_allocator(struct loading *l)
@@ -109,7 +111,8 @@ static bool append(char **list, const char *value)
 	return true;
 }
 
-/* inih's callback: 0 is an error of the file. The files are ours: an unknown key is a bug, not a user's typo. */
+/* inih's callback: 0 is an error of the file. The files are ours: an unknown key is a bug, not a user's typo.
+ */
 static int take(void *user, const char *section, const char *name, const char *value)
 {
 	struct loading *l = user;

@@ -17,7 +17,8 @@ struct mp_allocator {
 	char name[32];
 	char about[96];
 	char *modules; /* globs on the file name, separated by spaces */
-	char *symbols; /* one of these defined in a module makes it this allocator (static and renamed builds) */
+	char *symbols; /* one of these defined in a module makes it this allocator (static and renamed builds)
+			*/
 	char *prefixes; /* the family also exists under these prefixes: "je_" */
 	bool uncovered; /* recognised so that we can say that its allocations are not seen, no more */
 };
@@ -25,7 +26,7 @@ struct mp_allocator {
 struct mp_profiles {
 	char *family[MP_OP_COUNT]; /* function names of each operation, separated by spaces */
 	char *wrapper_functions;   /* globs on demangled names: allocate on behalf of their caller */
-	char *wrapper_modules;     /* globs on file names */
+	char *wrapper_modules;	   /* globs on file names */
 	struct mp_allocator *allocators;
 	size_t n_allocators;
 };

@@ -20,16 +20,16 @@
 #include "store/append.h"
 
 #define NS_PER_S   1000000000LL
-#define TICK_NS    (NS_PER_S / 10) /* rings are drained and what is kept is steered this often */
-#define SLOT_NS    NS_PER_S        /* histograms are written and rows committed this often */
-#define RESOLVE_NS NS_PER_S        /* at most this often are new mappings searched for allocators */
+#define TICK_NS	   (NS_PER_S / 10) /* rings are drained and what is kept is steered this often */
+#define SLOT_NS	   NS_PER_S	   /* histograms are written and rows committed this often */
+#define RESOLVE_NS NS_PER_S	   /* at most this often are new mappings searched for allocators */
 
 /* What becomes a row is bounded by rate, so that a session stays small and its cost known. */
 #define SAMPLE_ROWS_PER_S    250
 #define KERNEL_ROWS_PER_TICK 200
-#define FIRST_SAMPLE_WEIGHT  64   /* until the rate is known */
+#define FIRST_SAMPLE_WEIGHT  64	  /* until the rate is known */
 #define FIRST_KEEP_OVER_NS   5000 /* until the distribution is known */
-#define STEER_MIN_CALLS      1000 /* fewer calls say nothing about a p99.9 */
+#define STEER_MIN_CALLS	     1000 /* fewer calls say nothing about a p99.9 */
 
 struct recorder {
 	const struct mp_record_options *o;
@@ -42,16 +42,16 @@ struct recorder {
 	struct mp_pipeline *pipeline;
 	struct mp_latency *latency;
 	struct mp_keep keep;
-	bool is_child;  /* the target was started by us */
-	bool is_held;   /* and does not run yet */
+	bool is_child;	/* the target was started by us */
+	bool is_held;	/* and does not run yet */
 	bool published; /* the session has its name */
-	int signals;    /* signalfd */
+	int signals;	/* signalfd */
 
 	int64_t start_ns, slot_ns, resolved_ns;
-	uint64_t slot_calls;                  /* calls of the slot so far written to `overhead` */
-	uint64_t tick_calls;                  /* all calls at the last tick */
-	struct mp_uprobe_stats slot_stats;    /* at the last slot */
-	bool new_code;                        /* mapped, not yet searched */
+	uint64_t slot_calls;		   /* calls of the slot so far written to `overhead` */
+	uint64_t tick_calls;		   /* all calls at the last tick */
+	struct mp_uprobe_stats slot_stats; /* at the last slot */
+	bool new_code;			   /* mapped, not yet searched */
 	bool told_no_calls;
 	const char *end_reason;
 };
@@ -103,8 +103,8 @@ static bool is_attached(const struct recorder *r, const struct mp_probe *p)
 {
 	for (size_t i = 0; i < r->probes.n; i++) {
 		const struct mp_probe *q = &r->probes.probes[i];
-		if (q->module_offset == p->module_offset && q->inode == p->inode && q->dev_major == p->dev_major &&
-		    q->dev_minor == p->dev_minor)
+		if (q->module_offset == p->module_offset && q->inode == p->inode &&
+		    q->dev_major == p->dev_major && q->dev_minor == p->dev_minor)
 			return true;
 	}
 	return false;
@@ -136,7 +136,8 @@ static int store_probes(struct recorder *r, size_t from, struct mp_err *err)
 {
 	for (size_t i = from; i < r->probes.n; i++) {
 		const struct mp_probe *p = &r->probes.probes[i];
-		struct mp_probe_row row = {p->op, p->function, p->module, p->allocator, p->module_offset, p->skipped_bytes};
+		struct mp_probe_row row = {
+		    p->op, p->function, p->module, p->allocator, p->module_offset, p->skipped_bytes};
 		int ret = mp_append_probe(r->session, &row, err);
 		if (ret)
 			return ret;
@@ -184,9 +185,12 @@ static int describe(struct recorder *r, struct mp_err *err)
 	    mp_session_set(s, err, "floor_ns", "%" PRIu64, mp_uprobe_floor_ns(r->uprobe)) ||
 	    mp_session_set(s, err, "cost_ns", "%" PRIu64, mp_uprobe_cost_ns(r->uprobe)))
 		return -EIO;
-	int ret = r->o->keep_over_ns < 0 ? mp_session_set(s, err, "keep_over_ns", "adaptive")
-	                                 : mp_session_set(s, err, "keep_over_ns", "%" PRId64, r->o->keep_over_ns);
-	return ret || !r->probes.uncovered[0] ? ret : mp_session_set(s, err, "not_covered", "%s", r->probes.uncovered);
+	int ret = r->o->keep_over_ns < 0
+		      ? mp_session_set(s, err, "keep_over_ns", "adaptive")
+		      : mp_session_set(s, err, "keep_over_ns", "%" PRId64, r->o->keep_over_ns);
+	return ret || !r->probes.uncovered[0]
+		   ? ret
+		   : mp_session_set(s, err, "not_covered", "%s", r->probes.uncovered);
 }
 
 static void first_keep(struct recorder *r)
@@ -272,7 +276,8 @@ static int begin(struct recorder *r, struct mp_err *err)
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
 
-	/* Read again: it went on mapping while the probes went in. What comes from now on the sideband tells. */
+	/* Read again: it went on mapping while the probes went in. What comes from now on the sideband tells.
+	 */
 	r->start_ns = r->slot_ns = r->resolved_ns = now_ns();
 	ret = mp_target_refresh(&r->target, err);
 	if (!ret)
@@ -296,9 +301,12 @@ static int begin(struct recorder *r, struct mp_err *err)
 
 static void tell_begin(const struct recorder *r)
 {
-	fprintf(stderr, "mpsample: recording process %d (%s) to %s: %zu probes by %s, floor %" PRIu64 " ns, cost %" PRIu64 " ns a call",
-	    r->target.pid, r->target.comm, r->o->output, r->probes.n, mp_backend_name(mp_uprobe_backend(r->uprobe)),
-	    mp_uprobe_floor_ns(r->uprobe), mp_uprobe_cost_ns(r->uprobe));
+	fprintf(stderr,
+	    "mpsample: recording process %d (%s) to %s: %zu probes by %s, floor %" PRIu64 " ns, cost %" PRIu64
+	    " ns a call",
+	    r->target.pid, r->target.comm, r->o->output, r->probes.n,
+	    mp_backend_name(mp_uprobe_backend(r->uprobe)), mp_uprobe_floor_ns(r->uprobe),
+	    mp_uprobe_cost_ns(r->uprobe));
 	if (r->o->duration_ns)
 		fprintf(stderr, ", for %g s\n", (double)r->o->duration_ns / NS_PER_S);
 	else
@@ -358,16 +366,19 @@ static int store_stats(struct recorder *r, int64_t now, struct mp_err *err)
 
 	mp_uprobe_stats(r->uprobe, &s);
 	for (int k = 0; !ret && k < MP_KERNEL_KINDS; k++)
-		ret = store_counter(r, mp_kernel_kind_name(k), s.kernel_events[k] - last->kernel_events[k], err);
+		ret = store_counter(
+		    r, mp_kernel_kind_name(k), s.kernel_events[k] - last->kernel_events[k], err);
 	if (!ret)
-		ret = store_counter(r, "kernel_events_not_kept", s.kernel_thinned - last->kernel_thinned, err);
+		ret =
+		    store_counter(r, "kernel_events_not_kept", s.kernel_thinned - last->kernel_thinned, err);
 	if (!ret)
 		ret = store_counter(r, "nested_calls", s.nested - last->nested, err);
 
 	mp_pipeline_loss(r->pipeline, now, "thread state", "calls", s.calls_lost - last->calls_lost);
 	mp_pipeline_loss(r->pipeline, now, "no return seen", "calls", s.unpaired - last->unpaired);
 	mp_pipeline_loss(r->pipeline, now, "call ring", "rows", s.rows_lost - last->rows_lost);
-	mp_pipeline_loss(r->pipeline, now, "kernel event ring", "events", s.kernel_rows_lost - last->kernel_rows_lost);
+	mp_pipeline_loss(
+	    r->pipeline, now, "kernel event ring", "events", s.kernel_rows_lost - last->kernel_rows_lost);
 	*last = s;
 	return ret;
 }
@@ -392,8 +403,8 @@ static int end_slot(struct recorder *r, int64_t now, struct mp_err *err)
 	return ret;
 }
 
-/* The target mapped code, or is another program: probes go into what is new. A target that defines none (yet) is
- * no error here. */
+/* The target mapped code, or is another program: probes go into what is new. A target that defines none (yet)
+ * is no error here. */
 static int look_at_new_code(struct recorder *r, int64_t now, struct mp_err *err)
 {
 	struct mp_probe_set found;
@@ -402,13 +413,14 @@ static int look_at_new_code(struct recorder *r, int64_t now, struct mp_err *err)
 
 	r->new_code = false;
 	r->resolved_ns = now;
-	if (mp_target_refresh(&r->target, &ignored) || mp_probe_resolve(&r->target, &r->profiles, &found, &ignored))
+	if (mp_target_refresh(&r->target, &ignored) ||
+	    mp_probe_resolve(&r->target, &r->profiles, &found, &ignored))
 		return 0;
 	int n = attach_new(r, &found, err);
 	mp_probe_set_free(&found);
 	if (n > 0)
-		fprintf(stderr, "mpsample: %d more probes, first %s in %s\n", n, r->probes.probes[before].function,
-		    r->probes.probes[before].module);
+		fprintf(stderr, "mpsample: %d more probes, first %s in %s\n", n,
+		    r->probes.probes[before].function, r->probes.probes[before].module);
 	return n < 0 ? n : store_probes(r, before, err);
 }
 
@@ -418,12 +430,15 @@ static void tell_progress(struct recorder *r, int64_t now)
 
 	if (!r->told_no_calls && !calls && now - r->start_ns >= NS_PER_S) {
 		r->told_no_calls = true;
-		fprintf(stderr, "mpsample: no allocation call in the first second: %s is idle, or allocates by means that "
-		                "are not probed (see v_probe)\n",
+		fprintf(stderr,
+		    "mpsample: no allocation call in the first second: %s is idle, or allocates by means "
+		    "that "
+		    "are not probed (see v_probe)\n",
 		    r->target.comm);
 	}
 	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\rmpsample: %.0f s, %" PRIu64 " calls ", (double)(now - r->start_ns) / NS_PER_S, calls);
+		fprintf(stderr, "\rmpsample: %.0f s, %" PRIu64 " calls ",
+		    (double)(now - r->start_ns) / NS_PER_S, calls);
 }
 
 static int tick(struct recorder *r, int64_t now, struct mp_err *err)
@@ -480,7 +495,8 @@ static int run(struct recorder *r, struct mp_err *err)
 			ret = tick(r, now, err);
 			next = now + TICK_NS;
 		} else if (!r->end_reason) {
-			mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK); /* a ring asked for it */
+			mp_uprobe_drain(
+			    r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK); /* a ring asked for it */
 		}
 	}
 	return ret;
@@ -497,7 +513,8 @@ static void mark_exit(struct recorder *r, int64_t now)
 		return;
 	if (r->is_child && waitpid(r->target.pid, &status, WNOHANG) == r->target.pid) {
 		if (WIFSIGNALED(status))
-			snprintf(detail, sizeof(detail), "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+			snprintf(detail, sizeof(detail), "killed by signal %d (%s)", WTERMSIG(status),
+			    strsignal(WTERMSIG(status)));
 		else
 			snprintf(detail, sizeof(detail), "exit status %d", WEXITSTATUS(status));
 	}
@@ -531,10 +548,13 @@ static void tell_end(const struct recorder *r)
 	struct mp_pipeline_totals t;
 
 	mp_pipeline_totals(r->pipeline, &t);
-	fprintf(stderr, "%smpsample: %s after %.1f s: %" PRIu64 " calls counted, %" PRIu64 " rows kept", isatty(STDERR_FILENO) ? "\n" : "",
-	    r->end_reason, (double)(now_ns() - r->start_ns) / NS_PER_S, mp_latency_calls_all(r->latency), t.rows);
+	fprintf(stderr, "%smpsample: %s after %.1f s: %" PRIu64 " calls counted, %" PRIu64 " rows kept",
+	    isatty(STDERR_FILENO) ? "\n" : "", r->end_reason, (double)(now_ns() - r->start_ns) / NS_PER_S,
+	    mp_latency_calls_all(r->latency), t.rows);
 	if (t.calls_lost || t.rows_lost || t.events_lost)
-		fprintf(stderr, "; LOST %" PRIu64 " calls, %" PRIu64 " rows, %" PRIu64 " other events (mpsample report loss %s)\n",
+		fprintf(stderr,
+		    "; LOST %" PRIu64 " calls, %" PRIu64 " rows, %" PRIu64
+		    " other events (mpsample report loss %s)\n",
 		    t.calls_lost, t.rows_lost, t.events_lost, r->o->output);
 	else
 		fprintf(stderr, ", nothing lost; mpsample report summary %s\n", r->o->output);

@@ -140,7 +140,8 @@ static bool is_of_target(const struct mp_sideband *s, const struct perf_event_he
 		return false;
 	if (h->type == PERF_RECORD_FORK && h->size >= sizeof(*f))
 		return pid == s->pid || (pid_t)f->ppid == s->pid;
-	return (h->type == PERF_RECORD_EXIT || h->type == PERF_RECORD_COMM || h->type == PERF_RECORD_MMAP2) && pid == s->pid;
+	return (h->type == PERF_RECORD_EXIT || h->type == PERF_RECORD_COMM || h->type == PERF_RECORD_MMAP2) &&
+	       pid == s->pid;
 }
 
 static bool make_room(struct mp_sideband *s, size_t bytes)
@@ -194,7 +195,8 @@ static size_t text_room(const struct perf_event_header *h, const char *text)
 	return (size_t)((const char *)sample_id_of(h) - text);
 }
 
-static void take_fork(const struct mp_sideband *s, const struct perf_event_header *h, int64_t t_ns, struct mp_pipeline *p)
+static void take_fork(
+    const struct mp_sideband *s, const struct perf_event_header *h, int64_t t_ns, struct mp_pipeline *p)
 {
 	const struct fork_record *f = (const void *)h;
 	char child[32];
@@ -207,7 +209,8 @@ static void take_fork(const struct mp_sideband *s, const struct perf_event_heade
 	mp_pipeline_mark(p, t_ns, (pid_t)f->ptid, "fork", child);
 }
 
-static void take_comm(const struct perf_event_header *h, int64_t t_ns, struct mp_pipeline *p, struct mp_sideband_news *news)
+static void take_comm(
+    const struct perf_event_header *h, int64_t t_ns, struct mp_pipeline *p, struct mp_sideband_news *news)
 {
 	const struct comm_record *c = (const void *)h;
 	char comm[32];
@@ -220,19 +223,22 @@ static void take_comm(const struct perf_event_header *h, int64_t t_ns, struct mp
 	}
 }
 
-static void take_mmap(const struct perf_event_header *h, int64_t t_ns, struct mp_pipeline *p, struct mp_sideband_news *news)
+static void take_mmap(
+    const struct perf_event_header *h, int64_t t_ns, struct mp_pipeline *p, struct mp_sideband_news *news)
 {
 	const struct mmap2_record *m = (const void *)h;
 	char path[4096];
 
 	if (h->size < sizeof(*m) + sizeof(struct sample_id))
 		return;
-	snprintf(path, sizeof(path), "%.*s", (int)strnlen(m->filename, text_room(h, m->filename)), m->filename);
+	snprintf(
+	    path, sizeof(path), "%.*s", (int)strnlen(m->filename, text_room(h, m->filename)), m->filename);
 	mp_pipeline_map(p, m->addr, m->addr + m->len, m->pgoff, path, t_ns);
 	news->new_code = true;
 }
 
-static void take(const struct mp_sideband *s, const struct note *n, struct mp_pipeline *p, struct mp_sideband_news *news)
+static void take(
+    const struct mp_sideband *s, const struct note *n, struct mp_pipeline *p, struct mp_sideband_news *news)
 {
 	const struct perf_event_header *h = (const void *)(s->bytes + n->at);
 

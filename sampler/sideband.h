@@ -9,9 +9,9 @@
 #include "store/err.h"
 
 /*
- * What happens to the target besides its calls: threads that begin, are renamed and end; fork and exec; code that
- * is mapped. One perf dummy event per CPU, system-wide and filtered here: unlike an event per thread it costs
- * the target nothing at its context switches. One thread.
+ * What happens to the target besides its calls: threads that begin, are renamed and end; fork and exec; code
+ * that is mapped. One perf dummy event per CPU, system-wide and filtered here: unlike an event per thread it
+ * costs the target nothing at its context switches. One thread.
  */
 struct mp_sideband;
 

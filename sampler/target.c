@@ -2,9 +2,9 @@
 #include "sampler/target.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
@@ -54,7 +54,8 @@ static const char *status_field(const char *status, const char *name)
 static int no_permission(const struct mp_target *t, const char *what, struct mp_err *err)
 {
 	return mp_err_set(err, EACCES,
-	    "cannot read %s of process %d (%s), which belongs to uid %u: run as root, or give mpsample CAP_SYS_PTRACE, "
+	    "cannot read %s of process %d (%s), which belongs to uid %u: run as root, or give mpsample "
+	    "CAP_SYS_PTRACE, "
 	    "CAP_PERFMON, CAP_BPF and CAP_DAC_READ_SEARCH",
 	    what, t->pid, t->comm, t->uid);
 }
@@ -65,19 +66,22 @@ static int check_status(struct mp_target *t, struct mp_err *err)
 	ssize_t n = read_proc(t->pid, "status", status, sizeof(status));
 
 	if (t->pid <= 0 || n < 0)
-		return mp_err_set(err, ESRCH, "no process has the PID %d: ps -e lists those that live", t->pid);
+		return mp_err_set(
+		    err, ESRCH, "no process has the PID %d: ps -e lists those that live", t->pid);
 
 	const char *state = status_field(status, "State"), *uid = status_field(status, "Uid");
 	const char *tgid = status_field(status, "Tgid"), *vm = status_field(status, "VmSize");
 	const char *kthread = status_field(status, "Kthread");
 	t->uid = uid ? (uid_t)strtoul(uid, NULL, 10) : 0;
 	if (tgid && atoi(tgid) != t->pid)
-		return mp_err_set(
-		    err, EINVAL, "%d is a thread of process %d, which can be recorded: -p %d", t->pid, atoi(tgid), atoi(tgid));
+		return mp_err_set(err, EINVAL, "%d is a thread of process %d, which can be recorded: -p %d",
+		    t->pid, atoi(tgid), atoi(tgid));
 	if (state && (*state == 'Z' || *state == 'X'))
-		return mp_err_set(err, ESRCH, "process %d (%s) is a zombie: it has ended, there is nothing to record", t->pid, t->comm);
+		return mp_err_set(err, ESRCH,
+		    "process %d (%s) is a zombie: it has ended, there is nothing to record", t->pid, t->comm);
 	if ((kthread && *kthread == '1') || !vm)
-		return mp_err_set(err, EINVAL, "%d (%s) is a kernel thread: it has no user-space allocator to record", t->pid, t->comm);
+		return mp_err_set(err, EINVAL,
+		    "%d (%s) is a kernel thread: it has no user-space allocator to record", t->pid, t->comm);
 	return 0;
 }
 
@@ -98,7 +102,9 @@ static int check_class(struct mp_target *t, struct mp_err *err)
 	n = read(fd, ident, sizeof(ident));
 	close(fd);
 	if (n == (ssize_t)sizeof(ident) && ident[EI_CLASS] == ELFCLASS32)
-		return mp_err_set(err, ENOTSUP, "process %d (%s) is a 32-bit program: only 64-bit programs can be recorded", t->pid, t->comm);
+		return mp_err_set(err, ENOTSUP,
+		    "process %d (%s) is a 32-bit program: only 64-bit programs can be recorded", t->pid,
+		    t->comm);
 	return 0;
 }
 
@@ -123,7 +129,7 @@ static bool parse_mapping(const char *line, struct mp_mapping *m)
 
 	*m = (struct mp_mapping){0};
 	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, perms, &offset, &m->dev_major,
-	        &m->dev_minor, &inode, &path_at) < 7)
+		&m->dev_minor, &inode, &path_at) < 7)
 		return false;
 	m->start = start;
 	m->end = end;
@@ -153,7 +159,7 @@ static int read_mappings(struct mp_target *t, struct mp_err *err)
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return errno == ENOENT ? mp_err_set(err, ESRCH, "process %d has ended", t->pid)
-		                       : no_permission(t, "the memory map", err);
+				       : no_permission(t, "the memory map", err);
 
 	forget_mappings(t);
 	while (!ret && getline(&line, &line_size, f) > 0 && t->n_mappings < MAX_MAPPINGS) {
@@ -186,7 +192,8 @@ static uint64_t auxv(pid_t pid, uint64_t type)
 	char buf[4096];
 	ssize_t n = read_proc(pid, "auxv", buf, sizeof(buf));
 
-	for (ssize_t at = 0; n > 0 && at + (ssize_t)sizeof(Elf64_auxv_t) <= n; at += (ssize_t)sizeof(Elf64_auxv_t)) {
+	for (ssize_t at = 0; n > 0 && at + (ssize_t)sizeof(Elf64_auxv_t) <= n;
+	     at += (ssize_t)sizeof(Elf64_auxv_t)) {
 		Elf64_auxv_t entry;
 		memcpy(&entry, buf + at, sizeof(entry));
 		if (entry.a_type == type)
@@ -271,8 +278,8 @@ static int by_link_order(const void *a, const void *b)
 	return x->base < y->base ? -1 : x->base > y->base;
 }
 
-/* map_files leads to the mapped file even when it was replaced or deleted, but wants CAP_CHECKPOINT_RESTORE or
- * CAP_SYS_ADMIN. */
+/* map_files leads to the mapped file even when it was replaced or deleted, but wants CAP_CHECKPOINT_RESTORE
+ * or CAP_SYS_ADMIN. */
 static void set_open_path(const struct mp_target *t, struct mp_module *mod, const struct mp_mapping *m)
 {
 	snprintf(mod->open_path, sizeof(mod->open_path), "/proc/%d/map_files/%llx-%llx", t->pid,
@@ -351,7 +358,8 @@ int mp_target_open(pid_t pid, struct mp_target *out, struct mp_err *err)
 	if (!ret) {
 		out->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 		if (out->pidfd < 0)
-			ret = mp_err_set(err, errno, "cannot watch process %d: %s (pidfd_open, Linux 5.3)", pid, strerror(errno));
+			ret = mp_err_set(err, errno, "cannot watch process %d: %s (pidfd_open, Linux 5.3)",
+			    pid, strerror(errno));
 	}
 	if (ret)
 		mp_target_close(out);
@@ -388,7 +396,8 @@ static int64_t thread_start_ns(const char *stat)
 	return p ? boot_to_session_clock(strtoull(p, NULL, 10)) : 0;
 }
 
-int mp_target_each_thread(pid_t pid, void (*fn)(void *ctx, pid_t tid, const char *comm, int64_t start_ns), void *ctx)
+int mp_target_each_thread(
+    pid_t pid, void (*fn)(void *ctx, pid_t tid, const char *comm, int64_t start_ns), void *ctx)
 {
 	char path[64], stat[1024], comm[64], name[64];
 	struct dirent *entry;

@@ -14,13 +14,14 @@
  * Nothing here stops or changes it. All texts come from the target and are hostile. One thread.
  */
 struct mp_module {
-	char path[4096];    /* as the target sees it */
+	char path[4096];      /* as the target sees it */
 	char open_path[4200]; /* opens the mapped file itself: below /proc/PID */
 	uint64_t inode;
 	unsigned int dev_major, dev_minor;
-	uint64_t base;      /* load bias: run-time address minus ELF address */
-	unsigned int link_order; /* the dynamic linker's search order, from 0; those it does not know come last */
-	bool is_loader;     /* the dynamic linker itself */
+	uint64_t base; /* load bias: run-time address minus ELF address */
+	unsigned int
+	    link_order; /* the dynamic linker's search order, from 0; those it does not know come last */
+	bool is_loader; /* the dynamic linker itself */
 	bool is_exe;
 };
 
@@ -54,11 +55,13 @@ void mp_target_close(struct mp_target *t);
 /* Reads mappings and modules again. */
 int mp_target_refresh(struct mp_target *t, struct mp_err *err);
 
-/* The state of the dynamic linker's list (RT_CONSISTENT, RT_ADD, RT_DELETE of <link.h>), -ENOENT when there is none. */
+/* The state of the dynamic linker's list (RT_CONSISTENT, RT_ADD, RT_DELETE of <link.h>), -ENOENT when there
+ * is none. */
 int mp_target_link_state(const struct mp_target *t);
 
 /* Calls `fn` for each thread that lives now, with its name and its start on the session clock. */
-int mp_target_each_thread(pid_t pid, void (*fn)(void *ctx, pid_t tid, const char *comm, int64_t start_ns), void *ctx);
+int mp_target_each_thread(
+    pid_t pid, void (*fn)(void *ctx, pid_t tid, const char *comm, int64_t start_ns), void *ctx);
 
 /* Reads the target's memory; -EFAULT where there is none. */
 int mp_target_read(const struct mp_target *t, uint64_t addr, void *buf, size_t n);

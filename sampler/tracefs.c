@@ -91,10 +91,12 @@ int mp_tracefs_open(struct mp_tracefs *out, struct mp_err *err)
 	if (dir == -EPERM || dir == -EACCES)
 		return mp_err_set(err, -dir, "tracefs cannot be mounted: not permitted; run as root");
 	if (dir < 0)
-		return mp_err_set(err, -dir, "this kernel has no tracefs (%s): it needs CONFIG_UPROBE_EVENTS", strerror(-dir));
+		return mp_err_set(err, -dir, "this kernel has no tracefs (%s): it needs CONFIG_UPROBE_EVENTS",
+		    strerror(-dir));
 	if (faccessat(dir, "uprobe_events", F_OK, 0)) {
 		close(dir);
-		return mp_err_set(err, ENODEV, "this kernel has no uprobe events: it needs CONFIG_UPROBE_EVENTS");
+		return mp_err_set(
+		    err, ENODEV, "this kernel has no uprobe events: it needs CONFIG_UPROBE_EVENTS");
 	}
 	*out = (struct mp_tracefs){.dir = dir};
 	snprintf(out->group, sizeof(out->group), GROUP_PREFIX "%d", getpid());

@@ -7,20 +7,21 @@
 #include "store/err.h"
 
 /*
- * uprobe events of the kernel's tracing file system (Documentation/trace/uprobetracer.rst). The file system is mounted
- * privately, seen by this process alone, so that it need not be mounted anywhere. Names live in the kernel until
- * they are removed: a recorder that was killed leaves its group, and the next one removes it.
+ * uprobe events of the kernel's tracing file system (Documentation/trace/uprobetracer.rst). The file system
+ * is mounted privately, seen by this process alone, so that it need not be mounted anywhere. Names live in
+ * the kernel until they are removed: a recorder that was killed leaves its group, and the next one removes
+ * it.
  */
 struct mp_tracefs {
-	int dir;        /* the root of the file system */
+	int dir;	/* the root of the file system */
 	char group[32]; /* of this process's events */
 };
 
 /* -EPERM, -ENODEV (not built into this kernel) ... with a text. Removes what dead recorders left. */
 int mp_tracefs_open(struct mp_tracefs *out, struct mp_err *err);
 
-/* Adds a probe to event `name` of our group: type 'p' (entry) or 'r' (return), at `offset` of the file `path`.
- * `op` is attached to each record as a constant. All probes of one name make one event. */
+/* Adds a probe to event `name` of our group: type 'p' (entry) or 'r' (return), at `offset` of the file
+ * `path`. `op` is attached to each record as a constant. All probes of one name make one event. */
 int mp_tracefs_add(struct mp_tracefs *t, char type, const char *name, const char *path, uint64_t offset,
     unsigned int op, struct mp_err *err);
 

@@ -99,18 +99,19 @@ static __always_inline struct mp_bpf_stats *get_stats(void)
 	return bpf_map_lookup_elem(&stats, &zero);
 }
 
-#define COUNT(member)                                                                                                  \
-	do {                                                                                                           \
-		struct mp_bpf_stats *st_ = get_stats();                                                                \
-		if (st_)                                                                                               \
-			__sync_fetch_and_add(&st_->member, 1);                                                         \
+#define COUNT(member)                                                                                        \
+	do {                                                                                                 \
+		struct mp_bpf_stats *st_ = get_stats();                                                      \
+		if (st_)                                                                                     \
+			__sync_fetch_and_add(&st_->member, 1);                                               \
 	} while (0)
 
 /* The recorder drains by a timer: a wakeup per row would interrupt the target. Only a ring that is half full
  * asks for attention. */
 static __always_inline u64 wakeup_flags(void *ring, u64 ring_bytes)
 {
-	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) * 2 > ring_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) * 2 > ring_bytes ? BPF_RB_FORCE_WAKEUP
+									   : BPF_RB_NO_WAKEUP;
 }
 
 /* ---- Calls ---- */
@@ -260,8 +261,8 @@ static __always_inline u64 block_of(struct pt_regs *ctx, const struct thread_sta
 	return addr;
 }
 
-static __always_inline void emit_call(
-    struct pt_regs *ctx, const struct mp_bpf_control *c, struct thread_state *t, u32 kept, u32 weight, u64 dur_ns)
+static __always_inline void emit_call(struct pt_regs *ctx, const struct mp_bpf_control *c,
+    struct thread_state *t, u32 kept, u32 weight, u64 dur_ns)
 {
 	struct mp_bpf_call *r = &t->record;
 	long stack_bytes = 0;

@@ -15,7 +15,8 @@ struct mp_uprobe {
 	uint64_t floor_ns, cost_ns;
 };
 
-static const struct mp_uprobe_ops *const backends[] = {&mp_uprobe_session, &mp_uprobe_multi, &mp_uprobe_tracefs};
+static const struct mp_uprobe_ops *const backends[] = {
+    &mp_uprobe_session, &mp_uprobe_multi, &mp_uprobe_tracefs};
 static const size_t n_backends = sizeof(backends) / sizeof(*backends);
 
 static const char *const names[] = {"auto", "session", "multi", "tracefs"};
@@ -36,8 +37,8 @@ const char *mp_backend_name(enum mp_backend backend)
 	return names[backend];
 }
 
-/* The shape of an allocation function: it begins with a push, does little, returns. In assembly, so that it has
- * this shape with every compiler and option; not inlined, not merged, not moved. */
+/* The shape of an allocation function: it begins with a push, does little, returns. In assembly, so that it
+ * has this shape with every compiler and option; not inlined, not merged, not moved. */
 void mp_calibration_target(void);
 __asm__(".text\n"
 	".p2align 4\n"
@@ -88,7 +89,8 @@ static int calibration_round(struct mp_uprobe *u, uint64_t plain_ns, struct mp_e
 	uint64_t cost_ns = probed_ns > plain_ns ? (probed_ns - plain_ns) / CALIBRATION_CALLS : 0;
 	if (calls != CALIBRATION_CALLS)
 		return mp_err_set(err, EIO,
-		    "backend %s saw %llu of %d calls of a function of mpsample's own: it cannot be trusted on this "
+		    "backend %s saw %llu of %d calls of a function of mpsample's own: it cannot be trusted "
+		    "on this "
 		    "kernel, choose another with --backend",
 		    mp_backend_name(u->ops->backend), (unsigned long long)calls, CALIBRATION_CALLS);
 	if (!u->floor_ns || floor_ns < u->floor_ns)
@@ -188,7 +190,8 @@ uint64_t mp_uprobe_cost_ns(const struct mp_uprobe *u)
 
 int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t n, struct mp_err *err)
 {
-	u->ops->keep(u->impl, &u->keep, u->floor_ns); /* a backend may have to know now whether stacks are wanted */
+	u->ops->keep(
+	    u->impl, &u->keep, u->floor_ns); /* a backend may have to know now whether stacks are wanted */
 	return u->ops->attach(u->impl, u->pid, probes, n, err);
 }
 

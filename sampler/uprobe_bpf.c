@@ -27,8 +27,8 @@ struct link_create_uprobe_multi {
 	uint32_t cnt, multi_flags, pid, pad;
 };
 
-#define CALL_RING_BYTES   (16u << 20)
-#define KERNEL_RING_BYTES (2u << 20)
+#define CALL_RING_BYTES	    (16u << 20)
+#define KERNEL_RING_BYTES   (2u << 20)
 #define KERNEL_KEEP_OVER_NS 100000 /* off-CPU times and faults above 0.1 ms are always kept: they are few */
 
 #define MAX_LINKS 256
@@ -66,9 +66,11 @@ static int load_failed(int code, enum mp_backend backend, struct mp_err *err)
 {
 	if (code == EPERM || code == EACCES)
 		return mp_err_set(err, code,
-		    "BPF programs cannot be loaded: not permitted; run as root, or give mpsample CAP_BPF, CAP_PERFMON, "
+		    "BPF programs cannot be loaded: not permitted; run as root, or give mpsample CAP_BPF, "
+		    "CAP_PERFMON, "
 		    "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH (mpsample doctor tells more)");
-	return mp_err_set(err, code, "the kernel refuses the BPF programs of backend %s: %s (%s); see mpsample doctor",
+	return mp_err_set(err, code,
+	    "the kernel refuses the BPF programs of backend %s: %s (%s); see mpsample doctor",
 	    mp_backend_name(backend), strerror(code), libbpf_words[0] ? libbpf_words : "no details");
 }
 
@@ -120,8 +122,8 @@ static unsigned int shards_for_this_machine(void)
 	return shards;
 }
 
-/* Chooses the programs of the backend and the sizes of the maps, and loads. `kernel_events`: with the programs
- * for faults and switches, for whose tracepoints not every kernel has types. */
+/* Chooses the programs of the backend and the sizes of the maps, and loads. `kernel_events`: with the
+ * programs for faults and switches, for whose tracepoints not every kernel has types. */
 static int load(struct bpf_plane *b, bool kernel_events, struct mp_err *err)
 {
 	libbpf_words[0] = 0;
@@ -140,7 +142,8 @@ static int load(struct bpf_plane *b, bool kernel_events, struct mp_err *err)
 	bpf_program__set_expected_attach_type(b->entry, ATTACH_UPROBE_MULTI);
 	bpf_program__set_expected_attach_type(b->ret, ATTACH_UPROBE_MULTI);
 
-	static const char *const kernel_programs[] = {"sched_switch", "page_fault_user", "minor_fault", "major_fault"};
+	static const char *const kernel_programs[] = {
+	    "sched_switch", "page_fault_user", "minor_fault", "major_fault"};
 	for (size_t i = 0; i < sizeof(kernel_programs) / sizeof(*kernel_programs); i++)
 		bpf_program__set_autoload(
 		    bpf_object__find_program_by_name(b->object, kernel_programs[i]), kernel_events);
@@ -251,8 +254,8 @@ static int link_kernel_events(struct bpf_plane *b, struct mp_err *err)
 	return 0;
 }
 
-static int link_uprobes(const struct bpf_program *program, uint32_t type, uint32_t multi_flags, const char *path, const uint64_t *offsets,
-    const uint64_t *cookies, size_t n, pid_t pid)
+static int link_uprobes(const struct bpf_program *program, uint32_t type, uint32_t multi_flags,
+    const char *path, const uint64_t *offsets, const uint64_t *cookies, size_t n, pid_t pid)
 {
 	struct link_create_uprobe_multi attr = {
 	    .prog_fd = (uint32_t)bpf_program__fd(program),
@@ -308,17 +311,20 @@ static int open_multi(pid_t pid, void **impl, struct mp_err *err)
 static int add_link(struct bpf_plane *b, int fd, const struct mp_probe *probe, struct mp_err *err)
 {
 	if (fd < 0 && errno == EINVAL)
-		return mp_err_set(err, ENOTSUP, "this kernel has no uprobe %s links (they came with Linux %s): use --backend %s",
+		return mp_err_set(err, ENOTSUP,
+		    "this kernel has no uprobe %s links (they came with Linux %s): use --backend %s",
 		    mp_backend_name(b->backend), b->backend == MP_BACKEND_SESSION ? "6.13" : "6.6",
 		    b->backend == MP_BACKEND_SESSION ? "multi" : "tracefs");
 	if (fd < 0)
-		return mp_err_set(err, errno, "cannot probe %s in %s: %s", probe->function, probe->module, strerror(errno));
+		return mp_err_set(
+		    err, errno, "cannot probe %s in %s: %s", probe->function, probe->module, strerror(errno));
 	b->links[b->n_links++] = fd;
 	return 0;
 }
 
 /* One link holds all probes of one file. */
-static int attach_file(struct bpf_plane *b, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
+static int attach_file(
+    struct bpf_plane *b, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
 {
 	uint64_t *offsets = calloc(n, sizeof(*offsets)), *cookies = calloc(n, sizeof(*cookies));
 	int ret = offsets && cookies ? 0 : mp_err_set(err, ENOMEM, "out of memory");
@@ -331,11 +337,18 @@ static int attach_file(struct bpf_plane *b, pid_t pid, const struct mp_probe *pr
 	}
 	const char *path = probes->open_path;
 	if (!ret && b->backend == MP_BACKEND_SESSION) {
-		ret = add_link(b, link_uprobes(b->session, ATTACH_UPROBE_SESSION, 0, path, offsets, cookies, n, pid), probes, err);
+		ret = add_link(b,
+		    link_uprobes(b->session, ATTACH_UPROBE_SESSION, 0, path, offsets, cookies, n, pid),
+		    probes, err);
 	} else if (!ret) {
-		ret = add_link(b, link_uprobes(b->ret, ATTACH_UPROBE_MULTI, UPROBE_MULTI_RETURN, path, offsets, cookies, n, pid), probes, err);
+		ret = add_link(b,
+		    link_uprobes(
+			b->ret, ATTACH_UPROBE_MULTI, UPROBE_MULTI_RETURN, path, offsets, cookies, n, pid),
+		    probes, err);
 		if (!ret)
-			ret = add_link(b, link_uprobes(b->entry, ATTACH_UPROBE_MULTI, 0, path, offsets, cookies, n, pid), probes, err);
+			ret = add_link(b,
+			    link_uprobes(b->entry, ATTACH_UPROBE_MULTI, 0, path, offsets, cookies, n, pid),
+			    probes, err);
 	}
 	free(offsets);
 	free(cookies);
@@ -343,7 +356,8 @@ static int attach_file(struct bpf_plane *b, pid_t pid, const struct mp_probe *pr
 }
 
 /* Probes of one file stand side by side in the set. */
-static int bpf_plane_attach(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
+static int bpf_plane_attach(
+    void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
 {
 	struct bpf_plane *b = impl;
 	size_t links_before = b->n_links;
@@ -423,10 +437,11 @@ static void bpf_plane_drain(void *impl, struct mp_pipeline *p, uint64_t kernel_c
 	__atomic_store_n(&b->stats->kernel_credit, (long long)kernel_credit, __ATOMIC_RELAXED);
 }
 
-#define BPF_PLANE_OPS                                                                                                  \
-	.attach = bpf_plane_attach, .enable = bpf_plane_enable, .keep = bpf_plane_keep, .hists = bpf_plane_hists,      \
-	.stats = bpf_plane_stats, .fd = bpf_plane_fd, .drain = bpf_plane_drain, .detach = bpf_plane_detach,            \
-	.close = bpf_plane_close
+#define BPF_PLANE_OPS                                                                                        \
+	.attach = bpf_plane_attach, .enable = bpf_plane_enable, .keep = bpf_plane_keep,                      \
+	.hists = bpf_plane_hists, .stats = bpf_plane_stats, .fd = bpf_plane_fd, .drain = bpf_plane_drain,    \
+	.detach = bpf_plane_detach, .close = bpf_plane_close
 
-const struct mp_uprobe_ops mp_uprobe_session = {.backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};
+const struct mp_uprobe_ops mp_uprobe_session = {
+    .backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};
 const struct mp_uprobe_ops mp_uprobe_multi = {.backend = MP_BACKEND_MULTI, .open = open_multi, BPF_PLANE_OPS};

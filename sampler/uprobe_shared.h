@@ -38,9 +38,10 @@ enum mp_kernel_kind {
 };
 
 /*
- * Written by the recorder, read by the programs; these write only the two limits of what is kept, `sample_weight` and
- * `keep_over_ns`: a burst that comes between two looks of the recorder doubles them, so that it ends in some
- * hundred rows and not in a full ring. Each row carries its own weight, so estimates stay unbiased.
+ * Written by the recorder, read by the programs; these write only the two limits of what is kept,
+ * `sample_weight` and `keep_over_ns`: a burst that comes between two looks of the recorder doubles them, so
+ * that it ends in some hundred rows and not in a full ring. Each row carries its own weight, so estimates
+ * stay unbiased.
  */
 struct mp_bpf_control {
 	unsigned int enabled;
@@ -49,9 +50,10 @@ struct mp_bpf_control {
 	unsigned int stack; /* take a stack for kept rows */
 	unsigned int shard_mask;
 	unsigned int sample_weight; /* a call is sampled with probability 1/weight; 0: none */
-	unsigned int double_every;  /* so many samples since the recorder's last look double sample_weight; 0: never */
+	unsigned int
+	    double_every; /* so many samples since the recorder's last look double sample_weight; 0: never */
 	unsigned int outlier_double_every; /* likewise for outliers and keep_over_ns */
-	unsigned int kernel_keep_over_ns; /* kernel events of this duration and more are always kept */
+	unsigned int kernel_keep_over_ns;  /* kernel events of this duration and more are always kept */
 	unsigned int call_ring_bytes;
 	unsigned int kernel_ring_bytes;
 	unsigned long long floor_ns;
@@ -60,12 +62,13 @@ struct mp_bpf_control {
 
 /* Written by the programs with atomic adds, read by the recorder. Only `kernel_credit` goes down. */
 struct mp_bpf_stats {
-	unsigned long long rows_lost;        /* kept calls for which the ring had no room */
-	unsigned long long calls_lost;       /* calls that could not be followed: no memory for the thread's state */
-	unsigned long long unpaired;         /* entries whose return never came (longjmp, exception) */
-	unsigned long long nested;           /* probed functions that another probed one called */
-	unsigned long long samples;          /* since the recorder's last look, which sets it to 0 */
-	unsigned long long outliers;         /* likewise */
+	unsigned long long rows_lost; /* kept calls for which the ring had no room */
+	unsigned long long
+	    calls_lost;		     /* calls that could not be followed: no memory for the thread's state */
+	unsigned long long unpaired; /* entries whose return never came (longjmp, exception) */
+	unsigned long long nested;   /* probed functions that another probed one called */
+	unsigned long long samples;  /* since the recorder's last look, which sets it to 0 */
+	unsigned long long outliers; /* likewise */
 	unsigned long long kernel_rows_lost; /* kernel events for which the ring had no room */
 	unsigned long long kernel_thinned;   /* kernel events counted but not kept: over the row budget */
 	unsigned long long kernel_events[MP_KERNEL_KINDS];

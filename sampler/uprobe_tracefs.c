@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The backend `tracefs`: uprobe events read through perf rings, for kernels or users without BPF. Each record crosses to the
- * recorder, which pairs and counts them: dearer than BPF, and a full ring loses calls (counted).
+ * The backend `tracefs`: uprobe events read through perf rings, for kernels or users without BPF. Each record
+ * crosses to the recorder, which pairs and counts them: dearer than BPF, and a full ring loses calls
+ * (counted).
  *
- * All probes of one attach make two events, one for entries and one for returns. They are opened per thread and
- * CPU with `inherit`, so that new threads are probed from their first call; of an event that tracefs made
+ * All probes of one attach make two events, one for entries and one for returns. They are opened per thread
+ * and CPU with `inherit`, so that new threads are probed from their first call; of an event that tracefs made
  * this is cheap. (Of the uprobe PMU it is not: each inherited event registers the probe anew, and creating a
  * thread takes a third of a second.)
  */
@@ -20,10 +21,14 @@
 
 #ifdef __x86_64__
 #include <asm/perf_regs.h>
-#define REG_MASK (1u << PERF_REG_X86_AX | 1u << PERF_REG_X86_DX | 1u << PERF_REG_X86_SI | 1u << PERF_REG_X86_DI | 1u << PERF_REG_X86_SP)
+#define REG_MASK                                                                                             \
+	(1u << PERF_REG_X86_AX | 1u << PERF_REG_X86_DX | 1u << PERF_REG_X86_SI | 1u << PERF_REG_X86_DI |     \
+	    1u << PERF_REG_X86_SP)
 #else
 #include <asm/perf_regs.h>
-#define REG_MASK (1ull << PERF_REG_ARM64_X0 | 1ull << PERF_REG_ARM64_X1 | 1ull << PERF_REG_ARM64_X2 | 1ull << PERF_REG_ARM64_SP)
+#define REG_MASK                                                                                             \
+	(1ull << PERF_REG_ARM64_X0 | 1ull << PERF_REG_ARM64_X1 | 1ull << PERF_REG_ARM64_X2 |                 \
+	    1ull << PERF_REG_ARM64_SP)
 #endif
 
 #include "sampler/pairing.h"
@@ -60,14 +65,14 @@ struct tracefs_plane {
 	struct mp_tracefs tracefs;
 	struct mp_pairing *pairing;
 	bool stack, enabled;
-	bool detached; /* what is open is disabled, and only names the records that still wait */
+	bool detached;	    /* what is open is disabled, and only names the records that still wait */
 	bool kernel_events; /* not while calibrating */
 	int64_t enabled_ns;
 	struct mp_perf_ring *rings; /* per CPU; fd -1: offline */
 	int cpus, epoll;
-	unsigned int attaches;      /* names of events so far */
-	unsigned int first_attach;  /* of those that are in */
-	struct opened *opened;      /* sorted by id */
+	unsigned int attaches;	   /* names of events so far */
+	unsigned int first_attach; /* of those that are in */
+	struct opened *opened;	   /* sorted by id */
 	size_t n_opened, opened_room;
 	uint64_t lost_entries, lost_returns, lost_others;
 	struct waiting *waiting;
@@ -75,7 +80,7 @@ struct tracefs_plane {
 	unsigned char *bytes;
 	size_t n_bytes, bytes_room;
 	uint64_t dropped_here; /* out of memory while collecting */
-	int64_t complete_ns; /* all records up to here are in */
+	int64_t complete_ns;   /* all records up to here are in */
 	int collecting_cpu;
 };
 
@@ -113,7 +118,9 @@ static int open_ring(struct tracefs_plane *t, int cpu, struct mp_err *err)
 		return ret;
 	}
 	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
-	return epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &e) ? mp_err_set(err, errno, "epoll: %s", strerror(errno)) : 0;
+	return epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &e)
+		   ? mp_err_set(err, errno, "epoll: %s", strerror(errno))
+		   : 0;
 }
 
 static void close_opened(struct tracefs_plane *t);
@@ -167,7 +174,8 @@ static int tracefs_open(pid_t pid, void **impl, struct mp_err *err)
 
 /* ---- Opening events ---- */
 
-static void describe_event(const struct tracefs_plane *t, enum event_kind kind, int id, struct perf_event_attr *attr)
+static void describe_event(
+    const struct tracefs_plane *t, enum event_kind kind, int id, struct perf_event_attr *attr)
 {
 	*attr = (struct perf_event_attr){
 	    .type = kind <= EVENT_RETURN ? PERF_TYPE_TRACEPOINT : PERF_TYPE_SOFTWARE,
@@ -198,7 +206,8 @@ static void describe_event(const struct tracefs_plane *t, enum event_kind kind, 
 		break;
 	case EVENT_MINOR_FAULT:
 	case EVENT_MAJOR_FAULT:
-		attr->config = kind == EVENT_MINOR_FAULT ? PERF_COUNT_SW_PAGE_FAULTS_MIN : PERF_COUNT_SW_PAGE_FAULTS_MAJ;
+		attr->config =
+		    kind == EVENT_MINOR_FAULT ? PERF_COUNT_SW_PAGE_FAULTS_MIN : PERF_COUNT_SW_PAGE_FAULTS_MAJ;
 		attr->sample_type |= PERF_SAMPLE_IP | PERF_SAMPLE_ADDR;
 		break;
 	default:
@@ -232,9 +241,13 @@ static int open_event(
 	if (o.fd == -ESRCH)
 		return 0; /* the thread ended meanwhile */
 	if (o.fd < 0)
-		return mp_err_set(err, -o.fd, "cannot open a perf event for thread %d: %s%s", tid, strerror(-o.fd),
-		    o.fd == -EMFILE ? "; raise the limit of open files (ulimit -n): it takes some per thread and CPU" : "");
-	if (ioctl(o.fd, PERF_EVENT_IOC_ID, &o.id) || ioctl(o.fd, PERF_EVENT_IOC_SET_OUTPUT, t->rings[cpu].fd)) {
+		return mp_err_set(err, -o.fd, "cannot open a perf event for thread %d: %s%s", tid,
+		    strerror(-o.fd),
+		    o.fd == -EMFILE
+			? "; raise the limit of open files (ulimit -n): it takes some per thread and CPU"
+			: "");
+	if (ioctl(o.fd, PERF_EVENT_IOC_ID, &o.id) ||
+	    ioctl(o.fd, PERF_EVENT_IOC_SET_OUTPUT, t->rings[cpu].fd)) {
 		int code = errno;
 		close(o.fd);
 		return mp_err_set(err, code, "cannot direct a perf event into its ring: %s", strerror(code));
@@ -336,16 +349,19 @@ static int tracefs_attach(void *impl, pid_t pid, const struct mp_probe *probes, 
 	}
 	event_names(t->attaches++, entry, ret_name);
 	for (size_t i = 0; !ret && i < n; i++) {
-		ret = mp_tracefs_add(&t->tracefs, 'p', entry, probes[i].open_path, probes[i].module_offset, probes[i].op, err);
+		ret = mp_tracefs_add(
+		    &t->tracefs, 'p', entry, probes[i].open_path, probes[i].module_offset, probes[i].op, err);
 		if (!ret)
-			ret = mp_tracefs_add(&t->tracefs, 'r', ret_name, probes[i].open_path, probes[i].module_offset, probes[i].op, err);
+			ret = mp_tracefs_add(&t->tracefs, 'r', ret_name, probes[i].open_path,
+			    probes[i].module_offset, probes[i].op, err);
 	}
 	if (ret)
 		return ret;
 
 	int ids[2] = {mp_tracefs_event_id(&t->tracefs, entry), mp_tracefs_event_id(&t->tracefs, ret_name)};
 	if (ids[0] < 0 || ids[1] < 0)
-		return mp_err_set(err, EIO, "tracefs does not show the events %s and %s that it accepted", entry, ret_name);
+		return mp_err_set(
+		    err, EIO, "tracefs does not show the events %s and %s that it accepted", entry, ret_name);
 	/* Faults and switches are opened once, with the target's first probes. */
 	t->kernel_events = pid != getpid() && t->n_opened == 0;
 	ret = open_threads(t, pid, ids, err);
@@ -397,7 +413,8 @@ static void collect(void *ctx, const struct perf_event_header *h)
 {
 	struct tracefs_plane *t = ctx;
 
-	if ((h->type != PERF_RECORD_SAMPLE && h->type != PERF_RECORD_SWITCH) || h->size < sizeof(*h) + 3 * sizeof(uint64_t))
+	if ((h->type != PERF_RECORD_SAMPLE && h->type != PERF_RECORD_SWITCH) ||
+	    h->size < sizeof(*h) + 3 * sizeof(uint64_t))
 		return;
 	if (!make_room(t, h->size)) {
 		t->dropped_here++;
@@ -454,7 +471,8 @@ static void reg_args(const uint64_t *r, uint64_t args[3])
 
 static void take_entry(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const uint64_t *at)
 {
-	/* RAW: a 32-bit size, then the trace record: 8 bytes common, 8 the probe's address, 8 `op` (tracefs.c). */
+	/* RAW: a 32-bit size, then the trace record: 8 bytes common, 8 the probe's address, 8 `op`
+	 * (tracefs.c). */
 	uint32_t raw_bytes;
 	uint64_t op;
 
@@ -468,7 +486,8 @@ static void take_entry(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const u
 	mp_pairing_entry(t->pairing, &e);
 }
 
-static void take_return(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_pipeline *p)
+static void take_return(
+    struct tracefs_plane *t, pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_pipeline *p)
 {
 	uint64_t ip[MP_MAX_FRAMES];
 	struct mp_return_record r = {.tid = tid, .t_ns = t_ns, .ip = ip};
@@ -486,14 +505,16 @@ static void take_return(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const 
 	mp_pairing_return(t->pairing, &r, p);
 }
 
-static void take_fault(struct tracefs_plane *t, enum event_kind kind, const uint64_t *words, struct mp_pipeline *p)
+static void take_fault(
+    struct tracefs_plane *t, enum event_kind kind, const uint64_t *words, struct mp_pipeline *p)
 {
 	/* IDENTIFIER, IP, TID, TIME, ADDR */
 	enum mp_kernel_kind k = kind == EVENT_MINOR_FAULT ? MP_KERNEL_MINOR_FAULT : MP_KERNEL_MAJOR_FAULT;
 
 	mp_pairing_count_kernel_event(t->pairing, k);
 	if (p)
-		mp_pipeline_kernel_event(p, k, (pid_t)(words[2] >> 32), (int64_t)words[3], -1, words[4], words[1]);
+		mp_pipeline_kernel_event(
+		    p, k, (pid_t)(words[2] >> 32), (int64_t)words[3], -1, words[4], words[1]);
 }
 
 static void take(struct tracefs_plane *t, const struct waiting *w, struct mp_pipeline *p)
@@ -504,7 +525,8 @@ static void take(struct tracefs_plane *t, const struct waiting *w, struct mp_pip
 	if (w->t_ns < t->enabled_ns)
 		return;
 	if (h->type == PERF_RECORD_SWITCH) {
-		mp_pairing_switch(t->pairing, (pid_t)(words[0] >> 32), w->t_ns, h->misc & PERF_RECORD_MISC_SWITCH_OUT, w->cpu, p);
+		mp_pairing_switch(t->pairing, (pid_t)(words[0] >> 32), w->t_ns,
+		    h->misc & PERF_RECORD_MISC_SWITCH_OUT, w->cpu, p);
 		return;
 	}
 	const struct opened *o = find_opened(t, words[0]);
@@ -544,7 +566,8 @@ static void tracefs_drain(void *impl, struct mp_pipeline *p, uint64_t kernel_cre
 	if (done < t->n_waiting && !rest)
 		return; /* nothing done, or out of memory: the next look compacts */
 	for (size_t i = done; i < t->n_waiting; i++) {
-		size_t size = ((const struct perf_event_header *)(const void *)(t->bytes + t->waiting[i].at))->size;
+		size_t size =
+		    ((const struct perf_event_header *)(const void *)(t->bytes + t->waiting[i].at))->size;
 		memcpy(rest + bytes, t->bytes + t->waiting[i].at, size);
 		t->waiting[i - done] = (struct waiting){t->waiting[i].t_ns, bytes, t->waiting[i].cpu};
 		bytes += size;
@@ -582,7 +605,8 @@ static void tracefs_stats(void *impl, struct mp_uprobe_stats *out)
 	if (t->n_opened)
 		count_lost(t);
 	mp_pairing_stats(t->pairing, out, &orphans);
-	out->calls_lost += t->lost_returns + (orphans < t->lost_entries ? orphans : t->lost_entries) + t->dropped_here;
+	out->calls_lost +=
+	    t->lost_returns + (orphans < t->lost_entries ? orphans : t->lost_entries) + t->dropped_here;
 	if (out->unpaired > t->lost_returns)
 		out->unpaired -= t->lost_returns;
 	else

@@ -10,8 +10,8 @@
 /*
  * Batched append: one prepared statement per table, rows collected in the session's open transaction until
  * mp_session_commit(). Strings are copied. All return 0 or -errno; a full disk is -ENOSPC, and what was
- * committed stays readable. A slot that is appended again (latency, latency_sum, counter, overhead) is added to.
- * Sizes and counts above the largest SQLite integer become that one.
+ * committed stays readable. A slot that is appended again (latency, latency_sum, counter, overhead) is added
+ * to. Sizes and counts above the largest SQLite integer become that one.
  */
 
 enum mp_kept {
@@ -37,8 +37,8 @@ struct mp_kernel_event {
 	int64_t tid;
 	const char *kind;
 	int64_t dur_ns; /* < 0: not known */
-	uint64_t addr;  /* 0: none */
-	uint64_t ip;    /* 0: none */
+	uint64_t addr;	/* 0: none */
+	uint64_t ip;	/* 0: none */
 };
 
 struct mp_module_row {
@@ -60,39 +60,43 @@ struct mp_latency_sum {
 };
 
 int mp_append_clock(struct mp_session *s, int64_t mono_ns, int64_t real_ns, struct mp_err *err);
-int mp_append_thread(struct mp_session *s, int64_t tid, const char *comm, int64_t start_ns, int64_t *thread_id,
-    struct mp_err *err);
+int mp_append_thread(struct mp_session *s, int64_t tid, const char *comm, int64_t start_ns,
+    int64_t *thread_id, struct mp_err *err);
 int mp_append_module(struct mp_session *s, const struct mp_module_row *m, struct mp_err *err);
 int mp_append_probe(struct mp_session *s, const struct mp_probe_row *p, struct mp_err *err);
 
 /* A stack of return addresses, innermost first; its frames are added as needed. The caller ensures that a
  * stack_id is used once and that each address keeps one frame_id. */
 int mp_append_frame(struct mp_session *s, int64_t frame_id, uint64_t addr, struct mp_err *err);
-int mp_append_stack(struct mp_session *s, int64_t stack_id, const int64_t *frame_ids, size_t n, struct mp_err *err);
+int mp_append_stack(
+    struct mp_session *s, int64_t stack_id, const int64_t *frame_ids, size_t n, struct mp_err *err);
 
-int mp_append_latency(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class, uint32_t bucket,
-    uint64_t calls, struct mp_err *err);
+int mp_append_latency(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
+    uint32_t bucket, uint64_t calls, struct mp_err *err);
 int mp_append_latency_sum(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
     const struct mp_latency_sum *sum, struct mp_err *err);
 int mp_append_call(struct mp_session *s, const struct mp_call *c, struct mp_err *err);
 int mp_append_kernel_event(struct mp_session *s, const struct mp_kernel_event *e, struct mp_err *err);
-int mp_append_counter(struct mp_session *s, int64_t slot_ns, const char *name, int64_t value, struct mp_err *err);
+int mp_append_counter(
+    struct mp_session *s, int64_t slot_ns, const char *name, int64_t value, struct mp_err *err);
 int mp_append_mark(struct mp_session *s, int64_t t_ns, int64_t tid, const char *name, const char *detail,
     struct mp_err *err);
 int mp_append_loss(struct mp_session *s, int64_t t_ns, const char *source, const char *what, uint64_t lost,
     struct mp_err *err);
-int mp_append_overhead(struct mp_session *s, int64_t slot_ns, const char *plane, uint64_t events, uint64_t cost_ns,
-    struct mp_err *err);
+int mp_append_overhead(struct mp_session *s, int64_t slot_ns, const char *plane, uint64_t events,
+    uint64_t cost_ns, struct mp_err *err);
 
 /* Later changes to rows. */
-int mp_update_thread(struct mp_session *s, int64_t thread_id, const char *comm, int64_t end_ns, struct mp_err *err);
+int mp_update_thread(
+    struct mp_session *s, int64_t thread_id, const char *comm, int64_t end_ns, struct mp_err *err);
 struct mp_frame_names {
 	const char *module, *function, *file; /* NULL: not known */
 	uint64_t offset;
 	int line; /* 0: not known */
 	int quality;
 };
-int mp_update_frame(struct mp_session *s, int64_t frame_id, const struct mp_frame_names *n, struct mp_err *err);
+int mp_update_frame(
+    struct mp_session *s, int64_t frame_id, const struct mp_frame_names *n, struct mp_err *err);
 int mp_update_site(struct mp_session *s, int64_t stack_id, const char *site, struct mp_err *err);
 
 #endif

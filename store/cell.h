@@ -43,10 +43,10 @@ void mp_cell_real(enum mp_unit unit, double v, char *out);
 void mp_cell_exact(double v, char *out);
 
 /*
- * Text that a target may control, `n` bytes, which may hold zeros and broken UTF-8. The terminal gets no control
- * character and nothing that reorders or hides text: those, and broken bytes, appear as \n, \x1b, \u202e.
- * JSON gets a quoted string, with U+FFFD for broken bytes. CSV gets U+FFFD for broken bytes and for the control
- * characters that RFC 4180 has no room for.
+ * Text that a target may control, `n` bytes, which may hold zeros and broken UTF-8. The terminal gets no
+ * control character and nothing that reorders or hides text: those, and broken bytes, appear as \n, \x1b,
+ * \u202e. JSON gets a quoted string, with U+FFFD for broken bytes. CSV gets U+FFFD for broken bytes and for
+ * the control characters that RFC 4180 has no room for.
  */
 void mp_cell_write_plain(FILE *out, const char *text, size_t n);
 void mp_cell_write_json(FILE *out, const char *text, size_t n);

@@ -4,7 +4,8 @@
 
 /*
  * `mpsample query SESSION [SQL | -] [--format table|json|csv]`: any SQL over a session, read-only. argv[0] is
- * "query". Prints to stdout, and one line to stderr if it fails. Returns the exit status: 0 done, 1 failed, 2 usage.
+ * "query". Prints to stdout, and one line to stderr if it fails. Returns the exit status: 0 done, 1 failed, 2
+ * usage.
  */
 int mp_cmd_query(int argc, char **argv);
 

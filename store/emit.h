@@ -21,15 +21,15 @@ struct sqlite3_stmt;
  *   mp_emit_note(e, "coverage: ...");
  *   mp_emit_end(e, err);
  *
- * JSON has the objects and the rows, with the columns named by the statement. A table has the notes, which say
- * for people what the objects say for programs, and the rows. CSV has the rows only; several tables are kept apart by
- * an empty line, so a caller who promises one table emits one.
+ * JSON has the objects and the rows, with the columns named by the statement. A table has the notes, which
+ * say for people what the objects say for programs, and the rows. CSV has the rows only; several tables are
+ * kept apart by an empty line, so a caller who promises one table emits one.
  *
- * JSON and CSV keep every value as it is: times and durations are integers in ns. A table shows them in readable
- * units, taken from the column's name, and points in time (t_ns, slot_ns, ...) in seconds with six digits behind
- * the point (store/cell.h has the list); it cuts texts longer than MP_EMIT_CUT characters, and NULL is "-". Numbers
- * are on the right, texts on the left. The first rows decide the widths: a table of any length takes the memory of a
- * few hundred rows.
+ * JSON and CSV keep every value as it is: times and durations are integers in ns. A table shows them in
+ * readable units, taken from the column's name, and points in time (t_ns, slot_ns, ...) in seconds with six
+ * digits behind the point (store/cell.h has the list); it cuts texts longer than MP_EMIT_CUT characters, and
+ * NULL is "-". Numbers are on the right, texts on the left. The first rows decide the widths: a table of any
+ * length takes the memory of a few hundred rows.
  *
  * Single thread. What the target controls (names) is escaped in every format.
  */
@@ -49,8 +49,8 @@ struct mp_emit;
 /* NULL: out of memory. `out` stays the caller's. */
 struct mp_emit *mp_emit_new(FILE *out, enum mp_format format);
 
-/* `document` NULL: without a name, as for free queries. Not copied. Nothing is written before there is an object or
- * a row: what fails first leaves no half document. */
+/* `document` NULL: without a name, as for free queries. Not copied. Nothing is written before there is an
+ * object or a row: what fails first leaves no half document. */
 void mp_emit_begin(struct mp_emit *e, const char *document);
 
 /* Opens and closes a group, so that several tables appear as "tables":{name:[rows]} in JSON. */
@@ -64,11 +64,12 @@ int mp_emit_object(struct mp_emit *e, const char *name, struct sqlite3_stmt *stm
 void mp_emit_note(struct mp_emit *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Steps `stmt` to its end. `title`, NULL for none, stands above the table. -EIO with SQLite's words if the statement
- * fails: at its first row, then nothing was written; later, then the rows so far were. -EPIPE or -EIO as soon as
- * the output cannot be written.
+ * Steps `stmt` to its end. `title`, NULL for none, stands above the table. -EIO with SQLite's words if the
+ * statement fails: at its first row, then nothing was written; later, then the rows so far were. -EPIPE or
+ * -EIO as soon as the output cannot be written.
  */
-int mp_emit_rows(struct mp_emit *e, const char *name, const char *title, struct sqlite3_stmt *stmt, struct mp_err *err);
+int mp_emit_rows(
+    struct mp_emit *e, const char *name, const char *title, struct sqlite3_stmt *stmt, struct mp_err *err);
 
 /* Ends the document; -EIO or -EPIPE if not all could be written. Frees `e`. */
 int mp_emit_end(struct mp_emit *e, struct mp_err *err);

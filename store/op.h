@@ -11,18 +11,18 @@
  */
 #define MP_ARG(n) (1u << (n))
 
-#define MP_OPS(X)                                                                                                      \
-	X(MALLOC, "malloc", MP_ARG(1), 0)                                                                              \
-	X(CALLOC, "calloc", MP_ARG(1) | MP_ARG(2), 0)                                                                  \
-	X(REALLOC, "realloc", MP_ARG(2), MP_ARG(1))                                                                    \
-	X(REALLOCARRAY, "reallocarray", MP_ARG(2) | MP_ARG(3), MP_ARG(1))                                              \
-	X(FREE, "free", 0, MP_ARG(1))                                                                                  \
-	X(POSIX_MEMALIGN, "posix_memalign", MP_ARG(3), MP_ARG(1))                                                      \
-	X(ALIGNED_ALLOC, "aligned_alloc", MP_ARG(2), 0)                                                                \
-	X(MEMALIGN, "memalign", MP_ARG(2), 0)                                                                          \
-	X(VALLOC, "valloc", MP_ARG(1), 0)                                                                              \
-	X(PVALLOC, "pvalloc", MP_ARG(1), 0)                                                                            \
-	X(NEW, "new", MP_ARG(1), 0)                                                                                    \
+#define MP_OPS(X)                                                                                            \
+	X(MALLOC, "malloc", MP_ARG(1), 0)                                                                    \
+	X(CALLOC, "calloc", MP_ARG(1) | MP_ARG(2), 0)                                                        \
+	X(REALLOC, "realloc", MP_ARG(2), MP_ARG(1))                                                          \
+	X(REALLOCARRAY, "reallocarray", MP_ARG(2) | MP_ARG(3), MP_ARG(1))                                    \
+	X(FREE, "free", 0, MP_ARG(1))                                                                        \
+	X(POSIX_MEMALIGN, "posix_memalign", MP_ARG(3), MP_ARG(1))                                            \
+	X(ALIGNED_ALLOC, "aligned_alloc", MP_ARG(2), 0)                                                      \
+	X(MEMALIGN, "memalign", MP_ARG(2), 0)                                                                \
+	X(VALLOC, "valloc", MP_ARG(1), 0)                                                                    \
+	X(PVALLOC, "pvalloc", MP_ARG(1), 0)                                                                  \
+	X(NEW, "new", MP_ARG(1), 0)                                                                          \
 	X(DELETE, "delete", 0, MP_ARG(1))
 
 enum mp_op {
@@ -33,8 +33,8 @@ enum mp_op {
 };
 
 /*
- * free(NULL) and delete of a null pointer do nothing and count as no call: glibc alone makes 17 of them for each
- * new thread, and a probe that let itself be hit by them would triple the time of pthread_create().
+ * free(NULL) and delete of a null pointer do nothing and count as no call: glibc alone makes 17 of them for
+ * each new thread, and a probe that let itself be hit by them would triple the time of pthread_create().
  */
 static inline int mp_op_ignores_null(unsigned int op)
 {

@@ -11,11 +11,11 @@ struct sqlite3;
 
 /*
  * A session: one recording in one SQLite database (sql/schema.sql, sql/views/). A session has one thread at
- * a time. While it is recorded it is in WAL mode, and anybody may read it; so it stays if the recorder is killed.
- * A finished session is one file, readable from anywhere, read-only media included.
+ * a time. While it is recorded it is in WAL mode, and anybody may read it; so it stays if the recorder is
+ * killed. A finished session is one file, readable from anywhere, read-only media included.
  *
- * All functions return 0 or -errno. A full disk, quota or file size limit (with SIGXFSZ ignored) is -ENOSPC: the
- * open transaction is lost, what was committed stays readable.
+ * All functions return 0 or -errno. A full disk, quota or file size limit (with SIGXFSZ ignored) is -ENOSPC:
+ * the open transaction is lost, what was committed stays readable.
  */
 struct mp_session;
 
@@ -26,20 +26,23 @@ struct mp_session;
  * Creates a session for recording. `path` must not exist unless `force`; then the old file stays as it is
  * until mp_session_publish(). Until then the new one has a temporary name beside it, which
  * mp_session_close() removes: a recording that fails to start leaves nothing behind and destroys nothing.
- * -EEXIST, also with `force` for what is not a regular file; -EBUSY for a session that is open elsewhere, with
- * `force`; -ENOENT, -ENOTDIR, -EACCES, -EROFS for its directory.
+ * -EEXIST, also with `force` for what is not a regular file; -EBUSY for a session that is open elsewhere,
+ * with `force`; -ENOENT, -ENOTDIR, -EACCES, -EROFS for its directory.
  */
 int mp_session_create(const char *path, bool force, struct mp_session **out, struct mp_err *err);
 
 /*
  * Gives a created session its name and begins the first transaction. -EEXIST if the name was taken meanwhile;
- * -ENOTEMPTY if the log of a deleted session is left beside it. After a failure only mp_session_close() is allowed.
+ * -ENOTEMPTY if the log of a deleted session is left beside it. After a failure only mp_session_close() is
+ * allowed.
  */
 int mp_session_publish(struct mp_session *s, struct mp_err *err);
 
 /*
- * Opens an existing session, read-only, and checks that it is one (-EINVAL) and has a schema this version reads
- * (-EPROTO). Also while it is recorded, and one whose recorder was killed: -EACCES if that needs a copy elsewhere.
+ * Opens an existing session, read-only, and checks that it is one (-EINVAL) and has a schema this version
+ * reads
+ * (-EPROTO). Also while it is recorded, and one whose recorder was killed: -EACCES if that needs a copy
+ * elsewhere.
  */
 int mp_session_open(const char *path, struct mp_session **out, struct mp_err *err);
 
@@ -57,8 +60,8 @@ int mp_session_set(struct mp_session *s, struct mp_err *err, const char *key, co
 int mp_session_commit(struct mp_session *s, struct mp_err *err);
 
 /*
- * Commits and closes; waits up to 2 s for readers, so as to leave one file. If they stay, the log does too, until the
- * last of them closes. Frees `s` in any case. NULL is allowed.
+ * Commits and closes; waits up to 2 s for readers, so as to leave one file. If they stay, the log does too,
+ * until the last of them closes. Frees `s` in any case. NULL is allowed.
  */
 int mp_session_close(struct mp_session *s, struct mp_err *err);
 

@@ -15,13 +15,13 @@ struct mp_session {
 	char *path; /* as the user gave it */
 	char *temp; /* where it is until published; NULL afterwards */
 	bool force;
-	bool recording; /* published, and written to */
+	bool recording;					/* published, and written to */
 	sqlite3_stmt *statement[MP_SESSION_STATEMENTS]; /* append.c's, prepared on first use */
 };
 
 /*
- * Says what SQLite's last failure on this session means to the user; `doing` completes "cannot ... PATH". -ENOSPC
- * for a full disk, quota or file size limit; -EIO, -EBUSY, -ENOMEM.
+ * Says what SQLite's last failure on this session means to the user; `doing` completes "cannot ... PATH".
+ * -ENOSPC for a full disk, quota or file size limit; -EIO, -EBUSY, -ENOMEM.
  */
 int mp_session_fail(struct mp_session *s, const char *doing, struct mp_err *err);
 

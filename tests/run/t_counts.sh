@@ -21,5 +21,8 @@ eq "other operations" "$(sql s.db "SELECT DISTINCT op FROM v_percentile WHERE op
 	"$([[ $CASE != *_late ]] || echo calloc)"
 nothing_lost s.db
 eq "backend" "$(sql s.db "SELECT value FROM v_session WHERE key = 'backend'")" "${CASE%_late}"
-eq "bytes in the report" "$("$MPSAMPLE" report summary s.db --format json |
-	sqlite3 -batch :memory: "SELECT json_extract(readfile('/dev/stdin'), '$.rows[0].bytes')")" "$(truth bytes)"
+"$MPSAMPLE" report summary s.db --format json >summary.json
+eq "calls and bytes in the report" "$(sqlite3 -batch :memory: "
+	SELECT json_extract(value, '$.calls'), json_extract(value, '$.bytes')
+	FROM json_each(readfile('summary.json'), '$.rows') WHERE json_extract(value, '$.op') = 'malloc'")" \
+	"1000003|$(truth bytes)"

@@ -41,6 +41,8 @@ kept="FROM v_call WHERE op = 'malloc' AND site = 'slow_site_1ms'"
 eq "rows of slow_site_1ms" "$(sql s.db "SELECT count(*) $kept AND dur_ns >= 900000")" "$(truth calls_slow_site_1ms)"
 eq "rows of slow_site_1ms that are short" "$(sql s.db "SELECT count(*) $kept AND dur_ns < 900000")" 0
 eq "why they were kept" "$(sql s.db "SELECT DISTINCT kept, weight $kept")" "outlier|1"
-eq "their stacks" "$(sql s.db "SELECT DISTINCT function FROM v_stack WHERE depth = 1
-	AND stack_id IN (SELECT stack_id $kept)")" work
+eq "their stacks, innermost and outermost function" "$(sql s.db "
+	SELECT DISTINCT (SELECT function FROM v_stack s WHERE s.stack_id = k.stack_id AND depth = 0),
+	                (SELECT count(*) FROM v_stack s WHERE s.stack_id = k.stack_id AND function = 'main')
+	FROM (SELECT stack_id $kept) k")" "slow_site_1ms|1"
 eq "their sizes" "$(sql s.db "SELECT count(*) $kept AND size_bytes NOT BETWEEN 16 AND 1024")" 0

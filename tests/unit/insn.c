@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Where probes are placed, on the prologues that allocators really have. */
+#include <criterion/criterion.h>
+
+#include "sampler/insn.h"
+
+#ifdef __x86_64__
+
+#define PLACE(null_is_no_call, ...)                                                                          \
+	mp_insn_placement((const unsigned char[]){__VA_ARGS__},                                              \
+	    sizeof((const unsigned char[]){__VA_ARGS__}), null_is_no_call)
+
+Test(insn, stands_at_a_push_at_the_entry)
+{
+	cr_assert_eq(PLACE(false, 0x55, 0x48, 0x89, 0xe5, 0xc3), 0); /* push rbp; mov rbp, rsp; ret */
+}
+
+Test(insn, skips_endbr64_and_a_test)
+{
+	/* endbr64; test rdi, rdi; push rbx; ret */
+	cr_assert_eq(PLACE(false, 0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x85, 0xff, 0x53, 0xc3), 7);
+}
+
+Test(insn, stands_at_the_null_test_or_behind_it)
+{
+	/* glibc 2.36 free: test rdi, rdi; je +6; push rbp; lea rsi, [rdi - 16]; pop rbp; ret */
+	static const unsigned char code[] = {
+	    0x48, 0x85, 0xff, 0x74, 0x06, 0x55, 0x48, 0x8d, 0x77, 0xf0, 0x5d, 0xc3};
+
+	cr_assert_eq(mp_insn_placement(code, sizeof(code), false), 3);
+	cr_assert_eq(mp_insn_placement(code, sizeof(code), true), 5);
+}
+
+Test(insn, only_the_null_test_may_be_passed)
+{
+	/* test rsi, rsi; je +1; push rbp; ret: calls with a second argument of 0 are calls */
+	cr_assert_eq(PLACE(true, 0x48, 0x85, 0xf6, 0x74, 0x01, 0x55, 0xc3), 3);
+	/* test rdi, rdi; jne: the other way round */
+	cr_assert_eq(PLACE(true, 0x48, 0x85, 0xff, 0x75, 0x01, 0x55, 0xc3), 3);
+}
+
+Test(insn, keeps_the_test_when_nothing_good_comes_behind_it)
+{
+	/* test rdi, rdi; je; lea rdi, [rdi - 1] (changes the argument); push rbp; ret */
+	cr_assert_eq(PLACE(true, 0x48, 0x85, 0xff, 0x74, 0x05, 0x48, 0x8d, 0x7f, 0xff, 0x55, 0xc3), 3);
+}
+
+Test(insn, never_skips_a_change_of_the_stack_pointer)
+{
+	cr_assert_eq(PLACE(false, 0x48, 0x83, 0xec, 0x18, 0x55, 0xc3), 0); /* sub rsp, 24; push rbp */
+	cr_assert_eq(PLACE(false, 0x58, 0x55, 0xc3), 0);		   /* pop rax; push rbp */
+	cr_assert_eq(PLACE(false, 0x6a, 0x01, 0x55, 0xc3), 0);		   /* push 1 (stepped); push rbp */
+}
+
+Test(insn, never_skips_a_change_of_an_argument)
+{
+	cr_assert_eq(PLACE(false, 0x89, 0xff, 0x55, 0xc3), 0); /* mov edi, edi: clears the upper half */
+	cr_assert_eq(PLACE(false, 0x48, 0x0f, 0xaf, 0xfe, 0x55, 0xc3), 0); /* imul rdi, rsi; push rbp */
+	cr_assert_eq(
+	    PLACE(false, 0x48, 0x89, 0xf9, 0x55, 0xc3), 3); /* mov rcx, rdi; push rbp: no argument we read */
+}
+
+Test(insn, never_stands_behind_a_jump_target)
+{
+	/* mov rax, rdi; push rbp; jmp to the push: a loop into the place itself would be a second hit */
+	cr_assert_eq(PLACE(false, 0x48, 0x89, 0xf8, 0x55, 0xeb, 0xfd), 0);
+	/* the same with a jump to the entry */
+	cr_assert_eq(PLACE(false, 0x48, 0x89, 0xf8, 0x55, 0xeb, 0xfa), 3);
+}
+
+Test(insn, ret_and_indirect_jumps_end_the_search)
+{
+	cr_assert_eq(PLACE(false, 0xc3, 0x55), 0);
+	cr_assert_eq(PLACE(false, 0xff, 0xe0, 0x55), 0); /* jmp rax */
+}
+
+Test(insn, reads_nothing_behind_the_end)
+{
+	const unsigned char cut[] = {0x48, 0x85, 0xff, 0x0f, 0x84};
+
+	for (size_t n = 0; n <= sizeof(cut); n++)
+		cr_assert_eq(mp_insn_placement(cut, n, true), 0);
+}
+
+static int note(void *ctx, uint64_t callee)
+{
+	*(uint64_t *)ctx = callee;
+	return 1;
+}
+
+Test(insn, finds_calls_out_of_the_function)
+{
+	/* jmp short inside; call rel32 +0x100 behind it */
+	const unsigned char code[] = {0xeb, 0x00, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xc3};
+	uint64_t callee = 0;
+
+	cr_assert_eq(mp_insn_each_call(code, sizeof(code), 0x1000, note, &callee), 1);
+	cr_assert_eq(callee, 0x1000 + 7 + 0x100);
+}
+
+Test(insn, finds_the_slot_of_a_plt_entry)
+{
+	const unsigned char plt[] = {0xff, 0x25, 0x10, 0x00, 0x00, 0x00}; /* jmp [rip + 16] */
+	const unsigned char ibt[] = {
+	    0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff, 0x25, 0x10, 0, 0, 0}; /* endbr64; bnd jmp */
+
+	cr_assert_eq(mp_insn_stub_slot(plt, sizeof(plt), 0x1000), 0x1000 + 6 + 16);
+	cr_assert_eq(mp_insn_stub_slot(ibt, sizeof(ibt), 0x1000), 0x1000 + 11 + 16);
+	cr_assert_eq(mp_insn_stub_slot((const unsigned char[]){0x55, 0xc3}, 2, 0x1000), 0);
+}
+
+#else
+
+Test(insn, stands_at_the_entry)
+{
+	cr_assert_eq(mp_insn_placement((const unsigned char[]){0xfd, 0x7b, 0xbf, 0xa9}, 4, false), 0);
+}
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* The histogram reader: exact differences, whatever the writers do meanwhile. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "sampler/latency.h"
+
+static struct mp_hist_view new_view(unsigned int shards)
+{
+	struct mp_hist_view v = {calloc((size_t)shards * MP_HIST_BLOCKS, sizeof(struct mp_hist)), shards};
+
+	cr_assert_not_null(v.blocks);
+	return v;
+}
+
+/* As uprobe.bpf.c counts. */
+static void count(struct mp_hist_view *v, unsigned int shard, unsigned int op, uint64_t size, uint64_t ns)
+{
+	struct mp_hist *h = &v->blocks[shard * MP_HIST_BLOCKS + mp_hist_block(op, mp_size_class(size))];
+
+	__atomic_fetch_add(&h->bucket[mp_hist_bucket(ns)], 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&h->bytes, size, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&h->sum_ns, ns, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&h->calls, 1, __ATOMIC_SEQ_CST);
+}
+
+Test(latency, counts_all_shards_and_operations)
+{
+	struct mp_hist_view v = new_view(2);
+	struct mp_latency *l = mp_latency_new(&v);
+
+	count(&v, 0, MP_OP_MALLOC, 100, 50);
+	count(&v, 1, MP_OP_MALLOC, 100000, 5000);
+	count(&v, 1, MP_OP_FREE, 0, 20);
+	mp_latency_poll(l, false);
+	cr_assert_eq(mp_latency_calls(l, MP_OP_MALLOC), 2);
+	cr_assert_eq(mp_latency_calls(l, MP_OP_FREE), 1);
+	cr_assert_eq(mp_latency_calls_all(l), 3);
+	mp_latency_poll(l, true);
+	cr_assert_eq(mp_latency_calls_all(l), 3, "nothing is counted twice");
+	mp_latency_free(l);
+	free(v.blocks);
+}
+
+Test(latency, bucket_counters_wrap_without_loss)
+{
+	struct mp_hist_view v = new_view(1);
+	struct mp_latency *l = mp_latency_new(&v);
+	struct mp_hist *h = &v.blocks[mp_hist_block(MP_OP_MALLOC, 0)];
+
+	h->bucket[10] = h->calls = UINT32_MAX - 1;
+	mp_latency_poll(l, false);
+	h->bucket[10] += 5; /* past 2^32 */
+	h->calls += 5;
+	mp_latency_poll(l, false);
+	cr_assert_eq(mp_latency_calls(l, MP_OP_MALLOC), (uint64_t)UINT32_MAX - 1 + 5);
+	mp_latency_free(l);
+	free(v.blocks);
+}
+
+Test(latency, a_half_counted_call_is_completed_at_the_end)
+{
+	struct mp_hist_view v = new_view(1);
+	struct mp_latency *l = mp_latency_new(&v);
+	struct mp_hist *h = &v.blocks[mp_hist_block(MP_OP_MALLOC, 0)];
+
+	count(&v, 0, MP_OP_MALLOC, 8, 10);
+	mp_latency_poll(l, false);
+	h->bucket[11]++; /* the writer is between its first and its last add */
+	mp_latency_poll(l, false);
+	mp_latency_poll(l, true);
+	cr_assert_eq(mp_latency_calls(l, MP_OP_MALLOC), 2);
+	mp_latency_free(l);
+	free(v.blocks);
+}
+
+Test(latency, quantiles_are_nearest_rank_of_recent_calls)
+{
+	struct mp_hist_view v = new_view(1);
+	struct mp_latency *l = mp_latency_new(&v);
+
+	for (int i = 1; i <= 100; i++)
+		count(&v, 0, MP_OP_MALLOC, 8, (uint64_t)i);
+	mp_latency_poll(l, false);
+	cr_assert_eq(mp_latency_recent_quantile(l, MP_OP_MALLOC, 0.5), 50);
+	cr_assert_eq(mp_latency_recent_quantile(l, MP_OP_MALLOC, 0.99), 99);
+	cr_assert_eq(mp_latency_recent_quantile(l, MP_OP_MALLOC, 1.0), 100);
+	cr_assert_eq(mp_latency_recent_quantile(l, MP_OP_FREE, 0.5), 0);
+	mp_latency_fade(l);
+	cr_assert_eq(mp_latency_recent_calls(l, MP_OP_MALLOC), 0);
+	cr_assert_eq(mp_latency_calls(l, MP_OP_MALLOC), 100);
+	mp_latency_free(l);
+	free(v.blocks);
+}
+
+#define WRITERS 4
+#define CALLS	100000
+
+struct writer {
+	struct mp_hist_view *view;
+	unsigned int shard;
+};
+
+static void *write_calls(void *arg)
+{
+	struct writer *w = arg;
+
+	for (unsigned int i = 0; i < CALLS; i++)
+		count(w->view, w->shard, i % MP_OP_COUNT, i % 5000, i % 3000);
+	return NULL;
+}
+
+Test(latency, nothing_is_lost_or_doubled_while_writers_run)
+{
+	struct mp_hist_view v = new_view(2);
+	struct mp_latency *l = mp_latency_new(&v);
+	pthread_t threads[WRITERS];
+	struct writer writers[WRITERS];
+
+	for (unsigned int i = 0; i < WRITERS; i++) {
+		writers[i] = (struct writer){&v, i % 2};
+		pthread_create(&threads[i], NULL, write_calls, &writers[i]);
+	}
+	for (int i = 0; i < 1000; i++)
+		mp_latency_poll(l, false);
+	for (unsigned int i = 0; i < WRITERS; i++)
+		pthread_join(threads[i], NULL);
+	mp_latency_poll(l, true);
+	cr_assert_eq(mp_latency_calls_all(l), (uint64_t)WRITERS * CALLS);
+	mp_latency_free(l);
+	free(v.blocks);
+}
