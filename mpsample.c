@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "analysis/cmd_report.h"
+#include "sampler/cmd_doctor.h"
+#include "sampler/cmd_list.h"
 #include "sampler/cmd_record.h"
 #include "store/cmd_query.h"
 
@@ -14,6 +16,8 @@ static const struct command {
     {"record", "record a live process, or a command from its start", mp_cmd_record},
     {"report", "what a recording says: summary, jitter, outliers, sites, loss", mp_cmd_report},
     {"query", "ask a recording in SQL, read-only", mp_cmd_query},
+    {"list", "what there is: events, profiles, reports", mp_cmd_list},
+    {"doctor", "what works here, what does not, and the command that fixes it", mp_cmd_doctor},
 };
 
 static const size_t n_commands = sizeof(commands) / sizeof(*commands);

@@ -124,6 +124,14 @@ static uint64_t masked_size(unsigned int mask, const uint64_t *args)
 	return size;
 }
 
+/* The rule of uprobe.bpf.c, where it is explained. */
+static bool is_nested(const struct state *s, uint64_t sp)
+{
+	if (sp == s->entry.sp)
+		return s->entry.op != MP_OP_NEW;
+	return sp < s->entry.sp && s->entry.sp - sp < NESTED_WITHIN_BYTES;
+}
+
 void mp_pairing_entry(struct mp_pairing *p, const struct mp_entry_record *e)
 {
 	if (mp_op_ignores_null(e->op) && !e->args[0])
@@ -134,7 +142,7 @@ void mp_pairing_entry(struct mp_pairing *p, const struct mp_entry_record *e)
 		p->stats.calls_lost++;
 		return;
 	}
-	if (s->open && e->sp < s->entry.sp && s->entry.sp - e->sp < NESTED_WITHIN_BYTES) {
+	if (s->open && is_nested(s, e->sp)) {
 		p->stats.nested++;
 		return;
 	}

@@ -17,6 +17,7 @@
 
 #include "sampler/launch.h"
 #include "sampler/sideband.h"
+#include "sampler/tracefs.h"
 #include "store/append.h"
 
 #define NS_PER_S   1000000000LL
@@ -201,7 +202,7 @@ static void first_keep(struct recorder *r)
 	    .stack = o->stack,
 	    .sample_adaptive = o->sample_every < 0,
 	    .over_adaptive = o->keep_over_ns < 0,
-	    .sample_weight = o->sample_every < 0 ? FIRST_SAMPLE_WEIGHT : (uint32_t)o->sample_every};
+	    .sample_weight = o->sample_every < 0 ? 1 : (uint32_t)o->sample_every};
 	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
 		r->keep.over_ns[op] = o->keep_over_ns < 0 ? FIRST_KEEP_OVER_NS : (uint64_t)o->keep_over_ns;
 }
@@ -251,6 +252,7 @@ static int prepare(struct recorder *r, struct mp_err *err)
 
 	first_keep(r);
 	raise_file_limit();
+	mp_tracefs_remove_leftovers();
 	memcpy(r->probes.uncovered, found.uncovered, sizeof(found.uncovered));
 	ret = mp_uprobe_open(r->o->backend, r->target.pid, &r->keep, &r->uprobe, err);
 	if (!ret)

@@ -69,21 +69,6 @@ static int left_by_the_dead(const char *line, char *name, size_t size)
 	return 1;
 }
 
-static void remove_leftovers(const struct mp_tracefs *t)
-{
-	char line[8192], name[128];
-	int fd = openat(t->dir, "uprobe_events", O_RDONLY | O_CLOEXEC);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-
-	if (!f && fd >= 0)
-		close(fd);
-	while (f && fgets(line, sizeof(line), f))
-		if (left_by_the_dead(line, name, sizeof(name)))
-			command(t, name); /* the second line of an event finds it gone: no error for us */
-	if (f)
-		fclose(f);
-}
-
 int mp_tracefs_open(struct mp_tracefs *out, struct mp_err *err)
 {
 	int dir = open_root();
@@ -100,8 +85,26 @@ int mp_tracefs_open(struct mp_tracefs *out, struct mp_err *err)
 	}
 	*out = (struct mp_tracefs){.dir = dir};
 	snprintf(out->group, sizeof(out->group), GROUP_PREFIX "%d", getpid());
-	remove_leftovers(out);
 	return 0;
+}
+
+void mp_tracefs_remove_leftovers(void)
+{
+	char line[8192], name[128];
+	struct mp_tracefs t;
+
+	if (mp_tracefs_open(&t, NULL))
+		return;
+	int fd = openat(t.dir, "uprobe_events", O_RDONLY | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!f && fd >= 0)
+		close(fd);
+	while (f && fgets(line, sizeof(line), f))
+		if (left_by_the_dead(line, name, sizeof(name)))
+			command(&t, name); /* an event of several probes has several lines: the others find it gone */
+	if (f)
+		fclose(f);
+	mp_tracefs_close(&t);
 }
 
 int mp_tracefs_add(struct mp_tracefs *t, char type, const char *name, const char *path, uint64_t offset,

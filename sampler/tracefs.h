@@ -17,8 +17,11 @@ struct mp_tracefs {
 	char group[32]; /* of this process's events */
 };
 
-/* -EPERM, -ENODEV (not built into this kernel) ... with a text. Removes what dead recorders left. */
+/* -EPERM, -ENODEV (not built into this kernel) ... with a text. */
 int mp_tracefs_open(struct mp_tracefs *out, struct mp_err *err);
+
+/* Removes the names that killed recorders left, as far as it is permitted. */
+void mp_tracefs_remove_leftovers(void);
 
 /* Adds a probe to event `name` of our group: type 'p' (entry) or 'r' (return), at `offset` of the file
  * `path`. `op` is attached to each record as a constant. All probes of one name make one event. */

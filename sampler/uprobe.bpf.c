@@ -145,14 +145,17 @@ static __always_inline u64 ptr_of(struct pt_regs *ctx, u32 mask)
 
 /*
  * A probed function called by another probed one (realloc(NULL) is malloc inside glibc) is part of that
- * call, not a call of the program. It runs deeper on the same stack; how much deeper is bounded, so that a
- * stale state (a call left by an exception) does not swallow calls made on another stack.
+ * call, not a call of the program. It runs deeper on the same stack, or in the same place after a tail call
+ * (reallocarray ends in a jump to realloc); an operator new that threw may have left the same place too.
+ * How much deeper is bounded, so that a stale state does not swallow calls made on another stack.
  */
 #define NESTED_WITHIN_BYTES 65536
 
 static __always_inline bool is_nested(const struct thread_state *t, u64 sp)
 {
-	return t->entry_sp && sp < t->entry_sp && t->entry_sp - sp < NESTED_WITHIN_BYTES;
+	if (sp == t->entry_sp)
+		return t->op != MP_OP_NEW;
+	return sp < t->entry_sp && t->entry_sp - sp < NESTED_WITHIN_BYTES;
 }
 
 /* Returns 0 when the return is wanted. */
@@ -172,7 +175,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 	}
 
 	u64 sp = PT_REGS_SP(ctx);
-	if (is_nested(t, sp)) {
+	if (t->entry_sp && is_nested(t, sp)) {
 		COUNT(nested);
 		return 1;
 	}

@@ -63,6 +63,22 @@ Test(pairing, a_call_inside_a_call_is_not_counted)
 	mp_pairing_free(p);
 }
 
+Test(pairing, a_tail_call_is_part_of_its_caller)
+{
+	struct mp_pairing *p = mp_pairing_new();
+	struct mp_uprobe_stats stats;
+	uint64_t orphans;
+
+	enter(p, 1, MP_OP_REALLOCARRAY, 1000, 0x7000, 0, 64);
+	enter(p, 1, MP_OP_REALLOC, 1010, 0x7000, 0, 64);
+	leave(p, 1, 1300, 0x7000);
+	mp_pairing_stats(p, &stats, &orphans);
+	cr_assert_eq(block(p, MP_OP_REALLOCARRAY, 0)->calls, 1);
+	cr_assert_eq(block(p, MP_OP_REALLOC, 64)->calls, 0);
+	cr_assert_eq(stats.unpaired, 0);
+	mp_pairing_free(p);
+}
+
 Test(pairing, a_call_that_never_returned_is_told_and_blocks_nothing)
 {
 	struct mp_pairing *p = mp_pairing_new();

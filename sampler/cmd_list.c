@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/cmd_list.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sampler/doctor_pmu.h"
+#include "sampler/doctor_rows.h"
+#include "sampler/profile.h"
+#include "sampler/uprobe_shared.h"
+#include "store/embed.h"
+#include "store/emit.h"
+
+static const char usage[] = "usage: mpsample list events|profiles|reports [--format table|json|csv]\n"
+			    "\n"
+			    "  events     what a recording holds besides the calls\n"
+			    "  profiles   the allocators that are known, and how they are recognised\n"
+			    "  reports    what can be asked of a recording with mpsample report\n"
+			    "\n"
+			    "  --format table|json|csv\n"
+			    "  -h, --help\n";
+
+/* The names of v_kernel_event.kind. */
+static const struct {
+	const char *name, *about;
+} kernel_events[MP_KERNEL_KINDS] = {
+    [MP_KERNEL_MINOR_FAULT] = {"minor_fault",
+	"a page had to be mapped, no I/O: with address, code and duration"},
+    [MP_KERNEL_MAJOR_FAULT] = {"major_fault",
+	"a page had to be read from a disk: with address, code and duration"},
+    [MP_KERNEL_OFF_CPU] = {"off_cpu", "a thread was not running, waiting or preempted: with duration"},
+    [MP_KERNEL_MIGRATION] = {"migration", "a thread went on running on another CPU"},
+};
+
+static int list_events(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
+{
+	struct mp_pmu_known known;
+	int ret =
+	    mp_rows_run(db, err, "CREATE TABLE event(event TEXT, type TEXT, recorded TEXT, about TEXT)");
+
+	for (int k = 0; k < MP_KERNEL_KINDS && !ret; k++)
+		ret = mp_rows_run(db, err, "INSERT INTO event VALUES (%Q, 'software', 'yes', %Q)",
+		    kernel_events[k].name, kernel_events[k].about);
+	if (!ret)
+		ret = mp_rows_emit(e, db, "rows", NULL, "SELECT * FROM event", err);
+
+	mp_pmu_known(&known);
+	if (!ret)
+		ret = mp_rows_run(db, err,
+		    "CREATE TABLE hardware AS SELECT %d AS known, 0 AS recorded, %Q AS pmus", known.events,
+		    known.names);
+	if (!ret)
+		ret = mp_rows_emit_object(e, db, "hardware", "SELECT * FROM hardware", err);
+	mp_emit_note(e, "%s", "");
+	if (known.pmus)
+		mp_emit_note(e,
+		    "hardware events: libpfm4 knows %d for this CPU (%s); this version records none of them",
+		    known.events, known.names);
+	else
+		mp_emit_note(e, "hardware events: libpfm4 knows none here (%s); this version records none",
+		    known.names);
+	return ret;
+}
+
+static int list_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
+{
+	struct mp_profiles p;
+	int ret = mp_profiles_load(&p, err);
+
+	if (ret)
+		return ret;
+	ret = mp_rows_run(db, err,
+	    "CREATE TABLE profile(name TEXT, covered TEXT, about TEXT, modules TEXT, symbols TEXT, prefixes "
+	    "TEXT)");
+	for (size_t i = 0; i < p.n_allocators && !ret; i++) {
+		const struct mp_allocator *a = &p.allocators[i];
+
+		ret = mp_rows_run(db, err, "INSERT INTO profile VALUES (%Q, %Q, %Q, %Q, %Q, %Q)", a->name,
+		    a->uncovered ? "no" : "yes", a->about, a->modules, a->symbols, a->prefixes);
+	}
+	mp_profiles_free(&p);
+	if (!ret)
+		ret = mp_rows_emit(
+		    e, db, "rows", NULL, "SELECT * FROM profile ORDER BY covered DESC, name", err);
+	mp_emit_note(e, "%s", "");
+	mp_emit_note(e, "recognised by the file name of a module, or by a symbol that it defines; whatever "
+			"defines malloc");
+	mp_emit_note(e, "and is none of these is probed as 'interposed'; not covered: recognised, so that a "
+			"recording says so");
+	return ret;
+}
+
+/* "sql/reports/jitter_ops.sql" is a section of report jitter; object_*.sql are part of every report. */
+static bool report_name(const char *path, char *out, size_t size)
+{
+	static const char folder[] = "sql/reports/", common[] = "object_";
+	const char *name = path + sizeof(folder) - 1;
+
+	if (strncmp(path, folder, sizeof(folder) - 1) || !strncmp(name, common, sizeof(common) - 1))
+		return false;
+	snprintf(out, size, "%.*s", (int)strcspn(name, "_."), name);
+	return true;
+}
+
+/* The first paragraph of the comment that the file opens with, as one line. */
+static void report_purpose(const char *sql, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = 0;
+	for (const char *line = sql, *next; *line == '-' && n < size; line = next) {
+		size_t length = strcspn(line, "\n");
+
+		next = line + length + (line[length] == '\n');
+		if (strstr(line, "SPDX") && strstr(line, "SPDX") < next)
+			continue;
+		if (length <= 3)
+			return;
+		n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? " " : "", (int)length - 3, line + 3);
+	}
+}
+
+static int list_reports(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
+{
+	char name[64], purpose[512];
+	int ret = mp_rows_run(db, err, "CREATE TABLE report(name TEXT PRIMARY KEY, purpose TEXT)");
+
+	/* By path: of several sections the first tells what the report is for. */
+	for (const struct mp_embedded *f = mp_embedded_files; f->path && !ret; f++) {
+		if (!report_name(f->path, name, sizeof(name)))
+			continue;
+		report_purpose(f->text, purpose, sizeof(purpose));
+		ret = mp_rows_run(db, err, "INSERT OR IGNORE INTO report VALUES (%Q, %Q)", name, purpose);
+	}
+	if (!ret)
+		ret =
+		    mp_rows_emit(e, db, "rows", NULL, "SELECT name, purpose FROM report ORDER BY name", err);
+	return ret;
+}
+
+static const struct list {
+	const char *name, *document;
+	int (*run)(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err);
+} lists[] = {
+    {"events", "events", list_events},
+    {"profiles", "profiles", list_profiles},
+    {"reports", "reports", list_reports},
+};
+
+static const struct list *find_list(const char *name)
+{
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		if (!strcmp(lists[i].name, name))
+			return &lists[i];
+	return NULL;
+}
+
+static int run_list(const struct list *list, enum mp_format format, struct mp_err *err)
+{
+	struct sqlite3 *db = NULL;
+	int ret = mp_rows_open(&db, err), end;
+
+	if (ret)
+		return ret;
+	struct mp_emit *e = mp_emit_new(stdout, format);
+	if (!e) {
+		mp_rows_close(db);
+		return mp_err_set(err, ENOMEM, "out of memory");
+	}
+	mp_emit_begin(e, list->document);
+	ret = list->run(e, db, err);
+	end = mp_emit_end(e, ret ? NULL : err);
+	mp_rows_close(db);
+	return ret ? ret : end;
+}
+
+static int bad_usage(const char *what, const char *word)
+{
+	fprintf(stderr, "mpsample: %s%s; see mpsample list --help\n", what, word);
+	return 2;
+}
+
+int mp_cmd_list(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"format", required_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	enum mp_format format = MP_FORMAT_TABLE;
+	struct mp_err err = {0};
+	int opt;
+
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (opt == 'h') {
+			fputs(usage, stdout);
+			return 0;
+		}
+		if (opt == '?' || opt == ':')
+			return bad_usage(opt == ':' ? "this option wants a value: " : "no option of list: ",
+			    argv[optind - 1]);
+		if (mp_format_parse(optarg, &format, &err))
+			return bad_usage(err.text, "");
+	}
+	if (optind == argc)
+		return bad_usage("list what? Give events, profiles or reports", "");
+	if (optind + 1 < argc)
+		return bad_usage("list one thing at a time, not also ", argv[optind + 1]);
+	const struct list *list = find_list(argv[optind]);
+	if (!list)
+		return bad_usage("there are lists of events, profiles and reports, not of ", argv[optind]);
+
+	/* A reader that has seen enough (`| head`) is not a failure: the write fails with EPIPE instead. */
+	signal(SIGPIPE, SIG_IGN);
+	int ret = run_list(list, format, &err);
+	if (!ret || ret == -EPIPE)
+		return 0;
+	fprintf(stderr, "mpsample: %s\n", err.text);
+	return 1;
+}
