@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sampler/insn.h"
 
+#include "store/op.h"
+
 #ifdef __x86_64__
 
 #include <Zydis/Zydis.h>
@@ -72,26 +74,29 @@ static bool is_emulated(const struct insn *in)
 	}
 }
 
-/* The registers that probes read: arguments 1 to 3, the stack pointer. */
-static bool is_wanted_register(ZydisRegister reg)
+/* The registers that probes read: the stack pointer and those of the arguments 1 to 3. */
+static bool is_wanted_register(ZydisRegister reg, unsigned int args)
 {
 	switch (ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg)) {
 	case ZYDIS_REGISTER_RSP:
-	case ZYDIS_REGISTER_RDI:
-	case ZYDIS_REGISTER_RSI:
-	case ZYDIS_REGISTER_RDX:
 		return true;
+	case ZYDIS_REGISTER_RDI:
+		return args & MP_ARG(1);
+	case ZYDIS_REGISTER_RSI:
+		return args & MP_ARG(2);
+	case ZYDIS_REGISTER_RDX:
+		return args & MP_ARG(3);
 	default:
 		return false;
 	}
 }
 
-static bool writes_wanted_register(const struct insn *in)
+static bool writes_wanted_register(const struct insn *in, unsigned int args)
 {
 	for (unsigned int k = 0; k < in->i.operand_count; k++)
 		if (in->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    in->op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-		    is_wanted_register(in->op[k].reg.value))
+		    is_wanted_register(in->op[k].reg.value, args))
 			return true;
 	return false;
 }
@@ -122,7 +127,7 @@ static bool is_null_test(const struct insn *in)
 /* Prologues are shorter; a longer way is not worth the look. */
 #define MAX_SKIPPED_BYTES 64
 
-unsigned int mp_insn_placement(const unsigned char *code, size_t n, bool null_is_no_call)
+unsigned int mp_insn_placement(const unsigned char *code, size_t n, unsigned int args, bool null_is_no_call)
 {
 	struct insn in;
 	bool tested = false; /* the last instruction compared the first argument with NULL */
@@ -135,12 +140,18 @@ unsigned int mp_insn_placement(const unsigned char *code, size_t n, bool null_is
 				best = at;
 			if (!(null_is_no_call && tested && in.i.mnemonic == ZYDIS_MNEMONIC_JZ))
 				break;
-		} else if (is_branch(&in) || writes_wanted_register(&in)) {
+		} else if (is_branch(&in) || writes_wanted_register(&in, args)) {
 			break;
 		}
 		tested = is_null_test(&in);
 	}
 	return (unsigned int)best;
+}
+
+bool mp_insn_is_emulated(const unsigned char *code, size_t n)
+{
+	struct insn in;
+	return decode(code, n, &in) && is_emulated(&in);
 }
 
 int mp_insn_each_call(
@@ -178,12 +189,22 @@ uint64_t mp_insn_stub_slot(const unsigned char *code, size_t n, uint64_t vaddr)
 
 #elif defined(__aarch64__)
 
-unsigned int mp_insn_placement(const unsigned char *code, size_t n, bool null_is_no_call)
+unsigned int mp_insn_placement(const unsigned char *code, size_t n, unsigned int args, bool null_is_no_call)
 {
 	(void)code;
 	(void)n;
+	(void)args;
 	(void)null_is_no_call;
 	return 0;
+}
+
+/* arm64 simulates branches and adr only (arch/arm64/kernel/probes/decode-insn.c); stepping is what it does
+ * else. */
+bool mp_insn_is_emulated(const unsigned char *code, size_t n)
+{
+	(void)code;
+	(void)n;
+	return false;
 }
 
 static uint32_t word(const unsigned char *code)

@@ -15,16 +15,20 @@
 /*
  * How many bytes after a function's entry its probe should stand: at the first instruction that the kernel
  * emulates (nop, push, jmp rel, jcc, call rel32), which costs a tenth of a single-stepped one. Only
- * instructions are skipped that leave the stack pointer and the argument registers alone, are no jumps
+ * instructions are skipped that leave the stack pointer and the wanted arguments alone, are no jumps
  * and no jump targets: else the return probe would read another stack slot, or calls would go by unseen.
  * 0 where no such place exists.
  *
+ * `args`: the arguments that will be read there, as a mask of MP_ARG(1..3).
  * `null_is_no_call`: calls with a NULL first argument are not wanted (free(NULL)), so the probe may stand
  * behind the function's own test for it, where they cost nothing.
  *
  * `code` is the whole function.
  */
-unsigned int mp_insn_placement(const unsigned char *code, size_t n, bool null_is_no_call);
+unsigned int mp_insn_placement(const unsigned char *code, size_t n, unsigned int args, bool null_is_no_call);
+
+/* Does the kernel emulate the first instruction of `code`? Else it single-steps it. */
+bool mp_insn_is_emulated(const unsigned char *code, size_t n);
 
 /*
  * Calls `fn` with each address that the function at `vaddr` calls or jumps to directly and that lies outside

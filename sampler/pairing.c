@@ -28,7 +28,7 @@ struct mp_pairing {
 	size_t room, n;
 	struct mp_hist *hists;
 	struct mp_keep keep;
-	uint64_t floor_ns;
+	struct mp_floor floor;
 	struct mp_uprobe_stats stats;
 	uint64_t orphans;
 	uint64_t random;
@@ -66,10 +66,10 @@ struct mp_hist_view mp_pairing_hists(struct mp_pairing *p)
 	return (struct mp_hist_view){p->hists, 1};
 }
 
-void mp_pairing_keep(struct mp_pairing *p, const struct mp_keep *keep, uint64_t floor_ns)
+void mp_pairing_keep(struct mp_pairing *p, const struct mp_keep *keep, const struct mp_floor *floor)
 {
 	p->keep = *keep;
-	p->floor_ns = floor_ns;
+	p->floor = *floor;
 	p->samples = p->outliers = 0;
 }
 
@@ -149,7 +149,7 @@ void mp_pairing_entry(struct mp_pairing *p, const struct mp_entry_record *e)
 	if (s->open)
 		p->stats.unpaired++;
 
-	uint64_t cookie = mp_probe_cookie(e->op);
+	uint64_t cookie = mp_probe_cookie(e->op, false);
 	s->open = true;
 	s->entry = *e;
 	s->size_bytes = masked_size(cookie >> 8 & 0xff, e->args);
@@ -211,7 +211,7 @@ void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, s
 	s->open = false;
 
 	uint64_t raw = (uint64_t)(r->t_ns - s->entry.t_ns);
-	uint64_t dur_ns = raw > p->floor_ns ? raw - p->floor_ns : 0;
+	uint64_t floor_ns = p->floor.ns[s->entry.is_stepped], dur_ns = raw > floor_ns ? raw - floor_ns : 0;
 	unsigned int op = s->entry.op;
 	uint32_t weight, why = kept(p, op, dur_ns, &weight);
 	count(p, s, dur_ns);

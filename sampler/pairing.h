@@ -23,11 +23,12 @@ void mp_pairing_free(struct mp_pairing *p);
 
 /* Where calls are counted: one shard. */
 struct mp_hist_view mp_pairing_hists(struct mp_pairing *p);
-void mp_pairing_keep(struct mp_pairing *p, const struct mp_keep *keep, uint64_t floor_ns);
+void mp_pairing_keep(struct mp_pairing *p, const struct mp_keep *keep, const struct mp_floor *floor);
 
 struct mp_entry_record {
 	pid_t tid;
 	unsigned int op;
+	bool is_stepped; /* which floor */
 	int64_t t_ns;
 	uint64_t sp;
 	uint64_t args[3];

@@ -425,6 +425,9 @@ static void symbolize_site(struct mp_pipeline *p, size_t id, const struct wrappe
 	if (at == s->n)
 		at = 0; /* wrappers all the way: the direct caller says more than nothing */
 	name_frame(p, frames[at], &n);
+	if (!n.module && at)
+		at--; /* no code: what follows a frame without a frame pointer. The wrapper is still true. */
+	name_frame(p, frames[at], &n);
 	site_text(p, frames[at], &n, site, sizeof(site));
 	fail(p, mp_update_site(p->session, (int64_t)id, site, err_of(p)));
 }

@@ -15,8 +15,9 @@
 #include "sampler/uprobe_shared.h"
 #include "symbolize/elf.h"
 
-#define MAX_FUNCTION_BYTES 4096 /* of code that is looked at: allocation functions' entries are far shorter  \
-				 */
+#define MAX_FUNCTION_BYTES                                                                                   \
+	4096 /* of code that is looked at: allocation functions' entries are far shorter                     \
+	      */
 #define UNSIZED_FUNCTION_BYTES 64
 
 /* A name worth stopping at in a symbol table. */
@@ -286,6 +287,31 @@ static const char *allocator_name(const struct resolver *r, const struct definit
 							       : "interposed";
 }
 
+static const struct {
+	unsigned int size, ptr;
+} op_args[MP_OP_COUNT + 1] = {
+#define OP_ARGS(NAME, name, size, ptr) {size, ptr},
+    MP_OPS(OP_ARGS)
+#undef OP_ARGS
+};
+
+uint64_t mp_probe_cookie(unsigned int op, bool is_stepped)
+{
+	return op | (uint64_t)op_args[op].size << 8 | (uint64_t)op_args[op].ptr << 16 |
+	       (uint64_t)is_stepped << 24;
+}
+
+/* Where in a function of which `n` bytes are known; `whole`: they are all of it. Jumps into the skipped bytes
+ * are looked for in the whole function. */
+static void place(struct mp_probe *p, const unsigned char *code, size_t n, bool whole, uint64_t offset)
+{
+	unsigned int args = op_args[p->op].size | op_args[p->op].ptr;
+
+	p->skipped_bytes = whole ? mp_insn_placement(code, n, args, mp_op_ignores_null(p->op)) : 0;
+	p->is_stepped = !mp_insn_is_emulated(code + p->skipped_bytes, n - p->skipped_bytes);
+	p->module_offset = offset + p->skipped_bytes;
+}
+
 static void add_probe(struct resolver *r, const struct definition *d)
 {
 	unsigned char code[MAX_FUNCTION_BYTES];
@@ -303,9 +329,7 @@ static void add_probe(struct resolver *r, const struct definition *d)
 	r->out->probes = more;
 	struct mp_probe *p = &more[r->out->n++];
 	*p = (struct mp_probe){.op = d->what->op};
-	if (d->size && d->size <= n) /* jumps into the skipped bytes are looked for in the whole function */
-		p->skipped_bytes = mp_insn_placement(code, n, mp_op_ignores_null(p->op));
-	p->module_offset = offset + p->skipped_bytes;
+	place(p, code, n, d->size && d->size <= n, offset);
 	p->inode = m->inode;
 	p->dev_major = m->dev_major;
 	p->dev_minor = m->dev_minor;
@@ -434,19 +458,6 @@ void mp_probe_set_free(struct mp_probe_set *set)
 	set->n = 0;
 }
 
-uint64_t mp_probe_cookie(unsigned int op)
-{
-	static const struct {
-		unsigned int size, ptr;
-	} args[MP_OP_COUNT + 1] = {
-#define OP_ARGS(NAME, name, size, ptr) {size, ptr},
-	    MP_OPS(OP_ARGS)
-#undef OP_ARGS
-	};
-
-	return op | (uint64_t)args[op].size << 8 | (uint64_t)args[op].ptr << 16;
-}
-
 static int load_bias(struct dl_phdr_info *info, size_t size, void *bias)
 {
 	(void)size;
@@ -476,8 +487,7 @@ int mp_probe_on_self(void (*function)(void), struct mp_probe *out, struct mp_err
 	    .open_path = "/proc/self/exe"};
 	if (mp_elf_vaddr_to_offset(elf, (uintptr_t)function - bias, &offset)) {
 		size_t n = mp_elf_read(elf, offset, code, sizeof(code));
-		out->skipped_bytes = mp_insn_placement(code, n, false);
-		out->module_offset = offset + out->skipped_bytes;
+		place(out, code, n, true, offset);
 	} else {
 		ret = mp_err_set(err, EINVAL, "cannot find mpsample's own code in its file");
 	}

@@ -2,6 +2,7 @@
 #ifndef MP_SAMPLER_PROBE_H
 #define MP_SAMPLER_PROBE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct mp_probe {
 	unsigned int dev_major, dev_minor;
 	uint64_t module_offset;	    /* file offset of the probed instruction */
 	unsigned int skipped_bytes; /* from the function's entry to it */
+	bool is_stepped; /* the kernel single-steps it: ten times dearer, with a floor of its own */
 };
 
 struct mp_probe_set {
@@ -43,10 +45,11 @@ int mp_probe_resolve(const struct mp_target *t, const struct mp_profiles *profil
     struct mp_err *err);
 void mp_probe_set_free(struct mp_probe_set *set);
 
-/* The probe on a function of the recorder itself that mp_uprobe_calibrate() uses. */
+/* A probe on a function of the recorder itself, for calibration. */
 int mp_probe_on_self(void (*function)(void), struct mp_probe *out, struct mp_err *err);
 
-/* The cookie that tells the BPF programs what a probe is: operation, size arguments, block argument. */
-uint64_t mp_probe_cookie(unsigned int op);
+/* The cookie that tells the BPF programs what a probe is: bits 0-7 the operation, 8-15 its size arguments and
+ * 16-23 its block argument (masks of MP_ARG), 24 whether it is stepped. */
+uint64_t mp_probe_cookie(unsigned int op, bool is_stepped);
 
 #endif

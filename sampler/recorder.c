@@ -49,7 +49,7 @@ struct recorder {
 	int signals;	/* signalfd */
 
 	int64_t start_ns, slot_ns, resolved_ns;
-	uint64_t slot_calls;		   /* calls of the slot so far written to `overhead` */
+	uint64_t slot_calls[MP_OP_COUNT];  /* so many are accounted for in `overhead` */
 	uint64_t tick_calls;		   /* all calls at the last tick */
 	struct mp_uprobe_stats slot_stats; /* at the last slot */
 	bool new_code;			   /* mapped, not yet searched */
@@ -169,6 +169,7 @@ static int describe(struct recorder *r, struct mp_err *err)
 	struct utsname host;
 	char cpu[128];
 	struct mp_session *s = r->session;
+	const struct mp_floor *f = mp_uprobe_floor(r->uprobe);
 
 	uname(&host);
 	cpu_model(cpu, sizeof(cpu));
@@ -183,8 +184,10 @@ static int describe(struct recorder *r, struct mp_err *err)
 	    mp_session_set(s, err, "planes", "uprobe,perf") ||
 	    mp_session_set(s, err, "backend", "%s", mp_backend_name(mp_uprobe_backend(r->uprobe))) ||
 	    mp_session_set(s, err, "probe", "all") || mp_session_set(s, err, "duty", "1.0") ||
-	    mp_session_set(s, err, "floor_ns", "%" PRIu64, mp_uprobe_floor_ns(r->uprobe)) ||
-	    mp_session_set(s, err, "cost_ns", "%" PRIu64, mp_uprobe_cost_ns(r->uprobe)))
+	    mp_session_set(s, err, "floor_ns", "%" PRIu64, f->ns[0]) ||
+	    mp_session_set(s, err, "floor_stepped_ns", "%" PRIu64, f->ns[1]) ||
+	    mp_session_set(s, err, "cost_ns", "%" PRIu64, f->cost_ns[0]) ||
+	    mp_session_set(s, err, "cost_stepped_ns", "%" PRIu64, f->cost_ns[1]))
 		return -EIO;
 	int ret = r->o->keep_over_ns < 0
 		      ? mp_session_set(s, err, "keep_over_ns", "adaptive")
@@ -307,8 +310,8 @@ static void tell_begin(const struct recorder *r)
 	    "mpsample: recording process %d (%s) to %s: %zu probes by %s, floor %" PRIu64 " ns, cost %" PRIu64
 	    " ns a call",
 	    r->target.pid, r->target.comm, r->o->output, r->probes.n,
-	    mp_backend_name(mp_uprobe_backend(r->uprobe)), mp_uprobe_floor_ns(r->uprobe),
-	    mp_uprobe_cost_ns(r->uprobe));
+	    mp_backend_name(mp_uprobe_backend(r->uprobe)), mp_uprobe_floor(r->uprobe)->ns[0],
+	    mp_uprobe_floor(r->uprobe)->cost_ns[0]);
 	if (r->o->duration_ns)
 		fprintf(stderr, ", for %g s\n", (double)r->o->duration_ns / NS_PER_S);
 	else
@@ -385,9 +388,31 @@ static int store_stats(struct recorder *r, int64_t now, struct mp_err *err)
 	return ret;
 }
 
+/* What the probes of an operation cost: of several the dearest is assumed. */
+static uint64_t cost_of(const struct recorder *r, unsigned int op)
+{
+	bool is_stepped = false;
+
+	for (size_t i = 0; i < r->probes.n; i++)
+		is_stepped |= r->probes.probes[i].op == op && r->probes.probes[i].is_stepped;
+	return mp_uprobe_floor(r->uprobe)->cost_ns[is_stepped];
+}
+
+static int store_overhead(struct recorder *r, struct mp_err *err)
+{
+	uint64_t events = 0, cost_ns = 0;
+
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++) {
+		uint64_t calls = mp_latency_calls(r->latency, op), more = calls - r->slot_calls[op];
+		events += more;
+		cost_ns += more ? more * cost_of(r, op) : 0;
+		r->slot_calls[op] = calls;
+	}
+	return mp_append_overhead(r->session, r->slot_ns, "uprobe", events, cost_ns, err);
+}
+
 static int end_slot(struct recorder *r, int64_t now, struct mp_err *err)
 {
-	uint64_t calls = mp_latency_calls_all(r->latency);
 	int ret = mp_latency_flush(r->latency, r->session, r->slot_ns, err);
 
 	if (!ret)
@@ -395,12 +420,10 @@ static int end_slot(struct recorder *r, int64_t now, struct mp_err *err)
 	if (!ret)
 		ret = store_stats(r, now, err);
 	if (!ret)
-		ret = mp_append_overhead(r->session, r->slot_ns, "uprobe", calls - r->slot_calls,
-		    (calls - r->slot_calls) * mp_uprobe_cost_ns(r->uprobe), err);
+		ret = store_overhead(r, err);
 	if (!ret)
 		ret = mp_pipeline_commit(r->pipeline, err);
 	mp_latency_fade(r->latency);
-	r->slot_calls = calls;
 	r->slot_ns = now;
 	return ret;
 }

@@ -101,19 +101,20 @@ void mp_tracefs_remove_leftovers(void)
 		close(fd);
 	while (f && fgets(line, sizeof(line), f))
 		if (left_by_the_dead(line, name, sizeof(name)))
-			command(&t, name); /* an event of several probes has several lines: the others find it gone */
+			command(&t,
+			    name); /* an event of several probes has several lines: the others find it gone */
 	if (f)
 		fclose(f);
 	mp_tracefs_close(&t);
 }
 
 int mp_tracefs_add(struct mp_tracefs *t, char type, const char *name, const char *path, uint64_t offset,
-    unsigned int op, struct mp_err *err)
+    uint64_t tag, struct mp_err *err)
 {
 	char line[8192];
 
-	snprintf(line, sizeof(line), "%c:%s/%s %s:0x%llx op=\\%u:u64", type, t->group, name, path,
-	    (unsigned long long)offset, op);
+	snprintf(line, sizeof(line), "%c:%s/%s %s:0x%llx tag=\\%llu:u64", type, t->group, name, path,
+	    (unsigned long long)offset, (unsigned long long)tag);
 	int ret = command(t, line);
 	return ret ? mp_err_set(err, -ret, "cannot make the uprobe event '%s': %s", line, strerror(-ret)) : 0;
 }

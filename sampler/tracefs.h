@@ -26,7 +26,7 @@ void mp_tracefs_remove_leftovers(void);
 /* Adds a probe to event `name` of our group: type 'p' (entry) or 'r' (return), at `offset` of the file
  * `path`. `op` is attached to each record as a constant. All probes of one name make one event. */
 int mp_tracefs_add(struct mp_tracefs *t, char type, const char *name, const char *path, uint64_t offset,
-    unsigned int op, struct mp_err *err);
+    uint64_t tag, struct mp_err *err);
 
 /* The number by which perf_event_open(2) knows an event; -errno. */
 int mp_tracefs_event_id(const struct mp_tracefs *t, const char *name);

@@ -40,6 +40,7 @@ struct thread_state {
 	u64 ptr;
 	u64 off_since_ns;
 	u64 fault_ns; /* start of the page fault in progress; 0: none */
+	u64 floor_ns;
 	u32 op;
 	u32 last_cpu; /* plus one; 0: not seen yet */
 	struct mp_bpf_call record;
@@ -116,7 +117,7 @@ static __always_inline u64 wakeup_flags(void *ring, u64 ring_bytes)
 
 /* ---- Calls ---- */
 
-/* A probe's cookie: the operation, and which arguments hold the size and the block (store/op.h). */
+/* A probe's cookie: see mp_probe_cookie(). */
 static __always_inline u32 cookie_op(u64 cookie)
 {
 	return cookie & 0xff;
@@ -183,6 +184,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 		COUNT(unpaired);
 
 	t->op = cookie_op(cookie);
+	t->floor_ns = c->floor_ns[cookie >> 24 & 1];
 	t->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
 	t->ptr = ptr_of(ctx, (cookie >> 16) & 0xff);
 	t->entry_sp = sp;
@@ -312,7 +314,7 @@ static __always_inline int leave(struct pt_regs *ctx)
 	if (op > MP_OP_COUNT)
 		return 0;
 	u64 raw = now - t->start_ns;
-	u64 dur_ns = raw > c->floor_ns ? raw - c->floor_ns : 0;
+	u64 dur_ns = raw > t->floor_ns ? raw - t->floor_ns : 0;
 	count_call(c, op, t->size_bytes, dur_ns);
 
 	u32 weight;

@@ -12,7 +12,7 @@ struct mp_uprobe {
 	void *impl;
 	pid_t pid;
 	struct mp_keep keep;
-	uint64_t floor_ns, cost_ns;
+	struct mp_floor floor;
 };
 
 static const struct mp_uprobe_ops *const backends[] = {
@@ -37,25 +37,33 @@ const char *mp_backend_name(enum mp_backend backend)
 	return names[backend];
 }
 
-/* The shape of an allocation function: it begins with a push, does little, returns. In assembly, so that it
- * has this shape with every compiler and option; not inlined, not merged, not moved. */
-void mp_calibration_target(void);
-__asm__(".text\n"
-	".p2align 4\n"
-	".type mp_calibration_target, @function\n"
-	"mp_calibration_target:\n"
+/*
+ * Functions to be probed: one begins with an instruction that the kernel emulates, as most allocation
+ * functions do, one with an instruction that it single-steps. In assembly, so that they have this shape with
+ * every compiler and option, and are not inlined, merged or moved.
+ */
+void mp_calibration_emulated(void);
+void mp_calibration_stepped(void);
+
 #ifdef __x86_64__
-	"	push %rbp\n"
-	"	pop %rbp\n"
+#define EMULATED "push %rbp\n\tpop %rbp\n"
+#define STEPPED	 "mov %rdi, %rax\n"
 #else
-	"	nop\n"
+#define EMULATED "nop\n"
+#define STEPPED	 "mov x9, x0\n"
 #endif
-	"	ret\n"
-	".size mp_calibration_target, . - mp_calibration_target\n");
+
+#define CALIBRATION_FUNCTION(name, body)                                                                     \
+	".p2align 4\n"                                                                                       \
+	".type " name ", @function\n" name ":\n\t" body "\tret\n"                                            \
+	".size " name ", . - " name "\n"
+
+__asm__(".text\n" CALIBRATION_FUNCTION("mp_calibration_emulated", EMULATED)
+	CALIBRATION_FUNCTION("mp_calibration_stepped", STEPPED));
 
 /* Rounds, of which the quietest counts: whatever disturbs one makes it slower, never faster. */
 #define CALIBRATION_ROUNDS 5
-#define CALIBRATION_CALLS  2000
+#define CALIBRATION_CALLS  1000
 
 static uint64_t thread_cpu_ns(void)
 {
@@ -65,58 +73,71 @@ static uint64_t thread_cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t run_calibration(void)
+static uint64_t run_calibration(void (*function)(void))
 {
 	uint64_t start = thread_cpu_ns();
 
 	for (int i = 0; i < CALIBRATION_CALLS; i++)
-		mp_calibration_target();
+		function();
 	return thread_cpu_ns() - start;
 }
 
-static int calibration_round(struct mp_uprobe *u, uint64_t plain_ns, struct mp_err *err)
+static void at_least(uint64_t *lowest, uint64_t value)
+{
+	if (!*lowest || value < *lowest)
+		*lowest = value;
+}
+
+static int calibration_round(
+    struct mp_uprobe *u, void (*function)(void), uint64_t plain_ns, int which, struct mp_err *err)
 {
 	struct mp_hist_view view = u->ops->hists(u->impl);
 	uint64_t calls;
 
 	mp_latency_calibration_reset(&view);
 	u->ops->enable(u->impl, true, 0);
-	uint64_t probed_ns = run_calibration();
+	uint64_t probed_ns = run_calibration(function);
 	u->ops->enable(u->impl, false, 0);
 	u->ops->drain(u->impl, NULL, 0);
 
 	uint64_t floor_ns = mp_latency_calibration(&view, &calls);
-	uint64_t cost_ns = probed_ns > plain_ns ? (probed_ns - plain_ns) / CALIBRATION_CALLS : 0;
 	if (calls != CALIBRATION_CALLS)
 		return mp_err_set(err, EIO,
 		    "backend %s saw %llu of %d calls of a function of mpsample's own: it cannot be trusted "
 		    "on this "
 		    "kernel, choose another with --backend",
 		    mp_backend_name(u->ops->backend), (unsigned long long)calls, CALIBRATION_CALLS);
-	if (!u->floor_ns || floor_ns < u->floor_ns)
-		u->floor_ns = floor_ns;
-	if (!u->cost_ns || cost_ns < u->cost_ns)
-		u->cost_ns = cost_ns;
+	at_least(&u->floor.ns[which], floor_ns);
+	at_least(
+	    &u->floor.cost_ns[which], probed_ns > plain_ns ? (probed_ns - plain_ns) / CALIBRATION_CALLS : 0);
 	return 0;
+}
+
+static int calibrate_with(struct mp_uprobe *u, void (*function)(void), int which, struct mp_err *err)
+{
+	struct mp_probe probe;
+	int ret = mp_probe_on_self(function, &probe, err);
+
+	if (ret)
+		return ret;
+	uint64_t plain_ns = run_calibration(function);
+	ret = u->ops->attach(u->impl, getpid(), &probe, 1, err);
+	for (int i = 0; !ret && i < CALIBRATION_ROUNDS; i++)
+		ret = calibration_round(u, function, plain_ns, which, err);
+	u->ops->detach(u->impl);
+	return ret;
 }
 
 static int calibrate(struct mp_uprobe *u, struct mp_err *err)
 {
-	struct mp_probe probe;
 	struct mp_keep none = {0};
-	int ret = mp_probe_on_self(mp_calibration_target, &probe, err);
+	struct mp_floor zero = {0};
 
-	if (ret)
-		return ret;
+	u->floor = zero;
 	memset(none.over_ns, 0xff, sizeof(none.over_ns));
-	u->ops->keep(u->impl, &none, 0);
-
-	uint64_t plain_ns = run_calibration();
-	ret = u->ops->attach(u->impl, getpid(), &probe, 1, err);
-	for (int i = 0; !ret && i < CALIBRATION_ROUNDS; i++)
-		ret = calibration_round(u, plain_ns, err);
-	u->ops->detach(u->impl);
-	return ret;
+	u->ops->keep(u->impl, &none, &zero);
+	int ret = calibrate_with(u, mp_calibration_emulated, 0, err);
+	return ret ? ret : calibrate_with(u, mp_calibration_stepped, 1, err);
 }
 
 static int open_backend(struct mp_uprobe *u, const struct mp_uprobe_ops *ops, struct mp_err *err)
@@ -126,7 +147,6 @@ static int open_backend(struct mp_uprobe *u, const struct mp_uprobe_ops *ops, st
 	if (ret)
 		return ret;
 	u->ops = ops;
-	u->floor_ns = u->cost_ns = 0;
 	ret = calibrate(u, err);
 	if (ret)
 		ops->close(u->impl);
@@ -178,33 +198,28 @@ enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u)
 	return u->ops->backend;
 }
 
-uint64_t mp_uprobe_floor_ns(const struct mp_uprobe *u)
+const struct mp_floor *mp_uprobe_floor(const struct mp_uprobe *u)
 {
-	return u->floor_ns;
-}
-
-uint64_t mp_uprobe_cost_ns(const struct mp_uprobe *u)
-{
-	return u->cost_ns;
+	return &u->floor;
 }
 
 int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t n, struct mp_err *err)
 {
 	u->ops->keep(
-	    u->impl, &u->keep, u->floor_ns); /* a backend may have to know now whether stacks are wanted */
+	    u->impl, &u->keep, &u->floor); /* a backend may have to know now whether stacks are wanted */
 	return u->ops->attach(u->impl, u->pid, probes, n, err);
 }
 
 void mp_uprobe_enable(struct mp_uprobe *u)
 {
-	u->ops->keep(u->impl, &u->keep, u->floor_ns);
+	u->ops->keep(u->impl, &u->keep, &u->floor);
 	u->ops->enable(u->impl, true, u->pid);
 }
 
 void mp_uprobe_keep(struct mp_uprobe *u, const struct mp_keep *keep)
 {
 	u->keep = *keep;
-	u->ops->keep(u->impl, keep, u->floor_ns);
+	u->ops->keep(u->impl, keep, &u->floor);
 }
 
 struct mp_hist_view mp_uprobe_hists(const struct mp_uprobe *u)

@@ -61,10 +61,15 @@ int mp_uprobe_open(
     enum mp_backend want, pid_t pid, const struct mp_keep *keep, struct mp_uprobe **out, struct mp_err *err);
 enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u);
 
-/* What the plane adds on this machine: to every duration (subtracted before it is counted), and to every
- * call in CPU time. */
-uint64_t mp_uprobe_floor_ns(const struct mp_uprobe *u);
-uint64_t mp_uprobe_cost_ns(const struct mp_uprobe *u);
+/*
+ * What the plane adds on this machine: to every duration (subtracted before it is counted), and to every call
+ * in CPU time. [0]: probes on instructions that the kernel emulates; [1]: on those that it single-steps.
+ */
+struct mp_floor {
+	uint64_t ns[2];
+	uint64_t cost_ns[2];
+};
+const struct mp_floor *mp_uprobe_floor(const struct mp_uprobe *u);
 
 /* Puts the probes in. All or nothing: on failure those of this call are out again. */
 int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t n, struct mp_err *err);
@@ -92,7 +97,7 @@ struct mp_uprobe_ops {
 	int (*open)(pid_t pid, void **impl, struct mp_err *err);
 	int (*attach)(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err);
 	void (*enable)(void *impl, bool on, pid_t kernel_events_of);
-	void (*keep)(void *impl, const struct mp_keep *keep, uint64_t floor_ns);
+	void (*keep)(void *impl, const struct mp_keep *keep, const struct mp_floor *floor);
 	struct mp_hist_view (*hists)(void *impl);
 	void (*stats)(void *impl, struct mp_uprobe_stats *out);
 	int (*fd)(void *impl);

@@ -333,7 +333,7 @@ static int attach_file(
 		ret = mp_err_set(err, E2BIG, "more than %d files to probe", MAX_LINKS / 2);
 	for (size_t i = 0; !ret && i < n; i++) {
 		offsets[i] = probes[i].module_offset;
-		cookies[i] = mp_probe_cookie(probes[i].op);
+		cookies[i] = mp_probe_cookie(probes[i].op, probes[i].is_stepped);
 	}
 	const char *path = probes->open_path;
 	if (!ret && b->backend == MP_BACKEND_SESSION) {
@@ -383,7 +383,7 @@ static void bpf_plane_enable(void *impl, bool on, pid_t kernel_events_of)
 	__atomic_store_n(&b->control->enabled, on, __ATOMIC_RELEASE);
 }
 
-static void bpf_plane_keep(void *impl, const struct mp_keep *keep, uint64_t floor_ns)
+static void bpf_plane_keep(void *impl, const struct mp_keep *keep, const struct mp_floor *floor)
 {
 	struct bpf_plane *b = impl;
 	struct mp_bpf_control *c = b->control;
@@ -391,7 +391,8 @@ static void bpf_plane_keep(void *impl, const struct mp_keep *keep, uint64_t floo
 	c->full = keep->full;
 	c->stack = keep->stack;
 	c->sample_weight = keep->sample_weight;
-	c->floor_ns = floor_ns;
+	c->floor_ns[0] = floor->ns[0];
+	c->floor_ns[1] = floor->ns[1];
 	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
 		c->keep_over_ns[op] = keep->over_ns[op];
 	c->keep_over_ns[MP_OP_CALIBRATE] = ~0ULL;

@@ -56,7 +56,7 @@ struct mp_bpf_control {
 	unsigned int kernel_keep_over_ns;  /* kernel events of this duration and more are always kept */
 	unsigned int call_ring_bytes;
 	unsigned int kernel_ring_bytes;
-	unsigned long long floor_ns;
+	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
 	unsigned long long keep_over_ns[MP_OP_COUNT + 1];
 };
 

@@ -349,11 +349,12 @@ static int tracefs_attach(void *impl, pid_t pid, const struct mp_probe *probes, 
 	}
 	event_names(t->attaches++, entry, ret_name);
 	for (size_t i = 0; !ret && i < n; i++) {
+		uint64_t tag = mp_probe_cookie(probes[i].op, probes[i].is_stepped);
 		ret = mp_tracefs_add(
-		    &t->tracefs, 'p', entry, probes[i].open_path, probes[i].module_offset, probes[i].op, err);
+		    &t->tracefs, 'p', entry, probes[i].open_path, probes[i].module_offset, tag, err);
 		if (!ret)
 			ret = mp_tracefs_add(&t->tracefs, 'r', ret_name, probes[i].open_path,
-			    probes[i].module_offset, probes[i].op, err);
+			    probes[i].module_offset, tag, err);
 	}
 	if (ret)
 		return ret;
@@ -474,14 +475,15 @@ static void take_entry(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const u
 	/* RAW: a 32-bit size, then the trace record: 8 bytes common, 8 the probe's address, 8 `op`
 	 * (tracefs.c). */
 	uint32_t raw_bytes;
-	uint64_t op;
+	uint64_t tag;
 
 	memcpy(&raw_bytes, at, sizeof(raw_bytes));
-	memcpy(&op, (const char *)at + 4 + 16, sizeof(op));
+	memcpy(&tag, (const char *)at + 4 + 16, sizeof(tag));
 	const uint64_t *regs = (const void *)((const char *)at + 4 + raw_bytes);
-	if (op > MP_OP_CALIBRATE || !regs[0])
+	if ((tag & 0xff) > MP_OP_CALIBRATE || !regs[0])
 		return;
-	struct mp_entry_record e = {.tid = tid, .op = (unsigned int)op, .t_ns = t_ns, .sp = reg_sp(regs + 1)};
+	struct mp_entry_record e = {
+	    .tid = tid, .op = tag & 0xff, .is_stepped = tag >> 24 & 1, .t_ns = t_ns, .sp = reg_sp(regs + 1)};
 	reg_args(regs + 1, e.args);
 	mp_pairing_entry(t->pairing, &e);
 }
@@ -624,13 +626,13 @@ static void tracefs_enable(void *impl, bool on, pid_t kernel_events_of)
 	t->enabled = on;
 }
 
-static void tracefs_keep(void *impl, const struct mp_keep *keep, uint64_t floor_ns)
+static void tracefs_keep(void *impl, const struct mp_keep *keep, const struct mp_floor *floor)
 {
 	struct tracefs_plane *t = impl;
 
 	if (!t->n_opened || t->detached)
 		t->stack = keep->stack; /* decided when the events are opened */
-	mp_pairing_keep(t->pairing, keep, floor_ns);
+	mp_pairing_keep(t->pairing, keep, floor);
 }
 
 static struct mp_hist_view tracefs_hists(void *impl)

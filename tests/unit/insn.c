@@ -3,12 +3,18 @@
 #include <criterion/criterion.h>
 
 #include "sampler/insn.h"
+#include "store/op.h"
 
 #ifdef __x86_64__
 
+#define ARGS (MP_ARG(1) | MP_ARG(2) | MP_ARG(3))
+#define BYTES(...)                                                                                           \
+	(const unsigned char[])                                                                              \
+	{                                                                                                    \
+		__VA_ARGS__                                                                                  \
+	}
 #define PLACE(null_is_no_call, ...)                                                                          \
-	mp_insn_placement((const unsigned char[]){__VA_ARGS__},                                              \
-	    sizeof((const unsigned char[]){__VA_ARGS__}), null_is_no_call)
+	mp_insn_placement(BYTES(__VA_ARGS__), sizeof(BYTES(__VA_ARGS__)), ARGS, null_is_no_call)
 
 Test(insn, stands_at_a_push_at_the_entry)
 {
@@ -27,8 +33,8 @@ Test(insn, stands_at_the_null_test_or_behind_it)
 	static const unsigned char code[] = {
 	    0x48, 0x85, 0xff, 0x74, 0x06, 0x55, 0x48, 0x8d, 0x77, 0xf0, 0x5d, 0xc3};
 
-	cr_assert_eq(mp_insn_placement(code, sizeof(code), false), 3);
-	cr_assert_eq(mp_insn_placement(code, sizeof(code), true), 5);
+	cr_assert_eq(mp_insn_placement(code, sizeof(code), ARGS, false), 3);
+	cr_assert_eq(mp_insn_placement(code, sizeof(code), ARGS, true), 5);
 }
 
 Test(insn, only_the_null_test_may_be_passed)
@@ -60,6 +66,24 @@ Test(insn, never_skips_a_change_of_an_argument)
 	    PLACE(false, 0x48, 0x89, 0xf9, 0x55, 0xc3), 3); /* mov rcx, rdi; push rbp: no argument we read */
 }
 
+Test(insn, only_wanted_arguments_are_kept)
+{
+	/* jemalloc 5.3 free: mov rdx, [rip + n]; jne: the third argument of free is none */
+	static const unsigned char code[] = {0x48, 0x8b, 0x15, 0, 0, 0, 0, 0x75, 0x01, 0x55, 0xc3};
+
+	cr_assert_eq(mp_insn_placement(code, sizeof(code), MP_ARG(1), true), 7);
+	cr_assert_eq(mp_insn_placement(code, sizeof(code), ARGS, true), 0);
+}
+
+Test(insn, tells_emulated_from_stepped)
+{
+	cr_assert(mp_insn_is_emulated((const unsigned char[]){0x55}, 1));
+	cr_assert(mp_insn_is_emulated((const unsigned char[]){0x75, 0x01}, 2));
+	cr_assert_not(mp_insn_is_emulated((const unsigned char[]){0x48, 0x89, 0xf8}, 3));
+	cr_assert_not(mp_insn_is_emulated((const unsigned char[]){0xc3}, 1));
+	cr_assert_not(mp_insn_is_emulated((const unsigned char[]){0x0f}, 1), "cut short");
+}
+
 Test(insn, never_stands_behind_a_jump_target)
 {
 	/* mov rax, rdi; push rbp; jmp to the push: a loop into the place itself would be a second hit */
@@ -79,7 +103,7 @@ Test(insn, reads_nothing_behind_the_end)
 	const unsigned char cut[] = {0x48, 0x85, 0xff, 0x0f, 0x84};
 
 	for (size_t n = 0; n <= sizeof(cut); n++)
-		cr_assert_eq(mp_insn_placement(cut, n, true), 0);
+		cr_assert_eq(mp_insn_placement(cut, n, ARGS, true), 0);
 }
 
 static int note(void *ctx, uint64_t callee)
@@ -113,7 +137,7 @@ Test(insn, finds_the_slot_of_a_plt_entry)
 
 Test(insn, stands_at_the_entry)
 {
-	cr_assert_eq(mp_insn_placement((const unsigned char[]){0xfd, 0x7b, 0xbf, 0xa9}, 4, false), 0);
+	cr_assert_eq(mp_insn_placement((const unsigned char[]){0xfd, 0x7b, 0xbf, 0xa9}, 4, 2, false), 0);
 }
 
 #endif

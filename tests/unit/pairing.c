@@ -33,7 +33,7 @@ Test(pairing, counts_size_and_duration_without_the_floor)
 	struct mp_pairing *p = mp_pairing_new();
 	struct mp_keep keep = {0};
 
-	mp_pairing_keep(p, &keep, 400);
+	mp_pairing_keep(p, &keep, &(struct mp_floor){.ns = {400, 9000}});
 	enter(p, 1, MP_OP_CALLOC, 1000, 0x7000, 10, 30);
 	leave(p, 1, 1500, 0x7000);
 	const struct mp_hist *h = block(p, MP_OP_CALLOC, 300);

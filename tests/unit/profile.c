@@ -77,9 +77,9 @@ Test(probe, finds_the_family_in_this_process)
 
 Test(probe, cookies_carry_operation_and_arguments)
 {
-	cr_assert_eq(mp_probe_cookie(MP_OP_CALLOC), MP_OP_CALLOC | (MP_ARG(1) | MP_ARG(2)) << 8);
-	cr_assert_eq(mp_probe_cookie(MP_OP_FREE), MP_OP_FREE | MP_ARG(1) << 16);
-	cr_assert_eq(mp_probe_cookie(MP_OP_CALIBRATE), MP_OP_CALIBRATE);
+	cr_assert_eq(mp_probe_cookie(MP_OP_CALLOC, false), MP_OP_CALLOC | (MP_ARG(1) | MP_ARG(2)) << 8);
+	cr_assert_eq(mp_probe_cookie(MP_OP_FREE, false), MP_OP_FREE | MP_ARG(1) << 16);
+	cr_assert_eq(mp_probe_cookie(MP_OP_CALIBRATE, true), MP_OP_CALIBRATE | 1u << 24);
 }
 
 Test(target, refuses_what_cannot_be_recorded)

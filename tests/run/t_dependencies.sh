@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Truth: the folders depend on each other in one direction only (DESIGN.md, section 3), by their #include lines:
+#
+#   store        includes none of the others
+#   symbolize    store's basic types
+#   sampler      store, symbolize
+#   analysis     store, symbolize
+#   mpsample.c   the cmd_*.h
+#
+# And this check finds an include that breaks the rule.
+source "${BASH_SOURCE[0]%/*}/lib.sh"
+
+# violations DIR: "file: header" of each include of another folder that is not allowed.
+violations() {
+	(
+		cd "$1"
+		grep -HoE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"[^"]+"' mpsample.c store/*.[ch] symbolize/*.[ch] sampler/*.[ch] analysis/*.[ch]
+	) | sed 's/:[^"]*"/ /; s/"$//' | awk '
+		BEGIN {
+			allowed["store"] = "^store/"
+			allowed["symbolize"] = "^(symbolize/|store/(err|place|op)\\.h$)"
+			allowed["sampler"] = "^(sampler|symbolize|store)/"
+			allowed["analysis"] = "^(analysis|symbolize|store)/"
+			allowed["mpsample.c"] = "^[a-z]+/cmd_[a-z_]+\\.h$"
+		}
+		{
+			folder = $1
+			sub("/.*", "", folder)
+			if ($2 !~ allowed[folder])
+				print $1 ": " $2
+		}'
+}
+
+eq "includes that break the rule" "$(violations "$ROOT")" ""
+
+cp -r "$ROOT"/{mpsample.c,store,symbolize,sampler,analysis} .
+planted() { # FILE HEADER
+	cp "$1" saved
+	echo "#include \"$2\"" >>"$1"
+	eq "planted in $1" "$(violations .)" "$1: $2"
+	mv saved "$1"
+}
+planted store/session.c sampler/probe.h
+planted store/err.h symbolize/elf.h
+planted symbolize/elf.c store/session.h
+planted symbolize/elf.h analysis/report.h
+planted sampler/target.c analysis/report.h
+planted analysis/report.c sampler/target.h
+planted mpsample.c store/session.h
+eq "includes that break the rule, the plants gone" "$(violations .)" ""
