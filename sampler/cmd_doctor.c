@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "sampler/doctor_check.h"
-#include "sampler/doctor_rows.h"
+#include "sampler/doctor/check.h"
+#include "sampler/doctor/rows.h"
 #include "store/emit.h"
 
 static const char usage[] =
@@ -36,19 +37,31 @@ struct verdict {
 	char text[1024];
 };
 
+static const char *find_obstacle(const struct mp_doctor *d)
+{
+	if (mp_doctor_backend(d) == MP_BACKEND_AUTO)
+		return d->backend_error;
+	if (!d->watches_threads)
+		return d->watch_error;
+	return d->target ? mp_doctor_target_obstacle(d->target) : NULL;
+}
+
 static void judge(const struct mp_doctor *d, struct verdict *v)
 {
-	const char *obstacle = d->target ? mp_doctor_target_obstacle(d->target) : NULL;
+	const char *obstacle = find_obstacle(d);
 
 	v->backend = mp_doctor_backend(d);
-	if (v->backend == MP_BACKEND_AUTO)
-		obstacle = d->backend_error;
-	else if (!d->watches_threads)
-		obstacle = d->watch_error;
 	v->possible = !obstacle;
 	if (obstacle)
-		snprintf(v->text, sizeof(v->text), "no recording is possible%s: %.*s",
-		    d->target ? " of this process" : " here", (int)strcspn(obstacle, ";"), obstacle);
+		snprintf(v->text, sizeof(v->text), "no recording is possible%s%s: %.*s%s",
+		    d->target ? " of this process" : " here", geteuid() ? " by this user" : "",
+		    (int)strcspn(obstacle, ";"), obstacle,
+		    geteuid() ? "; run mpsample as root (sudo), or do the first step above" : "");
+	else if (d->target && (d->target->unreadable || d->target->guesses))
+		snprintf(v->text, sizeof(v->text),
+		    "process %d (%s): a recording with backend %s may miss its calls, see its link order and "
+		    "its files above",
+		    d->target->pid, d->target->process.comm, mp_backend_name(v->backend));
 	else if (d->target)
 		snprintf(v->text, sizeof(v->text),
 		    "process %d (%s) can be recorded with backend %s: mpsample record -p %d", d->target->pid,
@@ -88,7 +101,7 @@ static int add_probes(const struct mp_probe_set *set, sqlite3 *db, struct mp_err
 
 		ret = mp_rows_run(db, err, "INSERT INTO probe VALUES (%Q, %Q, %Q, %u, %Q, %Q)",
 		    mp_op_name(p->op), p->function, p->allocator, p->skipped_bytes,
-		    mp_doctor_probe_passing(p), p->module);
+		    p->is_stepped ? "stepped" : "emulated", p->module);
 	}
 	return ret;
 }
@@ -100,7 +113,7 @@ static int examine(struct mp_doctor *d, sqlite3 *db, struct mp_err *err)
 	int ret = mp_rows_run(db, err,
 	    "CREATE TABLE finding(n INTEGER PRIMARY KEY, name TEXT, state TEXT, detail TEXT, fix TEXT, "
 	    "can_fix INT);"
-	    "CREATE TABLE probe(op TEXT, function TEXT, allocator TEXT, skipped_bytes INT, passing TEXT, "
+	    "CREATE TABLE probe(op TEXT, function TEXT, allocator TEXT, skipped_bytes INT, probed_insn TEXT, "
 	    "module TEXT);");
 
 	mp_facts_gather(&d->facts);
@@ -148,15 +161,17 @@ static int emit_findings(struct mp_emit *e, enum mp_format format, sqlite3 *db, 
 	    err);
 }
 
+/* The floors are 0 where no recording is possible: no backend has that number. */
 static int emit_verdict(
     struct mp_emit *e, const struct mp_doctor *d, const struct verdict *v, sqlite3 *db, struct mp_err *err)
 {
-	const char *backend = v->possible ? mp_backend_name(v->backend) : NULL;
+	const struct mp_floor *f = &d->floor[v->backend];
 	int ret = mp_rows_run(db, err,
-	    "CREATE TABLE verdict AS SELECT %d AS possible, %Q AS backend, %Q AS text, "
-	    "iif(%d, %lld, NULL) AS floor_ns, iif(%d, %lld, NULL) AS cost_ns",
-	    v->possible, backend, v->text, v->possible, (long long)d->floor_ns[v->backend], v->possible,
-	    (long long)d->cost_ns[v->backend]);
+	    "CREATE TABLE verdict AS SELECT %d AS possible, %Q AS backend, nullif(%lld, 0) AS floor_ns, "
+	    "nullif(%lld, 0) AS cost_ns, nullif(%lld, 0) AS stepped_floor_ns, nullif(%lld, 0) AS "
+	    "stepped_cost_ns, %Q AS text",
+	    v->possible, v->possible ? mp_backend_name(v->backend) : NULL, (long long)f->ns[0],
+	    (long long)f->cost_ns[0], (long long)f->ns[1], (long long)f->cost_ns[1], v->text);
 
 	return ret ? ret : mp_rows_emit_object(e, db, "recording", "SELECT * FROM verdict", err);
 }

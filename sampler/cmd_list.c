@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sampler/doctor_pmu.h"
-#include "sampler/doctor_rows.h"
+#include "sampler/doctor/pmu.h"
+#include "sampler/doctor/rows.h"
 #include "sampler/profile.h"
 #include "sampler/uprobe_shared.h"
 #include "store/embed.h"

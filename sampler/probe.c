@@ -202,6 +202,13 @@ static bool is_static_program(const struct resolver *r)
 	return r->target->n_modules == 1 && r->elf[0] && mp_elf_is_static(r->elf[0]);
 }
 
+/* Without the link order the first of several definitions would be a guess. */
+static bool is_order_unknown(const struct resolver *r)
+{
+	return r->target->n_modules > 1 && r->elf[0] && !mp_elf_is_static(r->elf[0]) &&
+	       mp_target_link_state(r->target) < 0;
+}
+
 /* The dynamic linker takes the first exported definition in link order; modules are sorted by it. */
 static bool is_bound(const struct resolver *r, const struct definition *d)
 {
@@ -434,6 +441,12 @@ int mp_probe_resolve(const struct mp_target *t, const struct mp_profiles *profil
 		choose(&r);
 	if (r.out_of_memory) {
 		ret = mp_err_set(err, ENOMEM, "out of memory");
+	} else if (is_order_unknown(&r)) {
+		ret = mp_err_set(err, EACCES,
+		    "cannot read the dynamic linker's list in process %d (%s), so which of its allocators is "
+		    "in "
+		    "use is not known; run as root, or give mpsample CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+		    t->pid, t->comm);
 	} else {
 		tell_uncovered(&r);
 		if (!out->n)

@@ -304,6 +304,25 @@ static int begin(struct recorder *r, struct mp_err *err)
 	return ret;
 }
 
+/* What makes a recording dearer than it looks. */
+static void tell_stepped(const struct recorder *r)
+{
+	char names[256] = "";
+	size_t n = 0, stepped = 0;
+
+	for (size_t i = 0; i < r->probes.n; i++) {
+		const struct mp_probe *p = &r->probes.probes[i];
+		if (!p->is_stepped)
+			continue;
+		int more = snprintf(names + n, sizeof(names) - n, "%s%s", stepped++ ? ", " : "", p->function);
+		n = n + (size_t)more < sizeof(names) ? n + (size_t)more : sizeof(names) - 1;
+	}
+	if (stepped)
+		fprintf(stderr,
+		    "mpsample: %zu of %zu probes have to be single-stepped, at %" PRIu64 " ns a call: %s\n",
+		    stepped, r->probes.n, mp_uprobe_floor(r->uprobe)->cost_ns[1], names);
+}
+
 static void tell_begin(const struct recorder *r)
 {
 	fprintf(stderr,
@@ -316,6 +335,7 @@ static void tell_begin(const struct recorder *r)
 		fprintf(stderr, ", for %g s\n", (double)r->o->duration_ns / NS_PER_S);
 	else
 		fprintf(stderr, ", until it ends or Ctrl-C\n");
+	tell_stepped(r);
 	if (r->probes.uncovered[0])
 		fprintf(stderr, "mpsample: not covered: %s\n", r->probes.uncovered);
 }

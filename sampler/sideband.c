@@ -11,8 +11,6 @@
 
 #include "sampler/perf_ring.h"
 
-#define RING_PAGES 64
-
 /* One record of the target, copied out so that the CPUs' records can be put in order. */
 struct note {
 	int64_t t_ns;
@@ -81,7 +79,7 @@ static int open_ring(int cpu, struct mp_perf_ring *out, struct mp_err *err)
 		return mp_err_set(err, -fd,
 		    "cannot watch threads and mappings (perf_event_open on CPU %d): %s%s", cpu, strerror(-fd),
 		    fd == -EACCES || fd == -EPERM ? "; run as root, or give mpsample CAP_PERFMON" : "");
-	int ret = mp_perf_ring_map(fd, RING_PAGES, out, err);
+	int ret = mp_perf_ring_map(fd, MP_SIDEBAND_RING_PAGES, out, err);
 	if (ret)
 		close(fd);
 	return ret;

@@ -15,6 +15,8 @@
  */
 struct mp_sideband;
 
+#define MP_SIDEBAND_RING_PAGES 64 /* of locked memory per CPU */
+
 int mp_sideband_open(pid_t pid, struct mp_sideband **out, struct mp_err *err);
 void mp_sideband_close(struct mp_sideband *s);
 

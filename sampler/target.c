@@ -54,7 +54,7 @@ static const char *status_field(const char *status, const char *name)
 static int no_permission(const struct mp_target *t, const char *what, struct mp_err *err)
 {
 	return mp_err_set(err, EACCES,
-	    "cannot read %s of process %d (%s), which belongs to uid %u: run as root, or give mpsample "
+	    "cannot read %s of process %d (%s), which belongs to uid %u; run as root, or give mpsample "
 	    "CAP_SYS_PTRACE, "
 	    "CAP_PERFMON, CAP_BPF and CAP_DAC_READ_SEARCH",
 	    what, t->pid, t->comm, t->uid);
@@ -202,10 +202,29 @@ static uint64_t auxv(pid_t pid, uint64_t type)
 	return 0;
 }
 
+/* Where the executable's program headers are in memory: the auxiliary vector says, and where that may not be
+ * read the ELF header at the beginning of the executable's first mapping. */
+static uint64_t find_program_headers(const struct mp_target *t, uint64_t *n)
+{
+	uint64_t phdrs = auxv(t->pid, AT_PHDR);
+	Elf64_Ehdr header;
+
+	*n = auxv(t->pid, AT_PHNUM);
+	for (size_t i = 0; !phdrs && i < t->n_mappings; i++) {
+		const struct mp_mapping *m = &t->mappings[i];
+		if (m->file_offset || strcmp(m->path, t->exe) ||
+		    mp_target_read(t, m->start, &header, sizeof(header)))
+			continue;
+		phdrs = m->start + header.e_phoff;
+		*n = header.e_phnum;
+	}
+	return phdrs;
+}
+
 /* The executable's program headers lead to its dynamic section, DT_DEBUG there to the loader's list. */
 static uint64_t find_r_debug(const struct mp_target *t)
 {
-	uint64_t phdrs = auxv(t->pid, AT_PHDR), n = auxv(t->pid, AT_PHNUM), bias = 0, dynamic = 0;
+	uint64_t n, phdrs = find_program_headers(t, &n), bias = 0, dynamic = 0;
 	Elf64_Phdr ph;
 
 	for (uint64_t i = 0; i < n && i < 256; i++) {
@@ -293,6 +312,14 @@ static void set_open_path(const struct mp_target *t, struct mp_module *mod, cons
 		snprintf(mod->open_path, sizeof(mod->open_path), "/proc/%d/root%s", t->pid, m->path);
 }
 
+/* The auxiliary vector knows the dynamic linker's address; where that may not be read its name has to do. */
+static bool is_loader(const char *path, uint64_t start, uint64_t loader)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	return loader ? start == loader : !strncmp(name, "ld-linux", 8) || !strncmp(name, "ld-musl", 7);
+}
+
 /* Modules are the files with executable mappings; a file mapped in pieces is one. */
 static int find_modules(struct mp_target *t, struct mp_err *err)
 {
@@ -324,7 +351,7 @@ static int find_modules(struct mp_target *t, struct mp_err *err)
 		mod->dev_minor = m->dev_minor;
 		mod->base = first_start;
 		mod->link_order = ~0u;
-		mod->is_loader = loader && first_start == loader;
+		mod->is_loader = is_loader(m->path, first_start, loader);
 		mod->is_exe = !strcmp(m->path, t->exe);
 	}
 	read_link_order(t);

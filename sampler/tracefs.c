@@ -34,7 +34,7 @@ static int open_root(void)
 
 	for (size_t i = 0; dir < 0 && i < sizeof(usual) / sizeof(*usual); i++) {
 		int fd = open(usual[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0 && !faccessat(fd, "uprobe_events", F_OK, 0))
+		if (fd >= 0 && !faccessat(fd, "uprobe_events", F_OK, AT_EACCESS))
 			return fd;
 		if (fd >= 0)
 			close(fd);
@@ -78,8 +78,11 @@ int mp_tracefs_open(struct mp_tracefs *out, struct mp_err *err)
 	if (dir < 0)
 		return mp_err_set(err, -dir, "this kernel has no tracefs (%s): it needs CONFIG_UPROBE_EVENTS",
 		    strerror(-dir));
-	if (faccessat(dir, "uprobe_events", F_OK, 0)) {
+	if (faccessat(dir, "uprobe_events", W_OK, AT_EACCESS)) {
+		int code = errno;
 		close(dir);
+		if (code == EACCES || code == EPERM)
+			return mp_err_set(err, code, "tracefs cannot be written: not permitted; run as root");
 		return mp_err_set(
 		    err, ENODEV, "this kernel has no uprobe events: it needs CONFIG_UPROBE_EVENTS");
 	}

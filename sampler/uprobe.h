@@ -53,6 +53,8 @@ struct mp_uprobe_stats {
 
 struct mp_uprobe;
 
+#define MP_TRACEFS_RING_PAGES 2048 /* of locked memory per CPU, backend tracefs only */
+
 /*
  * Opens the backend that is wanted, or the first that works: each candidate has to see every call of a
  * function of the recorder's own, by which it is calibrated. Takes about 50 ms.

@@ -37,8 +37,6 @@
 #include "sampler/tracefs.h"
 #include "sampler/uprobe.h"
 
-#define RING_PAGES 2048 /* 8 MiB per CPU */
-
 enum event_kind {
 	EVENT_ENTRY,
 	EVENT_RETURN,
@@ -101,7 +99,7 @@ static int open_ring(struct tracefs_plane *t, int cpu, struct mp_err *err)
 	    .use_clockid = 1,
 	    .clockid = CLOCK_MONOTONIC,
 	    .watermark = 1,
-	    .wakeup_watermark = RING_PAGES * 4096 / 4,
+	    .wakeup_watermark = MP_TRACEFS_RING_PAGES * 4096 / 4,
 	};
 	int fd = mp_perf_open(&attr, -1, cpu, -1);
 
@@ -111,7 +109,7 @@ static int open_ring(struct tracefs_plane *t, int cpu, struct mp_err *err)
 	if (fd < 0)
 		return mp_err_set(err, -fd, "cannot open a perf event on CPU %d: %s%s", cpu, strerror(-fd),
 		    fd == -EACCES || fd == -EPERM ? "; run as root, or give mpsample CAP_PERFMON" : "");
-	int ret = mp_perf_ring_map(fd, RING_PAGES, &t->rings[cpu], err);
+	int ret = mp_perf_ring_map(fd, MP_TRACEFS_RING_PAGES, &t->rings[cpu], err);
 	if (ret) {
 		close(fd);
 		t->rings[cpu].fd = -1;

@@ -7,12 +7,9 @@
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_root
-start_target threads --repeat 2 0.2
+start_target threads --repeat 2 0.00001 # some thousand calls a round
 
-mkdir full
-in_tmpfs() { # SIZE COMMAND...: full/ is a small file system, for the command only
-	unshare -m sh -c 'mount -t tmpfs -o size="$0" none full && exec "$@"' "$@"
-}
+mkdir full # a small file system, in a mount namespace of its own
 
 # Works until the recorder ends.
 work_on() {
@@ -46,7 +43,7 @@ at_start)
 tmpfs)
 	# The database is looked at in the mount namespace that it lives in.
 	cat >record <<-'SH'
-		mount -t tmpfs -o size=1M none full
+		mount -t tmpfs -o size=5M none full
 		"$@" record -o full/s.db --full -p "$TARGET" || status=$?
 		sqlite3 -batch full/s.db "PRAGMA integrity_check; SELECT count(*) > 0 FROM v_call; SELECT count(*) > 0 FROM v_session" >after
 		exit "$status"
@@ -61,7 +58,7 @@ tmpfs)
 	eq "integrity, calls, session" "$(xargs <after)" "ok 1 1"
 	;;
 file_limit)
-	ulimit -S -f 1024 # KiB
+	ulimit -S -f 4096 # KiB
 	start_recorder -p "$TARGET" -o s.db --full
 	ulimit -S -f unlimited
 	work_on

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sampler/doctor_check.h"
-#include "sampler/doctor_facts.h"
+#include "sampler/doctor/check.h"
+#include "sampler/doctor/facts.h"
 
 Test(doctor, kernel_releases)
 {
