@@ -187,7 +187,84 @@ uint64_t mp_insn_stub_slot(const unsigned char *code, size_t n, uint64_t vaddr)
 	return 0;
 }
 
+bool mp_insn_ends_in_call(const unsigned char *before, size_t n)
+{
+	struct insn in;
+
+	for (size_t length = 2; length <= 7 && length <= n; length++)
+		if (decode(before + n - length, length, &in) && in.i.length == length &&
+		    in.i.meta.category == ZYDIS_CATEGORY_CALL)
+			return true;
+	return false;
+}
+
+/* How an instruction moves the stack pointer downwards; false where that is not a constant. */
+static bool stack_effect(const struct insn *in, int64_t *bytes)
+{
+	const ZydisDecodedOperand *op = in->op;
+
+	*bytes = 0;
+	switch (in->i.mnemonic) {
+	case ZYDIS_MNEMONIC_PUSH:
+		*bytes = 8;
+		return true;
+	case ZYDIS_MNEMONIC_POP:
+		*bytes = -8;
+		return true;
+	case ZYDIS_MNEMONIC_CALL:
+		return true; /* the callee leaves it as it was */
+	case ZYDIS_MNEMONIC_SUB:
+	case ZYDIS_MNEMONIC_ADD:
+		if (op[0].type != ZYDIS_OPERAND_TYPE_REGISTER || op[0].reg.value != ZYDIS_REGISTER_RSP)
+			return true;
+		*bytes = in->i.mnemonic == ZYDIS_MNEMONIC_SUB ? op[1].imm.value.s : -op[1].imm.value.s;
+		return op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+	default:
+		return in->i.meta.category == ZYDIS_CATEGORY_RET || !writes_wanted_register(in, 0);
+	}
+}
+
+static bool sets_frame_pointer(const struct insn *in)
+{
+	return in->i.mnemonic == ZYDIS_MNEMONIC_MOV && in->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       in->op[0].reg.value == ZYDIS_REGISTER_RBP && in->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       in->op[1].reg.value == ZYDIS_REGISTER_RSP;
+}
+
+int mp_insn_frame_bytes(const unsigned char *code, size_t n)
+{
+	struct insn in;
+	int64_t depth = 0, deepest = 0, bytes;
+
+	for (size_t at = 0; at < n; at += in.i.length) {
+		if (!decode(code + at, n - at, &in) || sets_frame_pointer(&in) || !stack_effect(&in, &bytes))
+			return -1;
+		depth += bytes;
+		deepest = depth > deepest ? depth : deepest;
+		/* Behind a return or a jump away stands code that is jumped to from the function's body. */
+		if (in.i.meta.category == ZYDIS_CATEGORY_RET ||
+		    in.i.meta.category == ZYDIS_CATEGORY_UNCOND_BR)
+			depth = deepest;
+	}
+	return depth < 0 || depth > 4096 ? -1 : (int)depth;
+}
+
 #elif defined(__aarch64__)
+
+bool mp_insn_ends_in_call(const unsigned char *before, size_t n)
+{
+	(void)before;
+	(void)n;
+	return false;
+}
+
+/* AArch64 functions without a frame record are not followed. */
+int mp_insn_frame_bytes(const unsigned char *code, size_t n)
+{
+	(void)code;
+	(void)n;
+	return -1;
+}
 
 unsigned int mp_insn_placement(const unsigned char *code, size_t n, unsigned int args, bool null_is_no_call)
 {

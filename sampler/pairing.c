@@ -232,6 +232,8 @@ void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, s
 	    .addr = block,
 	    .ip = r->ip,
 	    .nframes = p->keep.stack ? r->nframes : 0,
+	    .word = r->word,
+	    .nwords = r->nwords,
 	};
 	mp_pipeline_call(out, &e);
 }

@@ -41,6 +41,8 @@ struct mp_return_record {
 	uint64_t sp, value;
 	const uint64_t *ip;
 	size_t nframes;
+	const uint64_t *word; /* as in struct mp_call_event */
+	size_t nwords;
 };
 /* `out` may be NULL: then the call is only counted. */
 void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, struct mp_pipeline *out);

@@ -6,16 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/index.h"
+#include "sampler/leaf.h"
 #include "store/append.h"
 #include "symbolize/symbolize.h"
-
-/* Open addressing with linear probing; grows at three quarters. Values are numbered from 1; 0 is an empty
- * slot. */
-struct index {
-	uint64_t *hash;
-	uint32_t *value;
-	size_t room, n;
-};
 
 struct frame {
 	uint64_t addr;
@@ -41,7 +35,9 @@ struct mp_pipeline {
 	struct mp_err err;
 	int failed; /* the first failure: -errno */
 
-	struct index frame_index, stack_index;
+	struct mp_leaf *leaf;
+
+	struct mp_index frame_index, stack_index;
 	struct frame *frames; /* [id - 1] */
 	struct stack *stacks; /* [id - 1] */
 	int64_t *stack_frames;
@@ -95,69 +91,27 @@ static int grow(struct mp_pipeline *p, void **array, size_t *room, size_t wanted
 	return 0;
 }
 
-/* ---- The index ---- */
-
-/* splitmix64's finalizer (Steele, Lea, Flood 2014). Never 0, which marks an empty slot. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	x ^= x >> 31;
-	return x ? x : 1;
-}
-
-static int index_rehash(struct mp_pipeline *p, struct index *x)
-{
-	size_t room = x->room ? x->room * 2 : 1024;
-	uint64_t *hash = calloc(room, sizeof(*hash));
-	uint32_t *value = calloc(room, sizeof(*value));
-
-	if (!hash || !value) {
-		free(hash);
-		free(value);
-		fail(p, mp_err_set(err_of(p), ENOMEM, "out of memory"));
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < x->room; i++) {
-		if (!x->value[i])
-			continue;
-		size_t at = x->hash[i] & (room - 1);
-		while (value[at])
-			at = (at + 1) & (room - 1);
-		hash[at] = x->hash[i];
-		value[at] = x->value[i];
-	}
-	free(x->hash);
-	free(x->value);
-	x->hash = hash;
-	x->value = value;
-	x->room = room;
-	return 0;
-}
-
-/* The slot of an element, or the empty slot where it belongs. NULL: out of memory. */
-static uint32_t *index_slot(struct mp_pipeline *p, struct index *x, uint64_t hash,
-    bool (*same)(const struct mp_pipeline *p, uint32_t value, const void *what), const void *what)
-{
-	if (x->n * 4 >= x->room * 3 && index_rehash(p, x))
-		return NULL;
-	size_t at = hash & (x->room - 1);
-	while (x->value[at] && !(x->hash[at] == hash && same(p, x->value[at], what)))
-		at = (at + 1) & (x->room - 1);
-	x->hash[at] = hash;
-	return &x->value[at];
-}
-
 /* ---- Stacks ---- */
 
-static bool same_frame(const struct mp_pipeline *p, uint32_t id, const void *addr)
+static uint32_t *index_slot(struct mp_pipeline *p, struct mp_index *x, uint64_t hash,
+    bool (*same)(const void *owner, uint32_t value, const void *what), const void *what)
 {
+	uint32_t *slot = mp_index_slot(x, hash, same, p, what);
+
+	if (!slot)
+		fail(p, mp_err_set(err_of(p), ENOMEM, "out of memory"));
+	return slot;
+}
+
+static bool same_frame(const void *owner, uint32_t id, const void *addr)
+{
+	const struct mp_pipeline *p = owner;
 	return p->frames[id - 1].addr == *(const uint64_t *)addr;
 }
 
 static int64_t frame_id(struct mp_pipeline *p, uint64_t addr, int64_t t_ns)
 {
-	uint32_t *slot = index_slot(p, &p->frame_index, mix(addr), same_frame, &addr);
+	uint32_t *slot = index_slot(p, &p->frame_index, mp_index_mix(addr), same_frame, &addr);
 
 	if (!slot || *slot)
 		return slot ? *slot : 0;
@@ -176,8 +130,9 @@ struct stack_key {
 	size_t n;
 };
 
-static bool same_stack(const struct mp_pipeline *p, uint32_t id, const void *what)
+static bool same_stack(const void *owner, uint32_t id, const void *what)
 {
+	const struct mp_pipeline *p = owner;
 	const struct stack_key *key = what;
 	const struct stack *s = &p->stacks[id - 1];
 
@@ -188,12 +143,15 @@ static bool same_stack(const struct mp_pipeline *p, uint32_t id, const void *wha
 static int64_t stack_id(struct mp_pipeline *p, const struct mp_call_event *e)
 {
 	int64_t frames[MP_MAX_FRAMES];
+	uint64_t ip[MP_MAX_FRAMES];
+	size_t n =
+	    mp_leaf_complete(p->leaf, e->ip, e->nframes, e->word, e->nwords, e->t_ns, ip, MP_MAX_FRAMES);
 	struct stack_key key = {frames, 0};
-	uint64_t hash = e->nframes;
+	uint64_t hash = n;
 
-	for (size_t i = 0; i < e->nframes && i < MP_MAX_FRAMES; i++) {
-		frames[i] = frame_id(p, e->ip[i], e->t_ns);
-		hash = mix(hash ^ (uint64_t)frames[i]);
+	for (size_t i = 0; i < n; i++) {
+		frames[i] = frame_id(p, ip[i], e->t_ns);
+		hash = mp_index_mix(hash ^ (uint64_t)frames[i]);
 		key.n++;
 	}
 	if (!key.n || p->failed)
@@ -230,8 +188,9 @@ struct mp_pipeline *mp_pipeline_new(struct mp_session *session, pid_t pid)
 		return NULL;
 	p->session = session;
 	p->symbolizer = mp_symbolizer_new(pid);
-	if (!p->symbolizer) {
-		free(p);
+	p->leaf = p->symbolizer ? mp_leaf_new(pid, p->symbolizer) : NULL;
+	if (!p->leaf) {
+		mp_pipeline_free(p);
 		return NULL;
 	}
 	return p;
@@ -241,11 +200,11 @@ void mp_pipeline_free(struct mp_pipeline *p)
 {
 	if (!p)
 		return;
-	mp_symbolizer_free(p->symbolizer);
-	free(p->frame_index.hash);
-	free(p->frame_index.value);
-	free(p->stack_index.hash);
-	free(p->stack_index.value);
+	mp_leaf_free(p->leaf);
+	if (p->symbolizer)
+		mp_symbolizer_free(p->symbolizer);
+	mp_index_free(&p->frame_index);
+	mp_index_free(&p->stack_index);
 	free(p->frames);
 	free(p->stacks);
 	free(p->stack_frames);

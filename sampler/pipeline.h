@@ -31,6 +31,8 @@ struct mp_call_event {
 	uint64_t size_bytes, addr;
 	const uint64_t *ip; /* return addresses, the allocator's caller first */
 	size_t nframes;
+	const uint64_t *word; /* the caller's stack from its stack pointer upwards (sampler/leaf.h) */
+	size_t nwords;
 };
 void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e);
 

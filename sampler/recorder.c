@@ -296,6 +296,7 @@ static int begin(struct recorder *r, struct mp_err *err)
 	ret = mp_pipeline_commit(r->pipeline, err);
 	if (ret)
 		return ret;
+	mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
 	mp_uprobe_enable(r->uprobe);
 	if (r->is_held) {
 		r->is_held = false;
@@ -304,7 +305,14 @@ static int begin(struct recorder *r, struct mp_err *err)
 	return ret;
 }
 
-/* What makes a recording dearer than it looks. */
+static bool is_hot(unsigned int op)
+{
+	return op == MP_OP_MALLOC || op == MP_OP_CALLOC || op == MP_OP_REALLOC || op == MP_OP_FREE ||
+	       op == MP_OP_NEW || op == MP_OP_DELETE;
+}
+
+/* What makes a recording dearer than it looks: probes in functions of the hot path that the kernel has to
+ * single-step. */
 static void tell_stepped(const struct recorder *r)
 {
 	char names[256] = "";
@@ -312,7 +320,7 @@ static void tell_stepped(const struct recorder *r)
 
 	for (size_t i = 0; i < r->probes.n; i++) {
 		const struct mp_probe *p = &r->probes.probes[i];
-		if (!p->is_stepped)
+		if (!p->is_stepped || !is_hot(p->op))
 			continue;
 		int more = snprintf(names + n, sizeof(names) - n, "%s%s", stepped++ ? ", " : "", p->function);
 		n = n + (size_t)more < sizeof(names) ? n + (size_t)more : sizeof(names) - 1;

@@ -280,8 +280,12 @@ static __always_inline void emit_call(struct pt_regs *ctx, const struct mp_bpf_c
 	r->dur_ns = dur_ns;
 	r->size_bytes = t->size_bytes;
 	r->addr = block_of(ctx, t);
-	if (c->stack)
+	r->nwords = 0;
+	if (c->stack) {
 		stack_bytes = bpf_get_stack(ctx, r->ip, sizeof(r->ip), BPF_F_USER_STACK);
+		if (!bpf_probe_read_user(r->word, sizeof(r->word), (void *)PT_REGS_SP(ctx)))
+			r->nwords = MP_STACK_WORDS;
+	}
 	if (stack_bytes < 0 || stack_bytes > (long)sizeof(r->ip))
 		stack_bytes = 0;
 	r->nframes = stack_bytes / sizeof(u64);

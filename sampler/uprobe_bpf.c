@@ -92,6 +92,8 @@ static int handle_call(void *ctx, void *data, size_t size)
 	    .addr = r->addr,
 	    .ip = (const uint64_t *)r->ip,
 	    .nframes = r->nframes,
+	    .word = (const uint64_t *)r->word,
+	    .nwords = r->nwords,
 	};
 	mp_pipeline_call(b->pipeline, &e);
 	return 0;

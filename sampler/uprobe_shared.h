@@ -11,6 +11,9 @@
 
 #define MP_MAX_FRAMES 64
 
+/* Words of the stack that a row carries, from the stack pointer upwards: see sampler/leaf.h. */
+#define MP_STACK_WORDS 16
+
 /* The extra operation that measures the plane's own floor on a function of the recorder. */
 #define MP_OP_CALIBRATE MP_OP_COUNT
 
@@ -80,12 +83,13 @@ struct mp_bpf_call {
 	unsigned char op, kept;
 	unsigned short nframes;
 	unsigned int weight;
-	unsigned int pad;
+	unsigned int nwords;
 	unsigned long long t_ns; /* CLOCK_MONOTONIC at the call's start */
 	unsigned long long dur_ns;
 	unsigned long long size_bytes;
 	unsigned long long addr;
-	unsigned long long ip[MP_MAX_FRAMES]; /* only the first nframes are sent */
+	unsigned long long word[MP_STACK_WORDS]; /* of the caller's stack; the first nwords are valid */
+	unsigned long long ip[MP_MAX_FRAMES];	 /* only the first nframes are sent */
 };
 
 struct mp_bpf_kernel {

@@ -19,13 +19,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifdef __x86_64__
 #include <asm/perf_regs.h>
+
+#ifdef __x86_64__
 #define REG_MASK                                                                                             \
 	(1u << PERF_REG_X86_AX | 1u << PERF_REG_X86_DX | 1u << PERF_REG_X86_SI | 1u << PERF_REG_X86_DI |     \
 	    1u << PERF_REG_X86_SP)
+#define N_REGS 5
 #else
-#include <asm/perf_regs.h>
+#define N_REGS 4
 #define REG_MASK                                                                                             \
 	(1ull << PERF_REG_ARM64_X0 | 1ull << PERF_REG_ARM64_X1 | 1ull << PERF_REG_ARM64_X2 |                 \
 	    1ull << PERF_REG_ARM64_SP)
@@ -197,7 +199,8 @@ static void describe_event(
 		attr->sample_type |= PERF_SAMPLE_REGS_USER;
 		attr->sample_regs_user = REG_MASK;
 		if (t->stack) {
-			attr->sample_type |= PERF_SAMPLE_CALLCHAIN;
+			attr->sample_type |= PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_STACK_USER;
+			attr->sample_stack_user = MP_STACK_WORDS * sizeof(uint64_t);
 			attr->exclude_callchain_kernel = 1;
 			attr->sample_max_stack = MP_MAX_FRAMES;
 		}
@@ -502,6 +505,13 @@ static void take_return(
 		return; /* no registers: a kernel thread's record cannot be here */
 	r.sp = reg_sp(at + 1);
 	r.value = reg_value(at + 1);
+	at += 1 + N_REGS;
+	/* STACK_USER: the size asked for, so many bytes, and how many of them are valid; only the size when
+	 * it is 0. */
+	if (t->stack && at[0]) {
+		r.word = at + 1;
+		r.nwords = at[1 + at[0] / sizeof(*at)] / sizeof(*at);
+	}
 	mp_pairing_return(t->pairing, &r, p);
 }
 

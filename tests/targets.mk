@@ -37,7 +37,7 @@ $(TARGET_DIR)/%: tests/targets/%.cc $(TARGET_HDR)
 $(TARGET_DIR)/lib%.so: tests/targets/%.c $(TARGET_HDR)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -fPIC -shared -o $@ $<
+	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -fPIC -shared -Wl,-soname,$(notdir $@) -o $@ $<
 
 $(TARGET_DIR)/delay: tests/targets/delay.c $(TARGET_DIR)/libdelay_alloc.so
 	$(call say,CC,$@)

@@ -48,9 +48,9 @@ struct mp_check {
 };
 
 /* Each ends with a NULL name. */
-extern const struct mp_check mp_checks_kernel[];  /* doctor_kernel.c: what the kernel offers to us */
-extern const struct mp_check mp_checks_rights[];  /* doctor_rights.c: capabilities, limits, policies */
-extern const struct mp_check mp_checks_machine[]; /* doctor_machine.c: counters and clocks */
+extern const struct mp_check mp_checks_kernel[];  /* kernel.c: what the kernel offers to us */
+extern const struct mp_check mp_checks_rights[];  /* rights.c: capabilities, limits, policies */
+extern const struct mp_check mp_checks_machine[]; /* machine.c: counters and clocks */
 
 /* The backend that a recording would take, MP_BACKEND_AUTO when there is none. */
 enum mp_backend mp_doctor_backend(const struct mp_doctor *d);

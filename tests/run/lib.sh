@@ -163,6 +163,7 @@ start_recorder() {
 wait_recorder() {
 	wait_end "$RECORDER"
 	eq "exit status of the recorder" "$STATUS" 0
+	LAUNCHED= # its PID may be another's soon
 }
 
 stop_recorder() {
@@ -179,6 +180,11 @@ record_work() {
 	end_target
 }
 
+# The process that the recorder started: ended with the test, unless it has ended before.
+launched() {
+	LAUNCHED=$(sed -n 's/^mpsample: recording process \([0-9]*\).*/\1/p' recorder.err)
+}
+
 # launch OPTION... -- COMMAND...: a target started by the recorder. It is ready when it says so (wait_ready), and ends,
 # and the recorder with it, when its stdin does (end_launched).
 launch() {
@@ -191,7 +197,7 @@ launch() {
 	TARGET=$RECORDER # whose end is the end of its output
 	exec {TARGET_IN}>target.in
 	wait_line recorder.err '^mpsample: recording ' "$RECORDER"
-	LAUNCHED=$(sed -n 's/^mpsample: recording process \([0-9]*\).*/\1/p' recorder.err)
+	launched
 }
 
 wait_ready() {
@@ -202,7 +208,6 @@ end_launched() {
 	close_target_in
 	TARGET_IN=''
 	wait_recorder
-	LAUNCHED= # its PID may be another's soon
 }
 
 # ---- Questions ----

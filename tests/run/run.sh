@@ -27,7 +27,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'kill "$child" 2>/dev/null; wait; exit 130' INT TERM HUP
 
 usage() {
-	sed -n 's/^# \{0,1\}//; 3,13p' "$0" >&2
+	sed -n 's/^# \{0,1\}//; 3,12p' "$0" >&2
 	exit 2
 }
 

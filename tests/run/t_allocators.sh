@@ -11,7 +11,7 @@ jemalloc) file=libjemalloc.so.2 package=libjemalloc2 ;;
 tcmalloc) file=libtcmalloc_minimal.so.4 package=libtcmalloc-minimal4 ;;
 mimalloc) file=libmimalloc.so.2.0 package=libmimalloc2.0 ;;
 esac
-library=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p | awk -v file="$file" '$1 == file { print $NF; exit }')
+library=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p | awk -v file="$file" '$1 == file && !found++ { print $NF }')
 [[ -e $library ]] || skip "$CASE is not installed (Debian: $package)"
 
 start_target env LD_PRELOAD="$library" "$TARGETS/count" 100003 99991 4

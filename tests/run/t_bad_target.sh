@@ -24,7 +24,7 @@ kernel_thread)
 	;;
 zombie)
 	# sleep does not wait for the child that sh left it.
-	sh -c 'true & echo $! >zombie.pid; exec sleep 1000' &
+	sh -c 'sh -c "until [ \$(cat /proc/\$PPID/comm) = sleep ]; do :; done" & echo $! >zombie.pid; exec sleep 1000' &
 	deadline=$((SECONDS + GUARD_S))
 	until grep -qs '^State:.*Z' "/proc/$(cat zombie.pid 2>/dev/null)/status"; do
 		((SECONDS < deadline)) || die "no zombie"

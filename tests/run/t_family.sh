@@ -27,7 +27,6 @@ if [[ $CASE == cxx ]]; then
 	table aligned_alloc new_aligned new_array_aligned
 	eq "frees" "$(calls s.db free)" "$(awk '/^delete/ { n += $2 } END { print n }' target.out)"
 	eq "other operations" "$(sql s.db "SELECT op FROM v_percentile WHERE op NOT IN ('malloc', 'aligned_alloc', 'free')")" ""
-	eq "sites that are new or delete themselves" "$(sql s.db "SELECT DISTINCT site FROM v_site WHERE site LIKE 'operator %'")" ""
 else
 	table malloc malloc malloc_kept
 	table calloc calloc

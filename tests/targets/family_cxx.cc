@@ -53,7 +53,7 @@ void keep_rest(size_t size)
 	blocks = 0;
 }
 
-void plain()
+__attribute__((noinline)) void plain()
 {
 	make("new", 1009, 48, [](size_t n) { return ::operator new(n); });
 	drop("delete", 499, [](void *p) { ::operator delete(p); });
@@ -65,7 +65,7 @@ void plain()
 	keep_rest(240);
 }
 
-void nothrow()
+__attribute__((noinline)) void nothrow()
 {
 	make("new_nothrow", 211, 56, [](size_t n) { return ::operator new(n, std::nothrow); });
 	drop("delete_nothrow", 211, [](void *p) { ::operator delete(p, std::nothrow); });
@@ -73,7 +73,7 @@ void nothrow()
 	drop("delete_array_nothrow", 223, [](void *p) { ::operator delete[](p, std::nothrow); });
 }
 
-void aligned()
+__attribute__((noinline)) void aligned()
 {
 	make("new_aligned", 227, 128, [](size_t n) { return ::operator new(n, ALIGN); });
 	drop("delete_aligned", 113, [](void *p) { ::operator delete(p, ALIGN); });
