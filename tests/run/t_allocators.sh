@@ -9,7 +9,7 @@ need_root
 case $CASE in
 jemalloc) file=libjemalloc.so.2 package=libjemalloc2 ;;
 tcmalloc) file=libtcmalloc_minimal.so.4 package=libtcmalloc-minimal4 ;;
-mimalloc) file=libmimalloc.so.2.0 package=libmimalloc2.0 ;;
+mimalloc) file=libmimalloc.so.2 package=libmimalloc2.0 ;;
 esac
 library=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p | awk -v file="$file" '$1 == file && !found++ { print $NF }')
 [[ -e $library ]] || skip "$CASE is not installed (Debian: $package)"

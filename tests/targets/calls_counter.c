@@ -13,9 +13,9 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum { MALLOC, CALLOC, REALLOC, FREE, OPS };
+enum { MALLOC, CALLOC, REALLOC, FREE, FREE_NULL, OPS };
 
-static const char *const names[OPS] = {"malloc", "calloc", "realloc", "free"};
+static const char *const names[OPS] = {"malloc", "calloc", "realloc", "free", "free_null"};
 static uint64_t calls[OPS];
 static pid_t owner;
 
@@ -109,6 +109,8 @@ void free(void *p)
 	if (from_bootstrap(p) || !resolved())
 		return;
 	count(FREE);
+	if (!p)
+		count(FREE_NULL); /* of FREE, those that do nothing */
 	real.free(p);
 }
 
