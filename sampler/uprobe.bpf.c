@@ -35,10 +35,12 @@ extern bool bpf_session_is_return(void) __ksym __weak;
  * per-CPU buffer would be overwritten when the thread is preempted inside the program. */
 struct thread_state {
 	u64 entry_sp; /* stack pointer at the open call's entry; 0: none is open */
+	u64 entry_ip; /* the probed instruction */
 	u64 start_ns;
 	u64 size_bytes;
 	u64 ptr;
 	u64 off_since_ns;
+	u64 off_in_trap; /* the CPU was lost on the way out of the entry's trap */
 	u64 fault_ns; /* start of the page fault in progress; 0: none */
 	u64 floor_ns;
 	u32 op;
@@ -188,6 +190,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 	t->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
 	t->ptr = ptr_of(ctx, (cookie >> 16) & 0xff);
 	t->entry_sp = sp;
+	t->entry_ip = PT_REGS_IP(ctx);
 	t->start_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -376,12 +379,25 @@ static __always_inline struct mp_bpf_control *control_of_current(void)
 	return c && c->enabled && bpf_get_current_pid_tgid() >> 32 == c->tgid ? c : 0;
 }
 
+/*
+ * A thread that spends most of its time in our traps loses the CPU there, mostly where a trap returns to user
+ * space. The function has not run an instruction yet then: the time is not the call's.
+ */
+static __always_inline bool is_in_entry_trap(const struct thread_state *t, struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	u64 ip = regs ? PT_REGS_IP(regs) : 0;
+
+	return t->entry_sp && ip >= t->entry_ip && ip < t->entry_ip + 16; /* an emulated instruction at most */
+}
+
 static __always_inline void switch_out(struct task_struct *prev, u64 now)
 {
 	struct thread_state *t = bpf_task_storage_get(&threads, prev, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t)
 		return;
 	t->off_since_ns = now;
+	t->off_in_trap = is_in_entry_trap(t, prev);
 	t->last_cpu = bpf_get_smp_processor_id() + 1;
 }
 
@@ -392,6 +408,8 @@ static __always_inline void switch_in(const struct mp_bpf_control *c, struct tas
 		return;
 
 	u32 cpu = bpf_get_smp_processor_id() + 1;
+	if (t->off_since_ns && t->off_in_trap)
+		t->start_ns += now - t->off_since_ns;
 	if (t->off_since_ns)
 		emit_kernel(c, MP_KERNEL_OFF_CPU, next->pid, t->off_since_ns, now - t->off_since_ns, 0, 0);
 	if (t->last_cpu && t->last_cpu != cpu)
