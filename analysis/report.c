@@ -99,8 +99,8 @@ const struct mp_report *mp_report_find(const char *name, struct mp_err *err)
 /* What the statements of a report are given, by name. */
 struct bounds {
 	int64_t start_ns, end_ns; /* of the recording */
-	int64_t from_ns, to_ns;	  /* session clock; the smallest and largest integer when not asked for */
-	int64_t covered_ns;	  /* of the recording, between them */
+	int64_t from_ns, to_ns;   /* session clock; the smallest and largest integer when not asked for */
+	int64_t covered_ns;       /* of the recording, between them */
 	int64_t tid, limit;
 	bool finished;
 };

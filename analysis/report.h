@@ -10,8 +10,9 @@
 #include "store/session.h"
 
 /*
- * The reports. Each is a row of one table: a name, what it is for, and its sections, of which each is a file of
- * SQL under sql/reports/. A report of one section has "rows" in JSON, one of several "tables":{name:[rows]}.
+ * The reports. Each is a row of one table: a name, what it is for, and its sections, of which each is a file
+ * of SQL under sql/reports/. A report of one section has "rows" in JSON, one of several
+ * "tables":{name:[rows]}.
  */
 #define MP_REPORT_SECTIONS 4
 
@@ -46,11 +47,12 @@ struct mp_report_filter {
 };
 
 /*
- * Writes a report. Reports from histograms round from_ns and to_ns outwards to whole seconds; `filter` holds on return
- * what was used. -EINVAL, with nothing written, for a filter that the data cannot answer: a thread of a histogram, a
- * thread that was not there, a time after the end, an unknown table. -EPIPE, -EIO as mp_emit_rows().
+ * Writes a report. Reports from histograms round from_ns and to_ns outwards to whole seconds; `filter` holds
+ * on return what was used. -EINVAL, with nothing written, for a filter that the data cannot answer: a thread
+ * of a histogram, a thread that was not there, a time after the end, an unknown table. -EPIPE, -EIO as
+ * mp_emit_rows().
  */
-int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter, FILE *out,
-    enum mp_format format, struct mp_err *err);
+int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
+    FILE *out, enum mp_format format, struct mp_err *err);
 
 #endif

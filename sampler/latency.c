@@ -17,7 +17,7 @@ struct series {
 struct mp_latency {
 	struct mp_hist_view view;
 	struct mp_hist *seen[MP_MAX_SHARDS * MP_HIST_BLOCKS]; /* last state of each block; NULL: never used */
-	struct series *series[MP_HIST_BLOCKS];		      /* NULL: never used */
+	struct series *series[MP_HIST_BLOCKS];                /* NULL: never used */
 	uint64_t calls[MP_OP_COUNT];
 	uint32_t recent[MP_OP_COUNT][MP_HIST_BUCKETS];
 };

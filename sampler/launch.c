@@ -20,15 +20,15 @@
 #include "symbolize/elf.h"
 
 #ifdef __x86_64__
-#define BREAKPOINT	0xccUL /* int3 */
+#define BREAKPOINT      0xccUL /* int3 */
 #define BREAKPOINT_MASK 0xffUL
-#define PC_AFTER	1 /* the trap leaves the program counter behind the instruction */
-#define PC(regs)	(regs).rip
+#define PC_AFTER        1 /* the trap leaves the program counter behind the instruction */
+#define PC(regs)        (regs).rip
 #else
-#define BREAKPOINT	0xd4200000UL /* brk #0 */
+#define BREAKPOINT      0xd4200000UL /* brk #0 */
 #define BREAKPOINT_MASK 0xffffffffUL
-#define PC_AFTER	0
-#define PC(regs)	(regs).pc
+#define PC_AFTER        0
+#define PC(regs)        (regs).pc
 #endif
 
 static int get_regs(pid_t pid, struct user_regs_struct *regs)

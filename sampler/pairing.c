@@ -20,7 +20,7 @@ struct state {
 	struct mp_entry_record entry;
 	uint64_t size_bytes, ptr;
 	int64_t off_since_ns; /* 0: on CPU, or not known */
-	int cpu;	      /* -1: not known */
+	int cpu;              /* -1: not known */
 };
 
 struct mp_pairing {

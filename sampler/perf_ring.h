@@ -16,7 +16,7 @@
 struct mp_perf_ring {
 	int fd;
 	struct perf_event_mmap_page *page;
-	size_t data_bytes;	/* a power of two */
+	size_t data_bytes;      /* a power of two */
 	unsigned char *scratch; /* for a record that wraps */
 };
 

@@ -24,7 +24,7 @@
 struct wanted {
 	char name[120];
 	unsigned int op;  /* MP_OP_COUNT: no function of the family, it only betrays the allocator */
-	int allocator;	  /* index, -1: any */
+	int allocator;    /* index, -1: any */
 	bool is_prefixed; /* found beside, not instead of, what the linker binds */
 };
 
@@ -53,7 +53,7 @@ struct resolver {
 	const struct mp_profiles *profiles;
 	struct wanted_list wanted;
 	struct mp_elf **elf; /* per module; NULL: not readable */
-	int *allocator;	     /* per module: index of the profile, -1: none */
+	int *allocator;      /* per module: index of the profile, -1: none */
 	struct definition *defs;
 	size_t n_defs;
 	bool out_of_memory;

@@ -23,9 +23,9 @@ struct mp_probe {
 	char module[4096];    /* path as the target sees it */
 	char open_path[4200]; /* what the kernel is given: below /proc/PID, so that a replaced file or another
 				 mount namespace does not matter */
-	uint64_t inode;	      /* with the device: the file, whatever it is called */
+	uint64_t inode;       /* with the device: the file, whatever it is called */
 	unsigned int dev_major, dev_minor;
-	uint64_t module_offset;	    /* file offset of the probed instruction */
+	uint64_t module_offset;     /* file offset of the probed instruction */
 	unsigned int skipped_bytes; /* from the function's entry to it */
 	bool is_stepped; /* the kernel single-steps it: ten times dearer, with a floor of its own */
 };

@@ -66,7 +66,7 @@ struct loading {
 
 static char **allocator_list(struct mp_allocator *a, const char *name)
 {
-	return !strcmp(name, "modules")	   ? &a->modules
+	return !strcmp(name, "modules")    ? &a->modules
 	       : !strcmp(name, "symbols")  ? &a->symbols
 	       : !strcmp(name, "prefixes") ? &a->prefixes
 					   : NULL;
@@ -82,7 +82,7 @@ static char **family_list(struct mp_profiles *p, const char *name)
 
 static char **wrapper_list(struct mp_profiles *p, const char *name)
 {
-	return !strcmp(name, "modules")	    ? &p->wrapper_modules
+	return !strcmp(name, "modules")     ? &p->wrapper_modules
 	       : !strcmp(name, "functions") ? &p->wrapper_functions
 					    : NULL;
 }

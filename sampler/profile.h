@@ -26,7 +26,7 @@ struct mp_allocator {
 struct mp_profiles {
 	char *family[MP_OP_COUNT]; /* function names of each operation, separated by spaces */
 	char *wrapper_functions;   /* globs on demangled names: allocate on behalf of their caller */
-	char *wrapper_modules;	   /* globs on file names */
+	char *wrapper_modules;     /* globs on file names */
 	struct mp_allocator *allocators;
 	size_t n_allocators;
 };

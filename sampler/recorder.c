@@ -21,16 +21,16 @@
 #include "store/append.h"
 
 #define NS_PER_S   1000000000LL
-#define TICK_NS	   (NS_PER_S / 10) /* rings are drained and what is kept is steered this often */
-#define SLOT_NS	   NS_PER_S	   /* histograms are written and rows committed this often */
-#define RESOLVE_NS NS_PER_S	   /* at most this often are new mappings searched for allocators */
+#define TICK_NS    (NS_PER_S / 10) /* rings are drained and what is kept is steered this often */
+#define SLOT_NS    NS_PER_S        /* histograms are written and rows committed this often */
+#define RESOLVE_NS NS_PER_S        /* at most this often are new mappings searched for allocators */
 
 /* What becomes a row is bounded by rate, so that a session stays small and its cost known. */
 #define SAMPLE_ROWS_PER_S    250
 #define KERNEL_ROWS_PER_TICK 200
-#define FIRST_SAMPLE_WEIGHT  64	  /* until the rate is known */
+#define FIRST_SAMPLE_WEIGHT  64   /* until the rate is known */
 #define FIRST_KEEP_OVER_NS   5000 /* until the distribution is known */
-#define STEER_MIN_CALLS	     1000 /* fewer calls say nothing about a p99.9 */
+#define STEER_MIN_CALLS      1000 /* fewer calls say nothing about a p99.9 */
 
 struct recorder {
 	const struct mp_record_options *o;
@@ -43,16 +43,16 @@ struct recorder {
 	struct mp_pipeline *pipeline;
 	struct mp_latency *latency;
 	struct mp_keep keep;
-	bool is_child;	/* the target was started by us */
-	bool is_held;	/* and does not run yet */
+	bool is_child;  /* the target was started by us */
+	bool is_held;   /* and does not run yet */
 	bool published; /* the session has its name */
-	int signals;	/* signalfd */
+	int signals;    /* signalfd */
 
 	int64_t start_ns, slot_ns, resolved_ns;
 	uint64_t slot_calls[MP_OP_COUNT];  /* so many are accounted for in `overhead` */
-	uint64_t tick_calls;		   /* all calls at the last tick */
+	uint64_t tick_calls;               /* all calls at the last tick */
 	struct mp_uprobe_stats slot_stats; /* at the last slot */
-	bool new_code;			   /* mapped, not yet searched */
+	bool new_code;                     /* mapped, not yet searched */
 	bool told_no_calls;
 	const char *end_reason;
 };

@@ -15,16 +15,16 @@
  * takes SIGINT, SIGTERM and SIGHUP as the order to end).
  */
 struct mp_record_options {
-	pid_t pid;	      /* the target; 0: start `command` */
+	pid_t pid;            /* the target; 0: start `command` */
 	char *const *command; /* ends with NULL */
 	const char *output;
-	bool force;	     /* overwrite the output */
+	bool force;          /* overwrite the output */
 	int64_t duration_ns; /* 0: until a signal or the target's end */
 	enum mp_backend backend;
 	bool full; /* keep every call */
 	bool stack;
-	int64_t keep_over_ns;	  /* < 0: adaptive, about the p99.9 of each operation */
-	int64_t sample_every;	  /* < 0: adaptive, about 250 rows a second; 0: none */
+	int64_t keep_over_ns;     /* < 0: adaptive, about the p99.9 of each operation */
+	int64_t sample_every;     /* < 0: adaptive, about 250 rows a second; 0: none */
 	const char *options_text; /* the command line, for the session */
 };
 

@@ -13,7 +13,7 @@
  * it.
  */
 struct mp_tracefs {
-	int dir;	/* the root of the file system */
+	int dir;        /* the root of the file system */
 	char group[32]; /* of this process's events */
 };
 

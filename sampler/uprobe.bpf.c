@@ -41,7 +41,7 @@ struct thread_state {
 	u64 ptr;
 	u64 off_since_ns;
 	u64 off_in_trap; /* the CPU was lost on the way out of the entry's trap */
-	u64 fault_ns; /* start of the page fault in progress; 0: none */
+	u64 fault_ns;    /* start of the page fault in progress; 0: none */
 	u64 floor_ns;
 	u32 op;
 	u32 last_cpu; /* plus one; 0: not seen yet */
@@ -388,7 +388,8 @@ static __always_inline bool is_in_entry_trap(const struct thread_state *t, struc
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	u64 ip = regs ? PT_REGS_IP(regs) : 0;
 
-	return t->entry_sp && ip >= t->entry_ip && ip < t->entry_ip + 16; /* an emulated instruction at most */
+	return t->entry_sp && ip >= t->entry_ip &&
+	       ip < t->entry_ip + 16; /* an emulated instruction at most */
 }
 
 static __always_inline void switch_out(struct task_struct *prev, u64 now)

@@ -47,10 +47,10 @@ void mp_calibration_stepped(void);
 
 #ifdef __x86_64__
 #define EMULATED "push %rbp\n\tpop %rbp\n"
-#define STEPPED	 "mov %rdi, %rax\n"
+#define STEPPED  "mov %rdi, %rax\n"
 #else
 #define EMULATED "nop\n"
-#define STEPPED	 "mov x9, x0\n"
+#define STEPPED  "mov x9, x0\n"
 #endif
 
 #define CALIBRATION_FUNCTION(name, body)                                                                     \

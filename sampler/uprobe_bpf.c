@@ -27,7 +27,7 @@ struct link_create_uprobe_multi {
 	uint32_t cnt, multi_flags, pid, pad;
 };
 
-#define CALL_RING_BYTES	    (16u << 20)
+#define CALL_RING_BYTES     (16u << 20)
 #define KERNEL_RING_BYTES   (2u << 20)
 #define KERNEL_KEEP_OVER_NS 100000 /* off-CPU times and faults above 0.1 ms are always kept: they are few */
 

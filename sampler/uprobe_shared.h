@@ -67,7 +67,7 @@ struct mp_bpf_control {
 struct mp_bpf_stats {
 	unsigned long long rows_lost; /* kept calls for which the ring had no room */
 	unsigned long long
-	    calls_lost;		     /* calls that could not be followed: no memory for the thread's state */
+	    calls_lost;              /* calls that could not be followed: no memory for the thread's state */
 	unsigned long long unpaired; /* entries whose return never came (longjmp, exception) */
 	unsigned long long nested;   /* probed functions that another probed one called */
 	unsigned long long samples;  /* since the recorder's last look, which sets it to 0 */
@@ -89,7 +89,7 @@ struct mp_bpf_call {
 	unsigned long long size_bytes;
 	unsigned long long addr;
 	unsigned long long word[MP_STACK_WORDS]; /* of the caller's stack; the first nwords are valid */
-	unsigned long long ip[MP_MAX_FRAMES];	 /* only the first nframes are sent */
+	unsigned long long ip[MP_MAX_FRAMES];    /* only the first nframes are sent */
 };
 
 struct mp_bpf_kernel {

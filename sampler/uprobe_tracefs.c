@@ -65,14 +65,14 @@ struct tracefs_plane {
 	struct mp_tracefs tracefs;
 	struct mp_pairing *pairing;
 	bool stack, enabled;
-	bool detached;	    /* what is open is disabled, and only names the records that still wait */
+	bool detached;      /* what is open is disabled, and only names the records that still wait */
 	bool kernel_events; /* not while calibrating */
 	int64_t enabled_ns;
 	struct mp_perf_ring *rings; /* per CPU; fd -1: offline */
 	int cpus, epoll;
-	unsigned int attaches;	   /* names of events so far */
+	unsigned int attaches;     /* names of events so far */
 	unsigned int first_attach; /* of those that are in */
-	struct opened *opened;	   /* sorted by id */
+	struct opened *opened;     /* sorted by id */
 	size_t n_opened, opened_room;
 	uint64_t lost_entries, lost_returns, lost_others;
 	struct waiting *waiting;

@@ -37,8 +37,8 @@ struct mp_kernel_event {
 	int64_t tid;
 	const char *kind;
 	int64_t dur_ns; /* < 0: not known */
-	uint64_t addr;	/* 0: none */
-	uint64_t ip;	/* 0: none */
+	uint64_t addr;  /* 0: none */
+	uint64_t ip;    /* 0: none */
 };
 
 struct mp_module_row {

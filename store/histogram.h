@@ -12,9 +12,9 @@
  */
 
 #define MP_HIST_SUB_BITS 6  /* 2^6 sub-buckets per power of two */
-#define MP_HIST_TOP_BIT	 40 /* the largest value is 2^41-1 ns, 36 minutes */
-#define MP_HIST_BUCKETS	 ((MP_HIST_TOP_BIT - MP_HIST_SUB_BITS + 2) << MP_HIST_SUB_BITS)
-#define MP_HIST_MAX_NS	 ((1ULL << (MP_HIST_TOP_BIT + 1)) - 1)
+#define MP_HIST_TOP_BIT  40 /* the largest value is 2^41-1 ns, 36 minutes */
+#define MP_HIST_BUCKETS  ((MP_HIST_TOP_BIT - MP_HIST_SUB_BITS + 2) << MP_HIST_SUB_BITS)
+#define MP_HIST_MAX_NS   ((1ULL << (MP_HIST_TOP_BIT + 1)) - 1)
 
 /* Position of the highest set bit; 0 for 0. Written out because BPF has no count-leading-zeros. */
 static inline unsigned int mp_hist_log2(unsigned long long v)

@@ -16,7 +16,7 @@
 #include "store/session_priv.h"
 
 #define STR_(x) #x
-#define STR(x)	STR_(x)
+#define STR(x)  STR_(x)
 
 /* A reader may hold the write-ahead log for a moment; longer than this the recorder does not wait for it. */
 #define BUSY_TIMEOUT_MS 2000

@@ -15,7 +15,7 @@
 #define SECTIONS_MAX 65536
 
 /* Notes and dynamic entries are a few hundred bytes; a longer part is not looked at. */
-#define NOTES_BYTES_MAX	 65536
+#define NOTES_BYTES_MAX  65536
 #define DYNAMIC_READ_MAX 4096
 
 size_t mp_elf_read(const struct mp_elf *e, uint64_t offset, void *buf, size_t n)

@@ -23,7 +23,7 @@ void mp_elf_close(struct mp_elf *e);
 uint16_t mp_elf_machine(const struct mp_elf *e); /* EM_X86_64, ... */
 bool mp_elf_is_static(
     const struct mp_elf *e); /* no PT_INTERP and no DT_NEEDED: nothing is bound at run time */
-bool mp_elf_has_symtab(const struct mp_elf *e);	     /* not stripped */
+bool mp_elf_has_symtab(const struct mp_elf *e);      /* not stripped */
 const char *mp_elf_build_id(const struct mp_elf *e); /* lower-case hex, NULL if none */
 
 /* File offset <-> virtual address through the PT_LOAD segments. Return false where no segment covers it. */

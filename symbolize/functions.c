@@ -14,7 +14,7 @@
 
 /* How far a function of size 0 reaches when the next symbol is further away. With .symtab, the next symbol is
  * the next function; .dynsym lacks the local ones between. */
-#define SIZELESS_BYTES_MAX	  (64u << 10)
+#define SIZELESS_BYTES_MAX        (64u << 10)
 #define SIZELESS_DYNSYM_BYTES_MAX 4096
 
 /* Characters of a name that decide between aliases. */

@@ -15,7 +15,7 @@ struct mp_modmap;
 struct mp_module {
 	struct mp_map map;
 	struct mp_symfile *file; /* the caller's; NULL: none, or not readable */
-	uint32_t id;		 /* never the same for two modules; not 0 */
+	uint32_t id;             /* never the same for two modules; not 0 */
 };
 
 struct mp_modmap *mp_modmap_new(void);

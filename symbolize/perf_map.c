@@ -39,7 +39,7 @@ struct mp_perf_map {
 	struct source sources[SOURCES_MAX];
 	int nsources;
 
-	int fd;		    /* the file read so far; kept open, for the target's root may go away. -1: none */
+	int fd;             /* the file read so far; kept open, for the target's root may go away. -1: none */
 	uint64_t offset;    /* of the first line not read */
 	uint64_t seen_size; /* at the last refresh */
 	char tail[TAIL_BYTES]; /* the bytes before `offset` */

@@ -24,7 +24,7 @@ enum mp_symbol_quality {
 	MP_SYMBOL_DYNSYM = 1,  /* exported symbols only: a local function may go under its neighbour's name */
 	MP_SYMBOL_JIT_MAP = 2, /* /tmp/perf-PID.map */
 	MP_SYMBOL_DEBUGDATA = 3, /* .gnu_debugdata */
-	MP_SYMBOL_SYMTAB = 4,	 /* .symtab, of the file or of its separate debug file */
+	MP_SYMBOL_SYMTAB = 4,    /* .symtab, of the file or of its separate debug file */
 };
 
 struct mp_map {
@@ -39,7 +39,7 @@ struct mp_name {
 	const char *function; /* demangled, or NULL */
 	const char *raw;      /* as in the symbol table, or NULL */
 	const char *file;     /* source file, or NULL */
-	int line;	      /* 0: not known */
+	int line;             /* 0: not known */
 	/* From the function's start. Without a function: the address within the module's file as `addr2line`
 	 * and `nm` have it (from the load base, for all but position-dependent programs); in a mapping
 	 * without an ELF file, from its start; in no mapping, the address itself. */

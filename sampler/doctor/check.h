@@ -26,7 +26,7 @@ struct mp_finding {
 	enum mp_check_state state;
 	char detail[640];
 	char fix[MP_FACTS_FIX]; /* empty where it works */
-	bool can_fix;		/* `fix` is a command or a step; else it says why there is nothing to do */
+	bool can_fix;           /* `fix` is a command or a step; else it says why there is nothing to do */
 };
 
 /* What is known so far. */
@@ -34,7 +34,7 @@ struct mp_doctor {
 	struct mp_facts facts;
 	bool backend_works[MP_BACKEND_TRACEFS + 1];
 	struct mp_floor floor[MP_BACKEND_TRACEFS + 1];
-	bool watches_threads;	 /* perf events of a whole CPU, which every recording needs */
+	bool watches_threads;    /* perf events of a whole CPU, which every recording needs */
 	char backend_error[640]; /* why the first backend that ought to work does not */
 	int backend_code;
 	char watch_error[640];
@@ -68,14 +68,14 @@ void mp_finding_error(struct mp_finding *out, enum mp_check_state state, const c
 struct mp_doctor_target {
 	pid_t pid;
 	struct mp_target process; /* valid when `open_error` is empty */
-	char open_error[640];	  /* no permission: all else is an error of mp_doctor_target_open() */
+	char open_error[640];     /* no permission: all else is an error of mp_doctor_target_open() */
 	struct mp_profiles profiles;
 	struct mp_probe_set probes;
 	char resolve_error[640];
 	int resolve_code;
 	unsigned int threads;
 	size_t unreadable; /* modules whose file cannot be opened */
-	bool guesses;	   /* the order in which the loader looks names up is not known */
+	bool guesses;      /* the order in which the loader looks names up is not known */
 };
 
 /* Opens a process and finds its probes. Fails for what can never be recorded (no such process, a kernel

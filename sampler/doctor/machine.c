@@ -12,7 +12,7 @@
 #include "sampler/perf_ring.h"
 
 #define DEVICES "/sys/bus/event_source/devices/"
-#define CLOCK	"/sys/devices/system/clocksource/clocksource0/"
+#define CLOCK   "/sys/devices/system/clocksource/clocksource0/"
 
 /* Recordings of this version are made of software events: counters are told about, no more. */
 #define NOT_RECORDED "; this version records none"

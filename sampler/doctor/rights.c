@@ -11,7 +11,7 @@
 
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38
-#define CAP_BPF	    39
+#define CAP_BPF     39
 #endif
 #ifndef CAP_CHECKPOINT_RESTORE
 #define CAP_CHECKPOINT_RESTORE 40
@@ -154,7 +154,7 @@ static void check_locked_memory(struct mp_doctor *d, const void *arg, struct mp_
 	    !mp_privileges_has(&d->facts.privileges, CAP_SYS_ADMIN) ||
 	    mp_locked_memory_suffices(need_tracefs, limit_bytes, (uint64_t)allowance_kib, d->facts.cpus);
 	mp_finding_set(out,
-	    !fits	   ? MP_CHECK_MISSING
+	    !fits          ? MP_CHECK_MISSING
 	    : fits_tracefs ? MP_CHECK_WORKS
 			   : MP_CHECK_LIMITED,
 	    "limit %s and perf's %lld KiB a CPU; the rings of BPF backends take %llu KiB, of tracefs %llu "

@@ -7,7 +7,8 @@
  * (about SECONDS long when nothing records), so rounds before, during and after a recording compare. With
  * --repeat every line on stdin starts a round, without it there is one.
  * Prints a line a round: `threads N pairs P cpu_ns_per_pair X wall_ns_per_pair Y` or `create M median_us X
- * joined_median_us Y joined_p99_us Z`. The CPU time is the whole process's, divided by the pairs of all threads.
+ * joined_median_us Y joined_p99_us Z`. The CPU time is the whole process's, divided by the pairs of all
+ * threads.
  */
 #include "target.h"
 
@@ -79,8 +80,8 @@ static void *short_main(void *arg)
 	return arg;
 }
 
-/* `ns` holds `count` times of pthread_create() alone, then `count` of create and join: a thread's end calls free()
- * some 26 times inside glibc (most with NULL), which a recorder of allocations cannot help but see. */
+/* `ns` holds `count` times of pthread_create() alone, then `count` of create and join: a thread's end calls
+ * free() some 26 times inside glibc (most with NULL), which a recorder of allocations cannot help but see. */
 static void create_round(unsigned long count, uint64_t *ns)
 {
 	uint64_t *joined = ns + count;

@@ -55,8 +55,8 @@ Test(insn, keeps_the_test_when_nothing_good_comes_behind_it)
 Test(insn, never_skips_a_change_of_the_stack_pointer)
 {
 	cr_assert_eq(PLACE(false, 0x48, 0x83, 0xec, 0x18, 0x55, 0xc3), 0); /* sub rsp, 24; push rbp */
-	cr_assert_eq(PLACE(false, 0x58, 0x55, 0xc3), 0);		   /* pop rax; push rbp */
-	cr_assert_eq(PLACE(false, 0x6a, 0x01, 0x55, 0xc3), 0);		   /* push 1 (stepped); push rbp */
+	cr_assert_eq(PLACE(false, 0x58, 0x55, 0xc3), 0);                   /* pop rax; push rbp */
+	cr_assert_eq(PLACE(false, 0x6a, 0x01, 0x55, 0xc3), 0);             /* push 1 (stepped); push rbp */
 }
 
 Test(insn, never_skips_a_change_of_an_argument)
@@ -126,7 +126,7 @@ Test(insn, frames_without_a_frame_pointer_are_measured)
 Test(insn, frames_that_cannot_be_followed_are_refused)
 {
 	cr_assert_eq(FRAME_BYTES(0x55, 0x48, 0x89, 0xe5, 0xe8, 0, 0, 0, 0), -1); /* push rbp; mov rbp, rsp */
-	cr_assert_eq(FRAME_BYTES(0x48, 0x29, 0xc4, 0xe8, 0, 0, 0, 0), -1);	 /* sub rsp, rax */
+	cr_assert_eq(FRAME_BYTES(0x48, 0x29, 0xc4, 0xe8, 0, 0, 0, 0), -1);       /* sub rsp, rax */
 	cr_assert_eq(FRAME_BYTES(0x48, 0x83, 0xe4, 0xf0, 0xe8, 0, 0, 0, 0), -1); /* and rsp, -16 */
 	cr_assert_eq(FRAME_BYTES(0x06, 0x90), -1); /* no instruction in 64-bit code */
 }

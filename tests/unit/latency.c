@@ -96,7 +96,7 @@ Test(latency, quantiles_are_nearest_rank_of_recent_calls)
 }
 
 #define WRITERS 4
-#define CALLS	100000
+#define CALLS   100000
 
 struct writer {
 	struct mp_hist_view *view;

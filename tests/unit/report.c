@@ -19,10 +19,10 @@
  * durations gives.
  */
 #define START_NS 7000000000123LL
-#define SLOTS	 8
+#define SLOTS    8
 #define PER_SLOT 1009
-#define SLOW	 5
-#define KEPT	 3001
+#define SLOW     5
+#define KEPT     3001
 
 static char path[] = "/tmp/mp-report-XXXXXX";
 static struct mp_session *s;

@@ -39,10 +39,10 @@ enum side { BUY, SELL };
 
 struct phase {
 	const char *name;
-	double share;	       /* of the day's length */
+	double share;          /* of the day's length */
 	unsigned feed_rate;    /* messages a second from the market */
 	unsigned gateway_rate; /* orders a second of our own clients */
-	unsigned depth;	       /* live orders that the market tends to */
+	unsigned depth;        /* live orders that the market tends to */
 };
 
 struct day {

@@ -14,7 +14,7 @@ enum { LOG_QUEUE = 8192, BUFFER_BYTES = 64 * 1024, LINE_MAX_BYTES = 256 };
 struct log_record {
 	int64_t time_ns;
 	const char *event; /* NULL: an execution */
-	uint64_t a, b;	   /* the event's figures, or the maker's and taker's order ids */
+	uint64_t a, b;     /* the event's figures, or the maker's and taker's order ids */
 	uint32_t quantity, instrument;
 	int32_t price;
 	char maker_tag[40], taker_tag[40];
