@@ -77,9 +77,9 @@ $(O)/obj/%.bpf.o: %.bpf.c
 	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. -idirafter /usr/include/$(MULTIARCH) \
 		-Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
-$(O)/obj/%.bpfobj.o: $(O)/obj/%.bpf.o
-	$(Q)printf '.section .rodata\n.balign 8\n.global mp_bpf_%s, mp_bpf_%s_end\nmp_bpf_%s: .incbin "%s"\nmp_bpf_%s_end:\n.section .note.GNU-stack,"",%%progbits\n' \
-		$(notdir $*) $(notdir $*) $(notdir $*) $< $(notdir $*) | $(CC) -c -x assembler -o $@ -
+$(O)/obj/%.bpfobj.o: $(O)/obj/%.bpf.o Makefile
+	$(Q)printf '.section .rodata\n.balign 8\n.global mp_bpf_%s, mp_bpf_%s_size\nmp_bpf_%s: .incbin "%s"\n1:\n.balign 8\nmp_bpf_%s_size: .quad 1b - mp_bpf_%s\n.section .note.GNU-stack,"",%%progbits\n' \
+		$(foreach i,1 2 3,$(notdir $*)) $< $(foreach i,1 2,$(notdir $*)) | $(CC) -c -x assembler -o $@ -
 
 # SQL and profiles: text in the tree, string constants in the binary (store/embed.h).
 $(O)/gen/embedded.c: $(SQL) $(PROFILES) Makefile
@@ -134,10 +134,10 @@ C_FILES := $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
 lint:
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=missingInclude \
-		--suppress=missingIncludeSystem -I. -D__x86_64__ --std=c11 mpsample.c store symbolize analysis sampler
+		--suppress=missingIncludeSystem --suppress=ctuuninitvar -i sampler/uprobe.bpf.c -I. -D__x86_64__ --std=c11 mpsample.c store symbolize analysis sampler
 
 format:
-	clang-format -i $(C_FILES)
+	@clang-format -i $(C_FILES)
 
 install: $(O)/mpsample
 	install -D -m 755 $(O)/mpsample $(DESTDIR)$(PREFIX)/bin/mpsample

@@ -14,7 +14,9 @@
 
 #include "sampler/uprobe.h"
 
-extern const unsigned char mp_bpf_uprobe[], mp_bpf_uprobe_end[];
+/* The object made of uprobe.bpf.c (Makefile). */
+extern const unsigned char mp_bpf_uprobe[];
+extern const uint64_t mp_bpf_uprobe_size;
 
 /* Of linux/bpf.h since 6.6 and 6.13; the headers of the distribution may be older than the kernel. */
 #define ATTACH_UPROBE_MULTI   48
@@ -129,7 +131,7 @@ static unsigned int shards_for_this_machine(void)
 static int load(struct bpf_plane *b, bool kernel_events, struct mp_err *err)
 {
 	libbpf_words[0] = 0;
-	b->object = bpf_object__open_mem(mp_bpf_uprobe, (size_t)(mp_bpf_uprobe_end - mp_bpf_uprobe), NULL);
+	b->object = bpf_object__open_mem(mp_bpf_uprobe, mp_bpf_uprobe_size, NULL);
 	if (!b->object)
 		return load_failed(errno, b->backend, err);
 
