@@ -120,7 +120,7 @@ run_unit() {
 	name=${binary#"$root"/}
 
 	rm -f "$xml"
-	run_limited "$log" "$binary" --xml="$xml"
+	LSAN_OPTIONS=suppressions=$root/tests/unit/lsan.supp run_limited "$log" "$binary" --xml="$xml"
 	ok=$(grep -c 'status="PASSED"' "$xml" 2>/dev/null)
 	bad=$(grep -cE 'status="(FAILED|ERRORED)"' "$xml" 2>/dev/null)
 	off=$(grep -c 'status="SKIPPED"' "$xml" 2>/dev/null)
