@@ -32,6 +32,7 @@ LIB_OBJ := $(filter-out $(O)/obj/mpsample.o,$(OBJ))
 
 .PHONY: all help deps deps-check deps-all demo check check-all ci unit bench lint format install uninstall clean
 .DELETE_ON_ERROR:
+.SECONDARY: $(BPF_SRC:%.c=$(O)/obj/%.o)
 
 all: $(O)/mpsample
 
@@ -106,7 +107,7 @@ deps-all:
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 demo: deps
-	@$(MAKE) --no-print-directory all targets
+	@$(MAKE) --no-print-directory all $(O)/tests/targets/matching_engine
 	@SUDO="$(SUDO)" O="$(O)" tests/demo.sh
 
 check: deps-check

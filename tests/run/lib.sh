@@ -21,13 +21,14 @@ WORK=$(mktemp -d "${TMPDIR:-/tmp}/mpsample-test.XXXXXX")
 chmod 755 "$WORK" # tests that drop their rights still have to get here
 cd "$WORK"
 failures=0
-TARGET= RECORDER= TARGET_IN= # PIDs; descriptor of the target's stdin
-LAUNCHED=                     # a target that is the recorder's child, not ours
+TARGET='' RECORDER='' TARGET_IN='' # PIDs; descriptor of the target's stdin
+LAUNCHED=''                      # a target that is the recorder's child, not ours
 
 cleanup() {
 	local status=$?
 	trap - EXIT
 	set +e
+	# shellcheck disable=SC2046,SC2086 # PIDs, or nothing
 	kill -KILL $(jobs -p) $LAUNCHED 2>/dev/null
 	wait 2>/dev/null
 	[[ $status == 0 && $failures -gt 0 ]] && status=1
@@ -163,7 +164,7 @@ start_recorder() {
 wait_recorder() {
 	wait_end "$RECORDER"
 	eq "exit status of the recorder" "$STATUS" 0
-	LAUNCHED= # its PID may be another's soon
+	LAUNCHED='' # its PID may be another's soon
 }
 
 stop_recorder() {

@@ -68,6 +68,6 @@ file_limit)
 	;;
 esac
 close_target_in
-TARGET_IN=
+TARGET_IN=''
 wait_end "$TARGET"
 eq "exit status of the target" "$STATUS" "$([[ $CASE == at_start ]] && echo 2 || echo 0)"
