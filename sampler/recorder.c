@@ -407,7 +407,9 @@ static int store_stats(struct recorder *r, int64_t now, struct mp_err *err)
 	if (!ret)
 		ret = store_counter(r, "nested_calls", s.nested - last->nested, err);
 
-	mp_pipeline_loss(r->pipeline, now, "thread state", "calls", s.calls_lost - last->calls_lost);
+	bool by_ring = mp_uprobe_backend(r->uprobe) == MP_BACKEND_TRACEFS;
+	mp_pipeline_loss(r->pipeline, now, by_ring ? "perf ring" : "thread state", "calls",
+	    s.calls_lost - last->calls_lost);
 	mp_pipeline_loss(r->pipeline, now, "no return seen", "calls", s.unpaired - last->unpaired);
 	mp_pipeline_loss(r->pipeline, now, "call ring", "rows", s.rows_lost - last->rows_lost);
 	mp_pipeline_loss(

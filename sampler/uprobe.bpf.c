@@ -44,7 +44,6 @@ struct thread_state {
 	u64 fault_ns;    /* start of the page fault in progress; 0: none */
 	u64 floor_ns;
 	u32 op;
-	u32 last_cpu; /* plus one; 0: not seen yet */
 	struct mp_bpf_call record;
 };
 
@@ -399,7 +398,6 @@ static __always_inline void switch_out(struct task_struct *prev, u64 now)
 		return;
 	t->off_since_ns = now;
 	t->off_in_trap = is_in_entry_trap(t, prev);
-	t->last_cpu = bpf_get_smp_processor_id() + 1;
 }
 
 static __always_inline void switch_in(const struct mp_bpf_control *c, struct task_struct *next, u64 now)
@@ -408,15 +406,11 @@ static __always_inline void switch_in(const struct mp_bpf_control *c, struct tas
 	if (!t)
 		return;
 
-	u32 cpu = bpf_get_smp_processor_id() + 1;
 	if (t->off_since_ns && t->off_in_trap)
 		t->start_ns += now - t->off_since_ns;
 	if (t->off_since_ns)
 		emit_kernel(c, MP_KERNEL_OFF_CPU, next->pid, t->off_since_ns, now - t->off_since_ns, 0, 0);
-	if (t->last_cpu && t->last_cpu != cpu)
-		emit_kernel(c, MP_KERNEL_MIGRATION, next->pid, now, ~0ULL, cpu - 1, 0);
 	t->off_since_ns = 0;
-	t->last_cpu = cpu;
 }
 
 SEC("tp_btf/sched_switch")
@@ -434,6 +428,16 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 		switch_out(prev, now);
 	if (in)
 		switch_in(c, next, now);
+	return 0;
+}
+
+SEC("tp_btf/sched_migrate_task")
+int BPF_PROG(sched_migrate_task, struct task_struct *task, int to_cpu)
+{
+	struct mp_bpf_control *c = get_control();
+
+	if (c && c->enabled && task->tgid == (int)c->tgid)
+		emit_kernel(c, MP_KERNEL_MIGRATION, task->pid, bpf_ktime_get_ns(), ~0ULL, to_cpu, 0);
 	return 0;
 }
 

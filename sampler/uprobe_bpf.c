@@ -147,7 +147,7 @@ static int load(struct bpf_plane *b, bool kernel_events, struct mp_err *err)
 	bpf_program__set_expected_attach_type(b->ret, ATTACH_UPROBE_MULTI);
 
 	static const char *const kernel_programs[] = {
-	    "sched_switch", "page_fault_user", "minor_fault", "major_fault"};
+	    "sched_switch", "sched_migrate_task", "page_fault_user", "minor_fault", "major_fault"};
 	for (size_t i = 0; i < sizeof(kernel_programs) / sizeof(*kernel_programs); i++)
 		bpf_program__set_autoload(
 		    bpf_object__find_program_by_name(b->object, kernel_programs[i]), kernel_events);
@@ -246,10 +246,10 @@ static void link_software_event(struct bpf_plane *b, const char *program, uint64
 
 static int link_kernel_events(struct bpf_plane *b, struct mp_err *err)
 {
-	b->kernel_links = calloc(2 + 2 * (size_t)libbpf_num_possible_cpus(), sizeof(*b->kernel_links));
+	b->kernel_links = calloc(3 + 2 * (size_t)libbpf_num_possible_cpus(), sizeof(*b->kernel_links));
 	if (!b->kernel_links)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	static const char *const tracepoints[] = {"sched_switch", "page_fault_user"};
+	static const char *const tracepoints[] = {"sched_switch", "sched_migrate_task", "page_fault_user"};
 	for (size_t i = 0; i < sizeof(tracepoints) / sizeof(*tracepoints); i++)
 		keep_kernel_link(
 		    b, bpf_program__attach(bpf_object__find_program_by_name(b->object, tracepoints[i])));
