@@ -31,8 +31,10 @@ one_last_line() {
 
 case $CASE in
 at_start)
-	one_line_error 1 unshare -m sh -c 'mount -t tmpfs -o size=64k none full && "$@"; status=$?; ls -A full; exit $status' \
-		sh "$MPSAMPLE" record -p "$TARGET" -o full/s.db
+	in_64k() {
+		(own_mounts sh -c 'mount -t tmpfs -o size=64k none full && "$@"; status=$?; ls -A full; umount full; exit $status' sh "$@")
+	}
+	one_line_error 1 in_64k "$MPSAMPLE" record -p "$TARGET" -o full/s.db
 	contains message "$MESSAGE" full/s.db
 	(
 		ulimit -f 32
@@ -46,11 +48,12 @@ tmpfs)
 		mount -t tmpfs -o size=5M none full
 		"$@" record -o full/s.db --full -p "$TARGET" || status=$?
 		sqlite3 -batch full/s.db "PRAGMA integrity_check; SELECT count(*) > 0 FROM v_call; SELECT count(*) > 0 FROM v_session" >after
+		umount full
 		exit "$status"
 	SH
 	: >recorder.err
 	export TARGET
-	(close_target_in && exec unshare -m bash record "$MPSAMPLE") </dev/null >recorder.out 2>recorder.err &
+	(close_target_in && own_mounts bash record "$MPSAMPLE") </dev/null >recorder.out 2>recorder.err &
 	RECORDER=$!
 	wait_line recorder.err '^mpsample: recording ' "$RECORDER"
 	work_on
