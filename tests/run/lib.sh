@@ -81,15 +81,10 @@ contains() {
 
 # ---- Processes ----
 
-# own_mounts COMMAND...: in a mount namespace of its own. In a chroot, whose root is no mount point, what the command
+# Before a command: gives it a mount namespace of its own. In a chroot, whose root is no mount point, what the command
 # mounts may be seen outside: it has to unmount it.
-own_mounts() {
-	if unshare -m true 2>/dev/null; then
-		exec unshare -m "$@"
-	else
-		exec unshare -m --propagation unchanged "$@"
-	fi
-}
+OWN_MOUNTS=(unshare -m)
+unshare -m true 2>/dev/null || OWN_MOUNTS+=(--propagation unchanged)
 
 alive() {
 	[[ $'\n'$(jobs -rp)$'\n' == *$'\n'$1$'\n'* ]]

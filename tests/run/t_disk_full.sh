@@ -31,10 +31,9 @@ one_last_line() {
 
 case $CASE in
 at_start)
-	in_64k() {
-		(own_mounts sh -c 'mount -t tmpfs -o size=64k none full && "$@"; status=$?; ls -A full; umount full; exit $status' sh "$@")
-	}
-	one_line_error 1 in_64k "$MPSAMPLE" record -p "$TARGET" -o full/s.db
+	one_line_error 1 "${OWN_MOUNTS[@]}" sh -c \
+		'mount -t tmpfs -o size=64k none full && "$@"; status=$?; ls -A full; umount full; exit $status' \
+		sh "$MPSAMPLE" record -p "$TARGET" -o full/s.db
 	contains message "$MESSAGE" full/s.db
 	(
 		ulimit -f 32
@@ -53,7 +52,7 @@ tmpfs)
 	SH
 	: >recorder.err
 	export TARGET
-	(close_target_in && own_mounts bash record "$MPSAMPLE") </dev/null >recorder.out 2>recorder.err &
+	(close_target_in && exec "${OWN_MOUNTS[@]}" bash record "$MPSAMPLE") </dev/null >recorder.out 2>recorder.err &
 	RECORDER=$!
 	wait_line recorder.err '^mpsample: recording ' "$RECORDER"
 	work_on

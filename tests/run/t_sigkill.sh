@@ -11,7 +11,7 @@ need_backend "$CASE"
 # Nothing has to be mounted for this.
 uprobe_events() {
 	mkdir -p tracefs
-	(own_mounts sh -c 'mount -t tracefs none tracefs && cat tracefs/uprobe_events && umount tracefs')
+	"${OWN_MOUNTS[@]}" sh -c 'mount -t tracefs none tracefs && cat tracefs/uprobe_events && umount tracefs'
 }
 
 start_target threads --repeat 2 0.0005
