@@ -61,9 +61,11 @@ void mp_calibration_stepped(void);
 __asm__(".text\n" CALIBRATION_FUNCTION("mp_calibration_emulated", EMULATED)
 	CALIBRATION_FUNCTION("mp_calibration_stepped", STEPPED));
 
-/* Rounds, of which the quietest counts: whatever disturbs one makes it slower, never faster. */
-#define CALIBRATION_ROUNDS 5
-#define CALIBRATION_CALLS  1000
+/* Rounds, spread over a tenth of a second because machines are not equally fast all the time; their median
+ * counts. */
+#define CALIBRATION_ROUNDS   7
+#define CALIBRATION_CALLS    500
+#define CALIBRATION_PAUSE_NS 15000000
 
 static uint64_t thread_cpu_ns(void)
 {
@@ -73,59 +75,93 @@ static uint64_t thread_cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+/*
+ * A program works between its allocations, and its data takes the place of the kernel's in the first-level
+ * cache: a trap is then slower than in an idle loop. So the loop works, too.
+ */
+#define WORK_BYTES 32768
+#define LINE_BYTES 64
+
+static void work(void)
+{
+	static volatile unsigned char data[WORK_BYTES];
+
+	for (size_t i = 0; i < WORK_BYTES; i += LINE_BYTES)
+		data[i]++;
+}
+
 static uint64_t run_calibration(void (*function)(void))
 {
 	uint64_t start = thread_cpu_ns();
 
-	for (int i = 0; i < CALIBRATION_CALLS; i++)
+	for (int i = 0; i < CALIBRATION_CALLS; i++) {
+		work();
 		function();
+	}
 	return thread_cpu_ns() - start;
 }
 
-static void at_least(uint64_t *lowest, uint64_t value)
-{
-	if (!*lowest || value < *lowest)
-		*lowest = value;
-}
+struct calibration {
+	uint64_t floor_ns[CALIBRATION_ROUNDS], cost_ns[CALIBRATION_ROUNDS];
+};
 
 static int calibration_round(
-    struct mp_uprobe *u, void (*function)(void), uint64_t plain_ns, int which, struct mp_err *err)
+    struct mp_uprobe *u, void (*function)(void), uint64_t *floor_ns, uint64_t *probed_ns, struct mp_err *err)
 {
 	struct mp_hist_view view = u->ops->hists(u->impl);
 	uint64_t calls;
 
 	mp_latency_calibration_reset(&view);
 	u->ops->enable(u->impl, true, 0);
-	uint64_t probed_ns = run_calibration(function);
+	*probed_ns = run_calibration(function);
 	u->ops->enable(u->impl, false, 0);
 	u->ops->drain(u->impl, NULL, 0);
 
-	uint64_t floor_ns = mp_latency_calibration(&view, &calls);
+	*floor_ns = mp_latency_calibration(&view, &calls);
 	if (calls != CALIBRATION_CALLS)
 		return mp_err_set(err, EIO,
 		    "backend %s saw %llu of %d calls of a function of mpsample's own: it cannot be trusted "
 		    "on this "
 		    "kernel, choose another with --backend",
 		    mp_backend_name(u->ops->backend), (unsigned long long)calls, CALIBRATION_CALLS);
-	at_least(&u->floor.ns[which], floor_ns);
-	at_least(
-	    &u->floor.cost_ns[which], probed_ns > plain_ns ? (probed_ns - plain_ns) / CALIBRATION_CALLS : 0);
 	return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+	return *x < *y ? -1 : *x > *y;
+}
+
+static uint64_t median(uint64_t *values)
+{
+	qsort(values, CALIBRATION_ROUNDS, sizeof(*values), by_value);
+	return values[CALIBRATION_ROUNDS / 2];
 }
 
 static int calibrate_with(struct mp_uprobe *u, void (*function)(void), int which, struct mp_err *err)
 {
+	static const struct timespec pause = {.tv_nsec = CALIBRATION_PAUSE_NS};
 	struct mp_probe probe;
+	struct calibration c;
 	int ret = mp_probe_on_self(function, &probe, err);
 
 	if (ret)
 		return ret;
 	uint64_t plain_ns = run_calibration(function);
 	ret = u->ops->attach(u->impl, getpid(), &probe, 1, err);
-	for (int i = 0; !ret && i < CALIBRATION_ROUNDS; i++)
-		ret = calibration_round(u, function, plain_ns, which, err);
+	for (int i = 0; !ret && i < CALIBRATION_ROUNDS; i++) {
+		uint64_t probed_ns;
+		nanosleep(&pause, NULL);
+		ret = calibration_round(u, function, &c.floor_ns[i], &probed_ns, err);
+		c.cost_ns[i] = probed_ns > plain_ns ? (probed_ns - plain_ns) / CALIBRATION_CALLS : 0;
+	}
 	u->ops->detach(u->impl);
-	return ret;
+	if (ret)
+		return ret;
+	u->floor.ns[which] = median(c.floor_ns);
+	u->floor.cost_ns[which] = median(c.cost_ns);
+	return 0;
 }
 
 static int calibrate(struct mp_uprobe *u, struct mp_err *err)

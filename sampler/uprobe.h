@@ -57,7 +57,7 @@ struct mp_uprobe;
 
 /*
  * Opens the backend that is wanted, or the first that works: each candidate has to see every call of a
- * function of the recorder's own, by which it is calibrated. Takes about 50 ms.
+ * function of the recorder's own, by which it is calibrated. Takes about 0.3 s.
  */
 int mp_uprobe_open(
     enum mp_backend want, pid_t pid, const struct mp_keep *keep, struct mp_uprobe **out, struct mp_err *err);
