@@ -18,6 +18,16 @@
 #define NOTES_BYTES_MAX  65536
 #define DYNAMIC_READ_MAX 4096
 
+uint64_t mp_elf_section_bytes(const struct mp_elf *e, size_t number)
+{
+	const Elf64_Shdr *s = &e->sections[number];
+
+	/* The debug file of a stripped one keeps the headers of sections that it does not hold. */
+	if (s->sh_type == SHT_NOBITS || (s->sh_flags & SHF_COMPRESSED) || s->sh_offset >= e->file_size)
+		return 0;
+	return s->sh_size < e->file_size - s->sh_offset ? s->sh_size : e->file_size - s->sh_offset;
+}
+
 size_t mp_elf_read(const struct mp_elf *e, uint64_t offset, void *buf, size_t n)
 {
 	size_t done = 0;

@@ -6,16 +6,6 @@
 /* Symbols read at a time: a table is never in memory as a whole. */
 #define SYMBOLS_PER_READ 2048
 
-uint64_t mp_elf_section_bytes(const struct mp_elf *e, size_t number)
-{
-	const Elf64_Shdr *s = &e->sections[number];
-
-	/* The debug file of a stripped one keeps the headers of sections that it does not hold. */
-	if (s->sh_type == SHT_NOBITS || (s->sh_flags & SHF_COMPRESSED) || s->sh_offset >= e->file_size)
-		return 0;
-	return s->sh_size < e->file_size - s->sh_offset ? s->sh_size : e->file_size - s->sh_offset;
-}
-
 void mp_elf_load_strings(const struct mp_elf *e, size_t number, struct elf_strings *strings)
 {
 	size_t link = e->sections[number].sh_link;
