@@ -162,6 +162,23 @@ static void copy_bounded(char *out, const char *s, size_t n)
 	strcpy(out + n, cut ? "..." : "");
 }
 
+/*
+ * The length without what compilers append to their clones of a function ("insert.isra.0",
+ * "insert.part.0.cold"): for a reader it is the function that he wrote. Rust's legacy names hold dots of
+ * other kinds.
+ */
+static size_t without_clone_suffix(const char *raw, size_t n)
+{
+	static const char *const clones[] = {
+	    ".isra.", ".constprop.", ".part.", ".cold", ".lto_priv.", ".llvm."};
+	const char *dot = n > 1 ? memchr(raw + 1, '.', n - 1) : NULL;
+
+	for (size_t i = 0; dot && i < sizeof(clones) / sizeof(*clones); i++)
+		if (!strncmp(dot, clones[i], strlen(clones[i])))
+			return (size_t)(dot - raw);
+	return n;
+}
+
 void mp_demangle(const char *raw, char out[static MP_DEMANGLED_MAX])
 {
 	char mangled[MANGLED_MAX + 1];
@@ -173,6 +190,7 @@ void mp_demangle(const char *raw, char out[static MP_DEMANGLED_MAX])
 	const char *version = n ? memchr(raw + 1, '@', n - 1) : NULL;
 	if (version)
 		n = (size_t)(version - raw);
+	n = without_clone_suffix(raw, n);
 	if (n > MANGLED_MAX || raw[0] != '_') {
 		copy_bounded(out, raw, n);
 		return;

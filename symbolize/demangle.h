@@ -11,8 +11,9 @@
 /*
  * Writes the name of the function with symbol `raw` as a reader wants it in a table: C++ and Rust (legacy and
  * v0) demangled, without parameters, long template arguments shortened ("std::vector<...>::push_back"), any
- * other name as it is, without a symbol version ("malloc@@GLIBC_2.2.5"). Control characters, which a hostile
- * file may hold, become '?'. A name that does not fit ends in "...". Bounded in time and memory. Any thread.
+ * other name as it is, without a symbol version ("malloc@@GLIBC_2.2.5") or a compiler's clone suffix
+ * ("insert.isra.0"). Control characters, which a hostile file may hold, become '?'. A name that does not fit
+ * ends in "...". Bounded in time and memory. Any thread.
  */
 void mp_demangle(const char *raw, char out[static MP_DEMANGLED_MAX]);
 

@@ -12,7 +12,7 @@ TARGET_CXXFLAGS := -std=gnu++17 $(TARGET_OPT) $(TARGET_WARN)
 TARGET_HDR    := $(wildcard tests/targets/*.h)
 
 TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own threads lifecycle family family_static \
-	family_cxx faults noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so)
+	family_cxx faults prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so)
 
 .PHONY: targets
 targets: $(TARGETS)

@@ -21,6 +21,11 @@ static const struct pair names[] = {
     {"@", "@"},
     {"clock_gettime@@GLIBC_2.17", "clock_gettime"},
     {"memcpy@GLIBC_2.2.5", "memcpy"},
+    {"pool_get.isra.0", "pool_get"},
+    {"set_values.constprop.0.isra.0", "set_values"},
+    {"match.part.3.cold", "match"},
+    {"engine.step", "engine.step"},
+    {"_ZN9OrderBook6insertERK5Order.isra.0", "OrderBook::insert"},
     {"bad\x1b[31m\nname", "bad?[31m?name"},
     {"_Zbroken", "_Zbroken"},
     /* C++ */
