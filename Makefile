@@ -42,7 +42,7 @@ help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 
 #: Targets
-#:   make              build $(O)/mpsample (no installation, no root)
+#:   make              build build/mpsample (no installation, no root)
 #:   make demo         install what is missing, build, and profile the example matching engine for 20 s
 #:   make check        install what is missing, build, run all tests that the core needs
 #:   make check-all    the same with the optional runtimes and allocators installed
