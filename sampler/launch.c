@@ -194,7 +194,7 @@ int mp_launch(char *const argv[], pid_t *pid, struct mp_err *err)
 	/* From here on it must not outlive a recorder that dies while holding it. */
 	ptrace(PTRACE_SETOPTIONS, *pid, NULL, (void *)PTRACE_O_EXITKILL);
 	ret = hold_when_mapped(*pid, argv[0], err);
-	if (ret)
+	if (ret && ret != -ECHILD) /* that one has ended, and its PID may be another's by now */
 		mp_launch_abandon(*pid);
 	return ret;
 }

@@ -45,6 +45,8 @@ struct mp_pipeline {
 
 	struct thread *threads;
 	size_t n_threads, threads_room;
+	struct mp_index thread_index; /* by tid: the latest thread that had it */
+	uint64_t stacks_dropped;      /* since the last commit */
 	struct mp_pipeline_totals totals;
 };
 
@@ -53,6 +55,7 @@ struct mp_pipeline {
  * each time. Beyond this many, rows go without a stack, and the loss says so.
  */
 #define MAX_STACKS 200000
+#define MAX_FRAMES 200000
 
 static const char *const kind_names[] = {"minor_fault", "major_fault", "off_cpu", "migration"};
 
@@ -115,6 +118,8 @@ static int64_t frame_id(struct mp_pipeline *p, uint64_t addr, int64_t t_ns)
 
 	if (!slot || *slot)
 		return slot ? *slot : 0;
+	if (p->frame_index.n >= MAX_FRAMES || p->stack_index.n >= MAX_STACKS)
+		return 0;
 	if (grow(p, (void **)&p->frames, &p->frames_room, p->frame_index.n + 1, sizeof(*p->frames)))
 		return 0;
 	uint32_t id = (uint32_t)++p->frame_index.n;
@@ -151,17 +156,23 @@ static int64_t stack_id(struct mp_pipeline *p, const struct mp_call_event *e)
 
 	for (size_t i = 0; i < n; i++) {
 		frames[i] = frame_id(p, ip[i], e->t_ns);
+		if (!frames[i])
+			break;
 		hash = mp_index_mix(hash ^ (uint64_t)frames[i]);
 		key.n++;
 	}
-	if (!key.n || p->failed)
+	if (!n || p->failed)
 		return 0;
+	if (key.n < n) {
+		p->stacks_dropped++;
+		return 0;
+	}
 
 	uint32_t *slot = index_slot(p, &p->stack_index, hash, same_stack, &key);
 	if (!slot || *slot)
 		return slot ? *slot : 0;
 	if (p->stack_index.n >= MAX_STACKS) {
-		mp_pipeline_loss(p, e->t_ns, "stacks", "events", 1);
+		p->stacks_dropped++;
 		return 0;
 	}
 	if (grow(p, (void **)&p->stacks, &p->stacks_room, p->stack_index.n + 1, sizeof(*p->stacks)) ||
@@ -205,6 +216,7 @@ void mp_pipeline_free(struct mp_pipeline *p)
 		mp_symbolizer_free(p->symbolizer);
 	mp_index_free(&p->frame_index);
 	mp_index_free(&p->stack_index);
+	mp_index_free(&p->thread_index);
 	free(p->frames);
 	free(p->stacks);
 	free(p->stack_frames);
@@ -241,13 +253,22 @@ void mp_pipeline_kernel_event(struct mp_pipeline *p, enum mp_kernel_kind kind, p
 	fail(p, mp_append_kernel_event(p->session, &row, err_of(p)));
 }
 
+static bool same_tid(const void *owner, uint32_t value, const void *tid)
+{
+	const struct mp_pipeline *p = owner;
+	return p->threads[value - 1].tid == *(const pid_t *)tid;
+}
+
+static uint32_t *thread_slot(struct mp_pipeline *p, pid_t tid)
+{
+	return index_slot(p, &p->thread_index, mp_index_mix((uint64_t)tid), same_tid, &tid);
+}
+
 /* The latest thread of this id: ids are used again. */
 static struct thread *find_thread(struct mp_pipeline *p, pid_t tid)
 {
-	for (size_t i = p->n_threads; i-- > 0;)
-		if (p->threads[i].tid == tid)
-			return &p->threads[i];
-	return NULL;
+	uint32_t *slot = thread_slot(p, tid);
+	return slot && *slot ? &p->threads[*slot - 1] : NULL;
 }
 
 void mp_pipeline_thread(struct mp_pipeline *p, pid_t tid, const char *comm, int64_t start_ns)
@@ -265,7 +286,12 @@ void mp_pipeline_thread(struct mp_pipeline *p, pid_t tid, const char *comm, int6
 	}
 	if (grow(p, (void **)&p->threads, &p->threads_room, p->n_threads + 1, sizeof(*p->threads)))
 		return;
-	t = &p->threads[p->n_threads++];
+	uint32_t *slot = thread_slot(p, tid);
+	if (!slot)
+		return;
+	p->thread_index.n += !*slot;
+	*slot = (uint32_t)++p->n_threads;
+	t = &p->threads[*slot - 1];
 	*t = (struct thread){.tid = tid};
 	snprintf(t->comm, sizeof(t->comm), "%s", comm ? comm : "");
 	fail(p, mp_append_thread(p->session, tid, t->comm, start_ns, &t->thread_id, err_of(p)));
@@ -312,8 +338,10 @@ void mp_pipeline_loss(
 	fail(p, mp_append_loss(p->session, t_ns, source, what, lost, err_of(p)));
 }
 
-int mp_pipeline_commit(struct mp_pipeline *p, struct mp_err *err)
+int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 {
+	mp_pipeline_loss(p, t_ns, "stacks, of too many", "events", p->stacks_dropped);
+	p->stacks_dropped = 0;
 	if (!p->failed)
 		fail(p, mp_session_commit(p->session, err_of(p)));
 	if (p->failed && err)

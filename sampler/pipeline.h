@@ -55,8 +55,9 @@ void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char
 void mp_pipeline_loss(
     struct mp_pipeline *p, int64_t t_ns, const char *source, const char *what, uint64_t lost);
 
-/* Makes everything so far readable. Returns the first failure since the pipeline began. */
-int mp_pipeline_commit(struct mp_pipeline *p, struct mp_err *err);
+/* Makes everything up to `t_ns`, which is now, readable. Returns the first failure since the pipeline began.
+ */
+int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err);
 
 /* Names all frames and sites. `is_wrapper` tells functions and modules that allocate on behalf of their
  * caller; the site of a stack is its first frame that is none. To be called once, before the target is let

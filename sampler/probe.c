@@ -19,6 +19,8 @@
 	4096 /* of code that is looked at: allocation functions' entries are far shorter                     \
 	      */
 #define UNSIZED_FUNCTION_BYTES 64
+#define MAX_DEFINITIONS                                                                                      \
+	1024 /* of names of the family: real programs have some dozens, a hostile file may have millions */
 
 /* A name worth stopping at in a symbol table. */
 struct wanted {
@@ -150,6 +152,8 @@ static int take_definition(void *ctx, const struct mp_elf_sym *sym)
 			r->allocator[s->module] = w->allocator;
 		if (w->op == MP_OP_COUNT)
 			continue;
+		if (r->n_defs == MAX_DEFINITIONS)
+			return 1;
 		struct definition *more = reallocarray(r->defs, r->n_defs + 1, sizeof(*more));
 		if (!more) {
 			r->out_of_memory = true;

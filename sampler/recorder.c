@@ -20,15 +20,15 @@
 #include "sampler/tracefs.h"
 #include "store/append.h"
 
-#define NS_PER_S   1000000000LL
-#define TICK_NS    (NS_PER_S / 10) /* rings are drained and what is kept is steered this often */
-#define SLOT_NS    NS_PER_S        /* histograms are written and rows committed this often */
-#define RESOLVE_NS NS_PER_S        /* at most this often are new mappings searched for allocators */
+#define NS_PER_S      1000000000LL
+#define TICK_NS       (NS_PER_S / 10) /* rings are drained and what is kept is steered this often */
+#define SLOT_NS       NS_PER_S        /* histograms are written and rows committed this often */
+#define RESOLVE_NS    NS_PER_S        /* at most this often are new mappings searched for allocators, */
+#define RESOLVE_SHARE 20              /* and for at most one part in so many of the time */
 
 /* What becomes a row is bounded by rate, so that a session stays small and its cost known. */
 #define SAMPLE_ROWS_PER_S    250
 #define KERNEL_ROWS_PER_TICK 200
-#define FIRST_SAMPLE_WEIGHT  64   /* until the rate is known */
 #define FIRST_KEEP_OVER_NS   5000 /* until the distribution is known */
 #define STEER_MIN_CALLS      1000 /* fewer calls say nothing about a p99.9 */
 
@@ -48,7 +48,7 @@ struct recorder {
 	bool published; /* the session has its name */
 	int signals;    /* signalfd */
 
-	int64_t start_ns, slot_ns, resolved_ns;
+	int64_t start_ns, slot_ns, resolved_ns, resolve_pause_ns;
 	uint64_t slot_calls[MP_OP_COUNT];  /* so many are accounted for in `overhead` */
 	uint64_t tick_calls;               /* all calls at the last tick */
 	struct mp_uprobe_stats slot_stats; /* at the last slot */
@@ -293,10 +293,11 @@ static int begin(struct recorder *r, struct mp_err *err)
 		return ret;
 	mp_target_each_thread(r->target.pid, add_thread, r);
 	add_mappings(r, r->start_ns);
-	ret = mp_pipeline_commit(r->pipeline, err);
+	ret = mp_pipeline_commit(r->pipeline, r->start_ns, err);
 	if (ret)
 		return ret;
 	mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
+	mp_uprobe_stats(r->uprobe, &r->slot_stats);
 	mp_uprobe_enable(r->uprobe);
 	if (r->is_held) {
 		r->is_held = false;
@@ -452,7 +453,7 @@ static int end_slot(struct recorder *r, int64_t now, struct mp_err *err)
 	if (!ret)
 		ret = store_overhead(r, err);
 	if (!ret)
-		ret = mp_pipeline_commit(r->pipeline, err);
+		ret = mp_pipeline_commit(r->pipeline, now, err);
 	mp_latency_fade(r->latency);
 	r->slot_ns = now;
 	return ret;
@@ -471,12 +472,18 @@ static int look_at_new_code(struct recorder *r, int64_t now, struct mp_err *err)
 	if (mp_target_refresh(&r->target, &ignored) ||
 	    mp_probe_resolve(&r->target, &r->profiles, &found, &ignored))
 		return 0;
-	int n = attach_new(r, &found, err);
+	int n = attach_new(r, &found, &ignored);
 	mp_probe_set_free(&found);
+	r->resolve_pause_ns = (now_ns() - now) * RESOLVE_SHARE;
+	if (n < 0) { /* the library may be gone again: no reason to end */
+		fprintf(stderr, "mpsample: %s; the recording goes on without these probes\n", ignored.text);
+		mp_pipeline_mark(r->pipeline, now, 0, "probes failed", ignored.text);
+		return 0;
+	}
 	if (n > 0)
 		fprintf(stderr, "mpsample: %d more probes, first %s in %s\n", n,
 		    r->probes.probes[before].function, r->probes.probes[before].module);
-	return n < 0 ? n : store_probes(r, before, err);
+	return store_probes(r, before, err);
 }
 
 static void tell_progress(struct recorder *r, int64_t now)
@@ -506,7 +513,7 @@ static int tick(struct recorder *r, int64_t now, struct mp_err *err)
 	mp_latency_poll(r->latency, false);
 	steer(r);
 	r->new_code = r->new_code || news.new_code || news.exec;
-	if (r->new_code && now - r->resolved_ns >= RESOLVE_NS)
+	if (r->new_code && now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
 		ret = look_at_new_code(r, now, err);
 	if (!ret && now - r->slot_ns >= SLOT_NS) {
 		ret = end_slot(r, now, err);
@@ -640,8 +647,12 @@ int mp_record(const struct mp_record_options *o, struct mp_err *err)
 	if (!ret) {
 		tell_begin(&r);
 		ret = run(&r, err);
-		if (!ret)
-			ret = finish(&r, err);
+		if (ret)
+			r.end_reason = "failed";
+		/* Also after a failure: what can still be named and written is. */
+		struct mp_err ignored;
+		int finished = finish(&r, ret ? &ignored : err);
+		ret = ret ? ret : finished;
 	}
 	struct mp_err ignored;
 	int closed = r.session ? mp_session_close(r.session, ret ? &ignored : err) : 0;

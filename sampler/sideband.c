@@ -232,7 +232,7 @@ static void take_mmap(
 	snprintf(
 	    path, sizeof(path), "%.*s", (int)strnlen(m->filename, text_room(h, m->filename)), m->filename);
 	mp_pipeline_map(p, m->addr, m->addr + m->len, m->pgoff, path, t_ns);
-	news->new_code = true;
+	news->new_code = news->new_code || m->ino != 0; /* memory that is compiled into holds no allocator */
 }
 
 static void take(

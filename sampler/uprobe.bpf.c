@@ -41,6 +41,7 @@ struct thread_state {
 	u64 ptr;
 	u64 off_since_ns;
 	u64 off_in_trap; /* the CPU was lost on the way out of the entry's trap */
+	u64 fault_addr;  /* of the page fault in progress */
 	u64 fault_ns;    /* start of the page fault in progress; 0: none */
 	u64 floor_ns;
 	u32 op;
@@ -148,16 +149,24 @@ static __always_inline u64 ptr_of(struct pt_regs *ctx, u32 mask)
 /*
  * A probed function called by another probed one (realloc(NULL) is malloc inside glibc) is part of that
  * call, not a call of the program. It runs deeper on the same stack, or in the same place after a tail call
- * (reallocarray ends in a jump to realloc); an operator new that threw may have left the same place too.
- * How much deeper is bounded, so that a stale state does not swallow calls made on another stack.
+ * (reallocarray ends in a jump to realloc).
+ *
+ * An outer call that was left by a longjmp or an exception must not swallow what comes after it: while a call
+ * is open, the kernel keeps its return trampoline, which begins a page, where the return address was. Where
+ * return addresses are not on the stack, only operator new is taken for one that throws.
  */
 #define NESTED_WITHIN_BYTES 65536
 
 static __always_inline bool is_nested(const struct thread_state *t, u64 sp)
 {
-	if (sp == t->entry_sp)
-		return t->op != MP_OP_NEW;
-	return sp < t->entry_sp && t->entry_sp - sp < NESTED_WITHIN_BYTES;
+	if (sp > t->entry_sp || t->entry_sp - sp >= NESTED_WITHIN_BYTES)
+		return false;
+#ifdef __TARGET_ARCH_x86
+	u64 return_to = 0;
+	if (!bpf_probe_read_user(&return_to, sizeof(return_to), (void *)t->entry_sp))
+		return return_to && !(return_to & 0xfff);
+#endif
+	return sp < t->entry_sp || t->op != MP_OP_NEW;
 }
 
 /* Returns 0 when the return is wanted. */
@@ -351,7 +360,7 @@ int ret(struct pt_regs *ctx)
 
 /* ---- Kernel events ---- */
 
-/* Counts an event, and keeps it when it is long or there is credit. */
+/* Counts an event, and keeps it while there is credit. */
 static __always_inline void emit_kernel(
     const struct mp_bpf_control *c, u32 kind, u32 tid, u64 t_ns, u64 dur_ns, u64 addr, u64 ip)
 {
@@ -360,8 +369,10 @@ static __always_inline void emit_kernel(
 		return;
 	__sync_fetch_and_add(&st->kernel_events[kind], 1);
 
-	bool is_long = dur_ns != ~0ULL && dur_ns >= c->kernel_keep_over_ns;
-	if (!is_long && __sync_fetch_and_add(&st->kernel_credit, -1) <= 0) {
+	/* Long ones have a credit of their own, so that short ones do not use it up. */
+	bool is_long = dur_ns != ~0ULL && dur_ns >= c->kernel_long_ns;
+	long long *credit = is_long ? &st->kernel_long_credit : &st->kernel_credit;
+	if (__sync_fetch_and_add(credit, -1) <= 0) {
 		__sync_fetch_and_add(&st->kernel_thinned, 1);
 		return;
 	}
@@ -375,7 +386,7 @@ static __always_inline void emit_kernel(
 static __always_inline struct mp_bpf_control *control_of_current(void)
 {
 	struct mp_bpf_control *c = get_control();
-	return c && c->enabled && bpf_get_current_pid_tgid() >> 32 == c->tgid ? c : 0;
+	return c && c->enabled && c->tgid && bpf_get_current_pid_tgid() >> 32 == c->tgid ? c : 0;
 }
 
 /*
@@ -417,7 +428,7 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct mp_bpf_control *c = get_control();
-	if (!c || !c->enabled)
+	if (!c || !c->enabled || !c->tgid)
 		return 0;
 
 	bool out = prev->tgid == (int)c->tgid, in = next->tgid == (int)c->tgid;
@@ -436,7 +447,7 @@ int BPF_PROG(sched_migrate_task, struct task_struct *task, int to_cpu)
 {
 	struct mp_bpf_control *c = get_control();
 
-	if (c && c->enabled && task->tgid == (int)c->tgid)
+	if (c && c->enabled && c->tgid && task->tgid == (int)c->tgid)
 		emit_kernel(c, MP_KERNEL_MIGRATION, task->pid, bpf_ktime_get_ns(), ~0ULL, to_cpu, 0);
 	return 0;
 }
@@ -449,8 +460,10 @@ int BPF_PROG(page_fault_user, unsigned long address)
 
 	struct thread_state *t =
 	    bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (t)
+	if (t) {
+		t->fault_addr = address;
 		t->fault_ns = bpf_ktime_get_ns();
+	}
 	return 0;
 }
 
@@ -463,8 +476,10 @@ static __always_inline int fault(struct bpf_perf_event_data *ctx, u32 kind)
 
 	u64 now = bpf_ktime_get_ns(), start = 0;
 	struct thread_state *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
+	/* Faults that end in a signal have no end, those of the kernel no start: only the same address is the
+	 * same fault. */
 	if (t) {
-		start = t->fault_ns;
+		start = t->fault_addr == ctx->addr ? t->fault_ns : 0;
 		t->fault_ns = 0;
 	}
 	u64 dur_ns = start ? now - start : ~0ULL;

@@ -2,6 +2,7 @@
 #include "sampler/uprobe.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -90,15 +91,34 @@ static void work(void)
 		data[i]++;
 }
 
-static uint64_t run_calibration(void (*function)(void))
+struct run {
+	void (*function)(void);
+	uint64_t ns;
+};
+
+static void *run_loop(void *arg)
 {
+	struct run *run = arg;
 	uint64_t start = thread_cpu_ns();
 
 	for (int i = 0; i < CALIBRATION_CALLS; i++) {
 		work();
-		function();
+		run->function();
 	}
-	return thread_cpu_ns() - start;
+	run->ns = thread_cpu_ns() - start;
+	return NULL;
+}
+
+/* In a thread of its own: kernels before 6.10 let some multi-links see the main thread only, which has to be
+ * noticed. */
+static uint64_t run_calibration(void (*function)(void))
+{
+	struct run run = {.function = function};
+	pthread_t thread;
+
+	if (!pthread_create(&thread, NULL, run_loop, &run))
+		pthread_join(thread, NULL);
+	return run.ns;
 }
 
 struct calibration {
@@ -274,7 +294,7 @@ int mp_uprobe_fd(const struct mp_uprobe *u)
 	return u->ops->fd(u->impl);
 }
 
-void mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, uint64_t kernel_credit)
+void mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_credit)
 {
 	u->ops->drain(u->impl, p, kernel_credit);
 }

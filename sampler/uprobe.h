@@ -86,8 +86,9 @@ void mp_uprobe_stats(struct mp_uprobe *u, struct mp_uprobe_stats *out);
 /* A descriptor that polls readable when a buffer fills up, or -1. */
 int mp_uprobe_fd(const struct mp_uprobe *u);
 
-/* Hands all waiting rows on, and allows `kernel_credit` more short kernel events to become rows. */
-void mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, uint64_t kernel_credit);
+/* Hands all waiting rows on. From now on `kernel_credit` short and as many long kernel events may become
+ * rows; < 0: as many as were left. */
+void mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_credit);
 
 /* Takes all probes out. What waits in the buffers can still be drained. */
 void mp_uprobe_detach(struct mp_uprobe *u);
@@ -103,7 +104,7 @@ struct mp_uprobe_ops {
 	struct mp_hist_view (*hists)(void *impl);
 	void (*stats)(void *impl, struct mp_uprobe_stats *out);
 	int (*fd)(void *impl);
-	void (*drain)(void *impl, struct mp_pipeline *p, uint64_t kernel_credit);
+	void (*drain)(void *impl, struct mp_pipeline *p, int64_t kernel_credit);
 	void (*detach)(void *impl);
 	void (*close)(void *impl);
 };

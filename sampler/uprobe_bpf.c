@@ -29,9 +29,9 @@ struct link_create_uprobe_multi {
 	uint32_t cnt, multi_flags, pid, pad;
 };
 
-#define CALL_RING_BYTES     (16u << 20)
-#define KERNEL_RING_BYTES   (2u << 20)
-#define KERNEL_KEEP_OVER_NS 100000 /* off-CPU times and faults above 0.1 ms are always kept: they are few */
+#define CALL_RING_BYTES   (16u << 20)
+#define KERNEL_RING_BYTES (2u << 20)
+#define KERNEL_LONG_NS    100000 /* of a page fault or a time off the CPU */
 
 #define MAX_LINKS 256
 #define MAX_CPUS  4096
@@ -126,9 +126,14 @@ static unsigned int shards_for_this_machine(void)
 	return shards;
 }
 
-/* Chooses the programs of the backend and the sizes of the maps, and loads. `kernel_events`: with the
- * programs for faults and switches, for whose tracepoints not every kernel has types. */
-static int load(struct bpf_plane *b, bool kernel_events, struct mp_err *err)
+/* In the order in which they are given up: not every kernel has types for all these tracepoints. */
+static const char *const kernel_programs[] = {
+    "minor_fault", "major_fault", "sched_switch", "sched_migrate_task", "page_fault_user"};
+static const size_t n_kernel_programs = sizeof(kernel_programs) / sizeof(*kernel_programs);
+
+/* Chooses the programs of the backend and the sizes of the maps, and loads; with the first so many of the
+ * programs for kernel events. */
+static int load(struct bpf_plane *b, size_t kernel_events, struct mp_err *err)
 {
 	libbpf_words[0] = 0;
 	b->object = bpf_object__open_mem(mp_bpf_uprobe, mp_bpf_uprobe_size, NULL);
@@ -146,11 +151,9 @@ static int load(struct bpf_plane *b, bool kernel_events, struct mp_err *err)
 	bpf_program__set_expected_attach_type(b->entry, ATTACH_UPROBE_MULTI);
 	bpf_program__set_expected_attach_type(b->ret, ATTACH_UPROBE_MULTI);
 
-	static const char *const kernel_programs[] = {
-	    "sched_switch", "sched_migrate_task", "page_fault_user", "minor_fault", "major_fault"};
-	for (size_t i = 0; i < sizeof(kernel_programs) / sizeof(*kernel_programs); i++)
+	for (size_t i = 0; i < n_kernel_programs; i++)
 		bpf_program__set_autoload(
-		    bpf_object__find_program_by_name(b->object, kernel_programs[i]), kernel_events);
+		    bpf_object__find_program_by_name(b->object, kernel_programs[i]), i < kernel_events);
 
 	b->shards = shards_for_this_machine();
 	bpf_map__set_max_entries(map(b, "hists"), b->shards * MP_HIST_BLOCKS);
@@ -187,7 +190,7 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 	b->control->shard_mask = b->shards - 1;
 	b->control->call_ring_bytes = CALL_RING_BYTES;
 	b->control->kernel_ring_bytes = KERNEL_RING_BYTES;
-	b->control->kernel_keep_over_ns = KERNEL_KEEP_OVER_NS;
+	b->control->kernel_long_ns = KERNEL_LONG_NS;
 	return 0;
 }
 
@@ -227,7 +230,7 @@ static void keep_kernel_link(struct bpf_plane *b, struct bpf_link *link)
 
 /* One system-wide event per CPU, filtered in the program: cheaper for the target than an event per thread,
  * which costs 1.0-1.5 us at each of its context switches. */
-static void link_software_event(struct bpf_plane *b, const char *program, uint64_t config)
+static void link_software_event(struct bpf_plane *b, struct bpf_program *program, uint64_t config)
 {
 	struct perf_event_attr attr = {
 	    .size = sizeof(attr), .type = PERF_TYPE_SOFTWARE, .config = config, .sample_period = 1};
@@ -236,25 +239,27 @@ static void link_software_event(struct bpf_plane *b, const char *program, uint64
 		int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 		if (fd < 0)
 			continue; /* the CPU is offline */
-		struct bpf_link *link =
-		    bpf_program__attach_perf_event(bpf_object__find_program_by_name(b->object, program), fd);
+		struct bpf_link *link = bpf_program__attach_perf_event(program, fd);
 		if (!link)
 			close(fd);
 		keep_kernel_link(b, link);
 	}
 }
 
-static int link_kernel_events(struct bpf_plane *b, struct mp_err *err)
+static int link_kernel_events(struct bpf_plane *b, size_t n, struct mp_err *err)
 {
-	b->kernel_links = calloc(3 + 2 * (size_t)libbpf_num_possible_cpus(), sizeof(*b->kernel_links));
+	b->kernel_links =
+	    calloc(n_kernel_programs * (size_t)libbpf_num_possible_cpus(), sizeof(*b->kernel_links));
 	if (!b->kernel_links)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	static const char *const tracepoints[] = {"sched_switch", "sched_migrate_task", "page_fault_user"};
-	for (size_t i = 0; i < sizeof(tracepoints) / sizeof(*tracepoints); i++)
-		keep_kernel_link(
-		    b, bpf_program__attach(bpf_object__find_program_by_name(b->object, tracepoints[i])));
-	link_software_event(b, "minor_fault", PERF_COUNT_SW_PAGE_FAULTS_MIN);
-	link_software_event(b, "major_fault", PERF_COUNT_SW_PAGE_FAULTS_MAJ);
+	for (size_t i = 0; i < n; i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(b->object, kernel_programs[i]);
+		if (i < 2)
+			link_software_event(
+			    b, program, i ? PERF_COUNT_SW_PAGE_FAULTS_MAJ : PERF_COUNT_SW_PAGE_FAULTS_MIN);
+		else
+			keep_kernel_link(b, bpf_program__attach(program));
+	}
 	return 0;
 }
 
@@ -284,14 +289,14 @@ static int bpf_plane_open(enum mp_backend backend, void **impl, struct mp_err *e
 	b->backend = backend;
 	libbpf_set_print(keep_libbpf_words);
 
-	int ret = load(b, true, err);
-	bool kernel_events = !ret;
-	if (ret && ret != -EPERM && ret != -EACCES)
-		ret = load(b, false, err);
+	size_t kernel_events = n_kernel_programs;
+	int ret = load(b, kernel_events, err);
+	while (ret && ret != -EPERM && ret != -EACCES && kernel_events)
+		ret = load(b, --kernel_events, err);
 	if (!ret)
 		ret = open_maps(b, err);
-	if (!ret && kernel_events)
-		ret = link_kernel_events(b, err);
+	if (!ret)
+		ret = link_kernel_events(b, kernel_events, err);
 	if (ret) {
 		bpf_plane_close(b);
 		return ret;
@@ -432,14 +437,17 @@ static int bpf_plane_fd(void *impl)
 	return ring_buffer__epoll_fd(b->rings);
 }
 
-static void bpf_plane_drain(void *impl, struct mp_pipeline *p, uint64_t kernel_credit)
+static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_credit)
 {
 	struct bpf_plane *b = impl;
 
 	b->pipeline = p;
 	ring_buffer__consume(b->rings);
 	b->pipeline = NULL;
-	__atomic_store_n(&b->stats->kernel_credit, (long long)kernel_credit, __ATOMIC_RELAXED);
+	if (kernel_credit < 0)
+		return;
+	__atomic_store_n(&b->stats->kernel_credit, kernel_credit, __ATOMIC_RELAXED);
+	__atomic_store_n(&b->stats->kernel_long_credit, kernel_credit, __ATOMIC_RELAXED);
 }
 
 #define BPF_PLANE_OPS                                                                                        \

@@ -56,14 +56,14 @@ struct mp_bpf_control {
 	unsigned int
 	    double_every; /* so many samples since the recorder's last look double sample_weight; 0: never */
 	unsigned int outlier_double_every; /* likewise for outliers and keep_over_ns */
-	unsigned int kernel_keep_over_ns;  /* kernel events of this duration and more are always kept */
+	unsigned int kernel_long_ns; /* kernel events of this duration and more have a credit of their own */
 	unsigned int call_ring_bytes;
 	unsigned int kernel_ring_bytes;
 	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
 	unsigned long long keep_over_ns[MP_OP_COUNT + 1];
 };
 
-/* Written by the programs with atomic adds, read by the recorder. Only `kernel_credit` goes down. */
+/* Written by the programs with atomic adds, read by the recorder. Only the credits go down. */
 struct mp_bpf_stats {
 	unsigned long long rows_lost; /* kept calls for which the ring had no room */
 	unsigned long long
@@ -75,7 +75,8 @@ struct mp_bpf_stats {
 	unsigned long long kernel_rows_lost; /* kernel events for which the ring had no room */
 	unsigned long long kernel_thinned;   /* kernel events counted but not kept: over the row budget */
 	unsigned long long kernel_events[MP_KERNEL_KINDS];
-	long long kernel_credit; /* how many more short kernel events may be kept; refilled by the recorder */
+	long long kernel_credit; /* how many more kernel events may be kept; refilled by the recorder */
+	long long kernel_long_credit;
 };
 
 struct mp_bpf_call {

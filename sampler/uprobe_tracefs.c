@@ -74,7 +74,7 @@ struct tracefs_plane {
 	unsigned int first_attach; /* of those that are in */
 	struct opened *opened;     /* sorted by id */
 	size_t n_opened, opened_room;
-	uint64_t lost_entries, lost_returns, lost_others;
+	uint64_t lost_entries, lost_returns, lost_others, unpaired;
 	struct waiting *waiting;
 	size_t n_waiting, waiting_room;
 	unsigned char *bytes;
@@ -554,7 +554,7 @@ static void take(struct tracefs_plane *t, const struct waiting *w, struct mp_pip
  * A CPU's ring is in order, the rings together are not: what is newer than the begin of the previous look may
  * still have older companions in rings that were read before it was written, and waits for the next look.
  */
-static void tracefs_drain(void *impl, struct mp_pipeline *p, uint64_t kernel_credit)
+static void tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_credit)
 {
 	struct tracefs_plane *t = impl;
 	int64_t begin = now_ns(), up_to = t->enabled ? t->complete_ns : INT64_MAX;
@@ -617,10 +617,10 @@ static void tracefs_stats(void *impl, struct mp_uprobe_stats *out)
 	mp_pairing_stats(t->pairing, out, &orphans);
 	out->calls_lost +=
 	    t->lost_returns + (orphans < t->lost_entries ? orphans : t->lost_entries) + t->dropped_here;
-	if (out->unpaired > t->lost_returns)
-		out->unpaired -= t->lost_returns;
-	else
-		out->unpaired = 0;
+	/* Lost returns leave unpaired entries, of which some are noticed later: never take a figure back. */
+	uint64_t unpaired = out->unpaired > t->lost_returns ? out->unpaired - t->lost_returns : 0;
+	t->unpaired = unpaired > t->unpaired ? unpaired : t->unpaired;
+	out->unpaired = t->unpaired;
 	out->kernel_rows_lost += t->lost_others;
 }
 

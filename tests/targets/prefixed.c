@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * prefixed: a program with an allocator of its own under jemalloc's prefix, as engines embed it: je_malloc and je_free
- * beside libc's malloc and free, which stay what they are. Truth: after go it makes 10007 calls of je_malloc with
- * `bytes` in all and 9973 of je_free in pool_get() and pool_put(), and 211 of libc's malloc and free each.
+ * prefixed: a program with an allocator of its own under jemalloc's prefix, as engines embed it: je_malloc
+ * and je_free beside libc's malloc and free, which stay what they are. Truth: after go it makes 10007 calls
+ * of je_malloc with `bytes` in all and 9973 of je_free in pool_get() and pool_put(), and 211 of libc's malloc
+ * and free each.
  */
 #include "target.h"
 
