@@ -28,7 +28,7 @@
 
 /* What becomes a row is bounded by rate, so that a session stays small and its cost known. */
 #define SAMPLE_ROWS_PER_S    250
-#define KERNEL_ROWS_PER_TICK 200
+#define KERNEL_ROWS_PER_TICK 50   /* on average; bursts may have more */
 #define FIRST_KEEP_OVER_NS   5000 /* until the distribution is known */
 #define STEER_MIN_CALLS      1000 /* fewer calls say nothing about a p99.9 */
 
@@ -296,7 +296,7 @@ static int begin(struct recorder *r, struct mp_err *err)
 	ret = mp_pipeline_commit(r->pipeline, r->start_ns, err);
 	if (ret)
 		return ret;
-	mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
+	mp_uprobe_drain(r->uprobe, r->pipeline, MP_KERNEL_CREDIT_MAX);
 	mp_uprobe_stats(r->uprobe, &r->slot_stats);
 	mp_uprobe_enable(r->uprobe);
 	if (r->is_held) {

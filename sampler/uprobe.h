@@ -86,8 +86,11 @@ void mp_uprobe_stats(struct mp_uprobe *u, struct mp_uprobe_stats *out);
 /* A descriptor that polls readable when a buffer fills up, or -1. */
 int mp_uprobe_fd(const struct mp_uprobe *u);
 
-/* Hands all waiting rows on. From now on `kernel_credit` short and as many long kernel events may become
- * rows; < 0: as many as were left. */
+/*
+ * Hands all waiting rows on. `kernel_credit`: so many more short kernel events, and as many long ones, may
+ * become rows; what is not used is kept for a burst, up to MP_KERNEL_CREDIT_MAX.
+ */
+#define MP_KERNEL_CREDIT_MAX 20000
 void mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_credit);
 
 /* Takes all probes out. What waits in the buffers can still be drained. */

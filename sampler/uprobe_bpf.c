@@ -437,6 +437,20 @@ static int bpf_plane_fd(void *impl)
 	return ring_buffer__epoll_fd(b->rings);
 }
 
+/* The programs take from it meanwhile; below 0 stands how many they were refused. */
+static void give_credit(long long *credit, int64_t more)
+{
+	long long now = __atomic_load_n(credit, __ATOMIC_RELAXED);
+
+	if (!more)
+		return;
+	if (now < 0)
+		more -= now;
+	else if (now + more > MP_KERNEL_CREDIT_MAX)
+		more = MP_KERNEL_CREDIT_MAX - now;
+	__atomic_fetch_add(credit, more, __ATOMIC_RELAXED);
+}
+
 static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_credit)
 {
 	struct bpf_plane *b = impl;
@@ -444,10 +458,8 @@ static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	b->pipeline = p;
 	ring_buffer__consume(b->rings);
 	b->pipeline = NULL;
-	if (kernel_credit < 0)
-		return;
-	__atomic_store_n(&b->stats->kernel_credit, kernel_credit, __ATOMIC_RELAXED);
-	__atomic_store_n(&b->stats->kernel_long_credit, kernel_credit, __ATOMIC_RELAXED);
+	give_credit(&b->stats->kernel_credit, kernel_credit);
+	give_credit(&b->stats->kernel_long_credit, kernel_credit);
 }
 
 #define BPF_PLANE_OPS                                                                                        \
