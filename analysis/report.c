@@ -306,7 +306,7 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 		snprintf(thread, sizeof(thread), " of thread %" PRId64, tid);
 	mp_emit_note(e, "coverage: %s calls counted%s, %s; %s rows kept%s, %s; %s; floor %s%s", calls,
 	    tid ? " (all threads)" : "", calls_lost, rows, thread, rows_lost, duty, floor,
-	    floor_known ? " subtracted" : "");
+	    floor_known ? " subtracted, which leaves durations uncertain by up to 0.3 us" : "");
 }
 
 static void note_range(struct mp_emit *e, const struct mp_report *report, const struct bounds *b,

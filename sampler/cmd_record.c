@@ -26,7 +26,7 @@
 	"0.1 %)\n"                                                                                           \
 	"      --sample-every N    keep one in N of the others, drawn at random (default: about 250 a "      \
 	"second; 0: none)\n"                                                                                 \
-	"      --full              keep every call\n"                                                        \
+	"      --full              keep every call; without the two above\n"                                 \
 	"      --stack off|fp      stacks of kept calls, by frame pointers (default fp)\n"                   \
 	"      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default "     \
 	"auto)\n"                                                                                            \
@@ -183,6 +183,11 @@ int mp_cmd_record(int argc, char **argv)
 	if (o.pid && optind < argc) {
 		mp_err_set(
 		    &err, EINVAL, "both -p %d and a command (%s): record one of them", o.pid, argv[optind]);
+		return usage_error(&err);
+	}
+	if (o.full && (o.keep_over_ns >= 0 || o.sample_every >= 0)) {
+		mp_err_set(
+		    &err, EINVAL, "--full keeps every call: --keep-over and --sample-every say otherwise");
 		return usage_error(&err);
 	}
 	if (!o.pid && optind == argc) {

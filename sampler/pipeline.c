@@ -278,7 +278,7 @@ void mp_pipeline_thread(struct mp_pipeline *p, pid_t tid, const char *comm, int6
 	if (p->failed)
 		return;
 	if (t && !t->ended) {
-		if (comm && strcmp(t->comm, comm)) {
+		if (strcmp(t->comm, comm)) {
 			snprintf(t->comm, sizeof(t->comm), "%s", comm);
 			fail(p, mp_update_thread(p->session, t->thread_id, comm, 0, err_of(p)));
 		}
@@ -293,8 +293,18 @@ void mp_pipeline_thread(struct mp_pipeline *p, pid_t tid, const char *comm, int6
 	*slot = (uint32_t)++p->n_threads;
 	t = &p->threads[*slot - 1];
 	*t = (struct thread){.tid = tid};
-	snprintf(t->comm, sizeof(t->comm), "%s", comm ? comm : "");
+	snprintf(t->comm, sizeof(t->comm), "%s", comm);
 	fail(p, mp_append_thread(p->session, tid, t->comm, start_ns, &t->thread_id, err_of(p)));
+}
+
+void mp_pipeline_thread_begin(struct mp_pipeline *p, pid_t tid, pid_t maker, int64_t start_ns)
+{
+	const struct thread *m = find_thread(p, maker);
+	char comm[sizeof(m->comm)] = "";
+
+	if (m) /* a copy: adding a thread may move them all */
+		memcpy(comm, m->comm, sizeof(comm));
+	mp_pipeline_thread(p, tid, comm, start_ns);
 }
 
 void mp_pipeline_thread_end(struct mp_pipeline *p, pid_t tid, int64_t t_ns)

@@ -43,6 +43,8 @@ const char *mp_kernel_kind_name(enum mp_kernel_kind kind);
 
 /* A thread of the target was seen: begins it, or gives it a new name. `start_ns` is used for a new one. */
 void mp_pipeline_thread(struct mp_pipeline *p, pid_t tid, const char *comm, int64_t start_ns);
+/* A thread began, and has the name of the one that made it (as clone(2) gives it) until it changes it. */
+void mp_pipeline_thread_begin(struct mp_pipeline *p, pid_t tid, pid_t maker, int64_t start_ns);
 void mp_pipeline_thread_end(struct mp_pipeline *p, pid_t tid, int64_t t_ns);
 
 /* The target mapped code. */

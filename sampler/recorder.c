@@ -55,6 +55,7 @@ struct recorder {
 	bool new_code;                     /* mapped, not yet searched */
 	bool told_no_calls;
 	const char *end_reason;
+	char exit_detail[64]; /* how the target ended, where that is known */
 };
 
 static int64_t now_ns(void)
@@ -236,6 +237,28 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &l);
 }
 
+/*
+ * Linux 6.11 to 6.12.13 and 6.13.0 to 6.13.2 return from probed functions by a system call of their own,
+ * which seccomp filters of that time do not know: the first return would kill the target.
+ */
+static int refuse_deadly_kernel(const struct recorder *r, struct mp_err *err)
+{
+	struct utsname host;
+	int major = 0, minor = 0, patch = 0;
+
+	uname(&host);
+	if (!r->target.has_seccomp_filter || sscanf(host.release, "%d.%d.%d", &major, &minor, &patch) < 2 ||
+	    major != 6)
+		return 0;
+	if (minor == 11 || (minor == 12 && patch < 14) || (minor == 13 && patch < 3))
+		return mp_err_set(err, ENOTSUP,
+		    "process %d (%s) runs under a seccomp filter, and return probes of Linux %s would kill "
+		    "it; "
+		    "use a kernel of 6.12.14, 6.13.3 or later",
+		    r->target.pid, r->target.comm, host.release);
+	return 0;
+}
+
 /* Everything that can fail without a trace: nothing of the target is touched, the output has no name yet. */
 static int prepare(struct recorder *r, struct mp_err *err)
 {
@@ -248,6 +271,8 @@ static int prepare(struct recorder *r, struct mp_err *err)
 		ret = mp_profiles_load(&r->profiles, err);
 	if (!ret)
 		ret = open_target(r, err);
+	if (!ret)
+		ret = refuse_deadly_kernel(r, err);
 	if (!ret)
 		ret = mp_probe_resolve(&r->target, &r->profiles, &found, err);
 	if (ret)
@@ -568,17 +593,19 @@ static int run(struct recorder *r, struct mp_err *err)
 
 static void mark_exit(struct recorder *r, int64_t now)
 {
-	char detail[64] = "status unknown: not our child";
+	char *detail = r->exit_detail;
+	const size_t size = sizeof(r->exit_detail);
 	int status;
 
 	if (strcmp(r->end_reason, "target exited"))
 		return;
+	snprintf(detail, size, "status unknown: not our child");
 	if (r->is_child && waitpid(r->target.pid, &status, WNOHANG) == r->target.pid) {
 		if (WIFSIGNALED(status))
-			snprintf(detail, sizeof(detail), "killed by signal %d (%s)", WTERMSIG(status),
+			snprintf(detail, size, "killed by signal %d (%s)", WTERMSIG(status),
 			    strsignal(WTERMSIG(status)));
 		else
-			snprintf(detail, sizeof(detail), "exit status %d", WEXITSTATUS(status));
+			snprintf(detail, size, "exit status %d", WEXITSTATUS(status));
 	}
 	mp_pipeline_mark(r->pipeline, now, r->target.pid, "exit", detail);
 }
@@ -610,9 +637,10 @@ static void tell_end(const struct recorder *r)
 	struct mp_pipeline_totals t;
 
 	mp_pipeline_totals(r->pipeline, &t);
-	fprintf(stderr, "%smpsample: %s after %.1f s: %" PRIu64 " calls counted, %" PRIu64 " rows kept",
-	    isatty(STDERR_FILENO) ? "\n" : "", r->end_reason, (double)(now_ns() - r->start_ns) / NS_PER_S,
-	    mp_latency_calls_all(r->latency), t.rows);
+	fprintf(stderr, "%smpsample: %s%s%s%s after %.1f s: %" PRIu64 " calls counted, %" PRIu64 " rows kept",
+	    isatty(STDERR_FILENO) ? "\n" : "", r->end_reason, r->is_child && *r->exit_detail ? " (" : "",
+	    r->is_child ? r->exit_detail : "", r->is_child && *r->exit_detail ? ")" : "",
+	    (double)(now_ns() - r->start_ns) / NS_PER_S, mp_latency_calls_all(r->latency), t.rows);
 	if (t.calls_lost || t.rows_lost || t.events_lost)
 		fprintf(stderr,
 		    "; LOST %" PRIu64 " calls, %" PRIu64 " rows, %" PRIu64

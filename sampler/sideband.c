@@ -200,7 +200,7 @@ static void take_fork(
 	char child[32];
 
 	if ((pid_t)f->pid == s->pid) {
-		mp_pipeline_thread(p, (pid_t)f->tid, NULL, t_ns);
+		mp_pipeline_thread_begin(p, (pid_t)f->tid, (pid_t)f->ptid, t_ns);
 		return;
 	}
 	snprintf(child, sizeof(child), "child %" PRIu32 ", not recorded", f->pid);

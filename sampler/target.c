@@ -53,6 +53,13 @@ static const char *status_field(const char *status, const char *name)
 
 static int no_permission(const struct mp_target *t, const char *what, struct mp_err *err)
 {
+	int code = errno;
+
+	if (!geteuid())
+		return mp_err_set(err, code ? code : EACCES,
+		    "cannot read %s of process %d (%s): %s, even for root; a sandbox or security module "
+		    "protects it",
+		    what, t->pid, t->comm, strerror(code));
 	return mp_err_set(err, EACCES,
 	    "cannot read %s of process %d (%s), which belongs to uid %u; run as root, or give mpsample "
 	    "CAP_SYS_PTRACE, "
@@ -72,6 +79,8 @@ static int check_status(struct mp_target *t, struct mp_err *err)
 	const char *state = status_field(status, "State"), *uid = status_field(status, "Uid");
 	const char *tgid = status_field(status, "Tgid"), *vm = status_field(status, "VmSize");
 	const char *kthread = status_field(status, "Kthread");
+	const char *seccomp = status_field(status, "Seccomp");
+	t->has_seccomp_filter = seccomp && *seccomp == '2';
 	t->uid = uid ? (uid_t)strtoul(uid, NULL, 10) : 0;
 	if (tgid && atoi(tgid) != t->pid)
 		return mp_err_set(err, EINVAL, "%d is a thread of process %d, which can be recorded: -p %d",

@@ -39,6 +39,7 @@ struct mp_target {
 	char command[4096]; /* its arguments, separated by spaces */
 	char exe[4096];
 	uid_t uid;
+	bool has_seccomp_filter;
 	struct mp_mapping *mappings; /* all, by address */
 	size_t n_mappings;
 	struct mp_module *modules; /* files with executable mappings, in link order */

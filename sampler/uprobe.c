@@ -301,6 +301,9 @@ void mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_
 
 void mp_uprobe_detach(struct mp_uprobe *u)
 {
+	/* Probes go one after the other: without this, a call whose own probe is gone would seem to be left
+	 * by the next call of a function whose probe is not. */
+	u->ops->enable(u->impl, false, 0);
 	u->ops->detach(u->impl);
 }
 

@@ -12,7 +12,7 @@ TARGET_CXXFLAGS := -std=gnu++17 $(TARGET_OPT) $(TARGET_WARN)
 TARGET_HDR    := $(wildcard tests/targets/*.h)
 
 TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own threads lifecycle family family_static \
-	family_cxx faults prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so)
+	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so)
 
 .PHONY: targets
 targets: $(TARGETS)
@@ -47,6 +47,8 @@ $(TARGET_DIR)/delay_own: tests/targets/delay.c tests/targets/delay_alloc.c $(TAR
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -o $@ $(filter %.c,$^)
+
+$(TARGET_DIR)/left_call: TARGET_CFLAGS += -fno-builtin
 
 $(TARGET_DIR)/family_static: tests/targets/family.c $(TARGET_HDR)
 	@mkdir -p $(@D)
