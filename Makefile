@@ -130,7 +130,7 @@ bench: deps-all
 	@$(MAKE) --no-print-directory all targets
 	@O="$(O)" $(SUDO) tests/bench/bench.sh
 
-C_FILES := $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
+C_FILES := $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cc' 2>/dev/null)
 
 lint:
 	@clang-format --dry-run -Werror $(C_FILES)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * left_call: leaves a call of its malloc by longjmp, as an exception or a signal handler may, and goes on. Truth: after go,
- * 1 call of malloc that never returns, then 10007 mallocs and 10007 frees from the same place of the stack,
- * and one page fault that ended in SIGSEGV before a long sleep: no fault lasts as long as that.
+ * left_call: leaves a call of its malloc by longjmp, as an exception or a signal handler may, and goes on.
+ * Truth: after go, 1 call of malloc that never returns, then 10007 mallocs and 10007 frees from the same
+ * place of the stack, and one page fault that ended in SIGSEGV before a long sleep: no fault lasts as long as
+ * that.
  */
 #include "target.h"
 
