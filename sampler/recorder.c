@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -357,6 +358,18 @@ static void tell_stepped(const struct recorder *r)
 		    stepped, r->probes.n, mp_uprobe_floor(r->uprobe)->cost_ns[1], names);
 }
 
+/* BPF knows threads by the ids of the initial PID namespace (its inode is PROC_PID_INIT_INO of the kernel's
+ * linux/proc_ns.h), /proc and perf by those of ours. */
+static void tell_namespace(void)
+{
+	struct stat ns;
+
+	if (!stat("/proc/self/ns/pid", &ns) && ns.st_ino != 0xeffffffcU)
+		fprintf(stderr,
+		    "mpsample: in a PID namespace of its own: thread ids of calls are the host's, and page "
+		    "faults and switches are not seen; run it in the host's\n");
+}
+
 static void tell_begin(const struct recorder *r)
 {
 	fprintf(stderr,
@@ -370,6 +383,7 @@ static void tell_begin(const struct recorder *r)
 	else
 		fprintf(stderr, ", until it ends or Ctrl-C\n");
 	tell_stepped(r);
+	tell_namespace();
 	if (r->probes.uncovered[0])
 		fprintf(stderr, "mpsample: not covered: %s\n", r->probes.uncovered);
 }
