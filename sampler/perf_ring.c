@@ -11,8 +11,12 @@
 /* Of linux/perf_event.h since 6.0. */
 #define FORMAT_LOST (1u << 4)
 
+static bool knows_lost = true;
+
 int mp_perf_open(struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd)
 {
+	bool wants_lost = attr->read_format & FORMAT_LOST;
+
 	attr->size = sizeof(*attr);
 	int fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, group_fd, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0 && errno == EINVAL && attr->read_format & FORMAT_LOST) {
@@ -20,6 +24,8 @@ int mp_perf_open(struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd)
 		    ~(uint64_t)FORMAT_LOST; /* an older kernel: losses then come as records only */
 		fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, group_fd, PERF_FLAG_FD_CLOEXEC);
 	}
+	if (fd >= 0 && wants_lost && !(attr->read_format & FORMAT_LOST))
+		knows_lost = false;
 	return fd < 0 ? -errno : fd;
 }
 
@@ -94,6 +100,19 @@ size_t mp_perf_ring_read(
 uint64_t mp_perf_lost_format(void)
 {
 	return FORMAT_LOST;
+}
+
+bool mp_perf_knows_lost(void)
+{
+	return knows_lost;
+}
+
+bool mp_perf_lost_record(const struct perf_event_header *record, struct mp_perf_lost_record *out)
+{
+	if (record->type != PERF_RECORD_LOST || record->size < sizeof(*record) + sizeof(*out))
+		return false;
+	memcpy(out, record + 1, sizeof(*out));
+	return true;
 }
 
 uint64_t mp_perf_lost(int fd)

@@ -3,6 +3,7 @@
 #define MP_SAMPLER_PERF_RING_H
 
 #include <linux/perf_event.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,9 +32,19 @@ void mp_perf_ring_close(struct mp_perf_ring *r);
 size_t mp_perf_ring_read(
     struct mp_perf_ring *r, void (*fn)(void *ctx, const struct perf_event_header *record), void *ctx);
 
-/* Records of all events of this ring that were dropped for want of room (PERF_FORMAT_LOST, Linux 6.0: exact).
- * The event has to be opened with mp_perf_lost_format(). 0 where the kernel does not know. */
-uint64_t mp_perf_lost(int fd);
+/*
+ * How many records of an event were dropped for want of room, exactly (PERF_FORMAT_LOST, Linux 6.0). The
+ * event has to be opened with mp_perf_lost_format(). Where the kernel does not know (mp_perf_knows_lost()
+ * after an event was opened), PERF_RECORD_LOST records tell of losses once there is room again:
+ * mp_perf_lost_record() reads one.
+ */
 uint64_t mp_perf_lost_format(void);
+bool mp_perf_knows_lost(void);
+uint64_t mp_perf_lost(int fd);
+struct mp_perf_lost_record {
+	uint64_t id; /* of the event */
+	uint64_t lost;
+};
+bool mp_perf_lost_record(const struct perf_event_header *record, struct mp_perf_lost_record *out);
 
 #endif

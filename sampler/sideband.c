@@ -27,6 +27,7 @@ struct mp_sideband {
 	unsigned char *bytes;
 	size_t n_bytes, bytes_room;
 	uint64_t dropped_here;
+	uint64_t lost_records; /* as records told, where the kernel cannot be asked */
 };
 
 /* The tail of every record when sample_id_all is set: TID, TIME, in this order (perf_event_open(2)). */
@@ -166,7 +167,10 @@ static bool make_room(struct mp_sideband *s, size_t bytes)
 static void collect(void *ctx, const struct perf_event_header *h)
 {
 	struct mp_sideband *s = ctx;
+	struct mp_perf_lost_record l;
 
+	if (mp_perf_lost_record(h, &l))
+		s->lost_records += l.lost;
 	if (!is_of_target(s, h))
 		return;
 	if (!make_room(s, h->size)) {
@@ -267,6 +271,8 @@ void mp_sideband_drain(struct mp_sideband *s, struct mp_pipeline *p, struct mp_s
 		mp_perf_ring_read(&s->rings[i], collect, s);
 		lost += mp_perf_lost(s->rings[i].fd);
 	}
+	if (!mp_perf_knows_lost())
+		lost += s->lost_records;
 	if (s->n_notes)
 		qsort(s->notes, s->n_notes, sizeof(*s->notes), by_time);
 	for (size_t i = 0; i < s->n_notes; i++)

@@ -75,6 +75,7 @@ struct tracefs_plane {
 	struct opened *opened;     /* sorted by id */
 	size_t n_opened, opened_room;
 	uint64_t lost_entries, lost_returns, lost_others, unpaired;
+	uint64_t lost_records[EVENT_KINDS]; /* as records told, where the kernel cannot be asked */
 	struct waiting *waiting;
 	size_t n_waiting, waiting_room;
 	unsigned char *bytes;
@@ -415,6 +416,11 @@ static void collect(void *ctx, const struct perf_event_header *h)
 {
 	struct tracefs_plane *t = ctx;
 
+	struct mp_perf_lost_record l;
+	if (mp_perf_lost_record(h, &l)) {
+		const struct opened *o = find_opened(t, l.id);
+		t->lost_records[o ? o->kind : EVENT_SWITCH] += l.lost;
+	}
 	if ((h->type != PERF_RECORD_SAMPLE && h->type != PERF_RECORD_SWITCH) ||
 	    h->size < sizeof(*h) + 3 * sizeof(uint64_t))
 		return;
@@ -593,7 +599,15 @@ static void tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cred
 
 static void count_lost(struct tracefs_plane *t)
 {
+	const uint64_t *told = t->lost_records;
+
 	t->lost_entries = t->lost_returns = t->lost_others = 0;
+	if (!mp_perf_knows_lost()) {
+		t->lost_entries = told[EVENT_ENTRY];
+		t->lost_returns = told[EVENT_RETURN];
+		t->lost_others = told[EVENT_MINOR_FAULT] + told[EVENT_MAJOR_FAULT] + told[EVENT_SWITCH];
+		return;
+	}
 	for (size_t i = 0; i < t->n_opened; i++) {
 		uint64_t lost = mp_perf_lost(t->opened[i].fd);
 		if (t->opened[i].kind == EVENT_ENTRY)
