@@ -44,10 +44,9 @@ struct recorder {
 	struct mp_pipeline *pipeline;
 	struct mp_latency *latency;
 	struct mp_keep keep;
-	bool is_child;  /* the target was started by us */
-	bool is_held;   /* and does not run yet */
-	bool published; /* the session has its name */
-	int signals;    /* signalfd */
+	bool is_child; /* the target was started by us */
+	bool is_held;  /* and does not run yet */
+	int signals;   /* signalfd */
 
 	int64_t start_ns, slot_ns, resolved_ns, resolve_pause_ns;
 	uint64_t slot_calls[MP_OP_COUNT];  /* so many are accounted for in `overhead` */
@@ -301,7 +300,6 @@ static int begin(struct recorder *r, struct mp_err *err)
 
 	if (ret)
 		return ret;
-	r->published = true;
 	r->latency = mp_latency_new(&view);
 	r->pipeline = mp_pipeline_new(r->session, r->target.pid);
 	if (!r->latency || !r->pipeline)

@@ -166,3 +166,120 @@ CREATE TABLE overhead (
   cost_ns INTEGER NOT NULL,     -- their CPU time in the target: events x the cost calibrated at start
   PRIMARY KEY (slot_ns, plane)
 ) STRICT, WITHOUT ROWID;
+
+-- The rest of the format. This version's planes write none of it: scripts that ask find no rows, and no error.
+
+CREATE TABLE cause (            -- why a kept call was slow: its time, divided
+  call_id INTEGER NOT NULL,
+  kind    TEXT NOT NULL,        -- minor_fault major_fault thp syscall:<name> lock off_cpu stopped migration irq ...
+  dur_ns  INTEGER NOT NULL,
+  n       INTEGER NOT NULL,
+  PRIMARY KEY (call_id, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE object (           -- tracked allocations
+  object_id  INTEGER PRIMARY KEY,
+  addr       INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  born_ns    INTEGER NOT NULL,
+  died_ns    INTEGER,           -- NULL: alive at the end
+  weight     INTEGER NOT NULL,
+  stack_id   INTEGER,
+  free_stack_id INTEGER
+) STRICT;
+
+CREATE TABLE sample (           -- hardware and software samples
+  sample_id INTEGER PRIMARY KEY,
+  t_ns      INTEGER NOT NULL,
+  tid       INTEGER NOT NULL,
+  cpu       INTEGER,
+  event     TEXT NOT NULL,
+  ip        INTEGER,
+  addr      INTEGER,
+  period    INTEGER NOT NULL,
+  weight    INTEGER,
+  level     TEXT,               -- data source
+  quality   TEXT,
+  object_id INTEGER,
+  stack_id  INTEGER
+) STRICT;
+
+CREATE TABLE span (             -- begin to end of a named piece of work
+  span_id INTEGER PRIMARY KEY,
+  name    TEXT NOT NULL,
+  tid     INTEGER NOT NULL,
+  t_ns    INTEGER NOT NULL,
+  dur_ns  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE gc (               -- collections
+  gc_id   INTEGER PRIMARY KEY,
+  t_ns    INTEGER NOT NULL,
+  dur_ns  INTEGER NOT NULL,
+  ttsp_ns INTEGER,              -- time to safepoint, apart from the pause
+  runtime TEXT NOT NULL,
+  kind    TEXT,
+  cause   TEXT,
+  tid     INTEGER,
+  bytes_since_last INTEGER
+) STRICT;
+
+CREATE TABLE gc_pool (          -- memory before and after a collection
+  gc_id INTEGER NOT NULL,
+  pool  TEXT NOT NULL,
+  used_before_bytes INTEGER,
+  used_after_bytes  INTEGER,
+  committed_bytes   INTEGER,
+  max_bytes         INTEGER,
+  PRIMARY KEY (gc_id, pool)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pressure (         -- of memory and CPU, beside the target
+  t_ns  INTEGER NOT NULL,
+  name  TEXT NOT NULL,
+  value REAL NOT NULL,
+  PRIMARY KEY (t_ns, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pool (             -- pre-allocated pools
+  pool_id      INTEGER PRIMARY KEY,
+  name         TEXT NOT NULL,
+  address      INTEGER,
+  capacity     INTEGER,
+  object_bytes INTEGER,
+  created_ns   INTEGER
+) STRICT;
+
+CREATE TABLE pool_use (         -- exact, by slot
+  pool_id    INTEGER NOT NULL,
+  slot_ns    INTEGER NOT NULL,
+  in_use_min INTEGER NOT NULL,
+  in_use_max INTEGER NOT NULL,
+  gets       INTEGER NOT NULL,
+  puts       INTEGER NOT NULL,
+  failures   INTEGER NOT NULL,
+  PRIMARY KEY (pool_id, slot_ns)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pool_event (       -- high-water marks, failures, double and foreign puts
+  pool_event_id INTEGER PRIMARY KEY,
+  pool_id  INTEGER NOT NULL,
+  t_ns     INTEGER NOT NULL,
+  tid      INTEGER,
+  kind     TEXT NOT NULL,
+  addr     INTEGER,
+  stack_id INTEGER
+) STRICT;
+
+CREATE TABLE phase (            -- of the trading session
+  phase_id INTEGER PRIMARY KEY,
+  name     TEXT NOT NULL,
+  start_ns INTEGER NOT NULL,
+  end_ns   INTEGER,
+  source   TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE component (        -- parts of the program that allocations belong to
+  component_id INTEGER PRIMARY KEY,
+  name         TEXT NOT NULL
+) STRICT;
