@@ -404,7 +404,6 @@ static void bpf_plane_keep(void *impl, const struct mp_keep *keep, const struct 
 	c->floor_ns[1] = floor->ns[1];
 	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
 		c->keep_over_ns[op] = keep->over_ns[op];
-	c->keep_over_ns[MP_OP_CALIBRATE] = ~0ULL;
 	c->double_every = keep->sample_adaptive ? MP_SAMPLES_TO_DOUBLE : 0;
 	c->outlier_double_every = keep->over_adaptive ? MP_OUTLIERS_TO_DOUBLE : 0;
 	b->stats->samples = b->stats->outliers = 0;

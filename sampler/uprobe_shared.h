@@ -60,7 +60,7 @@ struct mp_bpf_control {
 	unsigned int call_ring_bytes;
 	unsigned int kernel_ring_bytes;
 	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
-	unsigned long long keep_over_ns[MP_OP_COUNT + 1];
+	unsigned long long keep_over_ns[MP_OP_COUNT];
 };
 
 /* Written by the programs with atomic adds, read by the recorder. Only the credits go down. */

@@ -10,15 +10,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* Of linux/capability.h since 5.8 and 5.9. */
-#ifndef CAP_PERFMON
-#define CAP_PERFMON 38
-#define CAP_BPF     39
-#endif
-#ifndef CAP_CHECKPOINT_RESTORE
-#define CAP_CHECKPOINT_RESTORE 40
-#endif
-
 #define BIT(capability) (1ULL << (capability))
 
 #define WANTED_CAPABILITIES "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_checkpoint_restore"

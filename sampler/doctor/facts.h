@@ -2,10 +2,20 @@
 #ifndef MP_SAMPLER_DOCTOR_FACTS_H
 #define MP_SAMPLER_DOCTOR_FACTS_H
 
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* Of linux/capability.h since 5.8 and 5.9. */
+#ifndef CAP_PERFMON
+#define CAP_PERFMON 38
+#define CAP_BPF     39
+#endif
+#ifndef CAP_CHECKPOINT_RESTORE
+#define CAP_CHECKPOINT_RESTORE 40
+#endif
 
 /*
  * What `mpsample doctor` knows before it tries anything, and the texts it is read from. The parsers are pure.

@@ -9,14 +9,6 @@
 #include "sampler/sideband.h"
 #include "sampler/uprobe.h"
 
-#ifndef CAP_PERFMON
-#define CAP_PERFMON 38
-#define CAP_BPF     39
-#endif
-#ifndef CAP_CHECKPOINT_RESTORE
-#define CAP_CHECKPOINT_RESTORE 40
-#endif
-
 /* What the rings take on each CPU, with perf's control page. */
 #define SIDEBAND_PAGES (MP_SIDEBAND_RING_PAGES + 1)
 #define TRACEFS_PAGES  (MP_TRACEFS_RING_PAGES + 1)
