@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/op.h"
 #include "store/session.h"
 
 /*
@@ -13,12 +14,6 @@
  * committed stays readable. A slot that is appended again (latency, latency_sum, counter, overhead) is added
  * to. Sizes and counts above the largest SQLite integer become that one.
  */
-
-enum mp_kept {
-	MP_KEPT_OUTLIER = 1, /* slower than the keep-over limit of its time: all such calls are kept */
-	MP_KEPT_SAMPLE = 2,  /* drawn at random from the rest, standing for `weight` calls */
-	MP_KEPT_FULL = 3,    /* everything was kept */
-};
 
 struct mp_call {
 	int64_t t_ns;

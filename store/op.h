@@ -41,4 +41,11 @@ static inline int mp_op_ignores_null(unsigned int op)
 	return op == MP_OP_FREE || op == MP_OP_DELETE;
 }
 
+/* Why a call is kept as a row. Stored in sessions, too. */
+enum mp_kept {
+	MP_KEPT_OUTLIER = 1, /* slower than the keep-over limit of its time: all such calls are kept */
+	MP_KEPT_SAMPLE = 2,  /* drawn at random from the rest, standing for `weight` calls */
+	MP_KEPT_FULL = 3,    /* everything was kept */
+};
+
 #endif
