@@ -30,11 +30,18 @@ PROFILES := $(sort $(wildcard sampler/profiles/*.ini))
 OBJ     := $(SRC:%.c=$(O)/obj/%.o) $(O)/obj/embedded.o $(BPF_SRC:%.bpf.c=$(O)/obj/%.bpfobj.o)
 LIB_OBJ := $(filter-out $(O)/obj/mpsample.o,$(OBJ))
 
+# The preload library: a product of its own that goes into other people's processes. Its flags do not follow DEBUG
+# and SAN: what is measured and checked is what is shipped.
+PRELOAD_SRC := $(wildcard sampler/preload/*.c)
+PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(O)/obj/%.o)
+PRELOAD_CFLAGS := -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fomit-frame-pointer \
+	-fasynchronous-unwind-tables -fno-builtin -fno-tree-loop-distribute-patterns -fno-stack-protector -fno-plt $(WARN) $(if $(WERROR),-Werror)
+
 .PHONY: all help deps deps-check deps-all demo check check-all ci unit bench lint format install uninstall clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(BPF_SRC:%.c=$(O)/obj/%.o)
 
-all: $(O)/mpsample
+all: $(O)/mpsample $(O)/libmpsample.so
 
 include tests/tests.mk
 
@@ -65,6 +72,15 @@ say = @printf '  %-5s %s\n' $(1) $(2)
 $(O)/mpsample: $(OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(MP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/libmpsample.so: $(PRELOAD_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libmpsample.so -Wl,-z,now -Wl,-z,nodelete -Wl,--no-undefined $(LDFLAGS) -o $@ $^
+
+$(O)/obj/sampler/preload/%.o: sampler/preload/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(PRELOAD_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -140,7 +156,7 @@ lint:
 format:
 	@clang-format -i $(C_FILES)
 
-install: $(O)/mpsample
+install: $(O)/mpsample $(O)/libmpsample.so
 	install -D -m 755 $(O)/mpsample $(DESTDIR)$(PREFIX)/bin/mpsample
 	install -d $(DESTDIR)$(PREFIX)/share/doc/mpsample
 	install -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/mpsample/
@@ -152,4 +168,4 @@ uninstall:
 clean:
 	rm -rf $(O)
 
--include $(OBJ:.o=.d) $(BPF_SRC:%.c=$(O)/obj/%.d)
+-include $(OBJ:.o=.d) $(PRELOAD_OBJ:.o=.d) $(BPF_SRC:%.c=$(O)/obj/%.d)

@@ -16,9 +16,13 @@
 #define MP_HIST_BUCKETS  ((MP_HIST_TOP_BIT - MP_HIST_SUB_BITS + 2) << MP_HIST_SUB_BITS)
 #define MP_HIST_MAX_NS   ((1ULL << (MP_HIST_TOP_BIT + 1)) - 1)
 
-/* Position of the highest set bit; 0 for 0. Written out because BPF has no count-leading-zeros. */
+/* Position of the highest set bit; 0 for 0. */
 static inline unsigned int mp_hist_log2(unsigned long long v)
 {
+#ifndef __bpf__
+	return v ? 63 - (unsigned int)__builtin_clzll(v) : 0;
+#else
+	/* Written out: BPF cannot count leading zeros. */
 	unsigned int bit = 0;
 
 	if (v >> 32) {
@@ -42,6 +46,7 @@ static inline unsigned int mp_hist_log2(unsigned long long v)
 		bit += 2;
 	}
 	return bit + (unsigned int)(v >> 1);
+#endif
 }
 
 /* The bucket of a value in ns; values above MP_HIST_MAX_NS go to the last one. */

@@ -310,6 +310,7 @@ MP_COLD bool mp_stacks_push(struct mp_slot *s, uint64_t frame)
 	MP_CAPTURE(copy);
 	copy->position = position;
 	copy->frame = frame;
+	copy->record = s->head;
 	copy->bytes = bytes;
 	const uint64_t *from = (const uint64_t *)sp;
 	uint64_t *to = (uint64_t *)(copy + 1);

@@ -100,6 +100,8 @@ struct mp_stack_copy {
 	uint64_t position; /* of itself: a reader that finds another is out of step */
 	uint64_t ip, sp, frame;
 	uint64_t callee_saved[12]; /* x86-64: rbp rbx r12-r15; arm64: x29 x19-x28 */
+	uint64_t record;           /* position of its record in the ring: a reader that begins in the midst finds
+				    * out by it whose copy this is */
 	uint64_t bytes;            /* that follow */
 };
 
@@ -147,6 +149,7 @@ struct mp_slot {
 	uint64_t samples;     /* likewise */
 	uint64_t stacks_head; /* bytes ever written */
 	uint64_t stacks_tail_seen;
+	uint64_t dropped_markers; /* that found the ring full */
 	uint64_t stacks_dropped; /* kept calls whose stack found no room */
 	uint64_t nested;         /* interposed functions that another one called: part of that call */
 	uint64_t reentered; /* calls in a signal handler that interrupted the recording of one: not counted */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* The interposed functions of C. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sampler/preload/hook.h"
+#include "sampler/preload/real.h"
+
+TWIN void *record_malloc(size_t size)
+{
+	void *p;
+
+	RECORD(MP_OP_MALLOC, size, ADDR(p), p = mp_real.malloc(size));
+	return p;
+}
+
+EXPORT void *malloc(size_t size)
+{
+	return mp_is_dormant(&mp_self) ? mp_real.malloc(size) : record_malloc(size);
+}
+
+TWIN void *record_calloc(size_t n, size_t size)
+{
+	void *p;
+
+	RECORD(MP_OP_CALLOC, n * size, ADDR(p), p = mp_real.calloc(n, size));
+	return p;
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+	return mp_is_dormant(&mp_self) ? mp_real.calloc(n, size) : record_calloc(n, size);
+}
+
+/* A block that the look-up of the allocator left: no allocator knows it. */
+static __attribute__((noinline, cold)) void *realloc_early(void *old, size_t size)
+{
+	void *p = mp_real.malloc(size);
+	size_t old_size = ((size_t *)old)[-2];
+
+	for (size_t i = 0; p && i < size && i < old_size; i++)
+		((char *)p)[i] = ((char *)old)[i];
+	return p;
+}
+
+TWIN void *record_realloc(void *old, size_t size)
+{
+	void *p;
+
+	RECORD(MP_OP_REALLOC, size, ADDR(p), p = mp_real.realloc(old, size));
+	return p;
+}
+
+EXPORT void *realloc(void *old, size_t size)
+{
+	if (MP_UNLIKELY(mp_real_is_early(old)))
+		return realloc_early(old, size);
+	return mp_is_dormant(&mp_self) ? mp_real.realloc(old, size) : record_realloc(old, size);
+}
+
+TWIN void *record_reallocarray(void *old, size_t n, size_t size)
+{
+	void *p;
+
+	RECORD(MP_OP_REALLOCARRAY, n * size, ADDR(p), p = mp_real.reallocarray(old, n, size));
+	return p;
+}
+
+EXPORT void *reallocarray(void *old, size_t n, size_t size)
+{
+	return mp_is_dormant(&mp_self) ? mp_real.reallocarray(old, n, size)
+				       : record_reallocarray(old, n, size);
+}
+
+TWIN void record_free(void *p)
+{
+	RECORD(MP_OP_FREE, 0, ADDR(p), mp_real.free(p));
+}
+
+/* free(NULL) is no call (store/op.h). */
+EXPORT void free(void *p)
+{
+	if (MP_UNLIKELY(!p) || MP_UNLIKELY(mp_real_is_early(p)))
+		return;
+	if (mp_is_dormant(&mp_self))
+		mp_real.free(p);
+	else
+		record_free(p);
+}
+
+TWIN int record_posix_memalign(void **p, size_t alignment, size_t size)
+{
+	int ret;
+
+	RECORD(
+	    MP_OP_POSIX_MEMALIGN, size, ret ? 0 : ADDR(*p), ret = mp_real.posix_memalign(p, alignment, size));
+	return ret;
+}
+
+EXPORT int posix_memalign(void **p, size_t alignment, size_t size)
+{
+	return mp_is_dormant(&mp_self) ? mp_real.posix_memalign(p, alignment, size)
+				       : record_posix_memalign(p, alignment, size);
+}
+
+TWIN void *record_aligned_alloc(size_t alignment, size_t size)
+{
+	void *p;
+
+	RECORD(MP_OP_ALIGNED_ALLOC, size, ADDR(p), p = mp_real.aligned_alloc(alignment, size));
+	return p;
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+	return mp_is_dormant(&mp_self) ? mp_real.aligned_alloc(alignment, size)
+				       : record_aligned_alloc(alignment, size);
+}
+
+TWIN void *record_memalign(size_t alignment, size_t size)
+{
+	void *p;
+
+	RECORD(mp_real.memalign_op, size, ADDR(p), p = mp_real.memalign(alignment, size));
+	return p;
+}
+
+EXPORT void *memalign(size_t alignment, size_t size);
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+	return mp_is_dormant(&mp_self) ? mp_real.memalign(alignment, size) : record_memalign(alignment, size);
+}
+
+TWIN void *record_valloc(size_t size)
+{
+	void *p;
+
+	RECORD(MP_OP_VALLOC, size, ADDR(p), p = mp_real.valloc(size));
+	return p;
+}
+
+EXPORT void *valloc(size_t size)
+{
+	return mp_is_dormant(&mp_self) ? mp_real.valloc(size) : record_valloc(size);
+}
+
+TWIN void *record_pvalloc(size_t size)
+{
+	void *p;
+
+	RECORD(MP_OP_PVALLOC, size, ADDR(p), p = mp_real.pvalloc(size));
+	return p;
+}
+
+EXPORT void *pvalloc(size_t size);
+EXPORT void *pvalloc(size_t size)
+{
+	return mp_is_dormant(&mp_self) ? mp_real.pvalloc(size) : record_pvalloc(size);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* What the markers of mpsample.h call while somebody records. */
+#include "sampler/preload/markers.h"
+
+#include "sampler/preload/hook.h"
+#include "sampler/preload/mpsample.h"
+
+/*
+ * The number of a name, kept at its marker for the next time: the table's index and one, above it the region
+ * it is of, which is another in a forked child.
+ */
+static uint32_t name_index(struct mpsample_name *name)
+{
+	uint32_t region = mp_region->pid << 16, known = mp_load(&name->id);
+
+	if (known && (known ^ region) >> 16 == 0)
+		return (known & 0xffff) - 1;
+	uint32_t index = name->text ? mp_region_name(name->text) : MP_NAME_NONE;
+	if (index != MP_NAME_NONE)
+		mp_store(&name->id, region | (index + 1));
+	return index;
+}
+
+static bool has_name(unsigned int kind)
+{
+	return kind <= MPSAMPLE_KIND_POOL_CREATE;
+}
+
+static void push(struct mp_slot *s, const struct mp_record *record, unsigned int kind, uint64_t c)
+{
+	const struct mp_record more = {record->t, c, 0, (uint64_t)MP_KIND_MORE << MP_KIND_SHIFT};
+	bool has_more = kind == MPSAMPLE_KIND_POOL_CREATE;
+
+	if (!mp_ring_has_room(s, 1 + has_more)) {
+		mp_add(&s->dropped_markers, 1);
+		return;
+	}
+	mp_ring_push(s, record);
+	if (has_more)
+		mp_ring_push(s, &more);
+}
+
+static void lost(void)
+{
+	__atomic_fetch_add(&mp_region->markers_lost, 1, __ATOMIC_RELAXED);
+}
+
+static void marker(unsigned int kind, struct mpsample_name *name, unsigned long long a, unsigned long long b,
+    unsigned long long c)
+{
+	struct mp_recording recording;
+	uint32_t index = MP_NAME_NONE;
+
+	if (!mp_self.is_known)
+		mp_thread_first_call(&mp_self);
+	if (!(mp_region_word() & MP_WORD_MODE))
+		return;
+	if (has_name(kind) && (index = name_index(name)) == MP_NAME_NONE) {
+		lost();
+		return;
+	}
+	/* Without a slot, or in a signal handler that interrupted the recording of a call. */
+	if (!mp_self.slot || !mp_begin(&recording, FRAME)) {
+		lost();
+		return;
+	}
+	const struct mp_record record = {
+	    mp_ticks(recording.word), a, b, index | (uint64_t)(MP_KIND_MARKER + kind) << MP_KIND_SHIFT};
+	push(recording.slot, &record, kind, c);
+	mp_end(&recording);
+}
+
+static const unsigned int dormant;
+
+EXPORT struct mpsample_api mpsample_api_v1 = {
+    .size = sizeof(struct mpsample_api), .mode = &dormant, .marker = marker};
+
+void mp_markers_listen(void)
+{
+	mpsample_api_v1.mode = &mp_region->word;
+}

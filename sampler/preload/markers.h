@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_PRELOAD_MARKERS_H
+#define MP_PRELOAD_MARKERS_H
+
+/* From now on markers (mpsample.h) look at the mode of the process's region. After it is made, also in a
+ * child. */
+void mp_markers_listen(void);
+
+#endif

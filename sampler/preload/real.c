@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/preload/real.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * dlsym() may allocate: old C libraries do, and so does every failed look-up. What asks before malloc itself
+ * is known gets memory from here.
+ */
+#define EARLY_BYTES 16384
+
+static unsigned char early[EARLY_BYTES] __attribute__((aligned(16)));
+static size_t early_used;
+
+static void *early_malloc(size_t size)
+{
+	size_t rounded = (size + 31) & ~(size_t)15; /* the size stands before the block, for realloc */
+
+	if (size > EARLY_BYTES)
+		return NULL;
+	size_t at = __atomic_fetch_add(&early_used, rounded, __ATOMIC_RELAXED);
+	if (at + rounded > EARLY_BYTES)
+		return NULL;
+	*(size_t *)(early + at) = size;
+	return early + at + 16;
+}
+
+bool mp_real_is_early(const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)early < EARLY_BYTES;
+}
+
+static void *early_calloc(size_t n, size_t size)
+{
+	size_t bytes;
+
+	return __builtin_mul_overflow(n, size, &bytes) ? NULL : early_malloc(bytes); /* fresh: zero */
+}
+
+static void *early_realloc(void *old, size_t size)
+{
+	void *p = early_malloc(size);
+
+	if (p && old && mp_real_is_early(old)) {
+		size_t old_size = ((size_t *)old)[-2];
+		memcpy(p, old, old_size < size ? old_size : size);
+	}
+	return p;
+}
+
+static void early_free(void *p)
+{
+	(void)p;
+}
+
+static void find_all(void);
+
+/* The look-up itself runs in one thread, and so does what it calls: while it lasts, that is served from
+ * above. */
+static __thread bool is_looking __attribute__((tls_model("initial-exec")));
+
+static void *first_malloc(size_t size)
+{
+	if (is_looking)
+		return early_malloc(size);
+	find_all();
+	return mp_real.malloc(size);
+}
+
+static void *first_calloc(size_t n, size_t size)
+{
+	if (is_looking)
+		return early_calloc(n, size);
+	find_all();
+	return mp_real.calloc(n, size);
+}
+
+static void *first_realloc(void *p, size_t size)
+{
+	if (is_looking)
+		return early_realloc(p, size);
+	find_all();
+	return mp_real.realloc(p, size);
+}
+
+static void first_free(void *p)
+{
+	if (is_looking) {
+		early_free(p);
+		return;
+	}
+	find_all();
+	mp_real.free(p);
+}
+
+static void *first_reallocarray(void *p, size_t n, size_t size)
+{
+	find_all();
+	return mp_real.reallocarray(p, n, size);
+}
+
+static int first_posix_memalign(void **p, size_t alignment, size_t size)
+{
+	find_all();
+	return mp_real.posix_memalign(p, alignment, size);
+}
+
+static void *first_aligned_alloc(size_t alignment, size_t size)
+{
+	find_all();
+	return mp_real.aligned_alloc(alignment, size);
+}
+
+static void *first_memalign(size_t alignment, size_t size)
+{
+	find_all();
+	return mp_real.memalign(alignment, size);
+}
+
+static void *first_valloc(size_t size)
+{
+	find_all();
+	return mp_real.valloc(size);
+}
+
+static void *first_pvalloc(size_t size)
+{
+	find_all();
+	return mp_real.pvalloc(size);
+}
+
+struct mp_real mp_real = {
+    .malloc = first_malloc,
+    .calloc = first_calloc,
+    .realloc = first_realloc,
+    .reallocarray = first_reallocarray,
+    .free = first_free,
+    .posix_memalign = first_posix_memalign,
+    .aligned_alloc = first_aligned_alloc,
+    .memalign = first_memalign,
+    .valloc = first_valloc,
+    .pvalloc = first_pvalloc,
+    .memalign_op = MP_OP_MEMALIGN,
+};
+
+/* ---- What an allocator may lack ---- */
+
+static void *no_reallocarray(void *p, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (!__builtin_mul_overflow(n, size, &bytes))
+		return mp_real.realloc(p, bytes);
+	errno = ENOMEM;
+	return NULL;
+}
+
+static int no_posix_memalign(void **p, size_t alignment, size_t size)
+{
+	(void)p, (void)alignment, (void)size;
+	return ENOMEM;
+}
+
+static void *no_aligned(size_t alignment, size_t size)
+{
+	(void)alignment, (void)size;
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void *no_valloc(size_t size)
+{
+	(void)size;
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* POSIX promises that a function pointer fits; ISO C has no cast for it. Entries are stored one by one:
+ * another thread that reads one meanwhile finds the old or the new. */
+static void find(void *entry, const char *name, void *otherwise)
+{
+	void *function = dlsym(RTLD_NEXT, name);
+
+	__atomic_store_n((void **)entry, function ? function : otherwise, __ATOMIC_RELAXED);
+}
+
+static void find_all(void)
+{
+	int saved_errno = errno;
+	struct mp_real found = mp_real;
+
+	is_looking = true;
+	find(&found.malloc, "malloc", NULL);
+	find(&found.calloc, "calloc", NULL);
+	find(&found.realloc, "realloc", NULL);
+	find(&found.free, "free", NULL);
+	if (!found.malloc || !found.calloc || !found.realloc || !found.free)
+		abort(); /* no libc behind us */
+	__atomic_store_n(&mp_real.calloc, found.calloc, __ATOMIC_RELAXED);
+	__atomic_store_n(&mp_real.realloc, found.realloc, __ATOMIC_RELAXED);
+	__atomic_store_n(&mp_real.free, found.free, __ATOMIC_RELAXED);
+	__atomic_store_n(&mp_real.malloc, found.malloc, __ATOMIC_RELAXED);
+	is_looking = false;
+
+	find(&mp_real.reallocarray, "reallocarray", (void *)no_reallocarray);
+	find(&mp_real.posix_memalign, "posix_memalign", (void *)no_posix_memalign);
+	find(&mp_real.aligned_alloc, "aligned_alloc", (void *)no_aligned);
+	find(&mp_real.memalign, "memalign", (void *)no_aligned);
+	find(&mp_real.valloc, "valloc", (void *)no_valloc);
+	find(&mp_real.pvalloc, "pvalloc", (void *)no_valloc);
+	if (mp_real.memalign == mp_real.aligned_alloc)
+		mp_real.memalign_op = MP_OP_ALIGNED_ALLOC;
+	errno = saved_errno;
+}
+
+/* ---- C++ ---- */
+
+static void *from_callers_library(const char *name, void *caller)
+{
+	Dl_info info;
+	void *handle, *function;
+
+	if (!dladdr(caller, &info) || !info.dli_fname)
+		return NULL;
+	handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+	if (!handle)
+		return NULL;
+	function = dlsym(handle, name);
+	dlclose(handle);
+	return function;
+}
+
+void *mp_real_operator(const char *name, void *caller)
+{
+	static const char message[] =
+	    "libmpsample.so: symbol lookup error: undefined C++ operator new or delete\n";
+	int saved_errno = errno;
+	void *function = dlsym(RTLD_NEXT, name);
+
+	if (!function)
+		function = from_callers_library(name, caller);
+	if (!function) {
+		if (write(STDERR_FILENO, message, sizeof(message) - 1) < 0)
+			abort();
+		_exit(127);
+	}
+	errno = saved_errno;
+	return function;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/preload/thread.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sampler/preload/environment.h"
+
+__thread struct mp_self mp_self __attribute__((tls_model("initial-exec")));
+
+/* While the library works for itself (what it calls may allocate): any frame lies below this one. */
+#define FRAME_OF_OURS UINT64_MAX
+
+static pthread_key_t exit_key;
+static bool has_exit_key;
+
+/* ---- The end of a thread ---- */
+
+/*
+ * Destructors of other keys free memory, too. POSIX runs them in rounds as long as some are set: we come back
+ * until the last one. What is freed after that finds no slot, and claims one again.
+ */
+#define LAST_ROUND PTHREAD_DESTRUCTOR_ITERATIONS
+
+static void at_exit(void *value)
+{
+	struct mp_self *self = &mp_self;
+	uintptr_t round = (uintptr_t)value;
+
+	if (round < LAST_ROUND) {
+		pthread_setspecific(exit_key, (void *)(round + 1));
+		return;
+	}
+	struct mp_slot *s = self->owned;
+	self->slot = self->owned = NULL;
+	self->is_known = false;
+	self->is_ending = true;
+	MP_BARRIER();
+	if (s && mp_load(&mp_fork_guard.mask))
+		mp_region_release(s);
+}
+
+/* ---- The beginning of a thread ---- */
+
+/* The main thread's stack may grow by this much; the kernel maps nothing else so near to it. */
+#define MAIN_STACK_BYTES (64UL << 20)
+
+static void find_stack(struct mp_slot *s, pid_t tid)
+{
+	pthread_attr_t attr;
+	void *lo;
+	size_t size;
+
+	if (tid == getpid()) {
+		s->stack_hi = mp_environment_stack_end();
+		s->stack_lo = s->stack_hi > MAIN_STACK_BYTES ? s->stack_hi - MAIN_STACK_BYTES : 0;
+		return;
+	}
+	if (pthread_getattr_np(pthread_self(), &attr))
+		return;
+	if (!pthread_attr_getstack(&attr, &lo, &size)) {
+		s->stack_lo = (uint64_t)(uintptr_t)lo;
+		s->stack_hi = s->stack_lo + size;
+	}
+	pthread_attr_destroy(&attr);
+}
+
+void mp_thread_first_call(struct mp_self *self)
+{
+	int saved_errno = errno;
+
+	if (self->frame)
+		return; /* our own work below, or a signal that interrupted it */
+	self->frame = FRAME_OF_OURS;
+	MP_BARRIER();
+	bool is_made = mp_region_make();
+	pid_t tid = (pid_t)syscall(SYS_gettid);
+	struct mp_slot *s = is_made ? mp_region_claim(tid) : NULL;
+
+	if (s && !self->is_ending) {
+		find_stack(s, tid);
+		/* Not in the main thread: its slot goes with the process, and it comes here before the C
+		 * library is ready for keys. */
+		if (has_exit_key && tid != getpid())
+			pthread_setspecific(exit_key, (void *)1);
+	}
+	self->owned = s;
+	self->is_known = true;
+	MP_BARRIER();
+	self->frame = 0;
+	MP_BARRIER();
+	self->slot = s;
+	errno = saved_errno;
+}
+
+/* ---- Calls out of the ordinary ---- */
+
+/*
+ * An interposed function that another one called (reallocarray calls realloc) is part of that call: it lies
+ * below it on the stack. One that lies above is new, and the other was left by a longjmp or an exception,
+ * and so it is when more were called from below it than an allocator would.
+ */
+#define NESTED_MAX 16
+
+static bool is_nested(struct mp_self *self, uint64_t frame)
+{
+	if (frame >= self->frame || ++self->nested > NESTED_MAX)
+		return false;
+	if (self->is_storing)
+		mp_add(&self->owned->reentered, 1);
+	else if (self->owned)
+		mp_add(&self->owned->nested, 1);
+	return true;
+}
+
+struct mp_slot *mp_thread_consider(struct mp_self *self, uint64_t frame)
+{
+	if (!self->is_known)
+		mp_thread_first_call(self);
+
+	uint32_t word = mp_region_word();
+	if (self->frame == FRAME_OF_OURS || !(word & MP_WORD_MODE))
+		return NULL;
+	if (self->frame && is_nested(self, frame))
+		return NULL;
+	self->frame = 0;
+	self->nested = 0;
+	self->is_storing = false;
+
+	struct mp_slot *s = self->owned;
+	if (!s) {
+		__atomic_fetch_add(&mp_region->calls_without_slot, 1, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	if (s->word != word)
+		mp_slot_settings(mp_region, s, word);
+	return s;
+}
+
+/* ---- Load and fork ---- */
+
+void mp_thread_init(void)
+{
+	has_exit_key = !pthread_key_create(&exit_key, at_exit);
+}
+
+void mp_thread_in_child(void)
+{
+	mp_self = (struct mp_self){0};
+	mp_region_in_child();
+}

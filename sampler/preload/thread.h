@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_PRELOAD_THREAD_H
+#define MP_PRELOAD_THREAD_H
+
+/*
+ * What the library keeps of each thread, and the way into and out of recording a call. The thread itself
+ * only, also from its signal handlers. Initial-exec TLS: reading it never allocates.
+ */
+#include "sampler/preload/region.h"
+#include "sampler/preload/ticks.h"
+
+struct mp_self {
+	struct mp_slot *slot;  /* to record into; NULL while a call is being recorded, and without a slot */
+	struct mp_slot *owned; /* the same, whether a call is being recorded or not */
+	uint64_t frame;        /* of the interposed function that is being recorded; 0: none */
+	uint32_t nested;       /* others that were called meanwhile */
+	bool is_known;         /* had its first call */
+	bool is_storing;       /* the real function has returned, the call is being written down */
+	bool is_ending;        /* its destructors have run */
+};
+
+extern __thread struct mp_self mp_self __attribute__((tls_model("initial-exec")));
+
+/* The thread's first call: makes the region, claims a slot. Keeps errno. */
+void mp_thread_first_call(struct mp_self *self) __attribute__((cold));
+
+/* For a call that cannot simply be recorded: the slot when it can after all, else NULL. */
+struct mp_slot *mp_thread_consider(struct mp_self *self, uint64_t frame) __attribute__((cold));
+
+/* Once, when the library is loaded; and in a forked child. */
+void mp_thread_init(void);
+void mp_thread_in_child(void);
+
+/* Whether the calling thread has nothing to do but to pass the call on. */
+MP_INLINE bool mp_is_dormant(const struct mp_self *self)
+{
+	return MP_LIKELY(!(mp_region_word() & MP_WORD_MODE)) && MP_LIKELY(self->is_known);
+}
+
+struct mp_recording {
+	struct mp_self *self;
+	struct mp_slot *slot;
+	uint64_t frame;
+	uint32_t word;
+};
+
+#define MP_BARRIER() __asm__ volatile("" ::: "memory") /* to the compiler, for our own signal handlers */
+
+/* False: the call is not recorded. Else mp_end() has to follow. `frame` as for mp_stacks_push(). */
+MP_INLINE bool mp_begin(struct mp_recording *c, uint64_t frame)
+{
+	struct mp_self *self = &mp_self;
+	uint32_t word = mp_region_word();
+	struct mp_slot *s = self->slot;
+
+	if (MP_UNLIKELY(!s) || MP_UNLIKELY(s->word != word)) {
+		s = mp_thread_consider(self, frame);
+		if (!s)
+			return false;
+		word = s->word;
+	}
+	self->slot = NULL;
+	self->frame = frame;
+	MP_BARRIER();
+	*c = (struct mp_recording){self, s, frame, word};
+	return true;
+}
+
+/* The call returned: the caller may go on counting, or drop it. */
+MP_INLINE void mp_end(const struct mp_recording *c)
+{
+	MP_BARRIER();
+	c->self->is_storing = false;
+	c->self->frame = 0;
+	MP_BARRIER();
+	c->self->slot = c->slot;
+}
+
+MP_INLINE void mp_end_call(
+    const struct mp_recording *c, uint32_t op, uint64_t size, uint64_t addr, struct mp_stamps at)
+{
+	c->self->is_storing = true;
+	MP_BARRIER();
+	mp_record_call(mp_region, c->slot, op, size, addr, at, c->frame);
+	mp_end(c);
+}
+
+#endif
