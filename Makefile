@@ -49,7 +49,7 @@ help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 
 #: Targets
-#:   make              build build/mpsample (no installation, no root)
+#:   make              build build/mpsample and build/libmpsample.so (no installation, no root)
 #:   make demo         install what is missing, build, and profile the example matching engine for 20 s
 #:   make check        install what is missing, build, run all tests that the core needs
 #:   make check-all    the same with the optional runtimes and allocators installed
@@ -143,7 +143,7 @@ ci: deps-all
 unit: $(UNIT)
 
 bench: deps-all
-	@$(MAKE) --no-print-directory all targets
+	@$(MAKE) --no-print-directory all targets $(BENCH)
 	@O="$(O)" $(SUDO) tests/bench/bench.sh
 
 C_FILES := $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cc' 2>/dev/null)
@@ -162,7 +162,7 @@ install: $(O)/mpsample $(O)/libmpsample.so
 	install -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/mpsample/
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/mpsample
+	rm -f $(DESTDIR)$(PREFIX)/bin/mpsample $(DESTDIR)$(PREFIX)/lib/libmpsample.so $(DESTDIR)$(PREFIX)/include/mpsample.h
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/mpsample
 
 clean:

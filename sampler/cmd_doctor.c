@@ -33,7 +33,7 @@ static const char *const state_names[] = {"works", "limited", "missing"};
 /* What a recording would do, or why there can be none. */
 struct verdict {
 	bool possible;
-	enum mp_backend backend;
+	enum mp_backend backend; /* MP_BACKEND_AUTO where no probe is needed: by the library */
 	char text[1024];
 };
 
@@ -46,10 +46,30 @@ static const char *find_obstacle(const struct mp_doctor *d)
 	return d->target ? mp_doctor_target_obstacle(d->target) : NULL;
 }
 
+/* By the library in the target, or in what can be started with it: no probe and no privilege is needed. */
+static bool judge_preload(const struct mp_doctor *d, const char *obstacle, struct verdict *v)
+{
+	if (d->target && d->target->carries_library)
+		snprintf(v->text, sizeof(v->text),
+		    "process %d (%s) can be recorded by the libmpsample.so in it: mpsample record -p %d",
+		    d->target->pid, d->target->process.comm, d->target->pid);
+	else if (!d->target && obstacle && d->has_library)
+		snprintf(v->text, sizeof(v->text),
+		    "only what carries libmpsample.so can be recorded here%s: mpsample record -- COMMAND",
+		    geteuid() ? " by this user" : "");
+	else
+		return false;
+	v->possible = true;
+	v->backend = MP_BACKEND_AUTO;
+	return true;
+}
+
 static void judge(const struct mp_doctor *d, struct verdict *v)
 {
 	const char *obstacle = find_obstacle(d);
 
+	if (judge_preload(d, obstacle, v))
+		return;
 	v->backend = mp_doctor_backend(d);
 	v->possible = !obstacle;
 	if (obstacle)
@@ -109,7 +129,7 @@ static int add_probes(const struct mp_probe_set *set, sqlite3 *db, struct mp_err
 static int examine(struct mp_doctor *d, sqlite3 *db, struct mp_err *err)
 {
 	static const struct mp_check *const of_this_machine[] = {
-	    mp_checks_kernel, mp_checks_rights, mp_checks_machine};
+	    mp_checks_kernel, mp_checks_rights, mp_checks_machine, mp_checks_preload};
 	int ret = mp_rows_run(db, err,
 	    "CREATE TABLE finding(n INTEGER PRIMARY KEY, name TEXT, state TEXT, detail TEXT, fix TEXT, "
 	    "can_fix INT);"
@@ -161,7 +181,12 @@ static int emit_findings(struct mp_emit *e, enum mp_format format, sqlite3 *db, 
 	    err);
 }
 
-/* The floors are 0 where no recording is possible: no backend has that number. */
+static const char *backend_text(const struct verdict *v)
+{
+	return !v->possible ? NULL : v->backend == MP_BACKEND_AUTO ? "preload" : mp_backend_name(v->backend);
+}
+
+/* The floors are 0 where no probe is put in: no backend has that number. */
 static int emit_verdict(
     struct mp_emit *e, const struct mp_doctor *d, const struct verdict *v, sqlite3 *db, struct mp_err *err)
 {
@@ -170,8 +195,8 @@ static int emit_verdict(
 	    "CREATE TABLE verdict AS SELECT %d AS possible, %Q AS backend, nullif(%lld, 0) AS floor_ns, "
 	    "nullif(%lld, 0) AS cost_ns, nullif(%lld, 0) AS stepped_floor_ns, nullif(%lld, 0) AS "
 	    "stepped_cost_ns, %Q AS text",
-	    v->possible, v->possible ? mp_backend_name(v->backend) : NULL, (long long)f->ns[0],
-	    (long long)f->cost_ns[0], (long long)f->ns[1], (long long)f->cost_ns[1], v->text);
+	    v->possible, backend_text(v), (long long)f->ns[0], (long long)f->cost_ns[0], (long long)f->ns[1],
+	    (long long)f->cost_ns[1], v->text);
 
 	return ret ? ret : mp_rows_emit_object(e, db, "recording", "SELECT * FROM verdict", err);
 }

@@ -30,8 +30,18 @@
 	"      --stack off|fp      stacks of kept calls, by frame pointers (default fp)\n"                   \
 	"      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default "     \
 	"auto)\n"                                                                                            \
-	"      --plane auto|uprobe, --probe auto|all\n"                                                      \
-	"                          what records, and which calls; this version has the one choice each\n"    \
+	"      --plane auto|preload|uprobe\n"                                                                \
+	"                          how calls are seen: by libmpsample.so in the process (a command gets it " \
+	"by\n"                                                                                               \
+	"                          LD_PRELOAD; a process with -p has to have been started with it), by "     \
+	"uprobes\n"                                                                                          \
+	"                          in the kernel, or (auto) by the library where that is possible\n"         \
+	"      --follow-forks      programs that COMMAND starts keep the library, and its forks have it, "   \
+	"too: each\n"                                                                                        \
+	"                          can then be recorded by its own PID. COMMAND itself is recorded in any "  \
+	"case,\n"                                                                                            \
+	"                          with this option also beyond an exec\n"                                   \
+	"      --probe auto|all    which calls; this version has the one choice\n"                           \
 	"  -h, --help\n"
 
 enum {
@@ -43,6 +53,7 @@ enum {
 	OPT_BACKEND,
 	OPT_PLANE,
 	OPT_PROBE,
+	OPT_FOLLOW_FORKS,
 };
 
 static const struct option long_options[] = {
@@ -57,6 +68,7 @@ static const struct option long_options[] = {
     {"backend", required_argument, NULL, OPT_BACKEND},
     {"plane", required_argument, NULL, OPT_PLANE},
     {"probe", required_argument, NULL, OPT_PROBE},
+    {"follow-forks", no_argument, NULL, OPT_FOLLOW_FORKS},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -99,6 +111,19 @@ static int parse_choice(
 	return 0;
 }
 
+static int parse_plane(const char *text, enum mp_plane *out, struct mp_err *err)
+{
+	static const char *const names[] = {"auto", "preload", "uprobe"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!strcmp(text, names[i])) {
+			*out = (enum mp_plane)i;
+			return 0;
+		}
+	}
+	return mp_err_set(err, EINVAL, "--plane: '%s' is none of auto, preload and uprobe", text);
+}
+
 static int take_option(int opt, const char *arg, struct mp_record_options *o, struct mp_err *err)
 {
 	bool unused;
@@ -130,7 +155,10 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 	case OPT_BACKEND:
 		return mp_backend_parse(arg, &o->backend, err);
 	case OPT_PLANE:
-		return parse_choice("--plane", arg, "auto", "uprobe", &unused, err);
+		return parse_plane(arg, &o->plane, err);
+	case OPT_FOLLOW_FORKS:
+		o->follow_forks = true;
+		return 0;
 	case OPT_PROBE:
 		return parse_choice("--probe", arg, "auto", "all", &unused, err);
 	default:
@@ -153,6 +181,30 @@ static void join(int argc, char **argv, char *buf, size_t size)
 		int more = snprintf(buf + n, size - n, "%s%s", i ? " " : "", argv[i]);
 		n += more > 0 ? (size_t)more : 0;
 	}
+}
+
+/* Options that do not go together. `--backend` says how probes are put in, so it asks for them. */
+static int check_options(struct mp_record_options *o, int words, char **word, struct mp_err *err)
+{
+	if (o->pid && words)
+		return mp_err_set(
+		    err, EINVAL, "both -p %d and a command (%s): record one of them", o->pid, word[0]);
+	if (!o->pid && !words)
+		return mp_err_set(
+		    err, EINVAL, "record what? give -p PID or -- COMMAND; see mpsample record --help");
+	if (o->full && (o->keep_over_ns >= 0 || o->sample_every >= 0))
+		return mp_err_set(
+		    err, EINVAL, "--full keeps every call: --keep-over and --sample-every say otherwise");
+	if (o->follow_forks && o->pid)
+		return mp_err_set(err, EINVAL,
+		    "--follow-forks is for a command that is started; start process %d with "
+		    "MPSAMPLE_FOLLOW_FORKS=1 instead",
+		    o->pid);
+	if (o->backend != MP_BACKEND_AUTO && o->plane == MP_PLANE_PRELOAD)
+		return mp_err_set(err, EINVAL, "--backend is of the uprobe plane: not with --plane preload");
+	if (o->backend != MP_BACKEND_AUTO)
+		o->plane = MP_PLANE_UPROBE;
+	return 0;
 }
 
 int mp_cmd_record(int argc, char **argv)
@@ -180,21 +232,8 @@ int mp_cmd_record(int argc, char **argv)
 		if (take_option(opt, optarg, &o, &err))
 			return usage_error(&err);
 	}
-	if (o.pid && optind < argc) {
-		mp_err_set(
-		    &err, EINVAL, "both -p %d and a command (%s): record one of them", o.pid, argv[optind]);
+	if (check_options(&o, argc - optind, argv + optind, &err))
 		return usage_error(&err);
-	}
-	if (o.full && (o.keep_over_ns >= 0 || o.sample_every >= 0)) {
-		mp_err_set(
-		    &err, EINVAL, "--full keeps every call: --keep-over and --sample-every say otherwise");
-		return usage_error(&err);
-	}
-	if (!o.pid && optind == argc) {
-		mp_err_set(
-		    &err, EINVAL, "record what? give -p PID or -- COMMAND; see mpsample record --help");
-		return usage_error(&err);
-	}
 	o.command = argv + optind;
 	if (mp_record(&o, &err)) {
 		fprintf(stderr, "mpsample: %s\n", err.text);

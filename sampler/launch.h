@@ -2,6 +2,8 @@
 #ifndef MP_SAMPLER_LAUNCH_H
 #define MP_SAMPLER_LAUNCH_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "store/err.h"
@@ -12,9 +14,19 @@
  * That is the one place where ptrace is used, and only before the program runs: a live process is never
  * stopped.
  */
+struct mp_launch_options {
+	char *const *argv;
+	const char *preload; /* path of libmpsample.so, to be loaded before all else; NULL: none */
+	bool big_rings;      /* its rings are large enough for every call to be a row */
+	bool follow_forks;   /* what the command starts carries the library, too */
+};
 
-/* Starts `argv` and holds it. */
-int mp_launch(char *const argv[], pid_t *pid, struct mp_err *err);
+/* Starts the command and holds it. -ECHILD: it ended meanwhile. */
+int mp_launch(const struct mp_launch_options *o, pid_t *pid, struct mp_err *err);
+
+/* Lets a held command go on until it is about to execute the instruction at `address`, and holds it there.
+ * -ENOENT: it has come to its own first instruction, and is held there. -ECHILD: it ended. */
+int mp_launch_until(pid_t pid, uint64_t address, struct mp_err *err);
 
 /* Lets it run, untraced. */
 int mp_launch_go(pid_t pid, struct mp_err *err);

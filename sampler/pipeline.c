@@ -8,6 +8,7 @@
 
 #include "sampler/index.h"
 #include "sampler/leaf.h"
+#include "sampler/markers.h"
 #include "store/append.h"
 #include "symbolize/symbolize.h"
 
@@ -36,6 +37,7 @@ struct mp_pipeline {
 	int failed; /* the first failure: -errno */
 
 	struct mp_leaf *leaf;
+	struct mp_markers *markers;
 
 	struct mp_index frame_index, stack_index;
 	struct frame *frames; /* [id - 1] */
@@ -47,6 +49,7 @@ struct mp_pipeline {
 	size_t n_threads, threads_room;
 	struct mp_index thread_index; /* by tid: the latest thread that had it */
 	uint64_t stacks_dropped;      /* since the last commit */
+	int64_t committed_ns;
 	struct mp_pipeline_totals totals;
 };
 
@@ -200,7 +203,8 @@ struct mp_pipeline *mp_pipeline_new(struct mp_session *session, pid_t pid)
 	p->session = session;
 	p->symbolizer = mp_symbolizer_new(pid);
 	p->leaf = p->symbolizer ? mp_leaf_new(pid, p->symbolizer) : NULL;
-	if (!p->leaf) {
+	p->markers = mp_markers_new(session);
+	if (!p->leaf || !p->markers) {
 		mp_pipeline_free(p);
 		return NULL;
 	}
@@ -212,6 +216,7 @@ void mp_pipeline_free(struct mp_pipeline *p)
 	if (!p)
 		return;
 	mp_leaf_free(p->leaf);
+	mp_markers_free(p->markers);
 	if (p->symbolizer)
 		mp_symbolizer_free(p->symbolizer);
 	mp_index_free(&p->frame_index);
@@ -336,6 +341,12 @@ void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char
 		fail(p, mp_append_mark(p->session, t_ns, tid, name, detail, err_of(p)));
 }
 
+void mp_pipeline_marker(struct mp_pipeline *p, const struct mp_marker_event *e)
+{
+	if (!p->failed)
+		mp_markers_take(p->markers, e);
+}
+
 void mp_pipeline_loss(
     struct mp_pipeline *p, int64_t t_ns, const char *source, const char *what, uint64_t lost)
 {
@@ -348,8 +359,21 @@ void mp_pipeline_loss(
 	fail(p, mp_append_loss(p->session, t_ns, source, what, lost, err_of(p)));
 }
 
+static void tell_markers_lost(struct mp_pipeline *p, int64_t t_ns)
+{
+	const char *limit;
+	uint64_t lost;
+
+	for (size_t i = 0; (limit = mp_markers_lost(p->markers, i, &lost)); i++)
+		mp_pipeline_loss(p, t_ns, limit, "events", lost);
+}
+
 int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 {
+	if (!p->failed)
+		fail(p, mp_markers_commit(p->markers, t_ns, err_of(p)));
+	tell_markers_lost(p, t_ns);
+	p->committed_ns = t_ns;
 	mp_pipeline_loss(p, t_ns, "stacks, of too many", "events", p->stacks_dropped);
 	p->stacks_dropped = 0;
 	if (!p->failed)
@@ -434,6 +458,10 @@ int mp_pipeline_symbolize(struct mp_pipeline *p,
 {
 	struct wrapper_test test = {is_wrapper, ctx, calloc(p->frame_index.n + 1, sizeof(bool))};
 
+	/* What markers still wait for now, does not come any more. */
+	if (!p->failed)
+		fail(p, mp_markers_end(p->markers, err_of(p)));
+	tell_markers_lost(p, p->committed_ns);
 	if (!test.frame)
 		fail(p, mp_err_set(err_of(p), ENOMEM, "out of memory"));
 	else

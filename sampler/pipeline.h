@@ -53,6 +53,18 @@ void mp_pipeline_map(struct mp_pipeline *p, uint64_t start, uint64_t end, uint64
 
 void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char *name, const char *detail);
 
+/* A marker of <mpsample.h>: a, b and c as enum mpsample_kind there tells. They may come in any order: what is
+ * older than the last commit is applied at the next one (sampler/markers.h). The name is copied; NULL for
+ * kinds without one, and where it could not be read. */
+struct mp_marker_event {
+	pid_t tid;
+	int64_t t_ns;
+	unsigned int kind;
+	const char *name;
+	uint64_t a, b, c;
+};
+void mp_pipeline_marker(struct mp_pipeline *p, const struct mp_marker_event *e);
+
 /* Something was dropped: `what` is "calls", "rows" or "events" (sql/schema.sql, table loss). 0 is no loss. */
 void mp_pipeline_loss(
     struct mp_pipeline *p, int64_t t_ns, const char *source, const char *what, uint64_t lost);

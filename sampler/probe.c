@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sampler/insn.h"
+#include "sampler/preload/mpsample.h"
 #include "sampler/uprobe_shared.h"
 #include "symbolize/elf.h"
 
@@ -21,6 +22,8 @@
 #define UNSIZED_FUNCTION_BYTES 64
 #define MAX_DEFINITIONS                                                                                      \
 	1024 /* of names of the family: real programs have some dozens, a hostile file may have millions */
+
+#define MAX_MARKERS 2048 /* places in the code that pass one; they are told when there are more */
 
 /* A name worth stopping at in a symbol table. */
 struct wanted {
@@ -59,6 +62,7 @@ struct resolver {
 	struct definition *defs;
 	size_t n_defs;
 	bool out_of_memory;
+	size_t n_functions, n_markers, markers_left_out; /* probes found */
 	struct mp_probe_set *out;
 };
 
@@ -323,31 +327,38 @@ static void place(struct mp_probe *p, const unsigned char *code, size_t n, bool 
 	p->module_offset = offset + p->skipped_bytes;
 }
 
+/* One more probe in the set, in a module. */
+static struct mp_probe *new_probe(struct resolver *r, const struct mp_module *m)
+{
+	struct mp_probe *more = reallocarray(r->out->probes, r->out->n + 1, sizeof(*more));
+
+	if (!more) {
+		r->out_of_memory = true;
+		return NULL;
+	}
+	r->out->probes = more;
+	struct mp_probe *p = &more[r->out->n++];
+	*p = (struct mp_probe){.inode = m->inode, .dev_major = m->dev_major, .dev_minor = m->dev_minor};
+	snprintf(p->module, sizeof(p->module), "%s", m->path);
+	snprintf(p->open_path, sizeof(p->open_path), "%s", m->open_path);
+	return p;
+}
+
 static void add_probe(struct resolver *r, const struct definition *d)
 {
 	unsigned char code[MAX_FUNCTION_BYTES];
 	uint64_t offset;
 	size_t n = read_code(r, d, code, &offset);
-	const struct mp_module *m = &r->target->modules[d->module];
 
 	if (!n || forwards(r, d, code, n))
 		return;
-	struct mp_probe *more = reallocarray(r->out->probes, r->out->n + 1, sizeof(*more));
-	if (!more) {
-		r->out_of_memory = true;
+	struct mp_probe *p = new_probe(r, &r->target->modules[d->module]);
+	if (!p)
 		return;
-	}
-	r->out->probes = more;
-	struct mp_probe *p = &more[r->out->n++];
-	*p = (struct mp_probe){.op = d->what->op};
+	p->op = d->what->op;
 	place(p, code, n, d->size && d->size <= n, offset);
-	p->inode = m->inode;
-	p->dev_major = m->dev_major;
-	p->dev_minor = m->dev_minor;
 	snprintf(p->function, sizeof(p->function), "%s", d->what->name);
 	snprintf(p->allocator, sizeof(p->allocator), "%s", allocator_name(r, d));
-	snprintf(p->module, sizeof(p->module), "%s", m->path);
-	snprintf(p->open_path, sizeof(p->open_path), "%s", m->open_path);
 }
 
 /* Of names that are one address the operation that stands first in store/op.h counts; the plain name is
@@ -387,11 +398,108 @@ static void choose(struct resolver *r)
 	free(wanted);
 }
 
+/* ---- Markers ---- */
+
+static const char *const marker_names[] = {
+    [MPSAMPLE_KIND_SPAN_BEGIN] = "span_begin",
+    [MPSAMPLE_KIND_SPAN_END] = "span_end",
+    [MPSAMPLE_KIND_MARK] = "mark",
+    [MPSAMPLE_KIND_PHASE] = "phase",
+    [MPSAMPLE_KIND_POOL_CREATE] = "pool_create",
+    [MPSAMPLE_KIND_POOL_GET] = "pool_get",
+    [MPSAMPLE_KIND_POOL_PUT] = "pool_put",
+    [MPSAMPLE_KIND_POOL_EMPTY] = "pool_empty",
+};
+
+/* 0: no name of ours. */
+static unsigned int marker_kind(const char *name)
+{
+	for (unsigned int kind = 1; kind < sizeof(marker_names) / sizeof(*marker_names); kind++)
+		if (!strcmp(name, marker_names[kind]))
+			return kind;
+	return 0;
+}
+
+/* Markers begin with a nop. A note may point anywhere: a breakpoint inside an instruction, or into data that
+ * is next to code, would change what the target does. */
+static bool is_nop(const unsigned char *code, size_t n)
+{
+#ifdef __x86_64__
+	static const unsigned char nop[] = {0x90};
+#else
+	static const unsigned char nop[] = {0x1f, 0x20, 0x03, 0xd5};
+#endif
+	return n >= sizeof(nop) && !memcmp(code, nop, sizeof(nop));
+}
+
+static int take_marker(void *ctx, const struct mp_elf_usdt *usdt)
+{
+	const struct scan *s = ctx;
+	struct resolver *r = s->r;
+	const struct mp_elf *elf = r->elf[s->module];
+	unsigned int kind = strcmp(usdt->provider, "mpsample") ? 0 : marker_kind(usdt->name);
+	unsigned char code[4] = {0};
+	uint64_t offset;
+
+	if (!kind || !mp_elf_code_end(elf, usdt->vaddr) ||
+	    !mp_elf_vaddr_to_offset(elf, usdt->vaddr, &offset) ||
+	    !is_nop(code, mp_elf_read(elf, offset, code, sizeof(code))))
+		return 0;
+	if (r->n_markers == MAX_MARKERS) {
+		r->markers_left_out++;
+		return 0;
+	}
+	struct mp_probe *p = new_probe(r, &r->target->modules[s->module]);
+	if (!p)
+		return 1;
+	r->n_markers++;
+	p->op = MP_OP_MARKER;
+	p->marker = kind;
+	p->module_offset = offset;
+	snprintf(p->function, sizeof(p->function), "mpsample:%s", marker_names[kind]);
+	snprintf(p->allocator, sizeof(p->allocator), "markers");
+	return 0;
+}
+
+/* Two notes of one place would be two probes there, and each marker would come twice. */
+static int by_marker_place(const void *a, const void *b)
+{
+	const struct mp_probe *x = a, *y = b;
+
+	return x->module_offset < y->module_offset ? -1 : x->module_offset > y->module_offset;
+}
+
+static void choose_markers(struct resolver *r)
+{
+	for (size_t i = 0; i < r->target->n_modules && !r->out_of_memory; i++) {
+		struct scan s = {r, i};
+		size_t first = r->out->n, kept = first;
+
+		if (!r->elf[i])
+			continue;
+		if (mp_elf_each_usdt(r->elf[i], take_marker, &s) == -ENOMEM)
+			r->out_of_memory = true;
+		struct mp_probe *p = r->out->probes;
+		if (r->out->n > first)
+			qsort(p + first, r->out->n - first, sizeof(*p), by_marker_place);
+		for (size_t k = first; k < r->out->n; k++)
+			if (k == first || p[k].module_offset != p[kept - 1].module_offset)
+				p[kept++] = p[k];
+		r->out->n = kept;
+	}
+}
+
 static void tell_uncovered(struct resolver *r)
 {
 	char *out = r->out->uncovered;
 	size_t room = sizeof(r->out->uncovered);
 
+	if (r->markers_left_out) {
+		int n = snprintf(out, room, "%zu places with markers beyond the first %d",
+		    r->markers_left_out, MAX_MARKERS);
+		out += n;
+		room -= (size_t)n;
+	}
 	for (size_t i = 0; i < r->target->n_modules; i++) {
 		int a = r->allocator[i];
 		if (a < 0 || !r->profiles->allocators[a].uncovered)
@@ -443,6 +551,9 @@ int mp_probe_resolve(const struct mp_target *t, const struct mp_profiles *profil
 		scan_module(&r, i);
 	if (!r.out_of_memory)
 		choose(&r);
+	r.n_functions = out->n;
+	if (!r.out_of_memory)
+		choose_markers(&r);
 	if (r.out_of_memory) {
 		ret = mp_err_set(err, ENOMEM, "out of memory");
 	} else if (is_order_unknown(&r)) {
@@ -453,7 +564,7 @@ int mp_probe_resolve(const struct mp_target *t, const struct mp_profiles *profil
 		    t->pid, t->comm);
 	} else {
 		tell_uncovered(&r);
-		if (!out->n)
+		if (!r.n_functions)
 			ret = no_allocator(&r, err);
 	}
 	for (size_t i = 0; r.elf && i < t->n_modules; i++)

@@ -15,11 +15,14 @@
  * dynamic linker binds to is probed (the first in link order, so that an interposed allocator is seen and the
  * one behind it is not counted again); besides, definitions that the linker does not see: prefixed ones
  * (je_malloc) and those private to a statically linked program.
+ *
+ * Besides, the markers of <mpsample.h>, by their USDT notes: a place in the code each, with no return.
  */
 struct mp_probe {
-	unsigned int op;      /* enum mp_op, or MP_OP_CALIBRATE */
-	char function[128];   /* as in the symbol table */
-	char allocator[32];   /* name of the profile, or "interposed" */
+	unsigned int op;      /* enum mp_op, MP_OP_CALIBRATE or MP_OP_MARKER */
+	unsigned int marker;  /* enum mpsample_kind; 0: a function */
+	char function[128];   /* as in the symbol table; of a marker "mpsample:" and its probe's name */
+	char allocator[32];   /* name of the profile, "interposed", or "markers" */
 	char module[4096];    /* path as the target sees it */
 	char open_path[4200]; /* what the kernel is given: below /proc/PID, so that a replaced file or another
 				 mount namespace does not matter */
@@ -38,8 +41,8 @@ struct mp_probe_set {
 };
 
 /*
- * Finds the probes of a target. -ENOENT with a text that says what was looked for when there is no allocator.
- * The set is freed with mp_probe_set_free().
+ * Finds the probes of a target: functions first, then markers, each by file. -ENOENT with a text that says
+ * what was looked for when there is no allocator. The set is freed with mp_probe_set_free().
  */
 int mp_probe_resolve(const struct mp_target *t, const struct mp_profiles *profiles, struct mp_probe_set *out,
     struct mp_err *err);
@@ -49,7 +52,8 @@ void mp_probe_set_free(struct mp_probe_set *set);
 int mp_probe_on_self(void (*function)(void), struct mp_probe *out, struct mp_err *err);
 
 /* The cookie that tells the BPF programs what a probe is: bits 0-7 the operation, 8-15 its size arguments and
- * 16-23 its block argument (masks of MP_ARG), 24 whether it is stepped. */
+ * 16-23 its block argument (masks of MP_ARG), 24 whether it is stepped. Markers have a program of their own,
+ * and their kind as its cookie. */
 uint64_t mp_probe_cookie(unsigned int op, bool is_stepped);
 
 #endif

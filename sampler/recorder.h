@@ -14,14 +14,24 @@
  * what is kept, ends. Prints its few lines for people on stderr. Blocks; the whole process is its own (it
  * takes SIGINT, SIGTERM and SIGHUP as the order to end).
  */
+
+/* By what calls are seen. The perf plane (kernel events) runs beside either, where it may. */
+enum mp_plane {
+	MP_PLANE_AUTO, /* by the library where it is, or can be, in the target; else by uprobes */
+	MP_PLANE_PRELOAD,
+	MP_PLANE_UPROBE,
+};
+
 struct mp_record_options {
 	pid_t pid;            /* the target; 0: start `command` */
 	char *const *command; /* ends with NULL */
 	const char *output;
 	bool force;          /* overwrite the output */
 	int64_t duration_ns; /* 0: until a signal or the target's end */
-	enum mp_backend backend;
-	bool full; /* keep every call */
+	enum mp_plane plane;
+	enum mp_backend backend; /* of the uprobe plane */
+	bool follow_forks;       /* what `command` starts carries the library, too */
+	bool full;               /* keep every call */
 	bool stack;
 	int64_t keep_over_ns;     /* < 0: adaptive, about the p99.9 of each operation */
 	int64_t sample_every;     /* < 0: adaptive, about 250 rows a second; 0: none */

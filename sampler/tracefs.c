@@ -112,12 +112,12 @@ void mp_tracefs_remove_leftovers(void)
 }
 
 int mp_tracefs_add(struct mp_tracefs *t, char type, const char *name, const char *path, uint64_t offset,
-    uint64_t tag, struct mp_err *err)
+    uint64_t tag, const char *args, struct mp_err *err)
 {
 	char line[8192];
 
-	snprintf(line, sizeof(line), "%c:%s/%s %s:0x%llx tag=\\%llu:u64", type, t->group, name, path,
-	    (unsigned long long)offset, (unsigned long long)tag);
+	snprintf(line, sizeof(line), "%c:%s/%s %s:0x%llx tag=\\%llu:u64 %s", type, t->group, name, path,
+	    (unsigned long long)offset, (unsigned long long)tag, args);
 	int ret = command(t, line);
 	return ret ? mp_err_set(err, -ret, "cannot make the uprobe event '%s': %s", line, strerror(-ret)) : 0;
 }

@@ -24,9 +24,11 @@ int mp_tracefs_open(struct mp_tracefs *out, struct mp_err *err);
 void mp_tracefs_remove_leftovers(void);
 
 /* Adds a probe to event `name` of our group: type 'p' (entry) or 'r' (return), at `offset` of the file
- * `path`. `op` is attached to each record as a constant. All probes of one name make one event. */
+ * `path`. `tag` is attached to each record as a constant, behind it what `args` fetches ("" for nothing; see
+ * FETCHARGS in the kernel's text). All probes of one name make one event: their args have the same names and
+ * types. */
 int mp_tracefs_add(struct mp_tracefs *t, char type, const char *name, const char *path, uint64_t offset,
-    uint64_t tag, struct mp_err *err);
+    uint64_t tag, const char *args, struct mp_err *err);
 
 /* The number by which perf_event_open(2) knows an event; -errno. */
 int mp_tracefs_event_id(const struct mp_tracefs *t, const char *name);

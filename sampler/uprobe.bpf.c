@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "sampler/preload/mpsample.h"
 #include "sampler/uprobe_shared.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -89,6 +90,11 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } kernel_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} marker_rows SEC(".maps");
 
 static __always_inline struct mp_bpf_control *get_control(void)
 {
@@ -356,6 +362,56 @@ SEC("kprobe")
 int ret(struct pt_regs *ctx)
 {
 	return leave(ctx);
+}
+
+/* ---- Markers ---- */
+
+/*
+ * A text that nobody has read yet may not be in memory: a constant of the program is loaded at its first use,
+ * and the target only takes its address. This program is loaded as a sleepable one, which may wait for it.
+ * Bytes behind the text come with it; where there is no page behind its page, only the rest of that is read.
+ */
+static __always_inline void read_name(struct mp_bpf_marker *m, const char *text)
+{
+	u64 bytes = 4096 - ((u64)text & 4095);
+
+	if (bpf_probe_read_user_str(m->name, sizeof(m->name), text) >= 0 ||
+	    !bpf_copy_from_user(m->name, sizeof(m->name), text))
+		return;
+	barrier_var(bytes); /* or the check is made of another register than the one that is used */
+	if (bytes < sizeof(m->name) && !bpf_copy_from_user(m->name, bytes, text))
+		return;
+	__builtin_memset(m->name, 0, sizeof(m->name));
+}
+
+/* The registers of each kind: see MPSAMPLE_FIRE_* of mpsample.h. */
+SEC("kprobe")
+int marker(struct pt_regs *ctx)
+{
+	struct mp_bpf_control *c = get_control();
+	struct mp_bpf_marker m = {.t_ns = bpf_ktime_get_ns()};
+
+	if (!c || !c->enabled)
+		return 0;
+	m.kind = bpf_get_attach_cookie(ctx);
+	m.tid = (u32)bpf_get_current_pid_tgid();
+	if (m.kind >= MPSAMPLE_KIND_POOL_CREATE) {
+		m.a = PT_REGS_PARM1(ctx);
+		if (m.kind == MPSAMPLE_KIND_POOL_CREATE) {
+			read_name(&m, (const char *)PT_REGS_PARM2(ctx));
+			m.b = PT_REGS_PARM3(ctx);
+			m.c = PT_REGS_PARM4(ctx);
+		} else if (m.kind != MPSAMPLE_KIND_POOL_EMPTY) {
+			m.b = PT_REGS_PARM2(ctx);
+		}
+	} else {
+		read_name(&m, (const char *)PT_REGS_PARM1(ctx));
+		if (m.kind != MPSAMPLE_KIND_PHASE)
+			m.a = PT_REGS_PARM2(ctx);
+	}
+	if (bpf_ringbuf_output(&marker_rows, &m, sizeof(m), wakeup_flags(&marker_rows, c->marker_ring_bytes)))
+		COUNT(markers_lost);
+	return 0;
 }
 
 /* ---- Kernel events ---- */

@@ -249,6 +249,31 @@ int mp_uprobe_open(
 	return 0;
 }
 
+/* Not by `tracefs`: it needs more privilege than BPF does, and one event a thread. */
+int mp_uprobe_open_kernel_events(pid_t pid, struct mp_uprobe **out, struct mp_err *err)
+{
+	struct mp_uprobe *u = calloc(1, sizeof(*u));
+	struct mp_err first;
+
+	if (!u)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	u->pid = pid;
+	u->ops = &mp_uprobe_session;
+	int ret = u->ops->open(pid, &u->impl, &first);
+	if (ret) {
+		u->ops = &mp_uprobe_multi;
+		ret = u->ops->open(pid, &u->impl, NULL);
+	}
+	if (ret) {
+		if (err)
+			*err = first;
+		free(u);
+		return ret;
+	}
+	*out = u;
+	return 0;
+}
+
 enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u)
 {
 	return u->ops->backend;

@@ -13,8 +13,8 @@
 
 /*
  * The uprobe plane: probes at the entry and return of functions of one process, every call counted in a
- * histogram, some handed on as rows; and the process's page faults, time off CPU and migrations. Three
- * backends behind one interface, the best that works is taken:
+ * histogram, some handed on as rows; the markers that it passes; and its page faults, time off CPU and
+ * migrations. Three backends behind one interface, the best that works is taken:
  *
  *   session   one BPF program for entry and return, which skips the return probe where it can (Linux 6.13)
  *   multi     two BPF programs on multi-links (Linux 6.6)
@@ -61,6 +61,11 @@ struct mp_uprobe;
  */
 int mp_uprobe_open(
     enum mp_backend want, pid_t pid, const struct mp_keep *keep, struct mp_uprobe **out, struct mp_err *err);
+
+/* Likewise where no function is going to be probed: for the kernel events of a process only. Without
+ * calibration. */
+int mp_uprobe_open_kernel_events(pid_t pid, struct mp_uprobe **out, struct mp_err *err);
+
 enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u);
 
 /*

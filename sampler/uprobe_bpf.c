@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sampler/uprobe.h"
@@ -31,6 +32,7 @@ struct link_create_uprobe_multi {
 
 #define CALL_RING_BYTES   (16u << 20)
 #define KERNEL_RING_BYTES (2u << 20)
+#define MARKER_RING_BYTES (8u << 20)
 #define KERNEL_LONG_NS    100000 /* of a page fault or a time off the CPU */
 
 #define MAX_LINKS 256
@@ -39,7 +41,7 @@ struct link_create_uprobe_multi {
 struct bpf_plane {
 	enum mp_backend backend;
 	struct bpf_object *object;
-	struct bpf_program *session, *entry, *ret;
+	struct bpf_program *session, *entry, *ret, *marker;
 	int links[MAX_LINKS]; /* uprobe links, by descriptor */
 	size_t n_links;
 	struct bpf_link **kernel_links; /* tracepoints and software events */
@@ -51,6 +53,7 @@ struct bpf_plane {
 	unsigned int shards;
 	struct ring_buffer *rings;
 	struct mp_pipeline *pipeline; /* of the drain in progress; NULL: rows are thrown away */
+	uint64_t markers_lost;        /* so many are told */
 };
 
 /* libbpf explains a failure in its log only: the last line that names a cause is kept for the error text. */
@@ -112,6 +115,28 @@ static int handle_kernel(void *ctx, void *data, size_t size)
 	return 0;
 }
 
+static int handle_marker(void *ctx, void *data, size_t size)
+{
+	struct bpf_plane *b = ctx;
+	const struct mp_bpf_marker *r = data;
+
+	if (!b->pipeline || size < sizeof(*r))
+		return 0;
+	char name[MP_MARKER_NAME_BYTES + 1] = ""; /* what is copied from the target need not be terminated */
+	memcpy(name, r->name, MP_MARKER_NAME_BYTES);
+	struct mp_marker_event e = {
+	    .tid = (pid_t)r->tid,
+	    .t_ns = (int64_t)r->t_ns,
+	    .kind = r->kind,
+	    .name = name[0] ? name : NULL,
+	    .a = r->a,
+	    .b = r->b,
+	    .c = r->c,
+	};
+	mp_pipeline_marker(b->pipeline, &e);
+	return 0;
+}
+
 static struct bpf_map *map(struct bpf_plane *b, const char *name)
 {
 	return bpf_object__find_map_by_name(b->object, name);
@@ -144,12 +169,15 @@ static int load(struct bpf_plane *b, size_t kernel_events, struct mp_err *err)
 	b->session = bpf_object__find_program_by_name(b->object, "session");
 	b->entry = bpf_object__find_program_by_name(b->object, "entry");
 	b->ret = bpf_object__find_program_by_name(b->object, "ret");
+	b->marker = bpf_object__find_program_by_name(b->object, "marker");
 	bpf_program__set_autoload(b->session, is_session);
 	bpf_program__set_autoload(b->entry, !is_session);
 	bpf_program__set_autoload(b->ret, !is_session);
 	bpf_program__set_expected_attach_type(b->session, ATTACH_UPROBE_SESSION);
 	bpf_program__set_expected_attach_type(b->entry, ATTACH_UPROBE_MULTI);
 	bpf_program__set_expected_attach_type(b->ret, ATTACH_UPROBE_MULTI);
+	bpf_program__set_expected_attach_type(b->marker, ATTACH_UPROBE_MULTI);
+	bpf_program__set_flags(b->marker, bpf_program__flags(b->marker) | BPF_F_SLEEPABLE);
 
 	for (size_t i = 0; i < n_kernel_programs; i++)
 		bpf_program__set_autoload(
@@ -159,6 +187,7 @@ static int load(struct bpf_plane *b, size_t kernel_events, struct mp_err *err)
 	bpf_map__set_max_entries(map(b, "hists"), b->shards * MP_HIST_BLOCKS);
 	bpf_map__set_max_entries(map(b, "call_rows"), CALL_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "kernel_rows"), KERNEL_RING_BYTES);
+	bpf_map__set_max_entries(map(b, "marker_rows"), MARKER_RING_BYTES);
 
 	int ret = bpf_object__load(b->object);
 	if (!ret)
@@ -184,12 +213,14 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 		return mp_err_set(err, errno, "cannot map the BPF maps: %s", strerror(errno));
 
 	b->rings = ring_buffer__new(bpf_map__fd(map(b, "call_rows")), handle_call, b, NULL);
-	if (!b->rings || ring_buffer__add(b->rings, bpf_map__fd(map(b, "kernel_rows")), handle_kernel, b))
+	if (!b->rings || ring_buffer__add(b->rings, bpf_map__fd(map(b, "kernel_rows")), handle_kernel, b) ||
+	    ring_buffer__add(b->rings, bpf_map__fd(map(b, "marker_rows")), handle_marker, b))
 		return mp_err_set(err, errno, "cannot map the BPF ring buffers: %s", strerror(errno));
 
 	b->control->shard_mask = b->shards - 1;
 	b->control->call_ring_bytes = CALL_RING_BYTES;
 	b->control->kernel_ring_bytes = KERNEL_RING_BYTES;
+	b->control->marker_ring_bytes = MARKER_RING_BYTES;
 	b->control->kernel_long_ns = KERNEL_LONG_NS;
 	return 0;
 }
@@ -331,7 +362,7 @@ static int add_link(struct bpf_plane *b, int fd, const struct mp_probe *probe, s
 	return 0;
 }
 
-/* One link holds all probes of one file. */
+/* One link holds all functions, or all markers, of one file. */
 static int attach_file(
     struct bpf_plane *b, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
 {
@@ -342,10 +373,15 @@ static int attach_file(
 		ret = mp_err_set(err, E2BIG, "more than %d files to probe", MAX_LINKS / 2);
 	for (size_t i = 0; !ret && i < n; i++) {
 		offsets[i] = probes[i].module_offset;
-		cookies[i] = mp_probe_cookie(probes[i].op, probes[i].is_stepped);
+		cookies[i] =
+		    probes[i].marker ? probes[i].marker : mp_probe_cookie(probes[i].op, probes[i].is_stepped);
 	}
 	const char *path = probes->open_path;
-	if (!ret && b->backend == MP_BACKEND_SESSION) {
+	if (!ret && probes->marker) {
+		ret = add_link(b,
+		    link_uprobes(b->marker, ATTACH_UPROBE_MULTI, 0, path, offsets, cookies, n, pid), probes,
+		    err);
+	} else if (!ret && b->backend == MP_BACKEND_SESSION) {
 		ret = add_link(b,
 		    link_uprobes(b->session, ATTACH_UPROBE_SESSION, 0, path, offsets, cookies, n, pid),
 		    probes, err);
@@ -364,7 +400,12 @@ static int attach_file(
 	return ret;
 }
 
-/* Probes of one file stand side by side in the set. */
+static bool go_together(const struct mp_probe *p, const struct mp_probe *q)
+{
+	return !p->marker == !q->marker && !strcmp(p->open_path, q->open_path);
+}
+
+/* Probes of one file stand side by side in the set, its functions and its markers. */
 static int bpf_plane_attach(
     void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
 {
@@ -372,7 +413,7 @@ static int bpf_plane_attach(
 	size_t links_before = b->n_links;
 
 	for (size_t from = 0, to; from < n; from = to) {
-		for (to = from + 1; to < n && !strcmp(probes[to].open_path, probes[from].open_path); to++)
+		for (to = from + 1; to < n && go_together(&probes[to], &probes[from]); to++)
 			;
 		int ret = attach_file(b, pid, probes + from, to - from, err);
 		if (!ret)
@@ -450,6 +491,17 @@ static void give_credit(long long *credit, int64_t more)
 	__atomic_fetch_add(credit, more, __ATOMIC_RELAXED);
 }
 
+static void tell_markers_lost(struct bpf_plane *b, struct mp_pipeline *p)
+{
+	uint64_t lost = b->stats->markers_lost;
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	mp_pipeline_loss(
+	    p, t.tv_sec * 1000000000LL + t.tv_nsec, "marker ring", "events", lost - b->markers_lost);
+	b->markers_lost = lost;
+}
+
 static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_credit)
 {
 	struct bpf_plane *b = impl;
@@ -457,6 +509,8 @@ static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	b->pipeline = p;
 	ring_buffer__consume(b->rings);
 	b->pipeline = NULL;
+	if (p && b->stats->markers_lost != b->markers_lost)
+		tell_markers_lost(b, p);
 	give_credit(&b->stats->kernel_credit, kernel_credit);
 	give_credit(&b->stats->kernel_long_credit, kernel_credit);
 }

@@ -17,6 +17,9 @@
 /* The extra operation that measures the plane's own floor on a function of the recorder. */
 #define MP_OP_CALIBRATE MP_OP_COUNT
 
+/* In struct mp_probe: no operation, but a marker. */
+#define MP_OP_MARKER 255
+
 /* Histogram blocks of one shard: (operation, size class), and one for the calibration. */
 #define MP_HIST_BLOCKS (MP_OP_COUNT * MP_SIZE_CLASSES + 1)
 
@@ -59,6 +62,7 @@ struct mp_bpf_control {
 	unsigned int kernel_long_ns; /* kernel events of this duration and more have a credit of their own */
 	unsigned int call_ring_bytes;
 	unsigned int kernel_ring_bytes;
+	unsigned int marker_ring_bytes;
 	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
 	unsigned long long keep_over_ns[MP_OP_COUNT];
 };
@@ -74,6 +78,7 @@ struct mp_bpf_stats {
 	unsigned long long outliers; /* likewise */
 	unsigned long long kernel_rows_lost; /* kernel events for which the ring had no room */
 	unsigned long long kernel_thinned;   /* kernel events counted but not kept: over the row budget */
+	unsigned long long markers_lost;     /* markers for which the ring had no room */
 	unsigned long long kernel_events[MP_KERNEL_KINDS];
 	long long kernel_credit; /* how many more kernel events may be kept; refilled by the recorder */
 	long long kernel_long_credit;
@@ -100,6 +105,17 @@ struct mp_bpf_kernel {
 	unsigned long long dur_ns; /* ~0: not known */
 	unsigned long long addr;
 	unsigned long long ip;
+};
+
+/* A marker passed. Its name is empty when it could not be read. */
+#define MP_MARKER_NAME_BYTES 48
+
+struct mp_bpf_marker {
+	unsigned int tid;
+	unsigned int kind; /* enum mpsample_kind */
+	unsigned long long t_ns;
+	unsigned long long a, b, c; /* as enum mpsample_kind tells */
+	char name[MP_MARKER_NAME_BYTES];
 };
 
 #endif

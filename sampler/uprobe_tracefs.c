@@ -4,7 +4,8 @@
  * crosses to the recorder, which pairs and counts them: dearer than BPF, and a full ring loses calls
  * (counted).
  *
- * All probes of one attach make two events, one for entries and one for returns. They are opened per thread
+ * All functions of one attach make two events, one for entries and one for returns, and all its markers two
+ * more, one for those with a text and one for those without. They are opened per thread
  * and CPU with `inherit`, so that new threads are probed from their first call; of an event that tracefs made
  * this is cheap. (Of the uprobe PMU it is not: each inherited event registers the probe anew, and creating a
  * thread takes a third of a second.)
@@ -35,6 +36,7 @@
 
 #include "sampler/pairing.h"
 #include "sampler/perf_ring.h"
+#include "sampler/preload/mpsample.h"
 #include "sampler/target.h"
 #include "sampler/tracefs.h"
 #include "sampler/uprobe.h"
@@ -42,6 +44,7 @@
 enum event_kind {
 	EVENT_ENTRY,
 	EVENT_RETURN,
+	EVENT_MARKER, /* either of the two */
 	EVENT_MINOR_FAULT,
 	EVENT_MAJOR_FAULT,
 	EVENT_SWITCH,
@@ -74,7 +77,8 @@ struct tracefs_plane {
 	unsigned int first_attach; /* of those that are in */
 	struct opened *opened;     /* sorted by id */
 	size_t n_opened, opened_room;
-	uint64_t lost_entries, lost_returns, lost_others, unpaired;
+	uint64_t lost_entries, lost_returns, lost_markers, lost_others, unpaired;
+	uint64_t told_markers;              /* of the lost ones */
 	uint64_t lost_records[EVENT_KINDS]; /* as records told, where the kernel cannot be asked */
 	struct waiting *waiting;
 	size_t n_waiting, waiting_room;
@@ -179,7 +183,7 @@ static void describe_event(
     const struct tracefs_plane *t, enum event_kind kind, int id, struct perf_event_attr *attr)
 {
 	*attr = (struct perf_event_attr){
-	    .type = kind <= EVENT_RETURN ? PERF_TYPE_TRACEPOINT : PERF_TYPE_SOFTWARE,
+	    .type = kind <= EVENT_MARKER ? PERF_TYPE_TRACEPOINT : PERF_TYPE_SOFTWARE,
 	    .sample_period = 1,
 	    .sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME,
 	    .sample_id_all = 1,
@@ -205,6 +209,10 @@ static void describe_event(
 			attr->exclude_callchain_kernel = 1;
 			attr->sample_max_stack = MP_MAX_FRAMES;
 		}
+		break;
+	case EVENT_MARKER:
+		attr->config = (uint64_t)id;
+		attr->sample_type |= PERF_SAMPLE_RAW;
 		break;
 	case EVENT_MINOR_FAULT:
 	case EVENT_MAJOR_FAULT:
@@ -284,17 +292,36 @@ static void note_thread(void *ctx, pid_t tid, const char *comm, int64_t start_ns
 	l->tids[l->n++] = tid;
 }
 
-static int open_thread(struct tracefs_plane *t, pid_t tid, const int *event_ids, struct mp_err *err)
+/* The events of an attach. Returns before entries: an entry without its return would be counted as lost. */
+enum {
+	NAME_RETURN,
+	NAME_ENTRY,
+	NAME_MARKER, /* with a text */
+	NAME_POOL,   /* without */
+	NAMES
+};
+
+static const struct {
+	const char *name;
+	enum event_kind kind;
+} events[NAMES] = {
+    [NAME_RETURN] = {"return", EVENT_RETURN},
+    [NAME_ENTRY] = {"entry", EVENT_ENTRY},
+    [NAME_MARKER] = {"marker", EVENT_MARKER},
+    [NAME_POOL] = {"pool", EVENT_MARKER},
+};
+
+/* `ids`: of the events by name; 0: this attach has none. */
+static int open_thread(struct tracefs_plane *t, pid_t tid, const int *ids, struct mp_err *err)
 {
 	int ret = 0;
 
 	for (int cpu = 0; !ret && cpu < t->cpus; cpu++) {
 		if (t->rings[cpu].fd < 0)
 			continue;
-		/* Returns before entries: an entry without its return would be counted as lost. */
-		ret = open_event(t, EVENT_RETURN, event_ids[1], tid, cpu, err);
-		if (!ret)
-			ret = open_event(t, EVENT_ENTRY, event_ids[0], tid, cpu, err);
+		for (int i = 0; !ret && i < NAMES; i++)
+			if (ids[i])
+				ret = open_event(t, events[i].kind, ids[i], tid, cpu, err);
 		for (int kind = EVENT_MINOR_FAULT; !ret && t->kernel_events && kind < EVENT_KINDS; kind++)
 			ret = open_event(t, kind, 0, tid, cpu, err);
 	}
@@ -303,7 +330,7 @@ static int open_thread(struct tracefs_plane *t, pid_t tid, const int *event_ids,
 
 /* A thread that is created while we open is a child of one that is not opened yet: look again until there is
  * nothing new. */
-static int open_threads(struct tracefs_plane *t, pid_t pid, const int *event_ids, struct mp_err *err)
+static int open_threads(struct tracefs_plane *t, pid_t pid, const int *ids, struct mp_err *err)
 {
 	struct thread_list l = {0};
 	int ret = 0;
@@ -313,58 +340,115 @@ static int open_threads(struct tracefs_plane *t, pid_t pid, const int *event_ids
 		if (l.done == l.n)
 			break;
 		while (!ret && l.done < l.n)
-			ret = open_thread(t, l.tids[l.done++], event_ids, err);
+			ret = open_thread(t, l.tids[l.done++], ids, err);
 	} while (!ret);
 	free(l.tids);
 	return ret;
 }
 
-static void event_names(unsigned int attach, char entry[static 32], char ret[static 32])
+static void event_name(unsigned int attach, int name, char text[static 32])
 {
-	snprintf(entry, 32, "entry%u", attach);
-	snprintf(ret, 32, "return%u", attach);
+	snprintf(text, 32, "%s%u", events[name].name, attach);
 }
 
 static void close_opened(struct tracefs_plane *t)
 {
-	char entry[32], ret[32];
+	char name[32];
 
 	for (size_t i = 0; i < t->n_opened; i++)
 		close(t->opened[i].fd);
 	t->n_opened = 0;
 	for (; t->first_attach < t->attaches; t->first_attach++) {
-		event_names(t->first_attach, entry, ret);
-		mp_tracefs_remove(&t->tracefs, entry);
-		mp_tracefs_remove(&t->tracefs, ret);
+		for (int i = 0; i < NAMES; i++) {
+			event_name(t->first_attach, i, name);
+			mp_tracefs_remove(&t->tracefs, name);
+		}
 	}
+}
+
+#ifdef __x86_64__
+#define ARG_1 "%di"
+#define ARG_2 "%si"
+#define ARG_3 "%dx"
+#define ARG_4 "%cx"
+#else
+#define ARG_1 "%x0"
+#define ARG_2 "%x1"
+#define ARG_3 "%x2"
+#define ARG_4 "%x3"
+#endif
+#define MARKER_ARGS(a, b, c) "a=" a ":u64 b=" b ":u64 c=" c ":u64"
+#define TEXT(reg)            " name=+0(" reg "):ustring"
+#define NONE                 "\\0"
+
+/* What a marker's record holds behind its kind: a, b, c and the text as enum mpsample_kind tells; the
+ * registers are those of mpsample.h. */
+static const char *const marker_args[] = {
+    [MPSAMPLE_KIND_SPAN_BEGIN] = MARKER_ARGS(ARG_2, NONE, NONE) TEXT(ARG_1),
+    [MPSAMPLE_KIND_SPAN_END] = MARKER_ARGS(ARG_2, NONE, NONE) TEXT(ARG_1),
+    [MPSAMPLE_KIND_MARK] = MARKER_ARGS(ARG_2, NONE, NONE) TEXT(ARG_1),
+    [MPSAMPLE_KIND_PHASE] = MARKER_ARGS(NONE, NONE, NONE) TEXT(ARG_1),
+    [MPSAMPLE_KIND_POOL_CREATE] = MARKER_ARGS(ARG_1, ARG_3, ARG_4) TEXT(ARG_2),
+    [MPSAMPLE_KIND_POOL_GET] = MARKER_ARGS(ARG_1, ARG_2, NONE),
+    [MPSAMPLE_KIND_POOL_PUT] = MARKER_ARGS(ARG_1, ARG_2, NONE),
+    [MPSAMPLE_KIND_POOL_EMPTY] = MARKER_ARGS(ARG_1, NONE, NONE),
+};
+
+static bool has_text(unsigned int kind)
+{
+	return kind <= MPSAMPLE_KIND_POOL_CREATE;
+}
+
+/* Adds a probe to one of the events of the current attach; notes in `used` that it has one. */
+static int add_to_event(struct tracefs_plane *t, int name, const struct mp_probe *p, uint64_t tag,
+    const char *args, bool used[static NAMES], struct mp_err *err)
+{
+	char text[32];
+
+	event_name(t->attaches - 1, name, text);
+	used[name] = true;
+	return mp_tracefs_add(&t->tracefs, name == NAME_RETURN ? 'r' : 'p', text, p->open_path,
+	    p->module_offset, tag, args, err);
+}
+
+static int add_to_events(
+    struct tracefs_plane *t, const struct mp_probe *p, bool used[static NAMES], struct mp_err *err)
+{
+	if (p->marker)
+		return add_to_event(t, has_text(p->marker) ? NAME_MARKER : NAME_POOL, p, p->marker,
+		    marker_args[p->marker], used, err);
+
+	uint64_t tag = mp_probe_cookie(p->op, p->is_stepped);
+	int ret = add_to_event(t, NAME_ENTRY, p, tag, "", used, err);
+	return ret ? ret : add_to_event(t, NAME_RETURN, p, tag, "", used, err);
 }
 
 static int tracefs_attach(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
 {
 	struct tracefs_plane *t = impl;
-	char entry[32], ret_name[32];
+	bool used[NAMES] = {false};
+	int ids[NAMES] = {0};
+	char name[32];
 	int ret = 0;
 
 	if (t->detached) {
 		close_opened(t);
 		t->detached = false;
 	}
-	event_names(t->attaches++, entry, ret_name);
-	for (size_t i = 0; !ret && i < n; i++) {
-		uint64_t tag = mp_probe_cookie(probes[i].op, probes[i].is_stepped);
-		ret = mp_tracefs_add(
-		    &t->tracefs, 'p', entry, probes[i].open_path, probes[i].module_offset, tag, err);
-		if (!ret)
-			ret = mp_tracefs_add(&t->tracefs, 'r', ret_name, probes[i].open_path,
-			    probes[i].module_offset, tag, err);
+	t->attaches++;
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = add_to_events(t, &probes[i], used, err);
+	for (int i = 0; !ret && i < NAMES; i++) {
+		event_name(t->attaches - 1, i, name);
+		if (used[i])
+			ids[i] = mp_tracefs_event_id(&t->tracefs, name);
+		if (ids[i] < 0)
+			ret =
+			    mp_err_set(err, EIO, "tracefs does not show the event %s that it accepted", name);
 	}
 	if (ret)
 		return ret;
 
-	int ids[2] = {mp_tracefs_event_id(&t->tracefs, entry), mp_tracefs_event_id(&t->tracefs, ret_name)};
-	if (ids[0] < 0 || ids[1] < 0)
-		return mp_err_set(
-		    err, EIO, "tracefs does not show the events %s and %s that it accepted", entry, ret_name);
 	/* Faults and switches are opened once, with the target's first probes. */
 	t->kernel_events = pid != getpid() && t->n_opened == 0;
 	ret = open_threads(t, pid, ids, err);
@@ -495,6 +579,38 @@ static void take_entry(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const u
 	mp_pairing_entry(t->pairing, &e);
 }
 
+/* RAW: a 32-bit size, then the trace record: 8 bytes common, 8 the probe's address, 8 each the kind, a, b and
+ * c; of one with a text 4 that say where it is (its offset in the record, its length << 16). */
+#define RAW_MARKER_WORDS 6
+
+static void take_marker(pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_pipeline *p)
+{
+	const char *raw = (const char *)at + 4;
+	char name[MP_MARKER_NAME_BYTES] = "";
+	uint64_t words[RAW_MARKER_WORDS];
+	uint32_t raw_bytes, place;
+
+	memcpy(&raw_bytes, at, sizeof(raw_bytes));
+	if (!p || raw_bytes < sizeof(words) + sizeof(place))
+		return;
+	memcpy(words, raw, sizeof(words));
+	struct mp_marker_event e = {.tid = tid,
+	    .t_ns = t_ns,
+	    .kind = (unsigned int)words[2],
+	    .a = words[3],
+	    .b = words[4],
+	    .c = words[5]};
+	if (has_text(e.kind)) {
+		memcpy(&place, raw + sizeof(words), sizeof(place));
+		uint32_t offset = place & 0xffff, bytes = place >> 16;
+		if (offset < raw_bytes && bytes <= raw_bytes - offset)
+			memcpy(name, raw + offset, bytes < sizeof(name) - 1 ? bytes : sizeof(name) - 1);
+		if (name[0] && strcmp(name, "(fault)"))
+			e.name = name;
+	}
+	mp_pipeline_marker(p, &e);
+}
+
 static void take_return(
     struct tracefs_plane *t, pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_pipeline *p)
 {
@@ -552,6 +668,8 @@ static void take(struct tracefs_plane *t, const struct waiting *w, struct mp_pip
 		take_entry(t, (pid_t)(words[1] >> 32), w->t_ns, words + 3);
 	else if (o->kind == EVENT_RETURN)
 		take_return(t, (pid_t)(words[1] >> 32), w->t_ns, words + 3, p);
+	else if (o->kind == EVENT_MARKER)
+		take_marker((pid_t)(words[1] >> 32), w->t_ns, words + 3, p);
 	else
 		take_fault(t, o->kind, words, p);
 }
@@ -575,6 +693,11 @@ static void tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cred
 	while (done < t->n_waiting && t->waiting[done].t_ns <= up_to)
 		take(t, &t->waiting[done++], p);
 	t->complete_ns = begin;
+	/* As counted when it was last asked for: at the end of each slot, and at detach. */
+	if (p && t->lost_markers > t->told_markers) {
+		mp_pipeline_loss(p, begin, "perf ring", "events", t->lost_markers - t->told_markers);
+		t->told_markers = t->lost_markers;
+	}
 
 	/* What waits moves to the front, in its order. */
 	size_t bytes = 0;
@@ -601,10 +724,11 @@ static void count_lost(struct tracefs_plane *t)
 {
 	const uint64_t *told = t->lost_records;
 
-	t->lost_entries = t->lost_returns = t->lost_others = 0;
+	t->lost_entries = t->lost_returns = t->lost_markers = t->lost_others = 0;
 	if (!mp_perf_knows_lost()) {
 		t->lost_entries = told[EVENT_ENTRY];
 		t->lost_returns = told[EVENT_RETURN];
+		t->lost_markers = told[EVENT_MARKER];
 		t->lost_others = told[EVENT_MINOR_FAULT] + told[EVENT_MAJOR_FAULT] + told[EVENT_SWITCH];
 		return;
 	}
@@ -614,6 +738,8 @@ static void count_lost(struct tracefs_plane *t)
 			t->lost_entries += lost;
 		else if (t->opened[i].kind == EVENT_RETURN)
 			t->lost_returns += lost;
+		else if (t->opened[i].kind == EVENT_MARKER)
+			t->lost_markers += lost;
 		else
 			t->lost_others += lost;
 	}

@@ -207,6 +207,7 @@ CREATE TABLE sample (           -- hardware and software samples
 CREATE TABLE span (             -- begin to end of a named piece of work
   span_id INTEGER PRIMARY KEY,
   name    TEXT NOT NULL,
+  id      INTEGER,              -- the program's own, told with begin and end: the unsigned number as a signed one
   tid     INTEGER NOT NULL,
   t_ns    INTEGER NOT NULL,
   dur_ns  INTEGER NOT NULL

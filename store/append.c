@@ -24,9 +24,15 @@ enum statement {
 	KERNEL_EVENT,
 	COUNTER,
 	MARK,
+	SPAN,
+	PHASE,
+	POOL,
+	POOL_USE,
+	POOL_EVENT,
 	LOSS,
 	OVERHEAD,
 	UPDATE_THREAD,
+	UPDATE_PHASE,
 	UPDATE_FRAME,
 	UPDATE_SITE,
 	STATEMENTS,
@@ -58,12 +64,22 @@ static const char *const sql[STATEMENTS] = {
     [COUNTER] = "INSERT INTO counter (slot_ns, name, value) VALUES (?,?,?)"
 		" ON CONFLICT DO UPDATE SET value = value + excluded.value",
     [MARK] = "INSERT INTO mark (t_ns, tid, name, detail) VALUES (?,?,?,?)",
+    [SPAN] = "INSERT INTO span (name, id, tid, t_ns, dur_ns) VALUES (?,?,?,?,?)",
+    [PHASE] = "INSERT INTO phase (name, start_ns, source) VALUES (?,?,?)",
+    [POOL] = "INSERT INTO pool (name, address, capacity, object_bytes, created_ns) VALUES (?,?,?,?,?)",
+    [POOL_USE] = "INSERT INTO pool_use (pool_id, slot_ns, in_use_min, in_use_max, gets, puts, failures)"
+		 " VALUES (?,?,?,?,?,?,?)"
+		 " ON CONFLICT DO UPDATE SET in_use_min = min(in_use_min, excluded.in_use_min),"
+		 " in_use_max = max(in_use_max, excluded.in_use_max), gets = gets + excluded.gets,"
+		 " puts = puts + excluded.puts, failures = failures + excluded.failures",
+    [POOL_EVENT] = "INSERT INTO pool_event (pool_id, t_ns, tid, kind, addr) VALUES (?,?,?,?,?)",
     [LOSS] = "INSERT INTO loss (t_ns, source, what, lost) VALUES (?,?,?,?)",
     [OVERHEAD] = "INSERT INTO overhead (slot_ns, plane, events, cost_ns) VALUES (?,?,?,?)"
 		 " ON CONFLICT DO UPDATE SET events = events + excluded.events,"
 		 " cost_ns = cost_ns + excluded.cost_ns",
     [UPDATE_THREAD] = "UPDATE thread SET comm = coalesce(?2, comm), end_ns = coalesce(?3, end_ns)"
 		      " WHERE thread_id = ?1",
+    [UPDATE_PHASE] = "UPDATE phase SET end_ns = ?2 WHERE phase_id = ?1",
     [UPDATE_FRAME] = "UPDATE frame SET module = ?2, function = ?3, file = ?4, line = ?5, offset = ?6,"
 		     " quality = ?7 WHERE frame_id = ?1",
     [UPDATE_SITE] = "UPDATE stack SET site = ?2 WHERE stack_id = ?1",
@@ -96,9 +112,14 @@ static void bind_int(sqlite3_stmt *st, int i, int64_t v)
 }
 
 /* Sizes and sums: an absurd request (SIZE_MAX) is the largest integer, not a negative one. */
+static int64_t clamped(uint64_t v)
+{
+	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
 static void bind_count(sqlite3_stmt *st, int i, uint64_t v)
 {
-	sqlite3_bind_int64(st, i, v > INT64_MAX ? INT64_MAX : (int64_t)v);
+	sqlite3_bind_int64(st, i, clamped(v));
 }
 
 static void bind_addr(sqlite3_stmt *st, int i, uint64_t v)
@@ -276,6 +297,73 @@ int mp_append_mark(
 	return run(s, st, err);
 }
 
+int mp_append_span(struct mp_session *s, const struct mp_span_row *row, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, SPAN);
+
+	bind_text(st, 1, row->name);
+	bind_addr(st, 2, row->id);
+	bind_int(st, 3, row->tid);
+	bind_int(st, 4, row->t_ns);
+	bind_int(st, 5, row->dur_ns);
+	return run(s, st, err);
+}
+
+int mp_append_phase(struct mp_session *s, const char *name, int64_t start_ns, const char *source,
+    int64_t *phase_id, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, PHASE);
+
+	bind_text(st, 1, name);
+	bind_int(st, 2, start_ns);
+	bind_text(st, 3, source);
+	int rc = run(s, st, err);
+	*phase_id = rc ? 0 : sqlite3_last_insert_rowid(s->db);
+	return rc;
+}
+
+int mp_append_pool(struct mp_session *s, const struct mp_pool_row *row, int64_t *pool_id, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, POOL);
+
+	bind_text(st, 1, row->name);
+	bind_addr(st, 2, row->address);
+	bind_known(st, 3, row->known, clamped(row->capacity));
+	bind_known(st, 4, row->known, clamped(row->object_bytes));
+	bind_known(st, 5, row->known, row->created_ns);
+	int rc = run(s, st, err);
+	*pool_id = rc ? 0 : sqlite3_last_insert_rowid(s->db);
+	return rc;
+}
+
+int mp_append_pool_use(
+    struct mp_session *s, int64_t pool_id, int64_t slot_ns, const struct mp_pool_use *use, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, POOL_USE);
+
+	bind_int(st, 1, pool_id);
+	bind_int(st, 2, slot_ns);
+	bind_int(st, 3, use->in_use_min);
+	bind_int(st, 4, use->in_use_max);
+	bind_count(st, 5, use->gets);
+	bind_count(st, 6, use->puts);
+	bind_count(st, 7, use->failures);
+	return run(s, st, err);
+}
+
+int mp_append_pool_event(struct mp_session *s, int64_t pool_id, int64_t t_ns, int64_t tid, const char *kind,
+    uint64_t addr, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, POOL_EVENT);
+
+	bind_int(st, 1, pool_id);
+	bind_int(st, 2, t_ns);
+	bind_known(st, 3, tid != 0, tid);
+	bind_text(st, 4, kind);
+	bind_known(st, 5, addr != 0, (int64_t)addr);
+	return run(s, st, err);
+}
+
 int mp_append_loss(struct mp_session *s, int64_t t_ns, const char *source, const char *what, uint64_t lost,
     struct mp_err *err)
 {
@@ -308,6 +396,15 @@ int mp_update_thread(
 	bind_int(st, 1, thread_id);
 	bind_text(st, 2, comm);
 	bind_known(st, 3, end_ns != 0, end_ns);
+	return run(s, st, err);
+}
+
+int mp_update_phase(struct mp_session *s, int64_t phase_id, int64_t end_ns, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, UPDATE_PHASE);
+
+	bind_int(st, 1, phase_id);
+	bind_int(st, 2, end_ns);
 	return run(s, st, err);
 }
 

@@ -2,6 +2,7 @@
 #ifndef MP_STORE_APPEND_H
 #define MP_STORE_APPEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,8 +12,8 @@
 /*
  * Batched append: one prepared statement per table, rows collected in the session's open transaction until
  * mp_session_commit(). Strings are copied. All return 0 or -errno; a full disk is -ENOSPC, and what was
- * committed stays readable. A slot that is appended again (latency, latency_sum, counter, overhead) is added
- * to. Sizes and counts above the largest SQLite integer become that one.
+ * committed stays readable. A slot that is appended again (latency, latency_sum, counter, overhead, pool_use)
+ * is added to. Sizes and counts above the largest SQLite integer become that one.
  */
 
 struct mp_call {
@@ -50,6 +51,28 @@ struct mp_probe_row {
 	uint32_t skipped_bytes;
 };
 
+/* Begin to end of a named piece of work. */
+struct mp_span_row {
+	const char *name;
+	uint64_t id;
+	int64_t tid; /* the thread that began it */
+	int64_t t_ns, dur_ns;
+};
+
+struct mp_pool_row {
+	const char *name;
+	uint64_t address; /* what the program calls it by */
+	bool known;       /* it was seen to be created: what follows is meant */
+	uint64_t capacity, object_bytes;
+	int64_t created_ns;
+};
+
+/* Of one slot. */
+struct mp_pool_use {
+	int64_t in_use_min, in_use_max;
+	uint64_t gets, puts, failures;
+};
+
 struct mp_latency_sum {
 	uint64_t calls, bytes, sum_ns, max_ns;
 };
@@ -76,6 +99,17 @@ int mp_append_counter(
     struct mp_session *s, int64_t slot_ns, const char *name, int64_t value, struct mp_err *err);
 int mp_append_mark(struct mp_session *s, int64_t t_ns, int64_t tid, const char *name, const char *detail,
     struct mp_err *err);
+int mp_append_span(struct mp_session *s, const struct mp_span_row *row, struct mp_err *err);
+
+/* A phase without an end, which mp_update_phase() gives it. */
+int mp_append_phase(struct mp_session *s, const char *name, int64_t start_ns, const char *source,
+    int64_t *phase_id, struct mp_err *err);
+int mp_append_pool(struct mp_session *s, const struct mp_pool_row *row, int64_t *pool_id, struct mp_err *err);
+int mp_append_pool_use(struct mp_session *s, int64_t pool_id, int64_t slot_ns, const struct mp_pool_use *use,
+    struct mp_err *err);
+/* `tid`, `addr` 0: none. */
+int mp_append_pool_event(struct mp_session *s, int64_t pool_id, int64_t t_ns, int64_t tid, const char *kind,
+    uint64_t addr, struct mp_err *err);
 int mp_append_loss(struct mp_session *s, int64_t t_ns, const char *source, const char *what, uint64_t lost,
     struct mp_err *err);
 int mp_append_overhead(struct mp_session *s, int64_t slot_ns, const char *plane, uint64_t events,
@@ -84,6 +118,7 @@ int mp_append_overhead(struct mp_session *s, int64_t slot_ns, const char *plane,
 /* Later changes to rows. */
 int mp_update_thread(
     struct mp_session *s, int64_t thread_id, const char *comm, int64_t end_ns, struct mp_err *err);
+int mp_update_phase(struct mp_session *s, int64_t phase_id, int64_t end_ns, struct mp_err *err);
 struct mp_frame_names {
 	const char *module, *function, *file; /* NULL: not known */
 	uint64_t offset;

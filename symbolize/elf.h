@@ -62,6 +62,20 @@ size_t mp_elf_loaded_bytes(const struct mp_elf *e);
  * also be the address of a PLT entry: of code that jumps through such a slot. */
 const char *mp_elf_slot_symbol(const struct mp_elf *e, uint64_t vaddr);
 
+/* A USDT probe, as a note of .note.stapsdt tells. The texts are owned by the call; `args` describes where the
+ * arguments are ("8@%rdi 8@%rsi"). The notes are the file's word: nothing says that there is code at vaddr.
+ */
+struct mp_elf_usdt {
+	const char *provider, *name, *args;
+	uint64_t vaddr;     /* of the probed instruction, also after prelink(8) moved the file */
+	uint64_t semaphore; /* address of its counter of readers, or 0 */
+};
+
+/* Calls `fn` for every USDT probe of the file in the order of its notes; stops when it returns non-zero and
+ * returns that, -ENOMEM without memory. Notes that are damaged are left out. Reads the notes at each call. */
+int mp_elf_each_usdt(
+    const struct mp_elf *e, int (*fn)(void *ctx, const struct mp_elf_usdt *probe), void *ctx);
+
 /* DT_SONAME, or NULL. */
 const char *mp_elf_soname(const struct mp_elf *e);
 

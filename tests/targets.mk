@@ -12,7 +12,9 @@ TARGET_CXXFLAGS := -std=gnu++17 $(TARGET_OPT) $(TARGET_WARN)
 TARGET_HDR    := $(wildcard tests/targets/*.h)
 
 TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own threads lifecycle family family_static \
-	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so)
+	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
+	stamped logged bad_region frozen_writer \
+	markers markers_static markers_cxx libmarkers_late.so)
 
 .PHONY: targets
 targets: $(TARGETS)
@@ -43,12 +45,29 @@ $(TARGET_DIR)/delay: tests/targets/delay.c $(TARGET_DIR)/libdelay_alloc.so
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -o $@ $< $(TARGET_DIR)/libdelay_alloc.so -Wl,-rpath,'$$ORIGIN'
 
+$(TARGET_DIR)/stamped: tests/targets/stamped.c $(TARGET_DIR)/libstamped_alloc.so
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -o $@ $< $(TARGET_DIR)/libstamped_alloc.so -Wl,-rpath,'$$ORIGIN'
+
 $(TARGET_DIR)/delay_own: tests/targets/delay.c tests/targets/delay_alloc.c $(TARGET_HDR)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -o $@ $(filter %.c,$^)
 
+MARKER_TARGETS := $(addprefix $(TARGET_DIR)/,markers markers_static markers_cxx libmarkers_late.so)
+$(MARKER_TARGETS): sampler/preload/mpsample.h
+$(MARKER_TARGETS): TARGET_CFLAGS += -Isampler/preload
+$(MARKER_TARGETS): TARGET_CXXFLAGS += -Isampler/preload
+
+$(TARGET_DIR)/markers_static: tests/targets/markers.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -DSTATIC -static -o $@ $< -pthread
+
 $(TARGET_DIR)/left_call: TARGET_CFLAGS += -fno-builtin
+
+$(TARGET_DIR)/bad_region: TARGET_CFLAGS += -I.
+$(TARGET_DIR)/bad_region: sampler/preload/shared.h
 
 $(TARGET_DIR)/family_static: tests/targets/family.c $(TARGET_HDR)
 	@mkdir -p $(@D)

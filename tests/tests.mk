@@ -12,3 +12,27 @@ $(O)/tests/unit/%: tests/unit/%.c $(LIB_OBJ)
 	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS) -lcriterion
 
 -include $(UNIT:=.d)
+
+# Stress: the recording code beside a reader, also with ThreadSanitizer: hence a program of its own, for Criterion does
+# not bear that. What the compiler has no library for is left out.
+STRESS_DIR    := $(O)/tests/stress
+STRESS        := $(addprefix $(STRESS_DIR)/ring_,tsan plain asan)
+STRESS_CFLAGS := -std=gnu11 -g -fno-omit-frame-pointer $(WARN) $(if $(WERROR),-Werror) -pthread
+$(STRESS_DIR)/ring_tsan: SANITIZE = -O1 -fsanitize=thread
+$(STRESS_DIR)/ring_plain: SANITIZE = -O2
+$(STRESS_DIR)/ring_asan: SANITIZE = -O2 -fsanitize=address,undefined -fno-sanitize-recover=all
+
+targets: $(STRESS)
+
+$(STRESS): tests/stress/ring_tsan.c sampler/preload/record.h sampler/preload/shared.h store/histogram.h store/op.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)if echo 'int main(void) { return 0; }' | $(CC) $(SANITIZE) -x c -o $@.probe - 2>/dev/null; then \
+		$(CC) $(CPPFLAGS) $(STRESS_CFLAGS) $(SANITIZE) -o $@ $<; fi; ret=$$?; rm -f $@.probe; exit $$ret
+
+# Benchmark programs (tests/bench/*.sh run them).
+BENCH := $(addprefix $(O)/tests/bench/,alloc_pairs markers)
+$(O)/tests/bench/%: tests/bench/%.c tests/targets/target.h store/histogram.h sampler/preload/mpsample.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -I. -Isampler/preload -o $@ $< -pthread

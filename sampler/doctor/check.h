@@ -34,7 +34,8 @@ struct mp_doctor {
 	struct mp_facts facts;
 	bool backend_works[MP_BACKEND_TRACEFS + 1];
 	struct mp_floor floor[MP_BACKEND_TRACEFS + 1];
-	bool watches_threads;    /* perf events of a whole CPU, which every recording needs */
+	bool has_library;     /* libmpsample.so is here: what carries it needs no privilege to be recorded */
+	bool watches_threads; /* perf events of a whole CPU, which every recording needs */
 	char backend_error[640]; /* why the first backend that ought to work does not */
 	int backend_code;
 	char watch_error[640];
@@ -51,6 +52,7 @@ struct mp_check {
 extern const struct mp_check mp_checks_kernel[];  /* kernel.c: what the kernel offers to us */
 extern const struct mp_check mp_checks_rights[];  /* rights.c: capabilities, limits, policies */
 extern const struct mp_check mp_checks_machine[]; /* machine.c: counters and clocks */
+extern const struct mp_check mp_checks_preload[]; /* preload.c: libmpsample.so */
 
 /* The backend that a recording would take, MP_BACKEND_AUTO when there is none. */
 enum mp_backend mp_doctor_backend(const struct mp_doctor *d);
@@ -74,8 +76,9 @@ struct mp_doctor_target {
 	char resolve_error[640];
 	int resolve_code;
 	unsigned int threads;
-	size_t unreadable; /* modules whose file cannot be opened */
-	bool guesses;      /* the order in which the loader looks names up is not known */
+	size_t unreadable;    /* modules whose file cannot be opened */
+	bool carries_library; /* and its malloc is the library's: recorded by it */
+	bool guesses;         /* the order in which the loader looks names up is not known */
 };
 
 /* Opens a process and finds its probes. Fails for what can never be recorded (no such process, a kernel
@@ -85,6 +88,8 @@ void mp_doctor_target_close(struct mp_doctor_target *t);
 
 /* The checks on it: one that may not be opened has nothing more to tell. */
 const struct mp_check *mp_doctor_target_checks(const struct mp_doctor_target *t);
+
+void mp_doctor_check_target_library(struct mp_doctor *d, const void *arg, struct mp_finding *out);
 
 /* Why it cannot be recorded, NULL if it can. */
 const char *mp_doctor_target_obstacle(const struct mp_doctor_target *t);

@@ -200,6 +200,7 @@ static const struct mp_check closed[] = {
 static const struct mp_check open_to_us[] = {
     {"process", check_process, NULL},
     {"its container", check_target_container, NULL},
+    {"its preload library", mp_doctor_check_target_library, NULL},
     {"its link order", check_link_order, NULL},
     {"its files", check_target_files, NULL},
     {"its allocator", check_allocator, NULL},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sampler/preload/environment.h"
 
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
 /* Of the dynamic linker: where the kernel put argc, argv and the environment, above which there is no stack.
@@ -23,19 +23,25 @@ static char **first_environment(void)
 	return argc >= 0 && argc < 1 << 20 && !argv[argc] ? argv + argc + 1 : environ;
 }
 
-static char *find(char **variables, const char *name)
+static char **find(char **variables, const char *name)
 {
 	size_t n = strlen(name);
 
 	for (char **v = variables; v && *v; v++)
 		if (!strncmp(*v, name, n) && (*v)[n] == '=')
-			return *v + n + 1;
+			return v;
 	return NULL;
+}
+
+static char *value_of(char *variable)
+{
+	return strchr(variable, '=') + 1;
 }
 
 const char *mp_environment(const char *name)
 {
-	return find(first_environment(), name);
+	char **variable = find(first_environment(), name);
+	return variable ? value_of(*variable) : NULL;
 }
 
 bool mp_environment_is_set(const char *name)
@@ -53,13 +59,22 @@ static bool is_this_library(const char *path, size_t n)
 	       (n == length || path[n - length - 1] == '/');
 }
 
+/* By hand: programs define an unsetenv() of their own, which is not ready yet (bash). */
+static void remove_variable(char **at)
+{
+	do
+		at[0] = at[1];
+	while (*at++);
+}
+
 /* In place: the list only gets shorter, and whoever holds a pointer to it sees the new one. */
 void mp_environment_forget_preload(void)
 {
-	char *list = find(environ, "LD_PRELOAD"), *to = list;
+	char **variable = find(environ, "LD_PRELOAD");
 
-	if (!list)
+	if (!variable)
 		return;
+	char *list = value_of(*variable), *to = list;
 	for (char *from = list; *from;) {
 		size_t n = strcspn(from, " :"), separators = strspn(from + n, " :");
 
@@ -71,5 +86,5 @@ void mp_environment_forget_preload(void)
 	}
 	*to = 0;
 	if (!*list)
-		unsetenv("LD_PRELOAD");
+		remove_variable(variable);
 }

@@ -209,6 +209,7 @@ static inline void mp_draw_sample(struct mp_slot *s, uint32_t weight)
  * anew does not bias it. */
 static inline void mp_slot_settings(const struct mp_region *r, struct mp_slot *s, uint32_t word)
 {
+	mp_load_acquire(&r->word); /* this word or a later one: what was set before it is seen below */
 	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
 		s->keep_over_ns[op] = mp_load(&r->keep_over_ns[op]);
 	s->outliers = s->samples = 0;
@@ -242,6 +243,24 @@ static inline uint64_t mp_stack_bytes(const struct mp_slot *s, uint64_t sp, uint
 	uint64_t bytes = end - sp;
 
 	return (bytes < MP_STACK_COPY_MAX ? bytes : MP_STACK_COPY_MAX) & ~7ULL;
+}
+
+/*
+ * What one copy may take of the room there is: the less room, the less each takes, so that the calls of a burst
+ * have the innermost frames of their stacks at least.
+ */
+#define MP_STACK_COPY_MIN 1024
+
+static inline uint64_t mp_stacks_share(struct mp_slot *s)
+{
+	uint64_t share = (MP_STACKS_BYTES - (s->stacks_head - s->stacks_tail_seen)) / 8;
+
+	if (share < MP_STACK_COPY_MAX) {
+		s->stacks_tail_seen = mp_load_acquire(&s->stacks_tail);
+		share = (MP_STACKS_BYTES - (s->stacks_head - s->stacks_tail_seen)) / 8;
+	}
+	share &= ~7ULL;
+	return share > MP_STACK_COPY_MIN ? share : MP_STACK_COPY_MIN;
 }
 
 /* Where a copy of `bytes` may be written, or NULL; `*position` is its own, `*next` that behind it. */
@@ -296,11 +315,13 @@ _Static_assert(offsetof(struct mp_stack_copy, sp) == 16 && offsetof(struct mp_st
 
 /* Copies the calling thread's stack from here upwards. `frame` is __builtin_frame_address(0) of the
  * interposed function. Room for the record has to be there: a copy without one would leave the reader out of
- * step. */
-MP_COLD bool mp_stacks_push(struct mp_slot *s, uint64_t frame)
+ * step. AddressSanitizer would take the gaps between the callers' variables for overflows. */
+MP_COLD __attribute__((no_sanitize("address"))) bool mp_stacks_push(struct mp_slot *s, uint64_t frame)
 {
 	uint64_t position, next, sp = mp_stack_pointer();
-	uint64_t bytes = mp_stack_bytes(s, sp, frame);
+	uint64_t share = mp_stacks_share(s), bytes = mp_stack_bytes(s, sp, frame);
+
+	bytes = bytes < share ? bytes : share;
 	struct mp_stack_copy *copy = mp_stacks_reserve(s, bytes, &position, &next);
 
 	if (!copy) {
@@ -332,7 +353,7 @@ MP_COLD void mp_keep(struct mp_region *r, struct mp_slot *s, uint32_t op, uint32
 	uint32_t weight = kept == MP_KEPT_SAMPLE ? s->weight : 1;
 	uint32_t word = mp_load(&r->word);
 
-	if ((word & MP_WORD_MODE) == MP_MODE_FULL && kept == MP_KEPT_SAMPLE)
+	if ((s->word & MP_WORD_MODE) == MP_MODE_FULL && kept == MP_KEPT_SAMPLE)
 		kept = MP_KEPT_FULL, weight = 1;
 	if (!mp_ring_has_room(s, 1))
 		mp_add(&s->dropped, 1);
@@ -343,9 +364,11 @@ MP_COLD void mp_keep(struct mp_region *r, struct mp_slot *s, uint32_t op, uint32
 		mp_ring_push(s, record);
 	}
 	mp_damp(r, s, op, kept);
-	/* Nobody reads any more: back to sleep, unless another recorder has just come. */
+	/* Nobody reads any more: back to sleep, unless another recorder has just come. What counts the
+	 * changes stays: the next recorder's word must be unlike any that a thread has looked at. */
 	if (record->t > mp_load(&r->lease_ticks))
-		__atomic_compare_exchange_n(&r->word, &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+		__atomic_compare_exchange_n(
+		    &r->word, &word, word & ~MP_WORD_MODE, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 /*

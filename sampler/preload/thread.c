@@ -51,6 +51,7 @@ static void at_exit(void *value)
 static void find_stack(struct mp_slot *s, pid_t tid)
 {
 	pthread_attr_t attr;
+	uint64_t own = (uint64_t)(uintptr_t)pthread_self();
 	void *lo;
 	size_t size;
 
@@ -64,6 +65,9 @@ static void find_stack(struct mp_slot *s, pid_t tid)
 	if (!pthread_attr_getstack(&attr, &lo, &size)) {
 		s->stack_lo = (uint64_t)(uintptr_t)lo;
 		s->stack_hi = s->stack_lo + size;
+		/* The C library keeps its own of the thread at the stack's top, some KB that no frame lies in. */
+		if (own > s->stack_lo && own < s->stack_hi)
+			s->stack_hi = own;
 	}
 	pthread_attr_destroy(&attr);
 }
@@ -102,17 +106,27 @@ void mp_thread_first_call(struct mp_self *self)
  * An interposed function that another one called (reallocarray calls realloc) is part of that call: it lies
  * below it on the stack. One that lies above is new, and the other was left by a longjmp or an exception,
  * and so it is when more were called from below it than an allocator would.
+ *
+ * While a call is being written down, only a signal handler can call, on whatever stack: if it were recorded,
+ * the slot would have two writers at once. So many calls from there mean that the handler jumped away.
  */
-#define NESTED_MAX 16
+#define NESTED_MAX    16
+#define REENTERED_MAX 1024
 
 static bool is_nested(struct mp_self *self, uint64_t frame)
 {
-	if (frame >= self->frame || ++self->nested > NESTED_MAX)
+	struct mp_slot *s = self->owned;
+	uint64_t call = s ? s->calls : 0;
+
+	if (self->nested_in != call) {
+		self->nested_in = call;
+		self->nested = 0;
+	}
+	if (self->is_storing ? ++self->nested > REENTERED_MAX
+			     : frame >= self->frame || ++self->nested > NESTED_MAX)
 		return false;
-	if (self->is_storing)
-		mp_add(&self->owned->reentered, 1);
-	else if (self->owned)
-		mp_add(&self->owned->nested, 1);
+	if (s)
+		mp_add(self->is_storing ? &s->reentered : &s->nested, 1);
 	return true;
 }
 

@@ -13,7 +13,8 @@ struct mp_self {
 	struct mp_slot *slot;  /* to record into; NULL while a call is being recorded, and without a slot */
 	struct mp_slot *owned; /* the same, whether a call is being recorded or not */
 	uint64_t frame;        /* of the interposed function that is being recorded; 0: none */
-	uint32_t nested;       /* others that were called meanwhile */
+	uint64_t nested_in;    /* that call, by the number of those before it */
+	uint32_t nested;       /* others that were called in it */
 	bool is_known;         /* had its first call */
 	bool is_storing;       /* the real function has returned, the call is being written down */
 	bool is_ending;        /* its destructors have run */

@@ -122,3 +122,19 @@ awk -v ticks="$(cat "$dir/ticks")" -v hz="$(getconf CLK_TCK)" -v calls="$calls" 
 	-v db="$(stat -c %s "$dir/engine.db")" 'BEGIN {
 	printf "%d calls: %.2f s CPU, %.1f s per million calls, %.1f MiB memory at most, session %.1f MiB\n",
 		calls, ticks / hz, ticks / hz / calls * 1e6, hwm / 1024, db / 1048576}'
+
+# Markers with no recorder: ns each, without the library and with the library dormant.
+bench_markers() {
+	local program=$O/tests/bench/markers
+	"$program" >"$dir/markers.none"
+	: >"$dir/markers.dormant"
+	[ ! -e "$O/libmpsample.so" ] || LD_PRELOAD=$(realpath "$O/libmpsample.so") "$program" >"$dir/markers.dormant"
+	echo
+	echo "markers with no recorder: ns each, an empty loop's ns taken off"
+	printf '%-12s  %10s  %15s\n' marker 'no library' 'library dormant'
+	paste -d' ' "$dir/markers.none" "$dir/markers.dormant" | awk '{printf "%-12s  %10s  %15s\n", $1, $2, $4 == "" ? "-" : $4}'
+}
+bench_markers
+
+echo
+ROUNDS=$((rounds * 2 - 1)) "${BASH_SOURCE[0]%/*}/preload.sh"

@@ -11,7 +11,7 @@ whole)
 	# The counter sees the whole run as well: more than the program itself does between go and done (libstdc++'s
 	# constructor allocates its emergency pool).
 	LD_PRELOAD=$TARGETS/libcalls_counter.so CALLS_COUNTER_OUT=$WORK/counts "$TARGETS/family_cxx" <<<go >counted.out
-	launch -o s.db -- "$TARGETS/family_cxx"
+	launch --stack off -o s.db -- "$TARGETS/family_cxx"
 	wait_ready
 	go
 	wait_line target.out '^done' "$RECORDER"

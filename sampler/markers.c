@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/markers.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "sampler/index.h"
+#include "sampler/preload/mpsample.h"
+#include "store/append.h"
+
+#define NAME_BYTES 48 /* with the NUL: the promise of mpsample.h */
+
+#define MAX_WAITING    (1u << 21) /* 100 MB: a million markers a second, for two slots */
+#define MAX_ROWS       250000     /* in a slot: SQLite writes about twice as many in a second */
+#define MAX_NAMES      (1u << 16)
+#define MAX_OPEN_SPANS (1u << 18)
+#define MAX_POOLS      4096
+
+enum limit { LIMIT_WAITING, LIMIT_ROWS, LIMIT_NAMES, LIMIT_OPEN_SPANS, LIMIT_POOLS, LIMITS };
+
+static const char *const limit_names[LIMITS] = {
+    [LIMIT_WAITING] = "markers waiting, of too many",
+    [LIMIT_ROWS] = "marker rows, of too many",
+    [LIMIT_NAMES] = "marker names, of too many",
+    [LIMIT_OPEN_SPANS] = "open spans, of too many",
+    [LIMIT_POOLS] = "pools, of too many",
+};
+
+struct waiting {
+	int64_t t_ns;
+	uint64_t a, b, c;
+	pid_t tid;
+	uint32_t name; /* number of it; 0: none */
+	uint32_t kind;
+	uint32_t order; /* of arrival, for those of one time */
+};
+
+struct open_span {
+	uint64_t id;
+	int64_t t_ns;
+	pid_t tid;
+	uint32_t name; /* 0: empty slot */
+};
+
+struct pool {
+	uint64_t handle;
+	int64_t pool_id;
+	int64_t in_use;
+	bool used; /* in this slot */
+	struct mp_pool_use use;
+};
+
+struct mp_markers {
+	struct mp_session *session;
+	uint64_t seed; /* of the hashes: the target could choose what falls together */
+
+	struct waiting *waiting;
+	size_t n_waiting, waiting_room;
+	bool in_order; /* what waits is sorted */
+
+	char (*names)[NAME_BYTES]; /* [number - 1] */
+	size_t names_room;
+	struct mp_index name_index;
+
+	struct open_span *spans; /* hashed by name and id, linear probing */
+	size_t n_spans, spans_room;
+
+	struct pool *pools; /* [number - 1] */
+	size_t pools_room;
+	struct mp_index pool_index; /* by handle */
+
+	int64_t phase_id;                              /* of the current one; 0: none */
+	int64_t slot_ns;                               /* start of the slot that is applied next */
+	int64_t end_ns;                                /* and its end: the last commit */
+	uint64_t rows;                                 /* made in this slot */
+	uint64_t begin_without_end, end_without_begin; /* in this slot */
+	uint64_t lost[LIMITS];
+};
+
+/* Twice the elements, at least 1024. */
+static bool grow(void *array, size_t *room, size_t size)
+{
+	size_t more = *room ? *room * 2 : 1024;
+	void **at = array, *bigger = reallocarray(*at, more, size);
+
+	if (!bigger)
+		return false;
+	*at = bigger;
+	*room = more;
+	return true;
+}
+
+struct mp_markers *mp_markers_new(struct mp_session *session)
+{
+	struct mp_markers *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->session = session;
+	if (getrandom(&m->seed, sizeof(m->seed), 0) != sizeof(m->seed))
+		m->seed = (uintptr_t)m;
+	m->in_order = true;
+	m->spans_room = 1024;
+	m->spans = calloc(m->spans_room, sizeof(*m->spans));
+	if (!m->spans) {
+		free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void mp_markers_free(struct mp_markers *m)
+{
+	if (!m)
+		return;
+	free(m->waiting);
+	free(m->names);
+	mp_index_free(&m->name_index);
+	free(m->spans);
+	free(m->pools);
+	mp_index_free(&m->pool_index);
+	free(m);
+}
+
+/* ---- Taking ---- */
+
+/* FNV-1a (Fowler, Noll, Vo), with a basis of our own. */
+static uint64_t hash_of(uint64_t seed, const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL ^ seed;
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 0x100000001b3ULL;
+	return mp_index_mix(hash);
+}
+
+static bool same_name(const void *owner, uint32_t number, const void *text)
+{
+	const struct mp_markers *m = owner;
+	return !strcmp(m->names[number - 1], text);
+}
+
+/* The number of a name, cut to what counts; 0 when there are too many. */
+static uint32_t name_number(struct mp_markers *m, const char *text)
+{
+	char name[NAME_BYTES];
+
+	snprintf(name, sizeof(name), "%s", text);
+	uint32_t *slot = mp_index_slot(&m->name_index, hash_of(m->seed, name), same_name, m, name);
+	if (!slot || *slot)
+		return slot ? *slot : 0;
+	if (m->name_index.n == MAX_NAMES ||
+	    (m->name_index.n == m->names_room && !grow(&m->names, &m->names_room, sizeof(*m->names))))
+		return 0;
+	*slot = (uint32_t)++m->name_index.n;
+	memcpy(m->names[*slot - 1], name, sizeof(name));
+	return *slot;
+}
+
+static bool has_name(unsigned int kind)
+{
+	return kind <= MPSAMPLE_KIND_POOL_CREATE;
+}
+
+void mp_markers_take(struct mp_markers *m, const struct mp_marker_event *e)
+{
+	struct waiting w = {.t_ns = e->t_ns, .a = e->a, .b = e->b, .c = e->c, .tid = e->tid, .kind = e->kind};
+
+	if (e->kind < MPSAMPLE_KIND_SPAN_BEGIN || e->kind > MPSAMPLE_KIND_POOL_EMPTY)
+		return;
+	if (m->n_waiting == MAX_WAITING ||
+	    (m->n_waiting == m->waiting_room && !grow(&m->waiting, &m->waiting_room, sizeof(w)))) {
+		m->lost[LIMIT_WAITING]++;
+		return;
+	}
+	if (has_name(e->kind)) {
+		w.name = name_number(m, e->name ? e->name : "(unreadable)");
+		if (!w.name) {
+			m->lost[LIMIT_NAMES]++;
+			return;
+		}
+	}
+	w.order = (uint32_t)m->n_waiting;
+	m->in_order &= !m->n_waiting || m->waiting[m->n_waiting - 1].t_ns <= w.t_ns;
+	m->waiting[m->n_waiting++] = w;
+}
+
+/* ---- Spans ---- */
+
+static struct open_span *slot_in(
+    struct open_span *spans, size_t room, uint64_t seed, uint32_t name, uint64_t id)
+{
+	size_t at = mp_index_mix(id ^ mp_index_mix(seed ^ name)) & (room - 1);
+
+	while (spans[at].name && !(spans[at].name == name && spans[at].id == id))
+		at = (at + 1) & (room - 1);
+	return &spans[at];
+}
+
+static struct open_span *span_slot(const struct mp_markers *m, uint32_t name, uint64_t id)
+{
+	return slot_in(m->spans, m->spans_room, m->seed, name, id);
+}
+
+static bool grow_spans(struct mp_markers *m)
+{
+	size_t room = m->spans_room * 2;
+	struct open_span *bigger = calloc(room, sizeof(*bigger));
+
+	if (!bigger)
+		return false;
+	for (size_t i = 0; i < m->spans_room; i++) {
+		const struct open_span *s = &m->spans[i];
+		if (s->name)
+			*slot_in(bigger, room, m->seed, s->name, s->id) = *s;
+	}
+	free(m->spans);
+	m->spans = bigger;
+	m->spans_room = room;
+	return true;
+}
+
+/* Closes the gap: each of those behind it that would not be found across it moves into it (Knuth, volume 3,
+ * 6.4, algorithm R), by putting them in anew. */
+static void remove_span(struct mp_markers *m, struct open_span *gone)
+{
+	size_t mask = m->spans_room - 1, at = (size_t)(gone - m->spans);
+
+	gone->name = 0;
+	m->n_spans--;
+	for (at = (at + 1) & mask; m->spans[at].name; at = (at + 1) & mask) {
+		struct open_span s = m->spans[at];
+		m->spans[at].name = 0;
+		*span_slot(m, s.name, s.id) = s;
+	}
+}
+
+static int span_begin(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
+{
+	struct open_span *s = span_slot(m, w->name, w->a);
+
+	(void)err;
+	if (s->name) {
+		m->begin_without_end++;
+	} else {
+		if (m->n_spans == MAX_OPEN_SPANS || (m->n_spans * 2 >= m->spans_room && !grow_spans(m))) {
+			m->lost[LIMIT_OPEN_SPANS]++;
+			return 0;
+		}
+		m->n_spans++;
+		s = span_slot(m, w->name, w->a);
+	}
+	*s = (struct open_span){.id = w->a, .t_ns = w->t_ns, .tid = w->tid, .name = w->name};
+	return 0;
+}
+
+static bool may_make_row(struct mp_markers *m)
+{
+	if (m->rows < MAX_ROWS) {
+		m->rows++;
+		return true;
+	}
+	m->lost[LIMIT_ROWS]++;
+	return false;
+}
+
+static int span_end(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
+{
+	struct open_span *s = span_slot(m, w->name, w->a);
+
+	if (!s->name) {
+		m->end_without_begin++;
+		return 0;
+	}
+	struct mp_span_row row = {.name = m->names[w->name - 1],
+	    .id = w->a,
+	    .tid = s->tid,
+	    .t_ns = s->t_ns,
+	    .dur_ns = w->t_ns - s->t_ns};
+	remove_span(m, s);
+	return may_make_row(m) ? mp_append_span(m->session, &row, err) : 0;
+}
+
+/* ---- Marks and phases ---- */
+
+static int mark(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
+{
+	char value[32];
+
+	if (!may_make_row(m))
+		return 0;
+	snprintf(value, sizeof(value), "%" PRId64, (int64_t)w->a);
+	return mp_append_mark(m->session, w->t_ns, w->tid, m->names[w->name - 1], value, err);
+}
+
+static int phase(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
+{
+	int ret = 0;
+
+	if (!may_make_row(m))
+		return 0;
+	if (m->phase_id)
+		ret = mp_update_phase(m->session, m->phase_id, w->t_ns, err);
+	return ret ? ret
+		   : mp_append_phase(m->session, m->names[w->name - 1], w->t_ns, "marker", &m->phase_id, err);
+}
+
+/* ---- Pools ---- */
+
+static bool same_pool(const void *owner, uint32_t number, const void *handle)
+{
+	const struct mp_markers *m = owner;
+	return m->pools[number - 1].handle == *(const uint64_t *)handle;
+}
+
+/* The place of a handle's pool; NULL when there are too many. */
+static struct pool *pool_place(struct mp_markers *m, uint64_t handle)
+{
+	uint32_t *slot = mp_index_slot(&m->pool_index, mp_index_mix(handle), same_pool, m, &handle);
+
+	if (slot && *slot)
+		return &m->pools[*slot - 1];
+	if (!slot || m->pool_index.n == MAX_POOLS ||
+	    (m->pool_index.n == m->pools_room && !grow(&m->pools, &m->pools_room, sizeof(*m->pools))))
+		return NULL;
+	*slot = (uint32_t)++m->pool_index.n;
+	struct pool *p = &m->pools[*slot - 1];
+	*p = (struct pool){.handle = handle};
+	return p;
+}
+
+static int write_use(struct mp_markers *m, struct pool *p, struct mp_err *err)
+{
+	if (!p->used)
+		return 0;
+	p->used = false;
+	return mp_append_pool_use(m->session, p->pool_id, m->slot_ns, &p->use, err);
+}
+
+/* A pool of the same address that was there before is over: what it did in this slot is written. */
+static int pool_create(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
+{
+	struct pool *p = pool_place(m, w->a);
+	struct mp_pool_row row = {.name = m->names[w->name - 1],
+	    .address = w->a,
+	    .known = true,
+	    .capacity = w->c,
+	    .object_bytes = w->b,
+	    .created_ns = w->t_ns};
+
+	if (!p) {
+		m->lost[LIMIT_POOLS]++;
+		return 0;
+	}
+	if (!may_make_row(m))
+		return 0;
+	int ret = write_use(m, p, err);
+	*p = (struct pool){.handle = w->a};
+	return ret ? ret : mp_append_pool(m->session, &row, &p->pool_id, err);
+}
+
+/* The pool that a marker is about. One that was created before the recording is known by its address alone.
+ * 0 with *out NULL: one of too many. */
+static int find_pool(struct mp_markers *m, const struct waiting *w, struct pool **out, struct mp_err *err)
+{
+	struct pool *p = *out = pool_place(m, w->a);
+	char name[NAME_BYTES];
+
+	if (!p)
+		m->lost[LIMIT_POOLS]++;
+	if (!p || p->pool_id)
+		return 0;
+	snprintf(name, sizeof(name), "pool 0x%" PRIx64, w->a);
+	struct mp_pool_row row = {.name = name, .address = w->a};
+	return mp_append_pool(m->session, &row, &p->pool_id, err);
+}
+
+static void begin_use(struct pool *p)
+{
+	if (!p->used)
+		p->use = (struct mp_pool_use){.in_use_min = p->in_use, .in_use_max = p->in_use};
+	p->used = true;
+}
+
+static int pool_get(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
+{
+	struct pool *p;
+	int ret = find_pool(m, w, &p, err);
+
+	if (ret || !p)
+		return ret;
+	begin_use(p);
+	p->use.gets++;
+	if (++p->in_use > p->use.in_use_max)
+		p->use.in_use_max = p->in_use;
+	return 0;
+}
+
+static int pool_put(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
+{
+	struct pool *p;
+	int ret = find_pool(m, w, &p, err);
+
+	if (ret || !p)
+		return ret;
+	begin_use(p);
+	p->use.puts++;
+	if (--p->in_use < p->use.in_use_min)
+		p->use.in_use_min = p->in_use;
+	return 0;
+}
+
+static int pool_empty(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
+{
+	struct pool *p;
+	int ret = find_pool(m, w, &p, err);
+
+	if (ret || !p)
+		return ret;
+	begin_use(p);
+	p->use.failures++;
+	return may_make_row(m)
+		   ? mp_append_pool_event(m->session, p->pool_id, w->t_ns, w->tid, "empty", 0, err)
+		   : 0;
+}
+
+/* ---- Applying ---- */
+
+static int (*const appliers[])(struct mp_markers *m, const struct waiting *w, struct mp_err *err) = {
+    [MPSAMPLE_KIND_SPAN_BEGIN] = span_begin,
+    [MPSAMPLE_KIND_SPAN_END] = span_end,
+    [MPSAMPLE_KIND_MARK] = mark,
+    [MPSAMPLE_KIND_PHASE] = phase,
+    [MPSAMPLE_KIND_POOL_CREATE] = pool_create,
+    [MPSAMPLE_KIND_POOL_GET] = pool_get,
+    [MPSAMPLE_KIND_POOL_PUT] = pool_put,
+    [MPSAMPLE_KIND_POOL_EMPTY] = pool_empty,
+};
+
+static int by_time(const void *a, const void *b)
+{
+	const struct waiting *x = a, *y = b;
+
+	if (x->t_ns != y->t_ns)
+		return x->t_ns < y->t_ns ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static int store_counter(struct mp_markers *m, const char *name, uint64_t *value, struct mp_err *err)
+{
+	int ret = *value ? mp_append_counter(m->session, m->slot_ns, name, (int64_t)*value, err) : 0;
+
+	*value = 0;
+	return ret;
+}
+
+/* Writes what is counted by slot. */
+static int end_slot(struct mp_markers *m, struct mp_err *err)
+{
+	int ret = store_counter(m, "span_begin_without_end", &m->begin_without_end, err);
+
+	if (!ret)
+		ret = store_counter(m, "span_end_without_begin", &m->end_without_begin, err);
+	for (size_t i = 0; !ret && i < m->pool_index.n; i++)
+		ret = write_use(m, &m->pools[i], err);
+	m->rows = 0;
+	return ret;
+}
+
+/* Applies what is older than `before_ns`, all of which counts for the slot that began at slot_ns. */
+static int apply(struct mp_markers *m, int64_t before_ns, struct mp_err *err)
+{
+	size_t done = 0;
+	int ret = 0;
+
+	if (!m->in_order)
+		qsort(m->waiting, m->n_waiting, sizeof(*m->waiting), by_time);
+	m->in_order = true;
+	for (; !ret && done < m->n_waiting && m->waiting[done].t_ns < before_ns; done++)
+		ret = appliers[m->waiting[done].kind](m, &m->waiting[done], err);
+	m->n_waiting -= done;
+	if (done)
+		memmove(m->waiting, m->waiting + done, m->n_waiting * sizeof(*m->waiting));
+	for (size_t i = 0; done && i < m->n_waiting; i++)
+		m->waiting[i].order = (uint32_t)i;
+	return ret ? ret : end_slot(m, err);
+}
+
+int mp_markers_commit(struct mp_markers *m, int64_t t_ns, struct mp_err *err)
+{
+	int ret = m->n_waiting ? apply(m, m->end_ns, err) : 0;
+
+	m->slot_ns = m->end_ns;
+	m->end_ns = t_ns;
+	return ret;
+}
+
+int mp_markers_end(struct mp_markers *m, struct mp_err *err)
+{
+	int ret = apply(m, INT64_MAX, err);
+
+	m->begin_without_end += m->n_spans;
+	return ret ? ret : store_counter(m, "span_begin_without_end", &m->begin_without_end, err);
+}
+
+const char *mp_markers_lost(struct mp_markers *m, size_t which, uint64_t *lost)
+{
+	if (which >= LIMITS)
+		return NULL;
+	*lost = m->lost[which];
+	m->lost[which] = 0;
+	return limit_names[which];
+}

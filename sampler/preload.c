@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/preload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sampler/preload/record.h"
+#include "sampler/preload_clock.h"
+#include "sampler/preload_cost.h"
+#include "sampler/preload_hist.h"
+#include "sampler/preload_region.h"
+#include "sampler/preload_ring.h"
+
+/* A recorder that is stopped for so long is dead to the target, which then sleeps. */
+#define LEASE_NS 60000000000LL
+
+/*
+ * So many samples or outliers of a thread double its own limit until the word changes: fewer than by uprobes,
+ * because a thread has room for some dozen stacks from one drain to the next. Fewer still before the rate of
+ * calls is known.
+ */
+#define SAMPLES_TO_DOUBLE        16
+#define OUTLIERS_TO_DOUBLE       64
+#define FIRST_SAMPLES_TO_DOUBLE  4
+#define FIRST_OUTLIERS_TO_DOUBLE 16
+
+#define PERIOD_MASK ((1u << (64 - MP_MAX_SHIFT)) - 1)
+
+/* What the thread of a slot counts besides calls. */
+struct slot_counts {
+	uint64_t dropped, dropped_markers, stacks_dropped, nested, reentered;
+};
+
+struct slot {
+	struct mp_slot_seen seen;
+	struct mp_ring_reader reader;
+	struct slot_counts counts;
+};
+
+struct mp_preload {
+	pid_t pid;
+	struct mp_preload_region region;
+	bool was_left, is_active;
+	uint32_t word, period;
+	uint32_t double_samples, double_outliers;
+	struct mp_keep keep;
+	uint64_t floor_ticks, cost_ns;
+	struct slot *slots[MP_REGION_SLOTS]; /* NULL: never claimed */
+	uint64_t without_slot, names_lost;   /* the header's counters when last looked at */
+	struct mp_preload_stats stats;
+	struct mp_hist *hists; /* MP_HIST_BLOCKS */
+	struct mp_preload_clock clock;
+};
+
+/* ---- Slots ---- */
+
+static void read_counts(const struct mp_slot *s, struct slot_counts *out)
+{
+	*out = (struct slot_counts){mp_load(&s->dropped), mp_load(&s->dropped_markers),
+	    mp_load(&s->stacks_dropped), mp_load(&s->nested), mp_load(&s->reentered)};
+}
+
+/* The slot's memory when a thread has ever used it. A slot that we do not know yet begins at 0, with all that
+ * it ever counted: to be called for all before the target is woken. */
+static struct slot *know(struct mp_preload *p, unsigned int i, struct mp_slot **out)
+{
+	struct mp_slot *s = mp_preload_region_slot(&p->region, i);
+
+	*out = s;
+	if (p->slots[i] || !mp_load_acquire(&s->ready))
+		return p->slots[i];
+	return p->slots[i] = calloc(1, sizeof(*p->slots[i])); /* out of memory: found again the next time */
+}
+
+/* for (i = 0; (i = next_slot(p, i)) < slots; i++). Asks the kernel only where we do not know the slot. */
+static unsigned int next_slot(const struct mp_preload *p, unsigned int i)
+{
+	return i < p->region.slots && p->slots[i] ? i : mp_preload_region_next(&p->region, i);
+}
+
+static void forget_slots(struct mp_preload *p)
+{
+	for (unsigned int i = 0; i < MP_REGION_SLOTS; i++) {
+		free(p->slots[i]);
+		p->slots[i] = NULL;
+	}
+}
+
+/* ---- Opening ---- */
+
+int mp_preload_open(pid_t pid, struct mp_preload **out, struct mp_err *err)
+{
+	struct mp_preload *p = calloc(1, sizeof(*p));
+
+	if (p)
+		p->hists = calloc(MP_HIST_BLOCKS, sizeof(*p->hists));
+	if (!p || !p->hists) {
+		free(p);
+		return mp_err_set(err, ENOMEM, "out of memory");
+	}
+	p->pid = pid;
+	int ret = mp_preload_region_open(pid, &p->region, err);
+	if (!ret)
+		ret = mp_preload_region_lock(&p->region, pid, err);
+	if (ret) {
+		mp_preload_close(p);
+		return ret;
+	}
+	p->was_left = (mp_load(&p->region.header->word) & MP_WORD_MODE) != MP_MODE_DORMANT;
+	mp_preload_clock_begin(&p->clock);
+	p->floor_ticks = mp_preload_clock_floor(&p->clock);
+	p->cost_ns = mp_preload_cost(&p->clock, p->floor_ticks);
+	*out = p;
+	return 0;
+}
+
+void mp_preload_close(struct mp_preload *p)
+{
+	if (!p)
+		return;
+	if (p->is_active)
+		mp_preload_deactivate(p);
+	mp_preload_region_close(&p->region);
+	forget_slots(p);
+	free(p->hists);
+	free(p);
+}
+
+bool mp_preload_was_left(const struct mp_preload *p)
+{
+	return p->was_left;
+}
+
+uint64_t mp_preload_floor_ns(const struct mp_preload *p)
+{
+	return (uint64_t)((unsigned __int128)p->floor_ticks * mp_preload_clock_rate(&p->clock) >> 32);
+}
+
+uint64_t mp_preload_cost_ns(const struct mp_preload *p)
+{
+	return p->cost_ns;
+}
+
+/* ---- What the target is told ---- */
+
+static void renew_lease(struct mp_preload *p)
+{
+	struct mp_region *h = p->region.header;
+
+	mp_store(&h->lease_ticks,
+	    mp_preload_clock_ticks(&p->clock) + mp_preload_clock_ticks_of(&p->clock, LEASE_NS));
+	mp_store(&h->ns_per_tick, mp_preload_clock_rate(&p->clock));
+}
+
+/* Threads that see another word look at the rest, which the release store has put there. */
+static void set_word(struct mp_preload *p, enum mp_mode mode)
+{
+	uint32_t change = (p->word & ~(MP_WORD_CHANGE - 1)) + MP_WORD_CHANGE;
+
+	p->word = change | (uint32_t)mode | p->clock.word;
+	mp_store_release(&p->region.header->word, p->word);
+}
+
+static void set_keep(struct mp_preload *p, const struct mp_keep *keep, bool is_first)
+{
+	struct mp_region *h = p->region.header;
+
+	p->keep = *keep;
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+		mp_store(&h->keep_over_ns[op], keep->over_ns[op]);
+	mp_store(&h->sample_weight, keep->sample_weight);
+	mp_store(&h->take_stacks, keep->stack);
+	p->double_samples = !keep->sample_adaptive ? 0
+			    : is_first             ? FIRST_SAMPLES_TO_DOUBLE
+						   : SAMPLES_TO_DOUBLE;
+	p->double_outliers = !keep->over_adaptive ? 0
+			     : is_first           ? FIRST_OUTLIERS_TO_DOUBLE
+						  : OUTLIERS_TO_DOUBLE;
+	mp_store(&h->double_samples, p->double_samples);
+	mp_store(&h->double_outliers, p->double_outliers);
+	set_word(p, keep->full ? MP_MODE_FULL : MP_MODE_ACTIVE);
+}
+
+static bool same_keep(const struct mp_keep *a, const struct mp_keep *b)
+{
+	return a->full == b->full && a->stack == b->stack && a->sample_weight == b->sample_weight &&
+	       !memcmp(a->over_ns, b->over_ns, sizeof(a->over_ns));
+}
+
+/* Whether a burst has made a thread keep less than we set: it goes on so until the word changes. */
+static bool is_damped(const struct mp_preload *p)
+{
+	for (unsigned int i = 0; i < p->region.slots; i++) {
+		const struct mp_slot *s = p->slots[i] ? mp_preload_region_slot(&p->region, i) : NULL;
+		if (s && ((p->double_samples && mp_load(&s->samples) >= p->double_samples) ||
+			     (p->double_outliers && mp_load(&s->outliers) >= p->double_outliers)))
+			return true;
+	}
+	return false;
+}
+
+bool mp_preload_keep(struct mp_preload *p, const struct mp_keep *keep)
+{
+	bool is_awake = mp_load(&p->region.header->word) == p->word;
+
+	renew_lease(p);
+	if (p->is_active && (!is_awake || !same_keep(keep, &p->keep) || is_damped(p)))
+		set_keep(p, keep, false);
+	return is_awake || !p->is_active;
+}
+
+/* All that was counted and written so far is not ours. */
+static void take_baseline(struct mp_preload *p)
+{
+	struct mp_region *h = p->region.header;
+	struct mp_slot *s;
+
+	for (unsigned int i = 0; (i = next_slot(p, i)) < p->region.slots; i++) {
+		struct slot *slot = know(p, i, &s);
+		if (!slot)
+			continue;
+		mp_preload_hist_take(s, &slot->seen, NULL, 0, true);
+		mp_preload_ring_skip(s, &slot->reader);
+		read_counts(s, &slot->counts);
+	}
+	p->without_slot = mp_load(&h->calls_without_slot);
+	p->names_lost = mp_load(&h->markers_lost);
+}
+
+void mp_preload_activate(struct mp_preload *p, const struct mp_keep *keep)
+{
+	struct mp_region *h = p->region.header;
+
+	take_baseline(p);
+	mp_preload_clock_point(&p->clock);
+	p->word = mp_load(&h->word);
+	p->period = (mp_load(&h->period) + 1) & PERIOD_MASK;
+	mp_store(&h->period, p->period);
+	mp_store(&h->floor_ticks, p->floor_ticks);
+	renew_lease(p);
+	p->is_active = true;
+	set_keep(p, keep, true);
+}
+
+void mp_preload_deactivate(struct mp_preload *p)
+{
+	p->is_active = false;
+	set_word(p, MP_MODE_DORMANT);
+}
+
+void mp_preload_slot(struct mp_preload *p)
+{
+	p->period = (p->period + 1) & PERIOD_MASK;
+	mp_store(&p->region.header->period, p->period);
+}
+
+/* ---- What it tells ---- */
+
+struct mp_hist_view mp_preload_hists(const struct mp_preload *p)
+{
+	return (struct mp_hist_view){p->hists, 1};
+}
+
+static void take_counts(struct mp_preload *p, const struct mp_slot *s, struct slot_counts *last)
+{
+	struct mp_preload_stats *t = &p->stats;
+	struct slot_counts now;
+
+	read_counts(s, &now);
+	t->rows_lost += now.dropped - last->dropped;
+	t->markers_lost += now.dropped_markers - last->dropped_markers;
+	t->stacks_lost += now.stacks_dropped - last->stacks_dropped;
+	t->nested += now.nested - last->nested;
+	t->reentered += now.reentered - last->reentered;
+	*last = now;
+}
+
+void mp_preload_poll(struct mp_preload *p, bool final)
+{
+	struct mp_region *h = p->region.header;
+	uint64_t without_slot = mp_load(&h->calls_without_slot), names_lost = mp_load(&h->markers_lost);
+	struct mp_slot *s;
+
+	for (unsigned int i = 0; (i = next_slot(p, i)) < p->region.slots; i++) {
+		struct slot *slot = know(p, i, &s);
+		if (!slot)
+			continue;
+		mp_preload_hist_take(s, &slot->seen, p->hists, p->period, final);
+		take_counts(p, s, &slot->counts);
+	}
+	p->stats.without_slot += without_slot - p->without_slot;
+	p->stats.markers_lost += names_lost - p->names_lost;
+	p->without_slot = without_slot;
+	p->names_lost = names_lost;
+}
+
+void mp_preload_stats(const struct mp_preload *p, struct mp_preload_stats *out)
+{
+	*out = p->stats;
+}
+
+struct drain {
+	const struct mp_preload *p;
+	struct mp_pipeline *pipeline;
+	mp_preload_thread_fn on_thread;
+	void *ctx;
+};
+
+static void take_call(void *ctx, const struct mp_ring_call *c)
+{
+	const struct drain *d = ctx;
+	struct mp_call_event e = {
+	    .tid = c->tid,
+	    .op = c->op,
+	    .kept = c->kept,
+	    .weight = c->weight,
+	    .t_ns = c->t_ns,
+	    .dur_ns = c->dur_ns,
+	    .size_bytes = c->size_bytes,
+	    .addr = c->addr,
+	};
+
+	if (c->stack) {
+		e.ip = c->stack->ip;
+		e.nframes = c->stack->nframes;
+		e.word = c->stack->word;
+		e.nwords = c->stack->nwords;
+	}
+	if (d->pipeline)
+		mp_pipeline_call(d->pipeline, &e);
+}
+
+/* Names are the target's: copied, and ended where they do not end. */
+static void take_marker(void *ctx, const struct mp_ring_marker *m)
+{
+	const struct drain *d = ctx;
+	char name[MP_NAME_BYTES + 1] = "";
+	struct mp_marker_event e = {
+	    .tid = m->tid, .t_ns = m->t_ns, .kind = m->kind, .a = m->a, .b = m->b, .c = m->c};
+
+	if (m->name < MP_NAMES) {
+		memcpy(name, d->p->region.header->name[m->name].text, MP_NAME_BYTES);
+		e.name = name;
+	}
+	if (d->pipeline)
+		mp_pipeline_marker(d->pipeline, &e);
+}
+
+static void take_owner(void *ctx, pid_t tid, int64_t t_ns)
+{
+	const struct drain *d = ctx;
+
+	if (d->on_thread)
+		d->on_thread(d->ctx, tid, t_ns);
+}
+
+/* The heads first, then the point of the clock: no record that is read is younger than it. */
+bool mp_preload_drain(
+    struct mp_preload *p, struct mp_pipeline *pipeline, mp_preload_thread_fn on_thread, void *ctx)
+{
+	struct drain d = {p, pipeline, on_thread, ctx};
+	const struct mp_ring_sink sink = {take_call, take_marker, take_owner, &d};
+	uint64_t heads[MP_REGION_SLOTS];
+	struct mp_slot *s;
+	bool is_full = false;
+
+	for (unsigned int i = 0; (i = next_slot(p, i)) < p->region.slots; i++)
+		if (know(p, i, &s))
+			heads[i] = mp_load_acquire(&s->head);
+	mp_preload_clock_point(&p->clock);
+	for (unsigned int i = 0; i < p->region.slots; i++) {
+		struct mp_ring_reader *r = p->slots[i] ? &p->slots[i]->reader : NULL;
+		if (!r || r->tail == heads[i])
+			continue;
+		s = mp_preload_region_slot(&p->region, i);
+		is_full |= heads[i] - r->tail > p->region.ring_records / 4 ||
+			   mp_load(&s->stacks_head) - r->stacks_tail > MP_STACKS_BYTES / 4;
+		mp_preload_ring_drain(s, p->region.ring_records, heads[i], r, &p->clock, &sink);
+		p->stats.rows_lost += r->rows_lost;
+		p->stats.stacks_lost += r->stacks_lost;
+		r->rows_lost = r->stacks_lost = 0;
+	}
+	return is_full;
+}
+
+/* ---- Exec ---- */
+
+bool mp_preload_is_mapped(const struct mp_preload *p)
+{
+	return mp_preload_region_is_mapped(&p->region, p->pid) != 0; /* if it cannot be read, who knows */
+}
+
+/* The memory that the old program left stays as long as it is mapped here. */
+int mp_preload_follow(struct mp_preload *p, struct mp_pipeline *pipeline, struct mp_err *err)
+{
+	struct mp_preload_region next;
+	int ret = mp_preload_region_open(p->pid, &next, err);
+
+	if (ret)
+		return ret;
+	ret = mp_preload_region_lock(&next, p->pid, err);
+	if (ret) {
+		mp_preload_region_close(&next);
+		return ret;
+	}
+	mp_preload_poll(p, true);
+	mp_preload_drain(p, pipeline, NULL, NULL);
+	mp_preload_region_close(&p->region);
+	forget_slots(p);
+	p->region = next;
+	struct mp_keep keep = p->keep;
+	mp_preload_activate(p, &keep);
+	return 0;
+}

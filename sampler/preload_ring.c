@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/preload_ring.h"
+
+#include "sampler/preload/mpsample.h"
+#include "sampler/preload/record.h"
+
+#define RELEASE_EVERY 256 /* records: the writer gets room while we are still reading */
+
+struct drain {
+	struct mp_slot *slot;
+	uint64_t ring_records, head;
+	struct mp_ring_reader *reader;
+	const struct mp_preload_clock *clock;
+	const struct mp_ring_sink *sink;
+};
+
+static const struct mp_record *ring_of(const struct mp_slot *slot)
+{
+	return (const struct mp_record *)(slot + 1);
+}
+
+static unsigned int kind_of(const struct mp_record *r)
+{
+	return r->what >> MP_KIND_SHIFT & MP_KIND_MASK;
+}
+
+void mp_preload_ring_skip(struct mp_slot *slot, struct mp_ring_reader *r)
+{
+	r->tail = mp_load_acquire(&slot->head);
+	r->stacks_tail = mp_load_acquire(&slot->stacks_head);
+	r->owner = 0;
+	mp_store_release(&slot->tail, r->tail);
+	mp_store_release(&slot->stacks_tail, r->stacks_tail);
+}
+
+static void take_owner(struct drain *d, const struct mp_record *record)
+{
+	pid_t tid = (pid_t)(uint32_t)record->addr;
+	int64_t now_ns = d->clock->points[d->clock->n - 1].ns;
+
+	if (tid > 0 && tid != d->reader->owner && d->sink->owner)
+		d->sink->owner(d->sink->ctx, tid, now_ns);
+	d->reader->owner = tid;
+}
+
+static pid_t owner_of(const struct drain *d)
+{
+	return d->reader->owner > 0 ? d->reader->owner : (pid_t)mp_load(&d->slot->tid);
+}
+
+static void take_call(struct drain *d, const struct mp_record *record, uint64_t position)
+{
+	struct mp_preload_stack stack;
+	unsigned int weight = mp_weight_unpack(record->what >> MP_WEIGHT_SHIFT);
+	unsigned int kept = record->what >> MP_KEPT_SHIFT & 3;
+	struct mp_ring_call c = {.tid = owner_of(d),
+	    .op = kind_of(record),
+	    .kept = kept,
+	    .weight = weight ? weight : 1,
+	    .t_ns = mp_preload_clock_ns(d->clock, record->t),
+	    .dur_ns = (int64_t)(record->what & MP_WHAT_NS),
+	    .size_bytes = record->size,
+	    .addr = record->addr};
+
+	if (record->what >> MP_STACK_SHIFT & 1) {
+		if (mp_preload_stack_take(d->slot, &d->reader->stacks_tail, position, &stack))
+			c.stack = &stack;
+		else
+			d->reader->stacks_lost++;
+	}
+	if (kept)
+		d->sink->call(d->sink->ctx, &c);
+	else
+		d->reader->rows_lost++;
+}
+
+/* The third argument stands behind its marker, which both found room together. */
+static void take_marker(struct drain *d, const struct mp_record *record, uint64_t position)
+{
+	struct mp_record more;
+	struct mp_ring_marker m = {.tid = owner_of(d),
+	    .kind = kind_of(record) - MP_KIND_MARKER,
+	    .name = record->what & 0xffff,
+	    .t_ns = mp_preload_clock_ns(d->clock, record->t),
+	    .a = record->addr,
+	    .b = record->size};
+
+	if (position + 1 != d->head) {
+		mp_ring_peek(ring_of(d->slot), d->ring_records, position + 1, &more);
+		if (kind_of(&more) == MP_KIND_MORE)
+			m.c = more.addr;
+	}
+	if (d->sink->marker)
+		d->sink->marker(d->sink->ctx, &m);
+}
+
+/* A marker with more behind it that is not there yet: both are read next time. */
+static bool is_half_marker(const struct drain *d, const struct mp_record *record, uint64_t position)
+{
+	return position + 1 == d->head && kind_of(record) == MP_KIND_MARKER + MPSAMPLE_KIND_POOL_CREATE;
+}
+
+static void take(struct drain *d, const struct mp_record *record, uint64_t position)
+{
+	unsigned int kind = kind_of(record);
+
+	if (kind < MP_OP_COUNT)
+		take_call(d, record, position);
+	else if (kind > MP_KIND_MARKER && kind <= MP_KIND_MARKER + MPSAMPLE_KIND_POOL_EMPTY)
+		take_marker(d, record, position);
+	else if (kind == MP_KIND_THREAD)
+		take_owner(d, record);
+	else if (kind != MP_KIND_MORE)
+		d->reader->rows_lost++;
+}
+
+void mp_preload_ring_drain(struct mp_slot *slot, uint64_t ring_records, uint64_t head,
+    struct mp_ring_reader *r, const struct mp_preload_clock *clock, const struct mp_ring_sink *sink)
+{
+	struct drain d = {slot, ring_records, head, r, clock, sink};
+	uint64_t position = r->tail;
+
+	if (head - position > ring_records) {
+		r->rows_lost++;
+		mp_preload_ring_skip(slot, r);
+		return;
+	}
+	for (; position != head; position++) {
+		struct mp_record record;
+
+		mp_ring_peek(ring_of(slot), ring_records, position, &record);
+		if (is_half_marker(&d, &record, position))
+			break;
+		take(&d, &record, position);
+		if (position % RELEASE_EVERY)
+			continue;
+		mp_ring_release(slot, position + 1);
+		mp_store_release(&slot->stacks_tail, r->stacks_tail);
+	}
+	r->tail = position;
+	mp_ring_release(slot, position);
+	mp_store_release(&slot->stacks_tail, r->stacks_tail);
+}

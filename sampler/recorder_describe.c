@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "sampler/recorder_priv.h"
+#include "store/append.h"
+
+/* ---- For the session ---- */
+
+int mp_recorder_store_probes(struct mp_recorder *r, size_t from, struct mp_err *err)
+{
+	for (size_t i = from; i < r->probes.n; i++) {
+		const struct mp_probe *p = &r->probes.probes[i];
+		struct mp_probe_row row = {
+		    p->op, p->function, p->module, p->allocator, p->module_offset, p->skipped_bytes};
+		int ret = mp_append_probe(r->session, &row, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void cpu_model(char *buf, size_t size)
+{
+	char line[256];
+	FILE *f = fopen("/proc/cpuinfo", "re");
+
+	snprintf(buf, size, "unknown");
+	while (f && fgets(line, sizeof(line), f)) {
+		char *value = strchr(line, ':');
+		if (strncmp(line, "model name", 10) || !value)
+			continue;
+		snprintf(buf, size, "%s", value + 2);
+		buf[strcspn(buf, "\n")] = 0;
+		break;
+	}
+	if (f)
+		fclose(f);
+}
+
+static int describe_uprobe(struct mp_recorder *r, struct mp_err *err)
+{
+	struct mp_session *s = r->session;
+	const struct mp_floor *f = mp_uprobe_floor(r->uprobe);
+
+	if (mp_session_set(s, err, "planes", "uprobe,perf") ||
+	    mp_session_set(s, err, "backend", "%s", mp_backend_name(mp_uprobe_backend(r->uprobe))) ||
+	    mp_session_set(s, err, "floor_ns", "%" PRIu64, f->ns[0]) ||
+	    mp_session_set(s, err, "floor_stepped_ns", "%" PRIu64, f->ns[1]) ||
+	    mp_session_set(s, err, "cost_ns", "%" PRIu64, f->cost_ns[0]) ||
+	    mp_session_set(s, err, "cost_stepped_ns", "%" PRIu64, f->cost_ns[1]))
+		return -EIO;
+	return 0;
+}
+
+static int describe_preload(struct mp_recorder *r, struct mp_err *err)
+{
+	struct mp_session *s = r->session;
+
+	if (mp_session_set(s, err, "planes", "%s", r->uprobe ? "preload,perf" : "preload") ||
+	    mp_session_set(s, err, "backend", "preload") ||
+	    mp_session_set(s, err, "floor_ns", "%" PRIu64, mp_preload_floor_ns(r->preload)) ||
+	    mp_session_set(s, err, "cost_ns", "%" PRIu64, mp_preload_cost_ns(r->preload)))
+		return -EIO;
+	return 0;
+}
+
+int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
+{
+	struct utsname host;
+	char cpu[128];
+	struct mp_session *s = r->session;
+
+	uname(&host);
+	cpu_model(cpu, sizeof(cpu));
+	if (mp_session_set(s, err, "pid", "%d", r->target.pid) ||
+	    mp_session_set(s, err, "command", "%s", r->target.command) ||
+	    mp_session_set(s, err, "exe", "%s", r->target.exe) ||
+	    mp_session_set(s, err, "host", "%s", host.nodename) ||
+	    mp_session_set(s, err, "kernel", "%s %s %s", host.sysname, host.release, host.machine) ||
+	    mp_session_set(s, err, "cpu", "%s", cpu) || mp_session_set(s, err, "version", "%s", MP_VERSION) ||
+	    mp_session_set(s, err, "options", "%s", r->o->options_text) ||
+	    mp_session_set(s, err, "start_ns", "%" PRId64, r->start_ns) ||
+	    mp_session_set(s, err, "probe", "all") || mp_session_set(s, err, "duty", "1.0"))
+		return -EIO;
+	int ret = r->preload ? describe_preload(r, err) : describe_uprobe(r, err);
+	if (!ret)
+		ret = r->o->keep_over_ns < 0
+			  ? mp_session_set(s, err, "keep_over_ns", "adaptive")
+			  : mp_session_set(s, err, "keep_over_ns", "%" PRId64, r->o->keep_over_ns);
+	return ret || !r->probes.uncovered[0]
+		   ? ret
+		   : mp_session_set(s, err, "not_covered", "%s", r->probes.uncovered);
+}
+
+/* ---- For people: the beginning ---- */
+
+static bool is_hot(unsigned int op)
+{
+	return op == MP_OP_MALLOC || op == MP_OP_CALLOC || op == MP_OP_REALLOC || op == MP_OP_FREE ||
+	       op == MP_OP_NEW || op == MP_OP_DELETE;
+}
+
+/* What makes a recording dearer than it looks: probes in functions of the hot path that the kernel has to
+ * single-step. */
+static void tell_stepped(const struct mp_recorder *r)
+{
+	char names[256] = "";
+	size_t n = 0, stepped = 0;
+
+	for (size_t i = 0; i < r->probes.n; i++) {
+		const struct mp_probe *p = &r->probes.probes[i];
+		if (!p->is_stepped || !is_hot(p->op))
+			continue;
+		int more = snprintf(names + n, sizeof(names) - n, "%s%s", stepped++ ? ", " : "", p->function);
+		n = n + (size_t)more < sizeof(names) ? n + (size_t)more : sizeof(names) - 1;
+	}
+	if (stepped)
+		fprintf(stderr,
+		    "mpsample: %zu of %zu probes have to be single-stepped, at %" PRIu64 " ns a call: %s\n",
+		    stepped, r->probes.n, mp_uprobe_floor(r->uprobe)->cost_ns[1], names);
+}
+
+/* BPF knows threads by the ids of the initial PID namespace (its inode is PROC_PID_INIT_INO of the kernel's
+ * linux/proc_ns.h), /proc and perf by those of ours. */
+static void tell_namespace(void)
+{
+	struct stat ns;
+
+	if (!stat("/proc/self/ns/pid", &ns) && ns.st_ino != 0xeffffffcU)
+		fprintf(stderr,
+		    "mpsample: in a PID namespace of its own: thread ids of calls are the host's, and page "
+		    "faults and switches are not seen; run it in the host's\n");
+}
+
+/* The library names its threads as the target does. */
+static void tell_namespace_of_target(const struct mp_recorder *r)
+{
+	struct stat its, ours;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", r->target.pid);
+	if (!stat("/proc/self/ns/pid", &ours) && !stat(path, &its) && its.st_ino != ours.st_ino)
+		fprintf(stderr,
+		    "mpsample: process %d is in a PID namespace of its own: thread ids of calls are those "
+		    "that it sees\n",
+		    r->target.pid);
+}
+
+/* An error's text up to what it says to do. */
+static int reason(const struct mp_err *err)
+{
+	const char *end = strstr(err->text, "; ");
+	return end ? (int)(end - err->text) : (int)strlen(err->text);
+}
+
+/* Where the planes are not those that one would expect. */
+static void tell_planes(const struct mp_recorder *r)
+{
+	if (*r->fallback.text && !r->preload)
+		fprintf(stderr, "mpsample: by uprobes: %.*s\n", reason(&r->fallback), r->fallback.text);
+	if (r->preload && mp_preload_was_left(r->preload))
+		fprintf(stderr,
+		    "mpsample: the last recorder of process %d died while it recorded; taken over\n",
+		    r->target.pid);
+	if (r->preload && (!r->uprobe || !r->sideband))
+		fprintf(stderr, "mpsample: without%s%s%s: %.*s; root or CAP_BPF and CAP_PERFMON give all\n",
+		    r->uprobe ? "" : " page faults, time off CPU and migrations",
+		    !r->uprobe && !r->sideband ? ", and" : "",
+		    r->sideband ? "" : " threads that live for less than a second without a call",
+		    reason(&r->missing), r->missing.text);
+}
+
+static void tell_limits(const struct mp_recorder *r)
+{
+	if (!r->preload)
+		tell_stepped(r);
+	if (r->uprobe)
+		tell_namespace();
+	if (r->preload)
+		tell_namespace_of_target(r);
+	if (r->probes.uncovered[0])
+		fprintf(stderr, "mpsample: not covered: %s\n", r->probes.uncovered);
+}
+
+void mp_recorder_tell_begin(const struct mp_recorder *r)
+{
+	fprintf(stderr, "mpsample: recording process %d (%s) to %s: ", r->target.pid, r->target.comm,
+	    r->o->output);
+	if (r->preload)
+		fprintf(stderr, "by libmpsample.so in it, floor %" PRIu64 " ns, cost %" PRIu64 " ns a call",
+		    mp_preload_floor_ns(r->preload), mp_preload_cost_ns(r->preload));
+	else
+		fprintf(stderr, "%zu probes by %s, floor %" PRIu64 " ns, cost %" PRIu64 " ns a call",
+		    r->probes.n, mp_backend_name(mp_uprobe_backend(r->uprobe)),
+		    mp_uprobe_floor(r->uprobe)->ns[0], mp_uprobe_floor(r->uprobe)->cost_ns[0]);
+	if (r->o->duration_ns)
+		fprintf(stderr, ", for %g s\n", (double)r->o->duration_ns / NS_PER_S);
+	else
+		fprintf(stderr, ", until it ends or Ctrl-C\n");
+	tell_planes(r);
+	tell_limits(r);
+}
+
+/* ---- Meanwhile, and the end ---- */
+
+void mp_recorder_tell_progress(struct mp_recorder *r, int64_t now)
+{
+	uint64_t calls = mp_latency_calls_all(r->latency);
+
+	if (!r->told_no_calls && !calls && now - r->start_ns >= NS_PER_S) {
+		r->told_no_calls = true;
+		fprintf(stderr,
+		    "mpsample: no allocation call in the first second: %s is idle, or allocates by means "
+		    "that "
+		    "are not probed (see v_probe)\n",
+		    r->target.comm);
+	}
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\rmpsample: %.0f s, %" PRIu64 " calls ",
+		    (double)(now - r->start_ns) / NS_PER_S, calls);
+}
+
+void mp_recorder_tell_end(const struct mp_recorder *r)
+{
+	struct mp_pipeline_totals t;
+	bool tells_exit = r->child && *r->exit_detail;
+
+	mp_pipeline_totals(r->pipeline, &t);
+	fprintf(stderr, "%smpsample: %s%s%s%s after %.1f s: %" PRIu64 " calls counted, %" PRIu64 " rows kept",
+	    isatty(STDERR_FILENO) ? "\n" : "", r->end_reason, tells_exit ? " (" : "",
+	    tells_exit ? r->exit_detail : "", tells_exit ? ")" : "",
+	    (double)(mp_recorder_now_ns() - r->start_ns) / NS_PER_S, mp_latency_calls_all(r->latency),
+	    t.rows);
+	if (t.calls_lost || t.rows_lost || t.events_lost)
+		fprintf(stderr,
+		    "; LOST %" PRIu64 " calls, %" PRIu64 " rows, %" PRIu64
+		    " other events (mpsample report loss %s)\n",
+		    t.calls_lost, t.rows_lost, t.events_lost, r->o->output);
+	else
+		fprintf(stderr, ", nothing lost; mpsample report summary %s\n", r->o->output);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_RECORDER_PRIV_H
+#define MP_SAMPLER_RECORDER_PRIV_H
+
+/*
+ * What the files of the recorder share: its state, and what each of them does to it.
+ *
+ *   recorder.c           the loop, from the beginning of a recording to its end
+ *   recorder_open.c      the target, found or started, and the planes that fit it
+ *   recorder_describe.c  what the recording is, for the session and for people
+ *   recorder_slot.c      what is written once a second
+ */
+#include "sampler/census.h"
+#include "sampler/preload.h"
+#include "sampler/recorder.h"
+#include "sampler/sideband.h"
+
+#define NS_PER_S 1000000000LL
+
+struct mp_recorder {
+	const struct mp_record_options *o;
+	struct mp_session *session;
+	struct mp_target target;
+	struct mp_profiles profiles;
+	struct mp_probe_set found;  /* what the target defines, before anything is attached */
+	struct mp_probe_set probes; /* all that were ever attached */
+	struct mp_preload *preload; /* NULL: calls come by uprobes */
+	struct mp_uprobe *uprobe;   /* with `preload` for kernel events only, and NULL where there are none */
+	struct mp_sideband *sideband; /* NULL: not permitted, then `census` */
+	struct mp_census *census;
+	struct mp_pipeline *pipeline;
+	struct mp_latency *latency;
+	struct mp_keep keep;
+	pid_t child;            /* the target, when it was started by us */
+	bool is_held;           /* and does not run yet */
+	int signals;            /* signalfd */
+	struct mp_err fallback; /* why it is not the preload plane, where one would expect that; or empty */
+	struct mp_err missing;  /* why there are no kernel events, or empty */
+
+	int64_t start_ns, slot_ns, resolved_ns, resolve_pause_ns;
+	int64_t follow_until_ns; /* the target is another program, whose region is looked for; 0: no */
+	uint64_t slot_calls[MP_OP_COUNT];  /* so many are accounted for in `overhead` */
+	uint64_t tick_calls;               /* all calls at the last tick */
+	struct mp_uprobe_stats slot_stats; /* at the last slot */
+	struct mp_preload_stats slot_preload;
+	bool new_code; /* mapped, not yet searched */
+	bool told_no_calls;
+	const char *end_reason;
+	char exit_detail[64]; /* how the target ended, where that is known */
+};
+
+int64_t mp_recorder_now_ns(void);
+
+/* recorder_open.c: opens or starts the target and chooses the plane of its calls; then opens the planes. The
+ * target is not touched, or held. */
+int mp_recorder_open_target(struct mp_recorder *r, struct mp_err *err);
+int mp_recorder_open_planes(struct mp_recorder *r, struct mp_err *err);
+
+/* Attaches the probes of `set` that are not in yet, and remembers them. Returns how many. */
+int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, struct mp_err *err);
+
+/* recorder_describe.c */
+int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err);
+int mp_recorder_store_probes(struct mp_recorder *r, size_t from, struct mp_err *err);
+void mp_recorder_tell_begin(const struct mp_recorder *r);
+void mp_recorder_tell_progress(struct mp_recorder *r, int64_t now);
+void mp_recorder_tell_end(const struct mp_recorder *r);
+
+/* recorder_slot.c: writes the slot that ends now, and commits. */
+int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include <time.h>
+
+#include "sampler/recorder_priv.h"
+#include "store/append.h"
+
+static int store_clock(struct mp_recorder *r, struct mp_err *err)
+{
+	struct timespec before, real, after;
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	clock_gettime(CLOCK_REALTIME, &real);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	int64_t mono = (before.tv_sec + after.tv_sec) * NS_PER_S / 2 + (before.tv_nsec + after.tv_nsec) / 2;
+	return mp_append_clock(r->session, mono, real.tv_sec * NS_PER_S + real.tv_nsec, err);
+}
+
+static int store_counter(struct mp_recorder *r, const char *name, uint64_t value, struct mp_err *err)
+{
+	return value ? mp_append_counter(r->session, r->slot_ns, name, (int64_t)value, err) : 0;
+}
+
+static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err *err)
+{
+	struct mp_uprobe_stats s, *last = &r->slot_stats;
+	int ret = 0;
+
+	if (!r->uprobe)
+		return 0;
+	mp_uprobe_stats(r->uprobe, &s);
+	for (int k = 0; !ret && k < MP_KERNEL_KINDS; k++)
+		ret = store_counter(
+		    r, mp_kernel_kind_name(k), s.kernel_events[k] - last->kernel_events[k], err);
+	if (!ret)
+		ret =
+		    store_counter(r, "kernel_events_not_kept", s.kernel_thinned - last->kernel_thinned, err);
+	if (!ret)
+		ret = store_counter(r, "nested_calls", s.nested - last->nested, err);
+
+	bool by_ring = mp_uprobe_backend(r->uprobe) == MP_BACKEND_TRACEFS;
+	mp_pipeline_loss(r->pipeline, now, by_ring ? "perf ring" : "thread state", "calls",
+	    s.calls_lost - last->calls_lost);
+	mp_pipeline_loss(r->pipeline, now, "no return seen", "calls", s.unpaired - last->unpaired);
+	mp_pipeline_loss(r->pipeline, now, "call ring", "rows", s.rows_lost - last->rows_lost);
+	mp_pipeline_loss(
+	    r->pipeline, now, "kernel event ring", "events", s.kernel_rows_lost - last->kernel_rows_lost);
+	*last = s;
+	return ret;
+}
+
+static int store_preload_stats(struct mp_recorder *r, int64_t now, struct mp_err *err)
+{
+	struct mp_preload_stats s, *last = &r->slot_preload;
+
+	if (!r->preload)
+		return 0;
+	mp_preload_stats(r->preload, &s);
+	mp_pipeline_loss(r->pipeline, now, "preload ring", "rows", s.rows_lost - last->rows_lost);
+	mp_pipeline_loss(r->pipeline, now, "preload stacks", "events", s.stacks_lost - last->stacks_lost);
+	mp_pipeline_loss(r->pipeline, now, "preload markers", "events", s.markers_lost - last->markers_lost);
+	mp_pipeline_loss(r->pipeline, now, "in a signal handler", "calls", s.reentered - last->reentered);
+	mp_pipeline_loss(
+	    r->pipeline, now, "threads without a slot", "calls", s.without_slot - last->without_slot);
+	int ret = store_counter(r, "nested_calls", s.nested - last->nested, err);
+	*last = s;
+	return ret;
+}
+
+/* What the probes of an operation cost: of several the dearest is assumed. */
+static uint64_t cost_of(const struct mp_recorder *r, unsigned int op)
+{
+	bool is_stepped = false;
+
+	if (r->preload)
+		return mp_preload_cost_ns(r->preload);
+	for (size_t i = 0; i < r->probes.n; i++)
+		is_stepped |= r->probes.probes[i].op == op && r->probes.probes[i].is_stepped;
+	return mp_uprobe_floor(r->uprobe)->cost_ns[is_stepped];
+}
+
+static int store_overhead(struct mp_recorder *r, struct mp_err *err)
+{
+	uint64_t events = 0, cost_ns = 0;
+
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++) {
+		uint64_t calls = mp_latency_calls(r->latency, op), more = calls - r->slot_calls[op];
+		events += more;
+		cost_ns += more ? more * cost_of(r, op) : 0;
+		r->slot_calls[op] = calls;
+	}
+	return mp_append_overhead(
+	    r->session, r->slot_ns, r->preload ? "preload" : "uprobe", events, cost_ns, err);
+}
+
+int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
+{
+	int ret = mp_latency_flush(r->latency, r->session, r->slot_ns, err);
+
+	if (!ret)
+		ret = store_clock(r, err);
+	if (!ret)
+		ret = store_uprobe_stats(r, now, err);
+	if (!ret)
+		ret = store_preload_stats(r, now, err);
+	if (!ret)
+		ret = store_overhead(r, err);
+	if (!ret)
+		ret = mp_pipeline_commit(r->pipeline, now, err);
+	mp_latency_fade(r->latency);
+	r->slot_ns = now;
+	return ret;
+}
