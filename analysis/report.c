@@ -40,7 +40,9 @@ const struct mp_report mp_reports[] = {
     {.name = "loss",
 	.purpose = "what the recording lost, where and when, and how much of the truth is left",
 	.section = {{"rows", "Losses", "sql/reports/loss.sql",
-	    "(calls: missing in every figure; rows: counted, but not kept; events: of the kernel)", false}}},
+	    "(calls: missing in every figure; rows: counted, but not kept; events: others, such as stacks, "
+	    "markers, page faults)",
+	    false}}},
     {.name = NULL},
 };
 
@@ -290,6 +292,7 @@ static void describe_duty(char *out, size_t size, const char *probe, sqlite3_stm
 static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *probe, int64_t tid)
 {
 	char calls[MP_CELL_NUMBER], rows[MP_CELL_NUMBER], floor[MP_CELL_NUMBER] = "not known";
+	char uncertain[MP_CELL_NUMBER];
 	char calls_lost[80], rows_lost[80], duty[128], thread[48] = "";
 	bool floor_known = sqlite3_column_type(stmt, 5) != SQLITE_NULL;
 
@@ -302,11 +305,13 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 	describe_duty(duty, sizeof(duty), probe, stmt);
 	if (floor_known)
 		mp_cell_int(MP_UNIT_DURATION, sqlite3_column_int64(stmt, 5), floor);
+	mp_cell_int(MP_UNIT_DURATION, sqlite3_column_int64(stmt, 6), uncertain);
 	if (tid)
 		snprintf(thread, sizeof(thread), " of thread %" PRId64, tid);
-	mp_emit_note(e, "coverage: %s calls counted%s, %s; %s rows kept%s, %s; %s; floor %s%s", calls,
+	mp_emit_note(e, "coverage: %s calls counted%s, %s; %s rows kept%s, %s; %s; floor %s%s%s", calls,
 	    tid ? " (all threads)" : "", calls_lost, rows, thread, rows_lost, duty, floor,
-	    floor_known ? " subtracted, which leaves durations uncertain by up to 0.3 us" : "");
+	    floor_known ? " subtracted, which leaves durations uncertain by up to " : "",
+	    floor_known ? uncertain : "");
 }
 
 static void note_range(struct mp_emit *e, const struct mp_report *report, const struct bounds *b,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/uprobe_shared.h"
 #include "store/embed.h"
 
 static const char *const op_names[] = {
@@ -19,7 +20,7 @@ static const char *const op_names[] = {
 
 const char *mp_op_name(unsigned int op)
 {
-	return op < MP_OP_COUNT ? op_names[op] : "calibration";
+	return op < MP_OP_COUNT ? op_names[op] : op == MP_OP_MARKER ? "marker" : "calibration";
 }
 
 bool mp_profile_each_word(const char *words, bool (*fn)(void *ctx, const char *word), void *ctx)

@@ -149,6 +149,55 @@ CREATE TABLE mark (             -- things that happened in the target or to the 
   detail  TEXT
 ) STRICT;
 
+-- What markers say (sampler/preload/mpsample.h).
+
+CREATE TABLE span (             -- begin to end of a named piece of work
+  span_id INTEGER PRIMARY KEY,
+  name    TEXT NOT NULL,
+  id      INTEGER,              -- the program's own, told with begin and end: the unsigned number as a signed one
+  tid     INTEGER NOT NULL,
+  t_ns    INTEGER NOT NULL,
+  dur_ns  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE phase (            -- of the trading session
+  phase_id INTEGER PRIMARY KEY,
+  name     TEXT NOT NULL,
+  start_ns INTEGER NOT NULL,
+  end_ns   INTEGER,
+  source   TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE pool (             -- pre-allocated pools
+  pool_id      INTEGER PRIMARY KEY,
+  name         TEXT NOT NULL,
+  address      INTEGER,
+  capacity     INTEGER,
+  object_bytes INTEGER,
+  created_ns   INTEGER
+) STRICT;
+
+CREATE TABLE pool_use (         -- exact, by slot
+  pool_id    INTEGER NOT NULL,
+  slot_ns    INTEGER NOT NULL,
+  in_use_min INTEGER NOT NULL,
+  in_use_max INTEGER NOT NULL,
+  gets       INTEGER NOT NULL,
+  puts       INTEGER NOT NULL,
+  failures   INTEGER NOT NULL,
+  PRIMARY KEY (pool_id, slot_ns)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pool_event (       -- high-water marks, failures, double and foreign puts
+  pool_event_id INTEGER PRIMARY KEY,
+  pool_id  INTEGER NOT NULL,
+  t_ns     INTEGER NOT NULL,
+  tid      INTEGER,
+  kind     TEXT NOT NULL,
+  addr     INTEGER,
+  stack_id INTEGER
+) STRICT;
+
 -- How far all this can be trusted, and what it cost.
 
 CREATE TABLE loss (
@@ -204,15 +253,6 @@ CREATE TABLE sample (           -- hardware and software samples
   stack_id  INTEGER
 ) STRICT;
 
-CREATE TABLE span (             -- begin to end of a named piece of work
-  span_id INTEGER PRIMARY KEY,
-  name    TEXT NOT NULL,
-  id      INTEGER,              -- the program's own, told with begin and end: the unsigned number as a signed one
-  tid     INTEGER NOT NULL,
-  t_ns    INTEGER NOT NULL,
-  dur_ns  INTEGER NOT NULL
-) STRICT;
-
 CREATE TABLE gc (               -- collections
   gc_id   INTEGER PRIMARY KEY,
   t_ns    INTEGER NOT NULL,
@@ -241,44 +281,6 @@ CREATE TABLE pressure (         -- of memory and CPU, beside the target
   value REAL NOT NULL,
   PRIMARY KEY (t_ns, name)
 ) STRICT, WITHOUT ROWID;
-
-CREATE TABLE pool (             -- pre-allocated pools
-  pool_id      INTEGER PRIMARY KEY,
-  name         TEXT NOT NULL,
-  address      INTEGER,
-  capacity     INTEGER,
-  object_bytes INTEGER,
-  created_ns   INTEGER
-) STRICT;
-
-CREATE TABLE pool_use (         -- exact, by slot
-  pool_id    INTEGER NOT NULL,
-  slot_ns    INTEGER NOT NULL,
-  in_use_min INTEGER NOT NULL,
-  in_use_max INTEGER NOT NULL,
-  gets       INTEGER NOT NULL,
-  puts       INTEGER NOT NULL,
-  failures   INTEGER NOT NULL,
-  PRIMARY KEY (pool_id, slot_ns)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE pool_event (       -- high-water marks, failures, double and foreign puts
-  pool_event_id INTEGER PRIMARY KEY,
-  pool_id  INTEGER NOT NULL,
-  t_ns     INTEGER NOT NULL,
-  tid      INTEGER,
-  kind     TEXT NOT NULL,
-  addr     INTEGER,
-  stack_id INTEGER
-) STRICT;
-
-CREATE TABLE phase (            -- of the trading session
-  phase_id INTEGER PRIMARY KEY,
-  name     TEXT NOT NULL,
-  start_ns INTEGER NOT NULL,
-  end_ns   INTEGER,
-  source   TEXT NOT NULL
-) STRICT;
 
 CREATE TABLE component (        -- parts of the program that allocations belong to
   component_id INTEGER PRIMARY KEY,

@@ -14,7 +14,8 @@ TARGET_HDR    := $(wildcard tests/targets/*.h)
 TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own threads lifecycle family family_static \
 	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
 	stamped logged bad_region frozen_writer \
-	markers markers_static markers_cxx libmarkers_late.so)
+	markers markers_static markers_cxx libmarkers_late.so \
+	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
 
 .PHONY: targets
 targets: $(TARGETS)
@@ -63,6 +64,16 @@ $(TARGET_DIR)/markers_static: tests/targets/markers.c $(TARGET_HDR)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -DSTATIC -static -o $@ $< -pthread
+
+$(TARGET_DIR)/stl: tests/targets/stl.cc $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -o $@ $< -pthread
+
+$(TARGET_DIR)/libplugin.so $(TARGET_DIR)/libplugin_static.so: tests/targets/plugin.cc $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -fPIC -shared $(if $(filter %_static.so,$@),-static-libstdc++ -static-libgcc) -o $@ $< -pthread
 
 $(TARGET_DIR)/left_call: TARGET_CFLAGS += -fno-builtin
 

@@ -4,6 +4,7 @@
 
 #include "sampler/preload/environment.h"
 #include "sampler/preload/markers.h"
+#include "sampler/preload/operators.h"
 #include "sampler/preload/thread.h"
 
 static void in_child(void)
@@ -18,6 +19,7 @@ static __attribute__((constructor)) void load(void)
 	pthread_atfork(NULL, NULL, in_child);
 	if (!mp_self.is_known) /* most programs have allocated before this */
 		mp_thread_first_call(&mp_self);
+	mp_operators_init();
 	mp_markers_listen();
 	/* Programs that this one starts run without the library, unless they were asked for. */
 	if (!mp_environment_is_set("MPSAMPLE_FOLLOW_FORKS"))

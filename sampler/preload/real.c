@@ -12,27 +12,20 @@
  * dlsym() may allocate: old C libraries do, and so does every failed look-up. What asks before malloc itself
  * is known gets memory from here.
  */
-#define EARLY_BYTES 16384
-
-static unsigned char early[EARLY_BYTES] __attribute__((aligned(16)));
+unsigned char mp_early[MP_EARLY_BYTES] __attribute__((aligned(16)));
 static size_t early_used;
 
 static void *early_malloc(size_t size)
 {
 	size_t rounded = (size + 31) & ~(size_t)15; /* the size stands before the block, for realloc */
 
-	if (size > EARLY_BYTES)
+	if (size > MP_EARLY_BYTES)
 		return NULL;
 	size_t at = __atomic_fetch_add(&early_used, rounded, __ATOMIC_RELAXED);
-	if (at + rounded > EARLY_BYTES)
+	if (at + rounded > MP_EARLY_BYTES)
 		return NULL;
-	*(size_t *)(early + at) = size;
-	return early + at + 16;
-}
-
-bool mp_real_is_early(const void *p)
-{
-	return (uintptr_t)p - (uintptr_t)early < EARLY_BYTES;
+	*(size_t *)(mp_early + at) = size;
+	return mp_early + at + 16;
 }
 
 static void *early_calloc(size_t n, size_t size)
@@ -235,20 +228,27 @@ static void *from_callers_library(const char *name, void *caller)
 	return function;
 }
 
-void *mp_real_operator(const char *name, void *caller)
+void *mp_real_operator(const char *name)
 {
-	static const char message[] =
-	    "libmpsample.so: symbol lookup error: undefined C++ operator new or delete\n";
 	int saved_errno = errno;
 	void *function = dlsym(RTLD_NEXT, name);
 
 	if (!function)
-		function = from_callers_library(name, caller);
+		dlsym(RTLD_NEXT, "malloc"); /* what succeeds takes the message back */
+	errno = saved_errno;
+	return function;
+}
+
+void *mp_real_operator_of(const char *name, void *caller)
+{
+	static const char message[] =
+	    "libmpsample.so: symbol lookup error: undefined C++ operator new or delete\n";
+	void *function = from_callers_library(name, caller);
+
 	if (!function) {
 		if (write(STDERR_FILENO, message, sizeof(message) - 1) < 0)
 			abort();
 		_exit(127);
 	}
-	errno = saved_errno;
 	return function;
 }

@@ -8,9 +8,9 @@
  * (tests/model/ring.pml) run the same code.
  *
  * One writer a slot. Wait-free: every function here ends after a bounded number of its own steps, whatever
- * the reader and other threads do. No function of a library, no system call, no locked instruction. Fields
- * that the reader reads meanwhile are stored atomically (a plain store on x86-64 and arm64); only `head`,
- * `lines`, `calls` and `stacks_head` order anything.
+ * the reader and other threads do. No function of a library, no system call, and but for the one that a dead
+ * recorder leads to, no locked instruction. Fields that the reader reads meanwhile are stored atomically (a
+ * plain store on x86-64 and arm64); only `head`, `lines`, `calls` and `stacks_head` order anything.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -181,6 +181,9 @@ static inline double mp_exponential(uint64_t *random)
 	return -(ln + exponent * 0.69314718055994531);
 }
 
+/* Without samples a call in so many is taken aside all the same, to look whether the recorder lives. */
+#define MP_LEASE_CALLS (1u << 20)
+
 /*
  * Draws when the next sample is due, so that each call is one with probability 1/weight, independent of the
  * others: the number of failures before a success is floor(E / -ln(1 - 1/weight)), E exponential, mean 1.
@@ -190,7 +193,7 @@ static inline uint64_t mp_draw(uint64_t *random, uint32_t weight)
 	double w = weight;
 
 	if (!weight)
-		return UINT64_MAX;
+		return MP_LEASE_CALLS;
 	if (weight == 1)
 		return 0;
 	/* 1 / -ln(1 - 1/w), by its series: 0.1 % off at 2, less above. */
@@ -246,8 +249,8 @@ static inline uint64_t mp_stack_bytes(const struct mp_slot *s, uint64_t sp, uint
 }
 
 /*
- * What one copy may take of the room there is: the less room, the less each takes, so that the calls of a burst
- * have the innermost frames of their stacks at least.
+ * What one copy may take of the room there is: the less room, the less each takes, so that the calls of a
+ * burst have the innermost frames of their stacks at least.
  */
 #define MP_STACK_COPY_MIN 1024
 
@@ -347,28 +350,36 @@ struct mp_stamps {
 	uint64_t start, end; /* ticks */
 };
 
+/* Nobody has read for a long time: back to sleep, unless another recorder has just come. What counts the
+ * changes stays: the next recorder's word must be unlike any that a thread has looked at. */
+static inline void mp_sleep_without_recorder(struct mp_region *r, uint64_t now)
+{
+	uint32_t word = mp_load(&r->word);
+
+	if (now > mp_load(&r->lease_ticks))
+		__atomic_compare_exchange_n(
+		    &r->word, &word, word & ~MP_WORD_MODE, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 MP_COLD void mp_keep(struct mp_region *r, struct mp_slot *s, uint32_t op, uint32_t kept,
     struct mp_record *record, uint64_t frame)
 {
-	uint32_t weight = kept == MP_KEPT_SAMPLE ? s->weight : 1;
-	uint32_t word = mp_load(&r->word);
+	bool is_full = (s->word & MP_WORD_MODE) == MP_MODE_FULL;
+	uint32_t kept_as = is_full && kept == MP_KEPT_SAMPLE ? MP_KEPT_FULL : kept;
+	uint32_t weight = kept_as == MP_KEPT_SAMPLE ? s->weight : 1;
 
-	if ((s->word & MP_WORD_MODE) == MP_MODE_FULL && kept == MP_KEPT_SAMPLE)
-		kept = MP_KEPT_FULL, weight = 1;
-	if (!mp_ring_has_room(s, 1))
+	if (!weight) {
+		/* Not drawn: see MP_LEASE_CALLS. */
+	} else if (!mp_ring_has_room(s, 1)) {
 		mp_add(&s->dropped, 1);
-	else {
+	} else {
 		bool has_stack = mp_load(&r->take_stacks) && mp_stacks_push(s, frame);
-		record->what |= (uint64_t)kept << MP_KEPT_SHIFT | (uint64_t)has_stack << MP_STACK_SHIFT |
+		record->what |= (uint64_t)kept_as << MP_KEPT_SHIFT | (uint64_t)has_stack << MP_STACK_SHIFT |
 				mp_weight_pack(weight) << MP_WEIGHT_SHIFT;
 		mp_ring_push(s, record);
 	}
 	mp_damp(r, s, op, kept);
-	/* Nobody reads any more: back to sleep, unless another recorder has just come. What counts the
-	 * changes stays: the next recorder's word must be unlike any that a thread has looked at. */
-	if (record->t > mp_load(&r->lease_ticks))
-		__atomic_compare_exchange_n(
-		    &r->word, &word, word & ~MP_WORD_MODE, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	mp_sleep_without_recorder(r, record->t);
 }
 
 /*

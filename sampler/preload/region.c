@@ -29,8 +29,8 @@ enum { UNMADE, MAKING, MADE, IMPOSSIBLE };
 static int state;
 static bool follows_forks; /* read early: programs write their title over the environment */
 
-/* Which slots are mapped readable and writable, and all there: of this process only. */
-static bool is_populated[MP_REGION_SLOTS];
+/* Where each slot is mapped in this process, all of it there; NULL: not yet. */
+static struct mp_slot *slots[MP_REGION_SLOTS];
 
 static uint64_t ring_records(void)
 {
@@ -54,28 +54,33 @@ static uint64_t ring_records(void)
 
 static int move_high(int fd)
 {
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, DESCRIPTOR_FROM);
+	struct rlimit limit = {.rlim_cur = 0};
 
+	getrlimit(RLIMIT_NOFILE, &limit);
+	int high = fcntl(fd, F_DUPFD_CLOEXEC,
+	    limit.rlim_cur > DESCRIPTOR_FROM ? DESCRIPTOR_FROM : (int)limit.rlim_cur - 1);
 	if (high < 0)
 		return fd;
 	close(fd);
 	return high;
 }
 
+/* The header only: address space counts, too, for RLIMIT_AS and mlockall(). */
 static struct mp_region *map_region(int fd, uint64_t bytes)
 {
+	struct rlimit limit = {.rlim_cur = 0};
+
+	/* Beyond this limit ftruncate() ends the process (SIGXFSZ). */
+	if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur < bytes)
+		return NULL;
 	/* Sealed: a recorder that reads it must not be hit by a file that shrinks. */
 	if (ftruncate(fd, (off_t)bytes) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		return NULL;
-	/* Address space only, until a slot is claimed: mlockall() then finds nothing to fill. */
-	void *p = mmap(NULL, bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *p = mmap(NULL, mp_region_header_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		return NULL;
-	madvise(p, bytes, MADV_DONTDUMP);
-	if (!mprotect(p, mp_region_header_bytes(), PROT_READ | PROT_WRITE))
-		return p;
-	munmap(p, bytes);
-	return NULL;
+	madvise(p, mp_region_header_bytes(), MADV_DONTDUMP);
+	return p;
 }
 
 static struct mp_region *new_region(void)
@@ -136,41 +141,60 @@ bool mp_region_make(void)
 /* ---- Slots ---- */
 
 /* No page fault later: not in a new line of the histogram, not in the ring. */
-static bool populate(struct mp_slot *s, uint64_t bytes)
+static void populate(struct mp_slot *s, uint64_t bytes)
 {
-	if (mprotect(s, bytes, PROT_READ | PROT_WRITE))
-		return false;
 	if (!madvise(s, bytes, MADV_POPULATE_WRITE))
-		return true;
+		return;
 	for (uint64_t at = 0; at < bytes; at += 4096) {
 		volatile unsigned char *page = (unsigned char *)s + at;
 		*page = *page;
 	}
-	return true;
 }
 
-/* The thread's own slot from an earlier life of its id, or a free one. */
-static int take_free(struct mp_region *r, uint32_t tid)
+/*
+ * The program may have closed the descriptor. But mremap() of 0 bytes makes another mapping of the same file,
+ * from the same place on and as long as wanted: from the nearest slot before this one to its end.
+ */
+static struct mp_slot *map_slot(struct mp_region *r, int i)
 {
-	for (int i = 0; i < MP_REGION_SLOTS; i++) {
-		uint32_t owner = mp_load(&r->owner[i]);
+	int from = i - 1;
 
-		if (owner == tid || (!owner && __atomic_compare_exchange_n(&r->owner[i], &owner, tid, false,
-						   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+	while (from >= 0 && !mp_load_acquire(&slots[from]))
+		from--;
+	void *start = from < 0 ? (void *)r : (void *)slots[from];
+	uint64_t before =
+	    from < 0 ? r->header_bytes + (uint64_t)i * r->slot_bytes : (uint64_t)(i - from) * r->slot_bytes;
+	unsigned char *p = mremap(start, 0, before + r->slot_bytes, MREMAP_MAYMOVE);
+	if (p == MAP_FAILED)
+		return NULL;
+	munmap(p, before);
+	populate((struct mp_slot *)(p + before), r->slot_bytes);
+	return (struct mp_slot *)(p + before);
+}
+
+static bool take(struct mp_region *r, int i, uint32_t from, uint32_t tid)
+{
+	return __atomic_compare_exchange_n(
+	    &r->owner[i], &from, tid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static int take_free(struct mp_region *r, uint32_t tid, bool is_mapped)
+{
+	for (int i = 0; i < MP_REGION_SLOTS; i++)
+		if (!mp_load(&r->owner[i]) && (!is_mapped || mp_load(&slots[i])) && take(r, i, 0, tid))
 			return i;
-	}
 	return -1;
 }
 
-/* A thread that ended without letting go of its slot: its destructors were never run. */
+/* A thread that ended without letting go of its slot: its destructors were never run, or it called on after
+ * them. */
 static int take_from_dead(struct mp_region *r, uint32_t tid)
 {
 	for (int i = 0; i < MP_REGION_SLOTS; i++) {
 		uint32_t owner = mp_load(&r->owner[i]);
 
-		if (syscall(SYS_tgkill, getpid(), owner, 0) && errno == ESRCH &&
-		    __atomic_compare_exchange_n(
-			&r->owner[i], &owner, tid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (owner && syscall(SYS_tgkill, getpid(), owner, 0) && errno == ESRCH &&
+		    take(r, i, owner, tid))
 			return i;
 	}
 	return -1;
@@ -195,28 +219,29 @@ struct mp_slot *mp_region_claim(pid_t tid)
 
 	if (!mp_load(&mp_fork_guard.mask))
 		return NULL; /* the region is our parent's */
-	int i = take_free(r, (uint32_t)tid);
-
+	/* One that costs no memory, if there is any. */
+	int i = take_free(r, (uint32_t)tid, true);
 	if (i < 0)
 		i = take_from_dead(r, (uint32_t)tid);
 	if (i < 0)
+		i = take_free(r, (uint32_t)tid, false);
+	if (i < 0)
 		return NULL;
-	struct mp_slot *s = mp_region_slot(r, r->slot_bytes, (uint64_t)i);
-	if (!is_populated[i] && !populate(s, r->slot_bytes)) {
+	struct mp_slot *s = slots[i] ? slots[i] : map_slot(r, i);
+	if (!s) {
 		mp_store(&r->owner[i], 0);
 		return NULL;
 	}
-	is_populated[i] = true;
+	mp_store_release(&slots[i], s);
 	begin_slot(s, r, (uint32_t)tid);
 	return s;
 }
 
 void mp_region_release(struct mp_slot *s)
 {
-	struct mp_region *r = mp_region;
-	uint64_t at = (uint64_t)((unsigned char *)s - (unsigned char *)r) - r->header_bytes;
-
-	mp_store_release(&r->owner[at / r->slot_bytes], 0);
+	for (int i = 0; i < MP_REGION_SLOTS; i++)
+		if (mp_load(&slots[i]) == s)
+			mp_store_release(&mp_region->owner[i], 0);
 }
 
 /* ---- Names ---- */
@@ -265,9 +290,13 @@ void mp_region_in_child(void)
 
 	mp_store(&mp_fork_guard.mask, 0);
 	mp_store(&mp_region, &none);
+	for (int i = 0; i < MP_REGION_SLOTS; i++) {
+		if (slots[i])
+			munmap(slots[i], r->slot_bytes);
+		slots[i] = NULL;
+	}
 	if (r != &none)
-		munmap(r, r->header_bytes + r->slots * r->slot_bytes);
-	memset(is_populated, 0, sizeof(is_populated));
+		munmap(r, r->header_bytes);
 	/* A filter that was set up for the parent may end a process that makes a memfd. */
 	mp_store(&state, follows_forks && prctl(PR_GET_SECCOMP) == 0 ? UNMADE : IMPOSSIBLE);
 	mp_region_make();

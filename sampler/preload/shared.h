@@ -28,8 +28,9 @@
 #define MP_LINE_BYTES 64
 #define MP_ALIGNED    __attribute__((aligned(MP_LINE_BYTES)))
 
-#define MP_REGION_SLOTS 512 /* threads at a time; a slot takes address space until it is claimed, no memory  \
-			     */
+#define MP_REGION_SLOTS                                                                                      \
+	512 /* threads at a time; a slot takes address space until it is claimed, no memory                  \
+	     */
 
 /* ---- The mode, in one word that each call reads ---- */
 
@@ -100,9 +101,9 @@ struct mp_stack_copy {
 	uint64_t position; /* of itself: a reader that finds another is out of step */
 	uint64_t ip, sp, frame;
 	uint64_t callee_saved[12]; /* x86-64: rbp rbx r12-r15; arm64: x29 x19-x28 */
-	uint64_t record;           /* position of its record in the ring: a reader that begins in the midst finds
-				    * out by it whose copy this is */
-	uint64_t bytes;            /* that follow */
+	uint64_t record; /* position of its record in the ring: a reader that begins in the midst finds
+			  * out by it whose copy this is */
+	uint64_t bytes;  /* that follow */
 };
 
 #define MP_STACK_COPY_MAX   8192
@@ -150,8 +151,8 @@ struct mp_slot {
 	uint64_t stacks_head; /* bytes ever written */
 	uint64_t stacks_tail_seen;
 	uint64_t dropped_markers; /* that found the ring full */
-	uint64_t stacks_dropped; /* kept calls whose stack found no room */
-	uint64_t nested;         /* interposed functions that another one called: part of that call */
+	uint64_t stacks_dropped;  /* kept calls whose stack found no room */
+	uint64_t nested;          /* interposed functions that another one called: part of that call */
 	uint64_t reentered; /* calls in a signal handler that interrupted the recording of one: not counted */
 	uint64_t stack_lo, stack_hi; /* of the thread; stack_hi 0: not known */
 	uint32_t tid;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,23 +66,41 @@ static void find_stack(struct mp_slot *s, pid_t tid)
 	if (!pthread_attr_getstack(&attr, &lo, &size)) {
 		s->stack_lo = (uint64_t)(uintptr_t)lo;
 		s->stack_hi = s->stack_lo + size;
-		/* The C library keeps its own of the thread at the stack's top, some KB that no frame lies in. */
+		/* The C library keeps its own of the thread at the stack's top, some KB that no frame lies
+		 * in. */
 		if (own > s->stack_lo && own < s->stack_hi)
 			s->stack_hi = own;
 	}
 	pthread_attr_destroy(&attr);
 }
 
+/* All but those that the CPU raises. By system call: the C library keeps two for itself. */
+#define SIGNAL_BIT(n) (1ULL << ((n)-1))
+#define MAY_WAIT                                                                                             \
+	(~(SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) |             \
+	    SIGNAL_BIT(SIGFPE)))
+
+static void set_signal_mask(uint64_t mask, uint64_t *old)
+{
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, old, sizeof(mask));
+}
+
+/* Signals wait: what a handler calls could not be told from our own work, and it may never come back. */
 void mp_thread_first_call(struct mp_self *self)
 {
+	uint64_t old_mask = 0;
 	int saved_errno = errno;
 
 	if (self->frame)
-		return; /* our own work below, or a signal that interrupted it */
+		return; /* our own work below */
+	bool is_made = mp_region_make();
+	if (is_made)
+		set_signal_mask(MAY_WAIT, &old_mask);
 	self->frame = FRAME_OF_OURS;
 	MP_BARRIER();
-	bool is_made = mp_region_make();
-	pid_t tid = (pid_t)syscall(SYS_gettid);
+	/* Without a region, as in most forked children, there are no system calls here: a filter that was set
+	 * up for the parent may end the process. */
+	pid_t tid = is_made ? (pid_t)syscall(SYS_gettid) : 0;
 	struct mp_slot *s = is_made ? mp_region_claim(tid) : NULL;
 
 	if (s && !self->is_ending) {
@@ -97,7 +116,24 @@ void mp_thread_first_call(struct mp_self *self)
 	self->frame = 0;
 	MP_BARRIER();
 	self->slot = s;
+	if (is_made)
+		set_signal_mask(old_mask, NULL);
 	errno = saved_errno;
+}
+
+void mp_thread_begin_own(void)
+{
+	mp_self.slot = NULL;
+	mp_self.frame = FRAME_OF_OURS;
+	MP_BARRIER();
+}
+
+void mp_thread_end_own(void)
+{
+	MP_BARRIER();
+	mp_self.frame = 0;
+	MP_BARRIER();
+	mp_self.slot = mp_self.owned;
 }
 
 /* ---- Calls out of the ordinary ---- */
@@ -138,7 +174,7 @@ struct mp_slot *mp_thread_consider(struct mp_self *self, uint64_t frame)
 	uint32_t word = mp_region_word();
 	if (self->frame == FRAME_OF_OURS || !(word & MP_WORD_MODE))
 		return NULL;
-	if (self->frame && is_nested(self, frame))
+	if ((self->frame || self->is_storing) && is_nested(self, frame))
 		return NULL;
 	self->frame = 0;
 	self->nested = 0;

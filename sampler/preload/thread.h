@@ -28,6 +28,10 @@ void mp_thread_first_call(struct mp_self *self) __attribute__((cold));
 /* For a call that cannot simply be recorded: the slot when it can after all, else NULL. */
 struct mp_slot *mp_thread_consider(struct mp_self *self, uint64_t frame) __attribute__((cold));
 
+/* What the calling thread allocates between these two is the library's own: it is not recorded. */
+void mp_thread_begin_own(void);
+void mp_thread_end_own(void);
+
 /* Once, when the library is loaded; and in a forked child. */
 void mp_thread_init(void);
 void mp_thread_in_child(void);
@@ -80,6 +84,9 @@ MP_INLINE void mp_end(const struct mp_recording *c)
 MP_INLINE void mp_end_call(
     const struct mp_recording *c, uint32_t op, uint64_t size, uint64_t addr, struct mp_stamps at)
 {
+	/* A signal handler that was called meanwhile, on a stack above this one, was recorded for itself, and
+	 * has put the slot back: the next one must not find it. */
+	c->self->slot = NULL;
 	c->self->is_storing = true;
 	MP_BARRIER();
 	mp_record_call(mp_region, c->slot, op, size, addr, at, c->frame);

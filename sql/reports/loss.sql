@@ -5,7 +5,8 @@
 --             :limit (-1: all)
 -- Columns:
 --   source        the buffer or limit that dropped it
---   what          calls: missing in every figure; rows: counted, but not kept as rows; events: of the kernel
+--   what          calls: missing in every figure; rows: counted, but not kept as rows; events: others, such as
+--                 stacks, markers, page faults
 --   lost          how many, exact
 --   intervals     in how many intervals of about a second
 --   first_t_ns, last_t_ns   end of the first and of the last of them, since the start of the recording

@@ -4,7 +4,8 @@
 --   source  the buffer or limit that dropped it
 --   t_ns    session clock: end of the interval in which it was lost
 --   lost    how many, exact
---   what    calls: missing in every figure;  rows: counted, but not kept as rows;  events: of the kernel
+--   what    calls: missing in every figure;  rows: counted, but not kept as rows;  events: others, such as
+--           stacks, markers, page faults
 --
 -- Example: SELECT source, what, sum(lost) FROM v_loss GROUP BY source, what
 

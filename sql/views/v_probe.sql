@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What the uprobe plane put into the target: one row a probed function. Empty for the preload plane.
 --
---   op             the operation that its calls are counted as
+--   op             the operation that its calls are counted as; 'marker': a marker of <mpsample.h>
 --   function       the symbol, in
 --   module         this file, of
 --   allocator      this allocator
@@ -11,5 +11,5 @@
 -- Example: SELECT op, allocator, function FROM v_probe
 
 CREATE VIEW v_probe AS
-SELECT op.name AS op, function, module, allocator, file_offset, skipped_bytes
-FROM probe JOIN op USING (op_id);
+SELECT coalesce(op.name, 'marker') AS op, function, module, allocator, file_offset, skipped_bytes
+FROM probe LEFT JOIN op USING (op_id);

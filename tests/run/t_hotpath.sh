@@ -116,8 +116,8 @@ library)
 	;;
 imports)
 	# Found at load: the dynamic linker, memory of its own, the environment, threads and their stacks.
-	allowed="dladdr dlclose dlopen dlsym close fcntl ftruncate madvise memfd_create mmap mprotect munmap prctl syscall
-		write getpid _exit abort __environ environ unsetenv __libc_stack_end memcmp memcpy memmove memset strchr strcmp
+	allowed="dladdr dlclose dlopen dlsym close fcntl ftruncate madvise getrlimit memfd_create mmap mremap munmap prctl syscall
+		write getpid _exit abort __environ environ __libc_stack_end memcmp memcpy memmove memset strchr strcmp
 		strcspn strlen strncmp strnlen strspn pthread_attr_destroy pthread_attr_getstack pthread_getattr_np pthread_key_create
 		pthread_self pthread_setspecific pthread_atfork __register_atfork __errno_location
 		clock_gettime

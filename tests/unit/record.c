@@ -226,7 +226,7 @@ Test(record, every_call_or_none_is_drawn)
 {
 	for (int i = 0; i < 1000; i++) {
 		cr_assert_eq(mp_draw(&s->random, 1), 0);
-		cr_assert_eq(mp_draw(&s->random, 0), UINT64_MAX);
+		cr_assert_eq(mp_draw(&s->random, 0), MP_LEASE_CALLS);
 	}
 }
 
@@ -471,6 +471,21 @@ Test(record, bursts_are_damped)
 		s->countdown = 0;
 		expect_kept(1, MP_KEPT_SAMPLE, 16u << (i / 2 < 26 ? i / 2 : 26));
 	}
+}
+
+/* Also where no call is drawn and none is slow. */
+Test(record, without_samples_the_lease_is_looked_at)
+{
+	struct mp_record record;
+
+	region.lease_ticks = 999;
+	for (uint64_t i = 0; i < MP_LEASE_CALLS; i++)
+		call(MP_OP_MALLOC, 16, 10);
+	cr_assert_eq(region.word & MP_WORD_MODE, MP_MODE_ACTIVE);
+	call(MP_OP_MALLOC, 16, 10);
+	cr_assert_eq(region.word, MP_WORD_CHANGE);
+	cr_assert_not(read_any(&record));
+	cr_assert_eq(s->calls, MP_LEASE_CALLS + 1);
 }
 
 /* The recorder is dead: its lease is over. The change count stays, or threads would not notice the next one.

@@ -572,11 +572,12 @@ Test(report, a_table_says_what_it_stands_on)
 	    "source  what   lost  intervals  first_t_s  last_t_s\n"
 	    "ring    calls    11          1   2.500000  2.500000\n"
 	    "ring    rows     34          1   1.500000  1.500000\n"
-	    "(calls: missing in every figure; rows: counted, but not kept; events: of the kernel)\n"
+	    "(calls: missing in every figure; rows: counted, but not kept; events: others, such as stacks, "
+	    "markers, page faults)\n"
 	    "\n"
 	    "coverage: 8,072 calls counted, 11 LOST (0.14 %); 3,001 rows kept, 34 LOST (1.1 %); every call "
 	    "probed "
-	    "(duty 1.0); floor 462 ns subtracted, which leaves durations uncertain by up to 0.3 us\n");
+	    "(duty 1.0); floor 462 ns subtracted, which leaves durations uncertain by up to 300 ns\n");
 	free(text);
 }
 
