@@ -119,40 +119,29 @@ MP_INLINE void end(const struct mp_recording *c, uint32_t op, uint64_t a, void *
 		mp_end_call(c, op, 0, a, at);
 }
 
-/* Calls it outside of any recording: if that counts something, it was malloc or free behind it, and if not,
- * it is the operator that has to be counted. */
-static __attribute__((noinline, cold)) void *learn(
-    struct operator* o, uint64_t a, uint64_t b, uint64_t c, uint64_t frame)
+/*
+ * The real one is called outside of any recording: it may throw, and then never comes back to end one. Such a
+ * call is not counted. If the first one counted something meanwhile, that was the malloc or free behind it,
+ * and if not, it is the operator that has to be counted.
+ */
+TWIN void *record_operator(uint64_t a, uint64_t b, uint64_t c, struct operator* o)
 {
 	const struct mp_slot *s = mp_self.slot;
 	uint64_t before = s ? s->calls : 0;
+	uint32_t word = mp_region_word();
 	struct mp_recording recording;
 	struct mp_stamps at;
 
-	at.start = mp_ticks(mp_region_word());
+	at.start = mp_ticks(word);
 	void *p = o->real(a, b, c);
-	at.end = mp_ticks(mp_region_word());
-	if (!s || s != mp_self.slot)
-		return p;
-	o->sort = s->calls == before ? ALLOCATES : FORWARDS;
-	if (o->sort == ALLOCATES && mp_begin(&recording, frame))
+	at.end = mp_ticks(word);
+	if (MP_UNLIKELY(o->sort == NOT_KNOWN)) {
+		if (!s || s != mp_self.slot)
+			return p;
+		o->sort = s->calls == before ? ALLOCATES : FORWARDS;
+	}
+	if (o->sort == ALLOCATES && mp_begin(&recording, FRAME))
 		end(&recording, o->op, a, p, at);
-	return p;
-}
-
-TWIN void *record_operator(uint64_t a, uint64_t b, uint64_t c, struct operator* o)
-{
-	struct mp_recording recording;
-	struct mp_stamps at;
-
-	if (MP_UNLIKELY(o->sort == NOT_KNOWN) && mp_self.slot)
-		return learn(o, a, b, c, FRAME);
-	if (!mp_begin(&recording, FRAME))
-		return o->real(a, b, c);
-	at.start = mp_ticks(recording.word);
-	void *p = o->real(a, b, c);
-	at.end = mp_ticks(recording.word);
-	end(&recording, o->op, a, p, at);
 	return p;
 }
 

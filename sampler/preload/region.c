@@ -147,7 +147,8 @@ static void populate(struct mp_slot *s, uint64_t bytes)
 		return;
 	for (uint64_t at = 0; at < bytes; at += 4096) {
 		volatile unsigned char *page = (unsigned char *)s + at;
-		*page = *page;
+		unsigned char same = *page;
+		*page = same;
 	}
 }
 

@@ -62,15 +62,15 @@ memory() { # MODE
 		END {print rss " KiB resident, " size " KiB of address space"}' "/proc/${target[$1]}/smaps"
 }
 
-stop() {
+stop() { # MODE...: those that run
 	local mode
-	memory recorded >"$dir/memory"
-	for mode in recorded full; do
+	for mode in "$@"; do
+		[[ ${recorder[$mode]:-} ]] || continue
 		kill -INT "${recorder[$mode]}"
 		wait "${recorder[$mode]}" || true
 		tail -n 1 "$dir/$mode.log" | sed "s/^/$mode: /" >>"$dir/ends"
 	done
-	for mode in "${modes[@]}"; do # by signal: each holds the others' input open
+	for mode in "$@"; do # by signal: each holds the others' input open
 		kill "${target[$mode]}"
 		wait "${target[$mode]}" 2>/dev/null || true
 		exec {input[$mode]}>&-
@@ -89,7 +89,29 @@ measure() { # THREADS
 	for _ in $(seq "$rounds"); do
 		for mode in "${modes[@]}"; do round "$mode"; done
 	done
-	stop
+	memory recorded >"$dir/memory"
+	stop "${modes[@]}"
+}
+
+# A recorder of every call that is stopped for 10 s: the target goes on as before.
+frozen() {
+	local until with without
+	rm -f "$dir"/*.in "$dir"/*.out "$dir"/*.figures "$dir/ends"
+	start full 2
+	record full --full
+	round full
+	rm -f "$dir/full.figures"
+	for _ in $(seq "$rounds"); do round full; done
+	with=$(figure full cpu_ns)
+	rm -f "$dir/full.figures"
+	kill -STOP "${recorder[full]}"
+	until=$((SECONDS + 10))
+	while ((SECONDS < until)); do round full; done
+	without=$(figure full cpu_ns)
+	kill -CONT "${recorder[full]}"
+	stop full
+	awk -v a="$without" -v b="$with" 'BEGIN {printf "recorder of every call stopped for 10 s: %.2f ns/pair, running %.2f; ratio %.2f\n", a, b, a / b}'
+	cat "$dir/ends"
 }
 
 table() { # THREADS
@@ -117,4 +139,7 @@ measure 2
 table 2
 two=$(awk -v a="$(figure recorded cpu_ns)" -v b="$(figure plain cpu_ns)" 'BEGIN {print a - b}')
 awk -v a="$two" -v b="$one" 'BEGIN {printf "\nrecorded, added per pair with two threads over one: %.2f\n", a / b}'
+echo
+frozen
+echo
 echo "memory of the preloaded process, 3 threads: $(cat "$dir/memory")"
