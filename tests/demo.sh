@@ -7,15 +7,19 @@ bin=${O:-build}/mpsample
 db=${O:-build}/demo.db
 sudo=${SUDO:-}
 
-"${O:-build}"/tests/targets/matching_engine --seconds "${SECONDS_OF_DAY:-20}" &
+engine="matching_engine --seconds ${SECONDS_OF_DAY:-20}"
+echo "\$ LD_PRELOAD=libmpsample.so ./$engine &"
+LD_PRELOAD=$(realpath "${O:-build}"/libmpsample.so) "${O:-build}"/tests/targets/$engine &
 pid=$!
 trap 'kill $pid 2>/dev/null || true' EXIT
 
 echo "\$ mpsample record -p $pid -o demo.db"
 $sudo "$bin" record -p $pid -o "$db" --force
 wait $pid
-for report in summary jitter outliers; do
-	printf '\n$ mpsample report %s demo.db%s\n' $report "$([ $report != outliers ] || echo ' --limit 10')"
-	"$bin" report $report "$db" $([ $report != outliers ] || echo --limit 10)
+for report in summary jitter "outliers --limit 10" "sites --limit 10"; do
+	# shellcheck disable=SC2086 # a name and its option
+	set -- $report
+	printf '\n$ mpsample report %s demo.db%s\n' "$1" "${2:+ $2 $3}"
+	"$bin" report "$1" "$db" ${2:+"$2" "$3"}
 done
 printf '\nThe recording is %s; ask it anything:\n$ mpsample query %s "SELECT site, calls, p99_ns FROM v_site ORDER BY p99_ns DESC LIMIT 10"\n' "$db" "$db"
