@@ -5,10 +5,15 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sampler/preload/environment.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
 
 __thread struct mp_self mp_self __attribute__((tls_model("initial-exec")));
 
@@ -49,29 +54,30 @@ static void at_exit(void *value)
 /* The main thread's stack may grow by this much; the kernel maps nothing else so near to it. */
 #define MAIN_STACK_BYTES (64UL << 20)
 
+/* How far below its top a thread's stack is looked at: frames that lie deeper are copied by the page only. */
+#define STACK_BYTES 262144
+
+/*
+ * pthread_getattr_np() would tell, but allocates while it holds a lock of the thread: were we called from
+ * there, as in threads of a JVM, it would wait for itself. The C library keeps its own of a thread at the top
+ * of its stack, so that this is where pthread_self() points; the kernel says how much below it can be read.
+ */
 static void find_stack(struct mp_slot *s, pid_t tid)
 {
-	pthread_attr_t attr;
-	uint64_t own = (uint64_t)(uintptr_t)pthread_self();
-	void *lo;
-	size_t size;
+	uint64_t top = (uint64_t)(uintptr_t)pthread_self(), end = MP_PAGE_ROUND(top);
 
 	if (tid == getpid()) {
 		s->stack_hi = mp_environment_stack_end();
 		s->stack_lo = s->stack_hi > MAIN_STACK_BYTES ? s->stack_hi - MAIN_STACK_BYTES : 0;
 		return;
 	}
-	if (pthread_getattr_np(pthread_self(), &attr))
+	for (uint64_t bytes = STACK_BYTES; bytes >= MP_PAGE_BYTES; bytes /= 2) {
+		if (madvise((void *)(end - bytes), bytes, MADV_POPULATE_READ))
+			continue;
+		s->stack_lo = end - bytes;
+		s->stack_hi = top;
 		return;
-	if (!pthread_attr_getstack(&attr, &lo, &size)) {
-		s->stack_lo = (uint64_t)(uintptr_t)lo;
-		s->stack_hi = s->stack_lo + size;
-		/* The C library keeps its own of the thread at the stack's top, some KB that no frame lies
-		 * in. */
-		if (own > s->stack_lo && own < s->stack_hi)
-			s->stack_hi = own;
 	}
-	pthread_attr_destroy(&attr);
 }
 
 /* All but those that the CPU raises. By system call: the C library keeps two for itself. */
