@@ -48,21 +48,21 @@ static uint64_t ring_records(void)
 
 /*
  * The recorder opens the region through /proc/PID/fd, which needs no privilege. A high number keeps the low
- * ones as the program expects them; one that closes all it did not open costs nothing but that way in.
+ * ones as the program expects them; where there are so few that it would miss one, none is kept. That costs
+ * nothing but that way in, as it does with a program that closes all that it did not open.
  */
-#define DESCRIPTOR_FROM 1000
+#define DESCRIPTOR_FROM   1000
+#define DESCRIPTORS_LEAST 64
 
-static int move_high(int fd)
+static void keep_high(int fd)
 {
 	struct rlimit limit = {.rlim_cur = 0};
 
 	getrlimit(RLIMIT_NOFILE, &limit);
-	int high = fcntl(fd, F_DUPFD_CLOEXEC,
-	    limit.rlim_cur > DESCRIPTOR_FROM ? DESCRIPTOR_FROM : (int)limit.rlim_cur - 1);
-	if (high < 0)
-		return fd;
+	if (limit.rlim_cur >= DESCRIPTORS_LEAST)
+		fcntl(fd, F_DUPFD_CLOEXEC,
+		    limit.rlim_cur > DESCRIPTOR_FROM ? DESCRIPTOR_FROM : (int)limit.rlim_cur - 1);
 	close(fd);
-	return high;
 }
 
 /* The header only: address space counts, too, for RLIMIT_AS and mlockall(). */
@@ -91,12 +91,12 @@ static struct mp_region *new_region(void)
 
 	if (fd < 0)
 		return NULL;
-	fd = move_high(fd);
 	struct mp_region *r = map_region(fd, bytes);
 	if (!r) {
 		close(fd);
 		return NULL;
 	}
+	keep_high(fd);
 	r->version = MP_REGION_VERSION;
 	r->pid = (uint32_t)getpid();
 	r->header_bytes = mp_region_header_bytes();

@@ -37,6 +37,7 @@ thrice() {
 	LD_PRELOAD=$LIBRARY "$@" >asleep.stdout 2>asleep.stderr </dev/null || status=$?
 	compare asleep "$status"
 	fresh
+	rm -f s.db*
 	"$MPSAMPLE" record --plane preload -o s.db -- "$@" >recorded.stdout 2>recorder.err </dev/null || die "the recorder fails"
 	grep -v '^mpsample: ' recorder.err >recorded.stderr || true
 	status=$(sed -n 's/^mpsample: target exited (exit status \([0-9]*\)).*/\1/p' recorder.err)
@@ -86,7 +87,7 @@ serve_and_end() {
 	serve "$1"
 	wait "$SERVER" || status=$?
 	: >"$1.stderr"
-	[[ $1 == plain ]] && PLAIN_STATUS=$status || compare "$1" "$status"
+	if [[ $1 == plain ]]; then PLAIN_STATUS=$status; else compare "$1" "$status"; fi
 }
 
 need_redis() {
@@ -116,7 +117,7 @@ class Lists(unittest.TestCase):
             self.assertEqual(sorted(a, reverse=True)[::-1], sorted(a))
 
     def test_strings(self):
-        self.assertEqual(len("-".join(str(i) for i in range(100003))), 588916)
+        self.assertEqual(len("-".join(str(i) for i in range(100003))), 588910)
 
 class Collector(unittest.TestCase):
     def test_cycles(self):
@@ -149,9 +150,6 @@ class Processes(unittest.TestCase):
     def test_spawn_in_environment(self):
         out = subprocess.run([sys.executable, "-c", "import os; print(os.environ.get('LD_PRELOAD'))"], stdout=subprocess.PIPE)
         self.assertEqual(out.stdout, b"None\n")
-
-class Quiet(unittest.TextTestRunner):
-    pass
 
 loaded = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
 result = unittest.TextTestRunner(stream=open(os.devnull, "w")).run(loaded)
@@ -231,7 +229,7 @@ make_repository() {
 
 allocator() { # SONAME
 	local found new delete
-	found=$(ldconfig -p | awk -v name="$1" '$1 == name { print $NF; exit }')
+	found=$(ldconfig -p | awk -v name="$1" '$1 == name { found = $NF } END { print found }')
 	[[ $found ]] || skip "$1 is not installed"
 	start_target env LD_PRELOAD="$LIBRARY $found" "$TARGETS/family_cxx"
 	record_work s.db --plane preload
@@ -241,9 +239,11 @@ allocator() { # SONAME
 	eq "deletes" "$(sql s.db "SELECT sum(calls) FROM v_percentile WHERE op IN ('delete', 'free')")" "$delete"
 	holds "its own" "$(calls s.db new) > 2000 AND $(calls s.db delete) > 1000"
 	nothing_lost s.db
+	# Exceptions go through its operators; a plugin finds them behind the library.
+	LD_PRELOAD=$found "$TARGETS/preload_plugin" "$TARGETS/libplugin.so" <<<go | grep -v '^ready' >plain
 	start_target env LD_PRELOAD="$LIBRARY $found" "$TARGETS/preload_plugin" "$TARGETS/libplugin.so"
 	record_work t.db --plane preload
-	eq "good blocks of a plugin" "$(truth good)" 20000
+	eq "a plugin's work" "$(grep -v '^ready' target.out)" "$(<plain)"
 }
 
 case $CASE in
@@ -297,10 +297,15 @@ python)
 	;;
 python_tests)
 	find_python
+	cat >work.py <<'PYTHON'
+import os, sys, unittest, test.test_gc, test.test_list
+suite = unittest.defaultTestLoader.loadTestsFromNames(["test.test_gc", "test.test_list"])
+result = unittest.TextTestRunner(stream=open(os.devnull, "w")).run(suite)
+print(result.testsRun > 50, result.failures, result.errors)
+PYTHON
 	"$PYTHON" -c 'import test.test_list, test.test_gc' 2>/dev/null || skip "this Python comes without its tests (Debian: libpython3-testsuite)"
-	# Its output has times in it.
-	thrice sh -c 'exec "$0" -W ignore -m test test_list test_gc >made/out 2>&1' "$PYTHON"
-	contains "its verdict" "$(<made/out)" "SUCCESS"
+	thrice "$PYTHON" -W ignore work.py
+	eq "all of them pass" "$(tail -n 1 plain.stdout)" "True [] []"
 	;;
 java)
 	need_command java default-jdk-headless
@@ -328,14 +333,13 @@ git)
 gcc)
 	need_command gcc gcc
 	thrice gcc -O2 -g -D_GNU_SOURCE -x c -c -o made/x.o "$ROOT/tests/targets/preload_life.c"
-	cp made/x.o x.o
 	# The compiler proper is a process of its own.
-	thrice env MPSAMPLE_FOLLOW_FORKS=1 "$(gcc -print-prog-name=cc1)" -quiet -O2 -D_GNU_SOURCE "$ROOT/tests/targets/preload_life.c" -o made/x.s
+	thrice "$(gcc -print-prog-name=cc1)" -quiet -O2 -D_GNU_SOURCE "$ROOT/tests/targets/preload_life.c" -o made/x.s
 	;;
 stl)
 	thrice "$TARGETS/stl"
 	;;
 jemalloc) allocator libjemalloc.so.2 ;;
 tcmalloc) allocator libtcmalloc_minimal.so.4 ;;
-mimalloc) allocator libmimalloc.so.2.0 ;;
+mimalloc) allocator libmimalloc.so.2 ;;
 esac

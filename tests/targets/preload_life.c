@@ -9,6 +9,7 @@
  *   keys     2003 threads, one after the other, that free in destructors of 40 keys, up to the last round
  *   many     600 threads at once, each 101 mallocs and frees; they live until stdin ends
  *   tiny     16 threads with the smallest stack there is
+ *   asking   16 threads whose first call is made inside pthread_getattr_np(), which holds a lock meanwhile
  *   locked   mlockall() of all that is and will be there, then 8 threads
  *   sealed   work under a seccomp filter that allows what a fork and malloc take, and no more, in a child,
  * too closed   closes all descriptors but 0, 1 and 2, before ready daemon   leaves its parent as a daemon
@@ -233,6 +234,23 @@ static void mode_tiny(void)
 	report(TINY * FEW);
 }
 
+static void *asking_main(void *arg)
+{
+	pthread_attr_t attr;
+
+	must(pthread_getattr_np(pthread_self(), &attr) == 0, "pthread_getattr_np");
+	work_main(NULL);
+	pthread_attr_destroy(&attr);
+	return arg;
+}
+
+static void mode_asking(void)
+{
+	for (unsigned i = 0; i < TINY; i++)
+		pthread_join(start(asking_main, NULL), NULL);
+	report(TINY * FEW);
+}
+
 static void mode_locked(void)
 {
 	pthread_t t[LOCKED];
@@ -304,6 +322,7 @@ static const struct {
     {"keys", mode_keys, NULL},
     {"many", mode_many, NULL},
     {"tiny", mode_tiny, NULL},
+    {"asking", mode_asking, NULL},
     {"locked", mode_locked, NULL},
     {"sealed", mode_sealed, NULL},
     {"work", mode_work, NULL},
@@ -324,7 +343,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	fputs("usage: preload_life "
-	      "fork|rawfork|vfork|spawn|keys|many|tiny|locked|sealed|work|closed|daemon\n",
+	      "fork|rawfork|vfork|spawn|keys|many|tiny|asking|locked|sealed|work|closed|daemon\n",
 	    stderr);
 	return 2;
 }
