@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "sampler/launch.h"
@@ -34,14 +33,6 @@
 #define KERNEL_ROWS_PER_TICK 50   /* on average; bursts may have more */
 #define FIRST_KEEP_OVER_NS   5000 /* until the distribution is known */
 #define STEER_MIN_CALLS      1000 /* fewer calls say nothing about a p99.9 */
-
-int64_t mp_recorder_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 /* ---- Beginning ---- */
 

@@ -10,6 +10,8 @@
  *   recorder_describe.c  what the recording is, for the session and for people
  *   recorder_slot.c      what is written once a second
  */
+#include <time.h>
+
 #include "sampler/census.h"
 #include "sampler/preload.h"
 #include "sampler/recorder.h"
@@ -49,7 +51,13 @@ struct mp_recorder {
 	char exit_detail[64]; /* how the target ended, where that is known */
 };
 
-int64_t mp_recorder_now_ns(void);
+static inline int64_t mp_recorder_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
 
 /* recorder_open.c: opens or starts the target and chooses the plane of its calls; then opens the planes. The
  * target is not touched, or held. */
