@@ -107,9 +107,16 @@ static int open_command(struct mp_recorder *r, struct mp_err *err)
 /* A process with the library may have another malloc before it all the same. */
 static int open_preload(struct mp_recorder *r, struct mp_err *err)
 {
+	bool has_library = mp_preload_library_in(&r->target);
 	int ret = mp_preload_open(r->target.pid, &r->preload, err);
 
-	if (ret || !mp_preload_library_in(&r->target))
+	if (ret == -ENOENT && has_library)
+		return mp_err_set(err, ENOENT,
+		    "process %d carries libmpsample.so without its shared memory: it is a fork of a process "
+		    "that was started without MPSAMPLE_FOLLOW_FORKS=1, or a limit or seccomp filter forbade "
+		    "the memory",
+		    r->target.pid);
+	if (ret || !has_library)
 		return ret;
 	ret = mp_preload_library_check(&r->target, &r->found, err);
 	if (ret) {
