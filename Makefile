@@ -158,6 +158,8 @@ format:
 
 install: $(O)/mpsample $(O)/libmpsample.so
 	install -D -m 755 $(O)/mpsample $(DESTDIR)$(PREFIX)/bin/mpsample
+	install -D -m 644 $(O)/libmpsample.so $(DESTDIR)$(PREFIX)/lib/libmpsample.so
+	install -D -m 644 sampler/preload/mpsample.h $(DESTDIR)$(PREFIX)/include/mpsample.h
 	install -d $(DESTDIR)$(PREFIX)/share/doc/mpsample
 	install -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/mpsample/
 

@@ -31,10 +31,12 @@ const struct mp_report mp_reports[] = {
     {.name = "outliers",
 	.purpose = "the slowest calls, with thread, size, site and stack",
 	.limit = 20,
+	.is_of_rows = true,
 	.section = {{"rows", "Slowest calls", "sql/reports/outliers.sql", NULL, false}}},
     {.name = "sites",
 	.purpose = "where memory operations come from, the most time first",
 	.limit = 30,
+	.is_of_rows = true,
 	.section = {{"rows", "Sites, by time spent", "sql/reports/sites.sql",
 	    "(calls, bytes and time are estimated from the kept rows and their weights)", false}}},
     {.name = "loss",
@@ -415,6 +417,9 @@ static int run(struct mp_session *s, const struct mp_report *report, const struc
 		rc = run_object(
 		    s, "coverage", "sql/reports/object_coverage.sql", b, e, format, &coverage, err);
 	if (!rc && table) {
+		if (report->is_of_rows && sqlite3_column_int64(coverage, 3) > 0)
+			mp_emit_note(e, "(rows were LOST: this table is of those that were kept, and its "
+					"sums are too low; summary and jitter count every call)");
 		mp_emit_note(e, "%s", "");
 		note_coverage(e, coverage, text_or(session, 5, ""), b->tid);
 	}

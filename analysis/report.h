@@ -28,6 +28,7 @@ struct mp_report {
 	const char *name;
 	const char *purpose; /* one line */
 	bool histogram;      /* from the histograms: of all threads together, and by whole seconds */
+	bool is_of_rows;     /* sums over kept rows: too low where rows were lost */
 	int64_t limit;       /* rows unless the user says otherwise; 0: all */
 	struct mp_report_section section[MP_REPORT_SECTIONS + 1];
 };

@@ -228,6 +228,17 @@ static int look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *e
 	return mp_recorder_store_probes(r, before, err);
 }
 
+static void tell_not_followed(struct mp_recorder *r, int64_t now)
+{
+	r->follow_until_ns = 0;
+	r->missed_program = true;
+	fprintf(stderr,
+	    "mpsample: process %d runs another program now, without libmpsample.so: its calls are not "
+	    "recorded; start it with --follow-forks, or record it by its PID\n",
+	    r->target.pid);
+	mp_pipeline_mark(r->pipeline, now, 0, "not recorded", "the new program is without libmpsample.so");
+}
+
 /* The target is another program: its region is another one, which comes with its first allocation, or none.
  */
 static void follow_exec(struct mp_recorder *r, int64_t now)
@@ -243,14 +254,8 @@ static void follow_exec(struct mp_recorder *r, int64_t now)
 		    r->target.pid);
 		return;
 	}
-	if (now < r->follow_until_ns)
-		return;
-	r->follow_until_ns = 0;
-	fprintf(stderr,
-	    "mpsample: process %d runs another program now, without libmpsample.so: its calls are not "
-	    "recorded; start it with --follow-forks, or record it by its PID\n",
-	    r->target.pid);
-	mp_pipeline_mark(r->pipeline, now, 0, "not recorded", "the new program is without libmpsample.so");
+	if (now >= r->follow_until_ns)
+		tell_not_followed(r, now);
 }
 
 /* ---- While it lasts ---- */
@@ -396,7 +401,7 @@ static void end_preload(struct mp_recorder *r)
 
 static int finish(struct mp_recorder *r, struct mp_err *err)
 {
-	struct mp_sideband_news news;
+	struct mp_sideband_news news = {0};
 
 	if (r->preload)
 		end_preload(r);
@@ -407,6 +412,8 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 	}
 	if (r->sideband)
 		mp_sideband_drain(r->sideband, r->pipeline, &news);
+	if (r->preload && (news.exec || r->follow_until_ns))
+		tell_not_followed(r, now);
 	mp_latency_poll(r->latency, true);
 	mark_exit(r, now);
 	int ret = mp_recorder_end_slot(r, now, err);

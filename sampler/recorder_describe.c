@@ -217,13 +217,39 @@ void mp_recorder_tell_progress(struct mp_recorder *r, int64_t now)
 		r->told_no_calls = true;
 		fprintf(stderr,
 		    "mpsample: no allocation call in the first second: %s is idle, or allocates by means "
-		    "that "
-		    "are not probed (see v_probe)\n",
-		    r->target.comm);
+		    "that %s\n",
+		    r->target.comm,
+		    r->preload ? "the library does not see (--plane uprobe may)"
+			       : "are not probed (see v_probe)");
 	}
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\rmpsample: %.0f s, %" PRIu64 " calls ",
 		    (double)(now - r->start_ns) / NS_PER_S, calls);
+}
+
+/* What is not lost is not spoken of; stacks and markers are events by their own names. */
+static void tell_losses(const struct mp_recorder *r, const struct mp_pipeline_totals *t)
+{
+	struct mp_preload_stats s = {0};
+
+	if (r->preload)
+		mp_preload_stats(r->preload, &s);
+	uint64_t named = s.stacks_lost + s.markers_lost;
+	const struct {
+		uint64_t n;
+		const char *what;
+	} losses[] = {{t->calls_lost, "calls"}, {t->rows_lost, "rows"},
+	    {s.stacks_lost, "stacks of kept calls"}, {s.markers_lost, "markers"},
+	    {t->events_lost > named ? t->events_lost - named : 0, "other events"}};
+	const char *before = "; LOST ";
+
+	for (size_t i = 0; i < sizeof(losses) / sizeof(*losses); i++) {
+		if (!losses[i].n)
+			continue;
+		fprintf(stderr, "%s%" PRIu64 " %s", before, losses[i].n, losses[i].what);
+		before = ", ";
+	}
+	fprintf(stderr, " (mpsample report loss %s)\n", r->o->output);
 }
 
 void mp_recorder_tell_end(const struct mp_recorder *r)
@@ -237,11 +263,11 @@ void mp_recorder_tell_end(const struct mp_recorder *r)
 	    tells_exit ? r->exit_detail : "", tells_exit ? ")" : "",
 	    (double)(mp_recorder_now_ns() - r->start_ns) / NS_PER_S, mp_latency_calls_all(r->latency),
 	    t.rows);
+	if (r->missed_program)
+		fprintf(stderr, "; the program that it executed was NOT recorded");
 	if (t.calls_lost || t.rows_lost || t.events_lost)
-		fprintf(stderr,
-		    "; LOST %" PRIu64 " calls, %" PRIu64 " rows, %" PRIu64
-		    " other events (mpsample report loss %s)\n",
-		    t.calls_lost, t.rows_lost, t.events_lost, r->o->output);
+		tell_losses(r, &t);
 	else
-		fprintf(stderr, ", nothing lost; mpsample report summary %s\n", r->o->output);
+		fprintf(stderr, "%s; mpsample report summary %s\n", r->missed_program ? "" : ", nothing lost",
+		    r->o->output);
 }

@@ -111,7 +111,7 @@ static int open_preload(struct mp_recorder *r, struct mp_err *err)
 	int ret = mp_preload_open(r->target.pid, &r->preload, err);
 
 	if (ret == -ENOENT && has_library)
-		return mp_err_set(err, ENOENT,
+		return mp_err_set(err, ENXIO,
 		    "process %d carries libmpsample.so without its shared memory: it is a fork of a process "
 		    "that was started without MPSAMPLE_FOLLOW_FORKS=1, or a limit or seccomp filter forbade "
 		    "the memory",

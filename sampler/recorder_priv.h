@@ -47,6 +47,7 @@ struct mp_recorder {
 	struct mp_preload_stats slot_preload;
 	bool new_code; /* mapped, not yet searched */
 	bool told_no_calls;
+	bool missed_program; /* the target became one that carries no library */
 	const char *end_reason;
 	char exit_detail[64]; /* how the target ended, where that is known */
 };

@@ -15,7 +15,7 @@ static uint32_t name_index(struct mpsample_name *name)
 
 	if (known && (known ^ region) >> 16 == 0)
 		return (known & 0xffff) - 1;
-	uint32_t index = name->text ? mp_region_name(name->text) : MP_NAME_NONE;
+	uint32_t index = mp_region_name(name->text ? name->text : "(unreadable)"); /* as a probe has it */
 	if (index != MP_NAME_NONE)
 		mp_store(&name->id, region | (index + 1));
 	return index;

@@ -32,14 +32,15 @@ static bool follows_forks; /* read early: programs write their title over the en
 /* Where each slot is mapped in this process, all of it there; NULL: not yet. */
 static struct mp_slot *slots[MP_REGION_SLOTS];
 
+/* What is no whole number counts as not set. */
 static uint64_t ring_records(void)
 {
 	const char *text = mp_environment("MPSAMPLE_RING");
 	uint64_t wanted = 0, records = 64;
 
-	while (text && *text >= '0' && *text <= '9' && wanted < MP_RING_RECORDS_MAX)
-		wanted = wanted * 10 + (uint64_t)(*text++ - '0');
-	if (!wanted)
+	for (; text && *text >= '0' && *text <= '9' && wanted <= MP_RING_RECORDS_MAX; text++)
+		wanted = wanted * 10 + (uint64_t)(*text - '0');
+	if (!wanted || *text)
 		return MP_RING_RECORDS;
 	while (records < wanted && records < MP_RING_RECORDS_MAX)
 		records *= 2;
@@ -80,6 +81,7 @@ static struct mp_region *map_region(int fd, uint64_t bytes)
 	if (p == MAP_FAILED)
 		return NULL;
 	madvise(p, mp_region_header_bytes(), MADV_DONTDUMP);
+	madvise(p, mp_region_header_bytes(), MADV_POPULATE_WRITE); /* or names fault in, one by one */
 	return p;
 }
 

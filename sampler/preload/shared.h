@@ -109,7 +109,7 @@ struct mp_stack_copy {
 #define MP_STACK_COPY_MAX   8192
 #define MP_STACKS_BYTES     131072
 #define MP_RING_RECORDS     4096 /* unless the environment says otherwise: MPSAMPLE_RING */
-#define MP_RING_RECORDS_MAX (1u << 20)
+#define MP_RING_RECORDS_MAX (1u << 18)
 
 /* ---- The histogram ---- */
 
