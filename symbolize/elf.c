@@ -14,18 +14,26 @@
 #define SEGMENTS_MAX 4096
 #define SECTIONS_MAX 65536
 
+/* Names of sections are a few hundred bytes; of an object file with a section a function, some MiB. */
+#define SECTION_NAMES_BYTES_MAX (4u << 20)
+
 /* Notes and dynamic entries are a few hundred bytes; a longer part is not looked at. */
 #define NOTES_BYTES_MAX  65536
 #define DYNAMIC_READ_MAX 4096
 
-uint64_t mp_elf_section_bytes(const struct mp_elf *e, size_t number)
+uint64_t mp_elf_section_stored_bytes(const struct mp_elf *e, size_t number)
 {
 	const Elf64_Shdr *s = &e->sections[number];
 
 	/* The debug file of a stripped one keeps the headers of sections that it does not hold. */
-	if (s->sh_type == SHT_NOBITS || (s->sh_flags & SHF_COMPRESSED) || s->sh_offset >= e->file_size)
+	if (s->sh_type == SHT_NOBITS || s->sh_offset >= e->file_size)
 		return 0;
 	return s->sh_size < e->file_size - s->sh_offset ? s->sh_size : e->file_size - s->sh_offset;
+}
+
+uint64_t mp_elf_section_bytes(const struct mp_elf *e, size_t number)
+{
+	return e->sections[number].sh_flags & SHF_COMPRESSED ? 0 : mp_elf_section_stored_bytes(e, number);
 }
 
 size_t mp_elf_read(const struct mp_elf *e, uint64_t offset, void *buf, size_t n)
@@ -90,14 +98,25 @@ static int read_segments(struct mp_elf *e, Elf *elf)
 	return 0;
 }
 
-/* Whether the name of section header `s` is `name`, by the section name table `names`. */
-static bool section_is(const struct mp_elf *e, const Elf64_Shdr *names, const Elf64_Shdr *s, const char *name)
+size_t mp_elf_find_section(const struct mp_elf *e, const char *name)
 {
-	char buf[32];
-	size_t n = strlen(name) + 1;
+	uint64_t size = e->names ? mp_elf_section_bytes(e, e->names) : 0, length = strlen(name) + 1;
+	size_t found = 0;
 
-	return s->sh_name < names->sh_size && n <= sizeof(buf) &&
-	       mp_elf_read(e, names->sh_offset + s->sh_name, buf, n) == n && memcmp(buf, name, n) == 0;
+	if (size > SECTION_NAMES_BYTES_MAX)
+		size = SECTION_NAMES_BYTES_MAX;
+	char *names = size ? malloc(size) : NULL;
+	if (!names)
+		return 0;
+	size = mp_elf_read(e, e->sections[e->names].sh_offset, names, size);
+	for (size_t i = 1; i < e->nsections && !found; i++) {
+		uint64_t at = e->sections[i].sh_name;
+
+		if (at < size && length <= size - at && memcmp(names + at, name, length) == 0)
+			found = i;
+	}
+	free(names);
+	return found;
 }
 
 /* Copies the section headers. A file without them, or with damaged ones, still has its segments. */
@@ -126,9 +145,8 @@ static int read_sections(struct mp_elf *e, Elf *elf)
 	}
 	if (elf_getshdrstrndx(elf, &names) < 0 || names >= e->nsections)
 		return 0;
-	for (size_t i = 1; i < e->nsections && !e->debugdata; i++)
-		if (section_is(e, &e->sections[names], &e->sections[i], ".gnu_debugdata"))
-			e->debugdata = i;
+	e->names = names;
+	e->debugdata = mp_elf_find_section(e, ".gnu_debugdata");
 	return 0;
 }
 

@@ -12,7 +12,6 @@
  * three strings. They are not loaded, so that only the section table leads to them.
  */
 #define STAPSDT_TYPE 3
-#define STAPSDT_BASE ".stapsdt.base"
 
 /* What is read of a file. A JVM's libjvm.so has about 100 KiB of notes; sections of a hostile file may claim,
  * each of them, all of it. */
@@ -22,35 +21,6 @@
 static uint64_t padded(uint32_t n)
 {
 	return ((uint64_t)n + 3) & ~3ULL;
-}
-
-static const Elf64_Shdr *section_names(const struct mp_elf *e)
-{
-	Elf64_Ehdr h;
-
-	if (!e->nsections || mp_elf_read(e, 0, &h, sizeof(h)) != sizeof(h))
-		return NULL;
-	size_t number = h.e_shstrndx == SHN_XINDEX ? e->sections[0].sh_link : h.e_shstrndx;
-	return number < e->nsections ? &e->sections[number] : NULL;
-}
-
-/* Where the section .stapsdt.base is now. */
-static bool find_base(const struct mp_elf *e, uint64_t *vaddr)
-{
-	const Elf64_Shdr *names = section_names(e);
-	char name[sizeof(STAPSDT_BASE)];
-
-	for (size_t i = 1; names && i < e->nsections; i++) {
-		const Elf64_Shdr *s = &e->sections[i];
-
-		if (s->sh_name < names->sh_size &&
-		    mp_elf_read(e, names->sh_offset + s->sh_name, name, sizeof(name)) == sizeof(name) &&
-		    !memcmp(name, STAPSDT_BASE, sizeof(name))) {
-			*vaddr = s->sh_addr;
-			return true;
-		}
-	}
-	return false;
 }
 
 /* The string at `*at`, and moves behind it; NULL where none ends before `end`. */
@@ -122,7 +92,9 @@ int mp_elf_each_usdt(const struct mp_elf *e, int (*fn)(void *ctx, const struct m
 	uint64_t room = USDT_NOTES_BYTES_MAX;
 	int ret = 0;
 
-	base.known = find_base(e, &base.vaddr);
+	size_t number = mp_elf_find_section(e, ".stapsdt.base");
+	if (number)
+		base = (struct base){true, e->sections[number].sh_addr};
 	for (size_t i = 1; !ret && i < e->nsections; i++) {
 		uint64_t bytes = mp_elf_section_bytes(e, i);
 

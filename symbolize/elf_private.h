@@ -56,7 +56,7 @@ struct mp_elf {
 	size_t nsegments;
 	Elf64_Shdr *sections; /* NULL: none, or damaged */
 	size_t nsections;
-	size_t symtab, dynsym, debugdata; /* section numbers; 0: none */
+	size_t names, symtab, dynsym, debugdata; /* section numbers; 0: none */
 	struct elf_lazy *lazy;
 };
 
@@ -67,6 +67,12 @@ int mp_elf_open_nested(int fd, const char *name, bool nested, struct mp_elf **ou
 /* The bytes of section `number` that are in the file: fewer than sh_size says in a truncated file; 0 for
  * SHT_NOBITS and compressed sections. */
 uint64_t mp_elf_section_bytes(const struct mp_elf *e, size_t number);
+
+/* The same, of compressed sections too, as they are in the file. */
+uint64_t mp_elf_section_stored_bytes(const struct mp_elf *e, size_t number);
+
+/* The number of the first section with this name; 0: none. */
+size_t mp_elf_find_section(const struct mp_elf *e, const char *name);
 
 /* Loads the string table that belongs to symbol table `number` into `strings`, once. Call with the lock held.
  */
