@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "symbolize/file.h"
+#include "symbolize/names.h"
+#include "symbolize/pace.h"
 #include "symbolize/ranges.h"
 
 /* Read of one file: maps of large Java programs have 50 MiB. */
@@ -18,11 +19,16 @@
 /* Kept of one file: about 100 MiB with their names' index. */
 #define ENTRIES_MAX (2u << 20)
 
-/* A longer line is skipped; a longer name is cut. */
+/* Each takes up to a second: a map made to need one after every few lines gets no more. */
+#define PASSES_MAX 8
+
+/* A longer line is skipped. */
 #define LINE_BYTES_MAX 4096
-#define NAME_BYTES_MAX 1023
 
 #define CHUNK_BYTES 65536
+
+/* "0 1 a" and a newline are the shortest. */
+#define LINES_OF_CHUNK_MAX (CHUNK_BYTES / 6 + 1)
 
 /* Compared to see whether the file that grew still begins with what was read. */
 #define TAIL_BYTES 64
@@ -47,13 +53,13 @@ struct mp_perf_map {
 
 	struct mp_range *entries; /* in the order of the file; `value` is an offset into `names` */
 	size_t n, room;
-	char *names;
-	size_t names_size, names_room;
-	size_t nwhole, names_whole; /* of `n` and `names_size`: from lines that ended in a newline */
+	unsigned npasses; /* over the entries, to forget those that are covered */
+	struct mp_names names;
+	size_t nwhole, names_whole; /* of `n` and of the names' size: from lines that ended in a newline */
 	struct mp_ranges *index;    /* of `entries` */
 
 	uint32_t generation;
-	int64_t next_poll_ns;
+	struct mp_pace pace;
 };
 
 struct mp_perf_map *mp_perf_map_new(uid_t owner)
@@ -85,31 +91,12 @@ void mp_perf_map_add_source(struct mp_perf_map *m, int root_fd, const char *path
 static void forget_entries(struct mp_perf_map *m)
 {
 	m->offset = m->seen_size = m->ntail = 0;
-	m->n = m->names_size = 0;
+	m->n = m->names.size = 0;
 	m->nwhole = m->names_whole = 0;
+	m->npasses = 0;
 	mp_ranges_free(m->index);
 	m->index = NULL;
 	m->generation++;
-}
-
-static bool add_name(struct mp_perf_map *m, const char *name, size_t n, uint32_t *at)
-{
-	if (m->names_size + n + 1 > m->names_room) {
-		size_t room = m->names_room ? 2 * m->names_room : 65536;
-		char *names = realloc(m->names, room);
-
-		if (!names)
-			return false;
-		m->names = names;
-		m->names_room = room;
-	}
-	*at = (uint32_t)m->names_size;
-	char *out = m->names + m->names_size;
-	for (size_t i = 0; i < n; i++)
-		out[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? '?' : name[i];
-	out[n] = '\0';
-	m->names_size += n + 1;
-	return true;
 }
 
 static void add_entry(struct mp_perf_map *m, uint64_t start, uint64_t size, const char *name, size_t n)
@@ -126,7 +113,7 @@ static void add_entry(struct mp_perf_map *m, uint64_t start, uint64_t size, cons
 		m->room = room;
 	}
 	struct mp_range entry = {.start = start, .end = start + size};
-	if (add_name(m, name, n < NAME_BYTES_MAX ? n : NAME_BYTES_MAX, &entry.value))
+	if (mp_names_add(&m->names, name, n, &entry.value))
 		m->entries[m->n++] = entry;
 }
 
@@ -197,6 +184,28 @@ static void parse_chunk(struct mp_perf_map *m, struct line *line, const char *ch
 	}
 }
 
+/* Before the entries reach their limit: forgets those of which later ones have left nothing. A compiler that
+ * uses its memory again and again writes a map without end, of whose lines the last ones matter. */
+static void forget_covered(struct mp_perf_map *m)
+{
+	if (m->n + LINES_OF_CHUNK_MAX < ENTRIES_MAX || m->npasses == PASSES_MAX)
+		return;
+	struct mp_ranges *index = mp_ranges_new(m->entries, m->n);
+	bool *shown = index ? calloc(m->n, sizeof(*shown)) : NULL;
+	size_t kept = 0;
+
+	if (shown) {
+		mp_ranges_shown(index, shown);
+		for (size_t i = 0; i < m->n; i++)
+			if (shown[i])
+				m->entries[kept++] = m->entries[i];
+		m->n = kept;
+	}
+	m->npasses++;
+	free(shown);
+	mp_ranges_free(index);
+}
+
 /* Reads from `offset` to the end. A last line without its newline may be unfinished: it counts for now, and
  * is read again, and then overrides itself, when the file has grown. */
 static void read_on(struct mp_perf_map *m)
@@ -206,18 +215,19 @@ static void read_on(struct mp_perf_map *m)
 	struct line line = {.n = 0};
 
 	m->n = m->nwhole;
-	m->names_size = m->names_whole;
+	m->names.size = m->names_whole;
 	for (uint64_t at = m->offset; chunk && at < max;) {
 		ssize_t n = pread(m->fd, chunk, CHUNK_BYTES, (off_t)at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
+		forget_covered(m);
 		parse_chunk(m, &line, chunk, (size_t)n);
 		at += (uint64_t)n;
 	}
 	m->nwhole = m->n;
-	m->names_whole = m->names_size;
+	m->names_whole = m->names.size;
 	if (line.n && line.n <= LINE_BYTES_MAX)
 		parse_line(m, line.text, line.n);
 	free(chunk);
@@ -282,23 +292,12 @@ void mp_perf_map_refresh(struct mp_perf_map *m)
 	m->generation++;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
-
 void mp_perf_map_poll(struct mp_perf_map *m)
 {
-	int64_t start = now_ns(), rest;
-
-	if (start < m->next_poll_ns)
+	if (!mp_pace_begin(&m->pace))
 		return;
 	mp_perf_map_refresh(m);
-	rest = 19 * (now_ns() - start);
-	m->next_poll_ns = now_ns() + (rest > 1000000000 ? rest : 1000000000);
+	mp_pace_end(&m->pace);
 }
 
 uint32_t mp_perf_map_generation(const struct mp_perf_map *m)
@@ -312,7 +311,7 @@ bool mp_perf_map_find(const struct mp_perf_map *m, uint64_t addr, const char **n
 
 	if (!r)
 		return false;
-	*name = m->names + r->value;
+	*name = m->names.bytes + r->value;
 	*start = r->start;
 	return true;
 }
@@ -329,6 +328,6 @@ void mp_perf_map_free(struct mp_perf_map *m)
 		close(m->fd);
 	mp_ranges_free(m->index);
 	free(m->entries);
-	free(m->names);
+	mp_names_free(&m->names);
 	free(m);
 }

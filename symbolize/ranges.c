@@ -111,6 +111,13 @@ const struct mp_range *mp_ranges_find(const struct mp_ranges *r, const struct mp
 	return &ranges[r->owner[i - 1]];
 }
 
+void mp_ranges_shown(const struct mp_ranges *r, bool *shown)
+{
+	for (size_t i = 0; i < r->npoints; i++)
+		if (r->owner[i] != NOBODY)
+			shown[r->owner[i]] = true;
+}
+
 void mp_ranges_free(struct mp_ranges *r)
 {
 	if (!r)

@@ -2,6 +2,7 @@
 #ifndef MP_SYMBOLIZE_RANGES_H
 #define MP_SYMBOLIZE_RANGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,9 @@ struct mp_ranges *mp_ranges_new(const struct mp_range *ranges, size_t n);
 /* The last of `ranges` (those that the index was made from) that holds `addr`, or NULL. */
 const struct mp_range *mp_ranges_find(
     const struct mp_ranges *r, const struct mp_range *ranges, uint64_t addr);
+
+/* Sets `shown[i]` for each range of which later ones have left something; `shown` has one for each range. */
+void mp_ranges_shown(const struct mp_ranges *r, bool *shown);
 
 void mp_ranges_free(struct mp_ranges *r);
 

@@ -187,6 +187,43 @@ Test(perf_map, files_of_other_users_are_not_read)
 	mp_perf_map_free(owned);
 }
 
+/* A map longer than what is kept, of a compiler that uses its memory again: the latest names count. */
+Test(perf_map, more_lines_than_are_kept)
+{
+	enum { SLOTS = 50000, LINES = 2200000 };
+
+	put("", O_TRUNC);
+	int fd = openat(dir_fd, "tmp/perf-7.map", O_WRONLY);
+	FILE *f = fdopen(fd, "w");
+	cr_assert(f);
+	for (int i = 0; i < LINES; i++)
+		fprintf(f, "%x 10 f%d\n", 0x1000 + i % SLOTS * 16, i / SLOTS);
+	fputs("9000000 10 last\n", f);
+	fclose(f);
+	mp_perf_map_refresh(map);
+	cr_assert_str_eq(name_at(0x1000), "f43");
+	cr_assert_str_eq(name_at(0x1000 + (SLOTS - 1) * 16), "f43");
+	cr_assert_str_eq(name_at(0x9000000), "last");
+}
+
+/* Names as the runtimes write them: HotSpot (jcmd PID Compiler.perfmap), V8 (--perf-basic-prof), .NET
+ * (DOTNET_PerfMapEnabled), CPython (-X perf). */
+Test(perf_map, lines_of_runtimes)
+{
+	put("0x00007f2a8d0a7c40 0x0000000000000318 com.firm.Book::insert(long, int)\n"
+	    "0x00007f2a8d0a8000 0x40 StubRoutines (1)\n"
+	    "7f6d31fc82c0 ac JS:^bookInsert /srv/a b.js:2:20\n"
+	    "00007F1234567890 80 [Firm] Book::Insert(int32)[Tier1]\n"
+	    "7f00aa000000 b py::insert:/srv/book.py\n",
+	    O_TRUNC);
+	mp_perf_map_refresh(map);
+	cr_assert_str_eq(name_at(0x7f2a8d0a7f57), "com.firm.Book::insert(long, int)");
+	cr_assert_str_eq(name_at(0x7f2a8d0a8000), "StubRoutines (1)");
+	cr_assert_str_eq(name_at(0x7f6d31fc82c0), "JS:^bookInsert /srv/a b.js:2:20");
+	cr_assert_str_eq(name_at(0x7f123456790f), "[Firm] Book::Insert(int32)[Tier1]");
+	cr_assert_str_eq(name_at(0x7f00aa00000a), "py::insert:/srv/book.py");
+}
+
 /* Random overlapping ranges against the definition: the last that holds the address. */
 Test(perf_map, ranges_match_their_definition)
 {
