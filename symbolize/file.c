@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define TRIES 16
+
 /*
  * Opens what the O_PATH descriptor `found` holds, when it is a regular file, and closes `found`. Looking
  * first matters: opening a device has effects, even with O_NONBLOCK. Through /proc/self/fd it is the same
@@ -40,7 +42,11 @@ static int open_in(int root_fd, const char *path, int flags)
 	    .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
-	int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	/* -EAGAIN: something was renamed meanwhile, and ".." may lead out. A target can go on with that. */
+	int fd = -1;
+	errno = EAGAIN;
+	for (int i = 0; i < TRIES && fd < 0 && errno == EAGAIN; i++)
+		fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 	/* Before Linux 5.6, or under a seccomp filter older than that. */
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
 		while (*path == '/')

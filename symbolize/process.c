@@ -57,7 +57,7 @@ void mp_process_open(pid_t pid, struct mp_process *out)
 {
 	char path[64] = "/";
 
-	*out = (struct mp_process){.ns_pid = pid};
+	*out = (struct mp_process){.pid = pid, .ns_pid = pid};
 	if (pid)
 		snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
 	out->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
