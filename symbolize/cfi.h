@@ -19,7 +19,7 @@ enum mp_cfi_rule {
 	MP_CFI_SP,        /* CFA = stack pointer + cfa_offset */
 	MP_CFI_FP,        /* CFA = frame pointer + cfa_offset */
 	MP_CFI_FP_DEREF,  /* CFA = *(frame pointer + cfa_offset): a frame that realigns the stack */
-	MP_CFI_PLT,       /* the rule of a PLT entry: CFA = sp + 8, + 8 in the second half of its 16 bytes */
+	MP_CFI_PLT,       /* the rule of a PLT entry: CFA = sp + 8, + 8 from byte cfa_offset of its 16 on */
 	MP_CFI_SIGNAL,    /* a signal's trampoline: the kernel's frame holds all registers */
 	MP_CFI_OUTERMOST, /* the return address is said to be undefined: the stack ends here */
 	MP_CFI_COMPLEX,   /* what does not fit here: libunwind's business */
@@ -31,8 +31,8 @@ struct mp_cfi_row {
 	uint32_t addr;           /* from the table's base; the row holds up to the next one's */
 	uint32_t rule : 4;       /* enum mp_cfi_rule */
 	int32_t cfa_offset : 28; /* bytes */
-	int16_t ra, fp; /* where the return address and the caller's frame pointer are: bytes from the CFA,
-			   or MP_CFI_SAME */
+	int16_t ra, fp; /* where the return address and the caller's frame pointer are: bytes from the CFA (fp
+			   of MP_CFI_FP_DEREF: from the frame pointer), or MP_CFI_SAME */
 };
 _Static_assert(sizeof(struct mp_cfi_row) == 12, "struct mp_cfi_row");
 

@@ -46,11 +46,12 @@ enum {
 };
 
 /* What the work may do: read and write the descriptors it has, use memory, end. The rest of the list is what
- * malloc(), the sanitizers' run-time and abort() do by themselves. */
+ * malloc(), qsort() (sysinfo), the sanitizers' run-time and abort() do by themselves. */
 static const unsigned allowed[] = {__NR_read, __NR_pread64, __NR_write, __NR_pwrite64, __NR_lseek, __NR_fstat,
     __NR_newfstatat, __NR_mmap, __NR_munmap, __NR_mremap, __NR_mprotect, __NR_madvise, __NR_brk, __NR_futex,
     __NR_clock_gettime, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_sigaltstack,
-    __NR_sched_yield, __NR_getpid, __NR_gettid, __NR_exit, __NR_exit_group, __NR_restart_syscall};
+    __NR_sched_yield, __NR_getpid, __NR_gettid, __NR_sysinfo, __NR_exit, __NR_exit_group,
+    __NR_restart_syscall};
 
 #define N_ALLOWED               (sizeof(allowed) / sizeof(*allowed))
 #define FIELD(f)                ((uint32_t)offsetof(struct seccomp_data, f))

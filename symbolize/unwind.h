@@ -54,7 +54,8 @@ struct mp_unwound {
 	enum mp_stack_end end;
 };
 
-/* What the unwinder asks about code. */
+/* What the unwinder asks about code. Of mappings of a file, those with code suffice: its other bytes are
+ * found from there. */
 struct mp_unwind_code {
 	/* The table of the file mapped at `addr` at that time and its load bias (run-time address - vaddr).
 	 * NULL with *is_code true: code without a table (JIT, assembly); false: no code. */
@@ -75,5 +76,10 @@ void mp_unwinder_free(struct mp_unwinder *u);
  * up at addr - 1). */
 struct mp_unwound mp_unwind(
     struct mp_unwinder *u, const struct mp_stack_state *state, uint64_t *ip, size_t room);
+
+/* The same, all by libunwind: what the tables are measured against. `keep_cache`: libunwind may remember what
+ * it read for later calls, which holds as long as the same files stay mapped. */
+struct mp_unwound mp_unwind_reference(
+    struct mp_unwinder *u, const struct mp_stack_state *state, bool keep_cache, uint64_t *ip, size_t room);
 
 #endif

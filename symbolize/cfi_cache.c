@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "symbolize/cfi_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/*
+ * A file per build-id, DIR/BUILDID.cfi: a header and the rows. What is in it is believed, so folder and file
+ * have to be this user's, and nobody else's to write. A build-id is a file's own claim, and an unfriendly
+ * program may claim libc's: `key` says which bytes the rows were made from.
+ */
+
+#define CACHE_VERSION 1
+
+struct header {
+	char magic[8];
+	uint32_t version, row_bytes;
+	uint64_t base, key;
+	uint64_t rows, checksum;
+	char build_id[136];
+};
+
+static const char magic[8] = "MP-CFI\n";
+
+static uint64_t checksum(const struct mp_cfi_row *row, size_t n)
+{
+	uint64_t sum = n, words[3];
+	size_t i = 0;
+
+	for (; i + 2 <= n; i += 2) {
+		memcpy(words, &row[i], sizeof(words));
+		for (int w = 0; w < 3; w++)
+			sum = (sum ^ words[w]) * UINT64_C(0x9e3779b97f4a7c15) ^ sum >> 29;
+	}
+	for (; i < n; i++) {
+		memset(words, 0, sizeof(words));
+		memcpy(words, &row[i], sizeof(row[i]));
+		sum = (sum ^ words[0] ^ words[1] << 1) * UINT64_C(0x9e3779b97f4a7c15);
+	}
+	return sum;
+}
+
+static void fill_header(struct header *h, const char *build_id, uint64_t base, uint64_t key)
+{
+	memset(h, 0, sizeof(*h));
+	memcpy(h->magic, magic, sizeof(magic));
+	h->version = CACHE_VERSION;
+	h->row_bytes = sizeof(struct mp_cfi_row);
+	h->base = base;
+	h->key = key;
+	snprintf(h->build_id, sizeof(h->build_id), "%s", build_id);
+}
+
+static bool only_ours(const struct stat *st)
+{
+	return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* The folder, or -errno: -EPERM when it is not ours alone. */
+static int open_dir(const char *dir)
+{
+	struct stat st;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && only_ours(&st))
+		return fd;
+	close(fd);
+	return -EPERM;
+}
+
+static int make_dir(const char *dir)
+{
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s", dir) >= sizeof(path))
+		return -ENAMETOOLONG;
+	for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		mkdir(path, 0700); /* there already, or the last one tells */
+		*slash = '/';
+	}
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static bool read_all(int fd, void *buf, size_t n, off_t at)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t r = pread(fd, (char *)buf + done, n - done, at + (off_t)done);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		done += (size_t)r;
+	}
+	return true;
+}
+
+static int read_rows(int fd, const struct header *want, struct mp_cfi_row **row, size_t *n)
+{
+	struct header h;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !only_ours(&st))
+		return -EPERM;
+	if (!read_all(fd, &h, sizeof(h), 0))
+		return -EBADMSG;
+	uint64_t rows = h.rows, sum = h.checksum;
+	h.rows = h.checksum = 0;
+	if (memcmp(&h, want, sizeof(h)) != 0 || !rows || rows > CFI_ROWS_MAX ||
+	    (uint64_t)st.st_size != sizeof(h) + rows * sizeof(**row))
+		return -EBADMSG;
+	*row = malloc(rows * sizeof(**row));
+	if (!*row)
+		return -ENOMEM;
+	*n = rows;
+	if (read_all(fd, *row, rows * sizeof(**row), sizeof(h)) && checksum(*row, *n) == sum &&
+	    mp_cfi_rows_valid(*row, *n))
+		return 0;
+	free(*row);
+	*row = NULL;
+	return -EBADMSG;
+}
+
+int mp_cfi_cache_load(
+    const char *dir, const char *build_id, uint64_t base, uint64_t key, struct mp_cfi_row **row, size_t *n)
+{
+	char name[160];
+	struct header want;
+	int dir_fd = open_dir(dir);
+
+	if (dir_fd < 0)
+		return dir_fd;
+	snprintf(name, sizeof(name), "%s.cfi", build_id);
+	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : 0;
+	close(dir_fd);
+	if (rc < 0)
+		return rc;
+	fill_header(&want, build_id, base, key);
+	rc = read_rows(fd, &want, row, n);
+	close(fd);
+	return rc;
+}
+
+static bool write_all(int fd, const void *buf, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t w = write(fd, (const char *)buf + done, n - done);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w <= 0)
+			return false;
+		done += (size_t)w;
+	}
+	return true;
+}
+
+/* Under a name of its own until it is complete: another recorder may look at any time. */
+static int write_file(int dir_fd, const struct header *h, const struct mp_cfi_row *row, size_t n)
+{
+	char name[160], temporary[192];
+
+	snprintf(name, sizeof(name), "%s.cfi", h->build_id);
+	snprintf(temporary, sizeof(temporary), ".%s.%d", h->build_id, (int)getpid());
+	unlinkat(dir_fd, temporary, 0); /* one that a process of the same number left behind */
+	int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	bool good = write_all(fd, h, sizeof(*h)) && write_all(fd, row, n * sizeof(*row));
+	close(fd);
+	if (good && renameat(dir_fd, temporary, dir_fd, name) == 0)
+		return 0;
+	unlinkat(dir_fd, temporary, 0);
+	return -EIO;
+}
+
+int mp_cfi_cache_store(const char *dir, const char *build_id, uint64_t base, uint64_t key,
+    const struct mp_cfi_row *row, size_t n)
+{
+	struct header h;
+	int dir_fd = open_dir(dir);
+
+	if (dir_fd == -ENOENT && make_dir(dir) == 0)
+		dir_fd = open_dir(dir);
+	if (dir_fd < 0)
+		return dir_fd;
+	fill_header(&h, build_id, base, key);
+	h.rows = n;
+	h.checksum = checksum(row, n);
+	int rc = write_file(dir_fd, &h, row, n);
+	close(dir_fd);
+	return rc;
+}
