@@ -417,7 +417,8 @@ static void read_debug_info(struct mp_jitdump *j, struct window *w, const struct
 			drop_pending(j);
 			return;
 		}
-	sort_lines(j->lines + j->pending.first, j->nlines - j->pending.first);
+	if (j->nlines > j->pending.first)
+		sort_lines(j->lines + j->pending.first, j->nlines - j->pending.first);
 }
 
 /* Reads the record at `offset`; false when there is none, or not all of it yet. */
