@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "symbolize/demangle.h"
+#include "symbolize/demangle_private.h"
 
 #include <ctype.h>
 #include <libiberty/demangle.h>
@@ -40,6 +40,8 @@ static bool demangle(const char *mangled, struct expansion *x)
 	x->n = 0;
 	if (setjmp(x->too_long))
 		return false;
+	if (mangled[0] == '_' && mangled[1] == 'D')
+		return mp_demangle_d(mangled, x->text, sizeof(x->text));
 	/* Legacy Rust names are valid C++ ones with a hash at the end: Rust first. */
 	bool done = rust_demangle_callback(mangled, DMGL_ANSI, append, x);
 	if (!done) {
@@ -79,14 +81,14 @@ static size_t operator_name(const char *name, size_t at)
 	return signs ? sizeof(word) - 1 + signs : 0;
 }
 
-/* The length of the bracketed arguments that begin with the '<' at `at`, brackets included; 0 when
- * unbalanced. */
+/* The length of the bracketed arguments that begin at `at`, brackets included; 0 when unbalanced. */
 static size_t args_length(const char *name, size_t at)
 {
+	bool round = name[at] == '(';
 	int angles = 0, parens = 0;
 
 	for (size_t i = at; name[i];) {
-		size_t op = operator_name(name, i);
+		size_t op = round ? 0 : operator_name(name, i);
 
 		if (op) {
 			i += op;
@@ -101,20 +103,29 @@ static size_t args_length(const char *name, size_t at)
 			parens--;
 		else if (parens == 0 && c == '<')
 			angles++;
-		else if (parens == 0 && c == '>' && --angles == 0)
+		else if (parens == 0 && c == '>')
+			angles--;
+		else
+			continue;
+		if (parens == 0 && (round || angles == 0))
 			return i - at;
 	}
 	return 0;
 }
 
-/* Whether template arguments begin with the '<' at `at`: behind a name, "operator()", "operator<< ", or in
- * Rust
- * "::". "<T as Trait>::f", which tells whose f it is, has nothing or punctuation before it. */
+/*
+ * Whether template arguments begin at `at`: with '<' behind a name, "operator()", "operator<< ", or in Rust
+ * "::"; with '(' behind D's '!'. "<T as Trait>::f", which tells whose f it is, has nothing or punctuation
+ * before it.
+ */
 static bool opens_arguments(const char *name, size_t at)
 {
-	if (!at)
+	char before = at ? name[at - 1] : 0;
+
+	if (name[at] == '(')
+		return before == '!';
+	if (name[at] != '<' || !at)
 		return false;
-	char before = name[at - 1];
 	if (before == ' ')
 		return at > 1 && strchr("<>=", name[at - 2]);
 	return is_word(before) || before == ':' || before == ')';
@@ -122,17 +133,16 @@ static bool opens_arguments(const char *name, size_t at)
 
 void mp_shorten_templates(char *name)
 {
-	static const char shorter[] = "<...>";
 	size_t in = 0, out = 0;
 
 	while (name[in]) {
 		size_t copy = operator_name(name, in);
 
-		if (!copy && name[in] == '<' && opens_arguments(name, in)) {
+		if (!copy && opens_arguments(name, in)) {
 			copy = args_length(name, in);
 			if (copy > MP_TEMPLATE_ARGS_MAX + 2) {
-				memcpy(name + out, shorter, sizeof(shorter) - 1);
-				out += sizeof(shorter) - 1;
+				memcpy(name + out, name[in] == '(' ? "(...)" : "<...>", 5);
+				out += 5;
 				in += copy;
 				continue;
 			}
@@ -149,12 +159,13 @@ void mp_shorten_templates(char *name)
 }
 
 /* Copies `n` characters of `s`, cut to what fits, with control characters replaced. */
-static void copy_bounded(char *out, const char *s, size_t n)
+static void copy_bounded(char *out, const char *s, size_t n, bool long_names)
 {
-	bool cut = n >= MP_DEMANGLED_MAX;
+	size_t room = long_names ? MP_DEMANGLED_MAX : MP_SHORT_NAME_MAX;
+	bool cut = n >= room;
 
 	if (cut)
-		n = MP_DEMANGLED_MAX - 4;
+		n = room - 4;
 	while (cut && n && ((unsigned char)s[n] & 0xc0) == 0x80)
 		n--; /* not within a UTF-8 character */
 	for (size_t i = 0; i < n; i++)
@@ -179,7 +190,7 @@ static size_t without_clone_suffix(const char *raw, size_t n)
 	return n;
 }
 
-void mp_demangle(const char *raw, char out[static MP_DEMANGLED_MAX])
+void mp_demangle(const char *raw, bool long_names, char out[static MP_DEMANGLED_MAX])
 {
 	char mangled[MANGLED_MAX + 1];
 	struct expansion x;
@@ -192,15 +203,16 @@ void mp_demangle(const char *raw, char out[static MP_DEMANGLED_MAX])
 		n = (size_t)(version - raw);
 	n = without_clone_suffix(raw, n);
 	if (n > MANGLED_MAX || raw[0] != '_') {
-		copy_bounded(out, raw, n);
+		copy_bounded(out, raw, n, long_names);
 		return;
 	}
 	memcpy(mangled, raw, n);
 	mangled[n] = '\0';
 	if (!demangle(mangled, &x)) {
-		copy_bounded(out, raw, n);
+		copy_bounded(out, raw, n, long_names);
 		return;
 	}
-	mp_shorten_templates(x.text);
-	copy_bounded(out, x.text, strlen(x.text));
+	if (!long_names)
+		mp_shorten_templates(x.text);
+	copy_bounded(out, x.text, strlen(x.text), long_names);
 }

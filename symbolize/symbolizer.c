@@ -245,7 +245,7 @@ static void name_in_file(
 	const struct mp_functions *functions = functions_of(s, m->file);
 	if (!functions || !mp_functions_find(functions, vaddr, &function))
 		return;
-	mp_demangle(function.raw, shown);
+	mp_demangle(function.raw, false, shown);
 	out->function = mp_intern(s->strings, shown);
 	out->raw = intern_clean(s, function.raw);
 	out->offset = vaddr - function.vaddr;

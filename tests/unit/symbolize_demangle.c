@@ -58,14 +58,40 @@ static const struct pair names[] = {
      "5alloc6string6StringNCNvNtB1"
      "2_3fmt6format0NvYeNtNtB12_6borrow7ToOwned8to_ownedECs6xxl1lAjzDf_1a",
 	"<core::option::Option<&str>>::map_or_else::<...>"},
+    /* D */
+    {"_Dmain", "D main"},
+    {"_D8demangle4testFaZv", "demangle.test"},
+    {"_D3foo3barMxFZv", "foo.bar"},
+    {"_D4mod13fooFNeZ3barMFZv", "mod1.foo.bar"},
+    {"_D8demangle__T4testTaZQiFiZv", "demangle.test!(char).test"},
+    {"_D8demangle__T4testTaTaTaTaTaTaTaTaTaTaZQFiZv", "_D8demangle__T4testTaTaTaTaTaTaTaTaTaTaZQFiZv"},
+    {"_Dbroken", "_Dbroken"},
 };
+
+static const struct pair long_names[] = {
+    {"_ZNSt6vectorISt10shared_ptrI5OrderESaIS2_EE9push_backERKS2_",
+	"std::vector<std::shared_ptr<Order>, std::allocator<std::shared_ptr<Order> > >::push_back"},
+    {"_ZN9OrderBook6insertERK5Order.cold", "OrderBook::insert"},
+    {"_ZN1a9OrderBook6insert17h9155b3cbaa28ad11E", "a::OrderBook::insert"},
+    {"malloc@@GLIBC_2.2.5", "malloc"},
+};
+
+Test(demangle, long_names)
+{
+	char shown[MP_DEMANGLED_MAX];
+
+	for (size_t i = 0; i < sizeof(long_names) / sizeof(long_names[0]); i++) {
+		mp_demangle(long_names[i].raw, true, shown);
+		cr_expect_str_eq(shown, long_names[i].shown, "%s: got %s", long_names[i].raw, shown);
+	}
+}
 
 Test(demangle, names_as_a_reader_wants_them)
 {
 	char shown[MP_DEMANGLED_MAX];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		mp_demangle(names[i].raw, shown);
+		mp_demangle(names[i].raw, false, shown);
 		cr_expect_str_eq(
 		    shown, names[i].shown, "%s: got %s, expected %s", names[i].raw, shown, names[i].shown);
 	}
@@ -84,6 +110,9 @@ static const struct pair templates[] = {
 	"f<unbalanced 1234567890123456789012345678901234567890"},
     {"my_operator<12345678901234567890123456789012345678901>", "my_operator<...>"},
     {"<<<<<>", "<<<<<>"},
+    {"a.f!(1234567890123456789012345678901234567890)", "a.f!(1234567890123456789012345678901234567890)"},
+    {"a.f!(1234567890, 234567890123456789, (2345678901)).g!(int)", "a.f!(...).g!(int)"},
+    {"a.f!((((", "a.f!(((("},
 };
 
 Test(demangle, long_template_arguments)
@@ -103,11 +132,14 @@ Test(demangle, overlong_names_are_cut)
 	char shown[MP_DEMANGLED_MAX];
 
 	memset(raw, 'x', sizeof(raw) - 1);
-	mp_demangle(raw, shown);
+	mp_demangle(raw, false, shown);
+	cr_assert_eq(strlen(shown), MP_SHORT_NAME_MAX - 1);
+	cr_assert_str_eq(shown + MP_SHORT_NAME_MAX - 4, "...");
+	mp_demangle(raw, true, shown);
 	cr_assert_eq(strlen(shown), MP_DEMANGLED_MAX - 1);
 	cr_assert_str_eq(shown + MP_DEMANGLED_MAX - 4, "...");
 	memcpy(raw, "_ZN", 3);
-	mp_demangle(raw, shown);
+	mp_demangle(raw, false, shown);
 	cr_assert_eq(strncmp(shown, "_ZNxxx", 6), 0);
 }
 
@@ -132,11 +164,30 @@ Test(demangle, exponential_expansion_is_given_up)
 	char raw[512], shown[MP_DEMANGLED_MAX];
 
 	make_doubling(raw, sizeof(raw), 3);
-	mp_demangle(raw, shown);
+	mp_demangle(raw, false, shown);
 	cr_assert_str_eq(shown, "f<...>", "the symbol is not as meant: %s", raw);
 	make_doubling(raw, sizeof(raw), 30);
-	mp_demangle(raw, shown);
+	mp_demangle(raw, false, shown);
 	cr_assert_str_eq(shown, raw);
+}
+
+/* Readings of D names that double with each part, in names of some hundred characters. */
+Test(demangle, exponential_readings_are_given_up)
+{
+	static const char *const parts[] = {
+	    "C1aF", "S3__T1aTQb", "HQbQd", "FQbQd", "C1aMF", "DF", "__T1aS9_D1a", "S11"};
+	char raw[4096], shown[MP_DEMANGLED_MAX];
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		for (int n = 1; n < 400; n = n < 40 ? n + 1 : 2 * n) {
+			strcpy(raw, "_D1aF");
+			for (int k = 0; k < n; k++)
+				strcat(raw, parts[i]);
+			mp_demangle(raw, false, shown);
+			strcat(raw, "Zv");
+			mp_demangle(raw, false, shown);
+		}
+	}
 }
 
 Test(demangle, random_damage_does_no_harm)
@@ -153,7 +204,7 @@ Test(demangle, random_damage_does_no_harm)
 			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
 			raw[x % n] = k == 2 ? from[(x >> 20) % n] : (char)(33 + (x >> 20) % 94);
 		}
-		mp_demangle(raw, shown);
+		mp_demangle(raw, false, shown);
 		cr_assert_lt(strlen(shown), MP_DEMANGLED_MAX);
 	}
 }
