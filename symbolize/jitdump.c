@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "symbolize/jit_lines.h"
 #include "symbolize/names.h"
 #include "symbolize/pace.h"
 #include "symbolize/timed_ranges.h"
@@ -18,7 +19,6 @@
 
 /* Kept of one file: with the indexes some 120 MiB, and 48 MiB of lines. */
 #define ENTRIES_MAX (1u << 20)
-#define LINES_MAX   (4u << 20)
 
 #define WINDOW_BYTES    65536
 #define PATH_BYTES_MAX  4096
@@ -27,6 +27,7 @@
 /* Compared to see whether the file that grew still begins with what was read. */
 #define TAIL_BYTES 64
 
+/* No code: what a move leaves behind. */
 #define NOTHING UINT32_MAX
 
 /* Numbers, sizes and offsets of tools/perf/Documentation/jitdump-specification.txt. */
@@ -40,34 +41,13 @@
 #define DEBUG_INFO_BYTES    32
 #define DEBUG_ENTRY_BYTES   16
 
-/*
- * `perf inject` makes an ELF file of each function, and its first versions took a line's address for an
- * offset from the file's start: V8 and LLVM write addresses that are too high by the size of an ELF header,
- * and have kept to it.
- */
-#define ELF_HEADER_BYTES 0x40
-
 /* V8 fills the header's padding so. */
 #define PAD_OF_V8 0xDEADBEEFu
-
-struct line {
-	uint32_t offset; /* as written: possibly too high */
-	uint32_t file;   /* into the names, or NOTHING */
-	int32_t line;
-};
 
 struct code {
 	uint64_t index; /* the writer's number for it, by which moves call it */
 	uint32_t name;
-	uint32_t lines, nlines; /* of `lines`, sorted */
-};
-
-/* The lines of the load that is to follow. */
-struct pending {
-	uint64_t code_addr;
-	size_t first;
-	uint32_t lowest, highest;
-	bool valid;
+	struct mp_jit_line_list lines;
 };
 
 struct window {
@@ -89,12 +69,9 @@ struct mp_jitdump {
 	size_t ncodes, codes_room;
 	uint32_t *by_index; /* hash table: an index into `codes` + 1; 0: free */
 	size_t by_index_size;
-	struct line *lines;
-	size_t nlines, lines_room;
+	struct mp_jit_lines lines; /* their file: an offset into `names` */
 	struct mp_names names;
 	uint32_t last_file; /* names repeat */
-	struct pending pending;
-	bool any_line_low, any_line_high; /* see line_shift() */
 
 	uint32_t generation;
 	struct mp_pace pace;
@@ -239,13 +216,6 @@ struct record {
 	int64_t t_ns;
 };
 
-static void drop_pending(struct mp_jitdump *j)
-{
-	if (j->pending.valid)
-		j->nlines = j->pending.first;
-	j->pending.valid = false;
-}
-
 static bool add_code(struct mp_jitdump *j, const struct code *code)
 {
 	if (j->ncodes == j->codes_room) {
@@ -268,27 +238,9 @@ static bool lines_are_known_wrong(const struct mp_jitdump *j, const char *name)
 	return is_v8(j) && strncmp(name, "JS:", 3) == 0 && (name[3] == '*' || name[3] == '+');
 }
 
-/* Lines outside of their code are garbage (V8 writes such for its baseline code), and so are those among them
- * that seem to lie within. */
-static void attach_lines(struct mp_jitdump *j, struct code *code, uint64_t addr, uint64_t size)
-{
-	const struct pending *p = &j->pending;
-
-	if (!p->valid || p->code_addr != addr || p->first == j->nlines ||
-	    p->highest >= size + ELF_HEADER_BYTES || lines_are_known_wrong(j, j->names.bytes + code->name)) {
-		drop_pending(j);
-		return;
-	}
-	j->any_line_low |= p->lowest < ELF_HEADER_BYTES;
-	j->any_line_high |= p->lowest == ELF_HEADER_BYTES || p->highest >= size;
-	code->lines = (uint32_t)p->first;
-	code->nlines = (uint32_t)(j->nlines - p->first);
-	j->pending.valid = false;
-}
-
 static bool is_range(uint64_t start, uint64_t size)
 {
-	return size && size <= UINT64_MAX - ELF_HEADER_BYTES && start <= UINT64_MAX - size;
+	return size && start <= UINT64_MAX - size;
 }
 
 static void read_load(struct mp_jitdump *j, struct window *w, const struct record *r)
@@ -304,10 +256,12 @@ static void read_load(struct mp_jitdump *j, struct window *w, const struct recor
 
 	const char *name = peek_string(j, w, r->at + LOAD_BYTES, r->end, MP_NAME_BYTES_MAX, &n);
 	if (!name || !is_range(addr, size) || !mp_names_add(&j->names, name, n, &code.name)) {
-		drop_pending(j);
+		mp_jit_lines_drop(&j->lines);
 		return;
 	}
-	attach_lines(j, &code, addr, size);
+	if (lines_are_known_wrong(j, j->names.bytes + code.name))
+		mp_jit_lines_drop(&j->lines);
+	code.lines = mp_jit_lines_attach(&j->lines, addr, size);
 	if (add_code(j, &code) && mp_timed_ranges_add(j->ranges, &range, r->t_ns) == 0)
 		note_index(j, range.value);
 }
@@ -335,7 +289,7 @@ static bool intern_file(struct mp_jitdump *j, const char *name, size_t n, uint32
 	static const char same[] = {'\xff'};
 
 	if (!(n == sizeof(same) && name[0] == same[0])) {
-		const char *last = j->last_file == NOTHING ? NULL : j->names.bytes + j->last_file;
+		const char *last = j->last_file == MP_JIT_NO_FILE ? NULL : j->names.bytes + j->last_file;
 
 		if ((!last || strncmp(last, name, n) != 0 || last[n]) &&
 		    !mp_names_add(&j->names, name, n, &j->last_file))
@@ -345,80 +299,41 @@ static bool intern_file(struct mp_jitdump *j, const char *name, size_t n, uint32
 	return true;
 }
 
-static bool add_line(struct mp_jitdump *j, const struct line *line)
-{
-	if (j->nlines == j->lines_room) {
-		size_t room = j->lines_room ? 2 * j->lines_room : 1024;
-		struct line *lines = room <= LINES_MAX ? realloc(j->lines, room * sizeof(*lines)) : NULL;
-
-		if (!lines)
-			return false;
-		j->lines = lines;
-		j->lines_room = room;
-	}
-	j->lines[j->nlines++] = *line;
-	return true;
-}
-
 /* Reads the entry at `*at` and moves on; false at the end, and for one that cannot be one. */
 static bool read_line(struct mp_jitdump *j, struct window *w, const struct record *r, uint64_t *at)
 {
 	const unsigned char *p = r->end - *at > DEBUG_ENTRY_BYTES ? peek(j, w, *at, DEBUG_ENTRY_BYTES) : NULL;
-	struct pending *pending = &j->pending;
-	struct line line;
 	size_t n;
 
-	if (!p || u64_at(p) < pending->code_addr || u64_at(p) - pending->code_addr >= NOTHING)
+	if (!p)
 		return false;
-	line.offset = (uint32_t)(u64_at(p) - pending->code_addr);
-	line.line = (int32_t)u32_at(p + 8);
+	uint64_t addr = u64_at(p);
+	int32_t line = (int32_t)u32_at(p + 8);
+	uint32_t file;
+
 	*at += DEBUG_ENTRY_BYTES;
 	const char *name = peek_string(j, w, *at, r->end, PATH_BYTES_MAX, &n);
-	if (!name || n == PATH_BYTES_MAX || n == r->end - *at || !intern_file(j, name, n, &line.file))
+	if (!name || n == PATH_BYTES_MAX || n == r->end - *at || !intern_file(j, name, n, &file))
 		return false;
 	*at += n + 1;
-	pending->lowest = line.offset < pending->lowest ? line.offset : pending->lowest;
-	pending->highest = line.offset > pending->highest ? line.offset : pending->highest;
-	return add_line(j, &line);
-}
-
-static int compare_lines(const void *va, const void *vb)
-{
-	const struct line *a = va, *b = vb;
-
-	if (a->offset != b->offset)
-		return a->offset < b->offset ? -1 : 1;
-	if (a->file != b->file)
-		return a->file < b->file ? -1 : 1;
-	return a->line < b->line ? -1 : a->line > b->line;
-}
-
-static void sort_lines(struct line *lines, size_t n)
-{
-	for (size_t i = 1; i < n; i++)
-		if (lines[i].offset < lines[i - 1].offset) {
-			qsort(lines, n, sizeof(*lines), compare_lines);
-			return;
-		}
+	return mp_jit_lines_add(&j->lines, addr, file, line);
 }
 
 static void read_debug_info(struct mp_jitdump *j, struct window *w, const struct record *r)
 {
 	const unsigned char *p = peek(j, w, r->at, DEBUG_INFO_BYTES);
 
-	drop_pending(j);
 	if (!p)
 		return;
 	uint64_t n = u64_at(p + 24), at = r->at + DEBUG_INFO_BYTES;
-	j->pending = (struct pending){u64_at(p + 16), j->nlines, NOTHING, 0, true};
-	j->last_file = NOTHING; /* of another record; and the writer's "the same" does not mean it */
+	mp_jit_lines_begin(&j->lines, u64_at(p + 16));
+	j->last_file = MP_JIT_NO_FILE; /* "the same as before" does not reach into another record */
 	for (uint64_t i = 0; i < n; i++)
 		if (!read_line(j, w, r, &at)) {
-			drop_pending(j);
+			mp_jit_lines_drop(&j->lines);
 			return;
 		}
-	if (j->nlines > j->pending.first)
-		sort_lines(j->lines + j->pending.first, j->nlines - j->pending.first);
+	mp_jit_lines_end(&j->lines);
 }
 
 /* Reads the record at `offset`; false when there is none, or not all of it yet. */
@@ -456,10 +371,9 @@ static void forget(struct mp_jitdump *j)
 	mp_timed_ranges_clear(j->ranges);
 	if (j->by_index)
 		memset(j->by_index, 0, j->by_index_size * sizeof(*j->by_index));
-	j->ncodes = j->nlines = j->names.size = 0;
-	j->last_file = NOTHING;
-	j->pending.valid = false;
-	j->any_line_low = j->any_line_high = false;
+	j->ncodes = j->names.size = 0;
+	mp_jit_lines_clear(&j->lines);
+	j->last_file = MP_JIT_NO_FILE;
 	j->has_header = false;
 	j->offset = j->ntail = 0;
 }
@@ -503,7 +417,7 @@ struct mp_jitdump *mp_jitdump_new(int fd)
 	if (!j)
 		return NULL;
 	j->generation = 1;
-	j->last_file = NOTHING;
+	j->last_file = MP_JIT_NO_FILE;
 	j->ranges = mp_timed_ranges_new(ENTRIES_MAX);
 	j->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (!j->ranges || j->fd < 0) {
@@ -557,35 +471,6 @@ uint32_t mp_jitdump_generation(const struct mp_jitdump *j)
 
 /* ---- Asking ---- */
 
-/* By how much the file's lines are too high. No line lies before its code's start: one line in the first
- * bytes of any code proves a file right, and one at or behind a code's end, or exactly a header behind the
- * start, where a function's first line is, speaks for the shift. */
-static uint32_t line_shift(const struct mp_jitdump *j)
-{
-	return is_v8(j) || (j->any_line_high && !j->any_line_low) ? ELF_HEADER_BYTES : 0;
-}
-
-static void find_line(
-    const struct mp_jitdump *j, const struct code *c, uint64_t offset, struct mp_jit_name *out)
-{
-	const struct line *lines = j->lines + c->lines;
-	size_t low = 0, high = c->nlines;
-
-	offset += line_shift(j);
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (lines[mid].offset <= offset)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (!low || lines[low - 1].file == NOTHING || lines[low - 1].line <= 0)
-		return;
-	out->file = j->names.bytes + lines[low - 1].file;
-	out->line = lines[low - 1].line;
-}
-
 bool mp_jitdump_find(const struct mp_jitdump *j, uint64_t addr, int64_t t_ns, struct mp_jit_name *out)
 {
 	const struct mp_range *range = mp_timed_ranges_find(j->ranges, addr, t_ns);
@@ -594,8 +479,12 @@ bool mp_jitdump_find(const struct mp_jitdump *j, uint64_t addr, int64_t t_ns, st
 		return false;
 	const struct code *c = &j->codes[range->value];
 	*out = (struct mp_jit_name){.function = j->names.bytes + c->name, .start = range->start};
-	if (c->nlines)
-		find_line(j, c, addr - range->start, out);
+	const struct mp_jit_line *line =
+	    mp_jit_lines_find(&j->lines, c->lines, addr - range->start, is_v8(j));
+	if (line && line->file != MP_JIT_NO_FILE && line->line > 0) {
+		out->file = j->names.bytes + line->file;
+		out->line = line->line;
+	}
 	return true;
 }
 
@@ -609,6 +498,6 @@ void mp_jitdump_free(struct mp_jitdump *j)
 	mp_names_free(&j->names);
 	free(j->codes);
 	free(j->by_index);
-	free(j->lines);
+	mp_jit_lines_free(&j->lines);
 	free(j);
 }
