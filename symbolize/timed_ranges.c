@@ -11,7 +11,7 @@
  * ranges to the end of the last whole block of the smallest level, and then by the largest blocks that fit.
  */
 #define LEVELS 2
-static const size_t block_size[LEVELS] = {4096, 65536};
+static const size_t block_size[LEVELS] = {1024, 32768};
 
 struct level {
 	struct mp_ranges **blocks;
