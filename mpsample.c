@@ -7,6 +7,7 @@
 #include "sampler/cmd_doctor.h"
 #include "sampler/cmd_list.h"
 #include "sampler/cmd_record.h"
+#include "sampler/cmd_symbolize.h"
 #include "store/cmd_query.h"
 
 static const struct command {
@@ -16,6 +17,7 @@ static const struct command {
     {"record", "record a live process, or a command from its start", mp_cmd_record},
     {"report", "what a recording says: summary, jitter, outliers, sites, loss", mp_cmd_report},
     {"query", "ask a recording in SQL, read-only", mp_cmd_query},
+    {"symbolize", "name the functions of a recording later, or elsewhere, or better", mp_cmd_symbolize},
     {"list", "what there is: events, profiles, reports", mp_cmd_list},
     {"doctor", "what works here, what does not, and the command that fixes it", mp_cmd_doctor},
 };
@@ -27,7 +29,7 @@ static void usage(FILE *out)
 	fprintf(out, "mpsample " MP_VERSION
 		     ": a memory profiler for low-latency processes\n\nusage: mpsample COMMAND ...\n\n");
 	for (size_t i = 0; i < n_commands; i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].purpose);
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].purpose);
 	fprintf(out, "\nmpsample COMMAND --help tells more.\n");
 }
 

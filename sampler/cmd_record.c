@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sampler/recorder.h"
+
+#define MAX_DEBUG_DIRS 32
 
 #define USAGE                                                                                                \
 	"usage: mpsample record [options] -p PID\n"                                                          \
@@ -27,7 +30,16 @@
 	"      --sample-every N    keep one in N of the others, drawn at random (default: about 250 a "      \
 	"second; 0: none)\n"                                                                                 \
 	"      --full              keep every call; without the two above\n"                                 \
-	"      --stack off|fp      stacks of kept calls, by frame pointers (default fp)\n"                   \
+	"      --stack off|fp|dwarf    stacks of kept calls: registers and up to 8 KiB of stack are copied " \
+	"and "                                                                                               \
+	"unwound\n"                                                                                          \
+	"                          by call frame information (dwarf, the default), or frame pointers are "   \
+	"followed\n"                                                                                         \
+	"      --symbolize now|later   name functions at the end (default), or only note modules and "       \
+	"addresses:\n"                                                                                       \
+	"                          mpsample symbolize does the rest, also elsewhere\n"                       \
+	"      --debug-dir DIR     look for separate debug files here first; may be given several times\n"   \
+	"      --long-names        template arguments whole\n"                                               \
 	"      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default "     \
 	"auto)\n"                                                                                            \
 	"      --plane auto|preload|uprobe\n"                                                                \
@@ -50,6 +62,9 @@ enum {
 	OPT_SAMPLE_EVERY,
 	OPT_FULL,
 	OPT_STACK,
+	OPT_SYMBOLIZE,
+	OPT_DEBUG_DIR,
+	OPT_LONG_NAMES,
 	OPT_BACKEND,
 	OPT_PLANE,
 	OPT_PROBE,
@@ -65,6 +80,9 @@ static const struct option long_options[] = {
     {"sample-every", required_argument, NULL, OPT_SAMPLE_EVERY},
     {"full", no_argument, NULL, OPT_FULL},
     {"stack", required_argument, NULL, OPT_STACK},
+    {"symbolize", required_argument, NULL, OPT_SYMBOLIZE},
+    {"debug-dir", required_argument, NULL, OPT_DEBUG_DIR},
+    {"long-names", no_argument, NULL, OPT_LONG_NAMES},
     {"backend", required_argument, NULL, OPT_BACKEND},
     {"plane", required_argument, NULL, OPT_PLANE},
     {"probe", required_argument, NULL, OPT_PROBE},
@@ -111,21 +129,44 @@ static int parse_choice(
 	return 0;
 }
 
-static int parse_plane(const char *text, enum mp_plane *out, struct mp_err *err)
+/* One of some words, by its place in a list that ends with NULL. */
+static int parse_word(
+    const char *option, const char *text, const char *const *words, unsigned int *out, struct mp_err *err)
 {
-	static const char *const names[] = {"auto", "preload", "uprobe"};
+	char all[128] = "";
+	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (!strcmp(text, names[i])) {
-			*out = (enum mp_plane)i;
+	for (unsigned int i = 0; words[i]; i++) {
+		if (!strcmp(text, words[i])) {
+			*out = i;
 			return 0;
 		}
+		n += (size_t)snprintf(
+		    all + n, sizeof(all) - n, "%s%s", i ? (words[i + 1] ? ", " : " and ") : "", words[i]);
 	}
-	return mp_err_set(err, EINVAL, "--plane: '%s' is none of auto, preload and uprobe", text);
+	return mp_err_set(err, EINVAL, "%s: '%s' is none of %s", option, text, all);
+}
+
+static const char *const plane_words[] = {"auto", "preload", "uprobe", NULL}; /* enum mp_plane */
+static const char *const stack_words[] = {"off", "fp", "dwarf", NULL};        /* enum mp_stack_mode */
+
+static int add_debug_dir(struct mp_record_options *o, const char *dir, struct mp_err *err)
+{
+	static const char *dirs[MAX_DEBUG_DIRS];
+
+	if (o->n_debug_dirs == MAX_DEBUG_DIRS)
+		return mp_err_set(err, EINVAL, "--debug-dir: more than %d folders", MAX_DEBUG_DIRS);
+	if (access(dir, R_OK | X_OK))
+		return mp_err_set(
+		    err, EINVAL, "--debug-dir: cannot read folder %s: %s", dir, strerror(errno));
+	dirs[o->n_debug_dirs++] = dir;
+	o->debug_dirs = dirs;
+	return 0;
 }
 
 static int take_option(int opt, const char *arg, struct mp_record_options *o, struct mp_err *err)
 {
+	unsigned int word = 0;
 	bool unused;
 	int64_t pid;
 	int ret;
@@ -151,11 +192,22 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		o->full = true;
 		return 0;
 	case OPT_STACK:
-		return parse_choice("--stack", arg, "fp", "off", &o->stack, err);
+		ret = parse_word("--stack", arg, stack_words, &word, err);
+		o->stack = (enum mp_stack_mode)word;
+		return ret;
+	case OPT_SYMBOLIZE:
+		return parse_choice("--symbolize", arg, "later", "now", &o->symbolize_later, err);
+	case OPT_DEBUG_DIR:
+		return add_debug_dir(o, arg, err);
+	case OPT_LONG_NAMES:
+		o->long_names = true;
+		return 0;
 	case OPT_BACKEND:
 		return mp_backend_parse(arg, &o->backend, err);
 	case OPT_PLANE:
-		return parse_plane(arg, &o->plane, err);
+		ret = parse_word("--plane", arg, plane_words, &word, err);
+		o->plane = (enum mp_plane)word;
+		return ret;
 	case OPT_FOLLOW_FORKS:
 		o->follow_forks = true;
 		return 0;
@@ -210,7 +262,7 @@ static int check_options(struct mp_record_options *o, int words, char **word, st
 int mp_cmd_record(int argc, char **argv)
 {
 	struct mp_record_options o = {
-	    .output = "mpsample.db", .stack = true, .keep_over_ns = -1, .sample_every = -1};
+	    .output = "mpsample.db", .stack = MP_STACK_COPY, .keep_over_ns = -1, .sample_every = -1};
 	struct mp_err err;
 	char text[4096];
 	int opt;

@@ -37,16 +37,6 @@ bool mp_insn_is_emulated(const unsigned char *code, size_t n);
 int mp_insn_each_call(
     const unsigned char *code, size_t n, uint64_t vaddr, int (*fn)(void *ctx, uint64_t callee), void *ctx);
 
-/* Is the last instruction of the `n` bytes before a place a call? Then the place can be a return address. */
-bool mp_insn_ends_in_call(const unsigned char *before, size_t n);
-
-/*
- * The stack in bytes that a function has taken when control is at `n` bytes from its entry: saved registers
- * and local variables, without its return address. -1: it keeps a frame pointer, or does what a straight
- * reading of its code cannot follow.
- */
-int mp_insn_frame_bytes(const unsigned char *code, size_t n);
-
 /*
  * The slot through which a stub (PLT entry) jumps: the address that the indirect jump within its first
  * instructions reads. 0 if it is no such stub.

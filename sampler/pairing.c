@@ -230,10 +230,9 @@ void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, s
 	    .dur_ns = (int64_t)dur_ns,
 	    .size_bytes = s->size_bytes,
 	    .addr = block,
+	    .stack = p->keep.stack == MP_STACK_COPY ? r->stack : NULL,
 	    .ip = r->ip,
 	    .nframes = p->keep.stack ? r->nframes : 0,
-	    .word = r->word,
-	    .nwords = r->nwords,
 	};
 	mp_pipeline_call(out, &e);
 }

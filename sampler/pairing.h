@@ -39,10 +39,9 @@ struct mp_return_record {
 	pid_t tid;
 	int64_t t_ns;
 	uint64_t sp, value;
+	const struct mp_stack_state *stack; /* as in struct mp_call_event */
 	const uint64_t *ip;
 	size_t nframes;
-	const uint64_t *word; /* as in struct mp_call_event */
-	size_t nwords;
 };
 /* `out` may be NULL: then the call is only counted. */
 void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, struct mp_pipeline *out);

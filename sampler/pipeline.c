@@ -6,22 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/deferred.h"
 #include "sampler/index.h"
-#include "sampler/leaf.h"
 #include "sampler/markers.h"
+#include "sampler/stack_table.h"
 #include "store/append.h"
-#include "symbolize/symbolize.h"
 
-struct frame {
-	uint64_t addr;
-	int64_t t_ns; /* when it was first seen: says which mapping it was in */
-};
-
-/* A stack's frames, by frame id, innermost first: [first, first + n) of `stack_frames`. */
-struct stack {
-	size_t first;
-	uint32_t n;
-};
+/* More files of code than a process has: an end for a loop that a hostile one could go on with. */
+#define MAX_FILES 4096
 
 struct thread {
 	pid_t tid;
@@ -36,29 +28,18 @@ struct mp_pipeline {
 	struct mp_err err;
 	int failed; /* the first failure: -errno */
 
-	struct mp_leaf *leaf;
+	struct mp_stack_table *stacks;
+	struct mp_deferred *deferred; /* calls whose stacks wait */
 	struct mp_markers *markers;
-
-	struct mp_index frame_index, stack_index;
-	struct frame *frames; /* [id - 1] */
-	struct stack *stacks; /* [id - 1] */
-	int64_t *stack_frames;
-	size_t n_stack_frames, frames_room, stacks_room, stack_frames_room;
+	uint32_t last_module; /* mappings are numbered from 1 in the order in which they come */
 
 	struct thread *threads;
 	size_t n_threads, threads_room;
-	struct mp_index thread_index; /* by tid: the latest thread that had it */
-	uint64_t stacks_dropped;      /* since the last commit */
+	struct mp_index thread_index;  /* by tid: the latest thread that had it */
+	uint64_t stacks_deferred_lost; /* since the last commit */
 	int64_t committed_ns;
 	struct mp_pipeline_totals totals;
 };
-
-/*
- * Distinct stacks are bounded by the program's call graph, but a corrupt stack (no frame pointers) can be new
- * each time. Beyond this many, rows go without a stack, and the loss says so.
- */
-#define MAX_STACKS 200000
-#define MAX_FRAMES 200000
 
 static const char *const kind_names[] = {"minor_fault", "major_fault", "off_cpu", "migration"};
 
@@ -97,8 +78,6 @@ static int grow(struct mp_pipeline *p, void **array, size_t *room, size_t wanted
 	return 0;
 }
 
-/* ---- Stacks ---- */
-
 static uint32_t *index_slot(struct mp_pipeline *p, struct mp_index *x, uint64_t hash,
     bool (*same)(const void *owner, uint32_t value, const void *what), const void *what)
 {
@@ -109,102 +88,20 @@ static uint32_t *index_slot(struct mp_pipeline *p, struct mp_index *x, uint64_t 
 	return slot;
 }
 
-static bool same_frame(const void *owner, uint32_t id, const void *addr)
-{
-	const struct mp_pipeline *p = owner;
-	return p->frames[id - 1].addr == *(const uint64_t *)addr;
-}
-
-static int64_t frame_id(struct mp_pipeline *p, uint64_t addr, int64_t t_ns)
-{
-	uint32_t *slot = index_slot(p, &p->frame_index, mp_index_mix(addr), same_frame, &addr);
-
-	if (!slot || *slot)
-		return slot ? *slot : 0;
-	if (p->frame_index.n >= MAX_FRAMES || p->stack_index.n >= MAX_STACKS)
-		return 0;
-	if (grow(p, (void **)&p->frames, &p->frames_room, p->frame_index.n + 1, sizeof(*p->frames)))
-		return 0;
-	uint32_t id = (uint32_t)++p->frame_index.n;
-	p->frames[id - 1] = (struct frame){addr, t_ns};
-	*slot = id;
-	p->totals.frames++;
-	fail(p, mp_append_frame(p->session, id, addr, err_of(p)));
-	return id;
-}
-
-struct stack_key {
-	const int64_t *frames;
-	size_t n;
-};
-
-static bool same_stack(const void *owner, uint32_t id, const void *what)
-{
-	const struct mp_pipeline *p = owner;
-	const struct stack_key *key = what;
-	const struct stack *s = &p->stacks[id - 1];
-
-	return s->n == key->n &&
-	       !memcmp(p->stack_frames + s->first, key->frames, key->n * sizeof(*key->frames));
-}
-
-static int64_t stack_id(struct mp_pipeline *p, const struct mp_call_event *e)
-{
-	int64_t frames[MP_MAX_FRAMES];
-	uint64_t ip[MP_MAX_FRAMES];
-	size_t n =
-	    mp_leaf_complete(p->leaf, e->ip, e->nframes, e->word, e->nwords, e->t_ns, ip, MP_MAX_FRAMES);
-	struct stack_key key = {frames, 0};
-	uint64_t hash = n;
-
-	for (size_t i = 0; i < n; i++) {
-		frames[i] = frame_id(p, ip[i], e->t_ns);
-		if (!frames[i])
-			break;
-		hash = mp_index_mix(hash ^ (uint64_t)frames[i]);
-		key.n++;
-	}
-	if (!n || p->failed)
-		return 0;
-	if (key.n < n) {
-		p->stacks_dropped++;
-		return 0;
-	}
-
-	uint32_t *slot = index_slot(p, &p->stack_index, hash, same_stack, &key);
-	if (!slot || *slot)
-		return slot ? *slot : 0;
-	if (p->stack_index.n >= MAX_STACKS) {
-		p->stacks_dropped++;
-		return 0;
-	}
-	if (grow(p, (void **)&p->stacks, &p->stacks_room, p->stack_index.n + 1, sizeof(*p->stacks)) ||
-	    grow(p, (void **)&p->stack_frames, &p->stack_frames_room, p->n_stack_frames + key.n,
-		sizeof(*p->stack_frames)))
-		return 0;
-	uint32_t id = (uint32_t)++p->stack_index.n;
-	p->stacks[id - 1] = (struct stack){p->n_stack_frames, (uint32_t)key.n};
-	memcpy(p->stack_frames + p->n_stack_frames, frames, key.n * sizeof(*frames));
-	p->n_stack_frames += key.n;
-	*slot = id;
-	p->totals.stacks++;
-	fail(p, mp_append_stack(p->session, id, frames, key.n, err_of(p)));
-	return id;
-}
-
 /* ---- Events ---- */
 
-struct mp_pipeline *mp_pipeline_new(struct mp_session *session, pid_t pid)
+struct mp_pipeline *mp_pipeline_new(struct mp_session *session, struct mp_symbolizer *symbolizer)
 {
 	struct mp_pipeline *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
 	p->session = session;
-	p->symbolizer = mp_symbolizer_new(pid);
-	p->leaf = p->symbolizer ? mp_leaf_new(pid, p->symbolizer) : NULL;
+	p->symbolizer = symbolizer;
+	p->stacks = mp_stack_table_new(session, symbolizer);
+	p->deferred = mp_deferred_new();
 	p->markers = mp_markers_new(session);
-	if (!p->leaf || !p->markers) {
+	if (!p->stacks || !p->deferred || !p->markers) {
 		mp_pipeline_free(p);
 		return NULL;
 	}
@@ -215,24 +112,16 @@ void mp_pipeline_free(struct mp_pipeline *p)
 {
 	if (!p)
 		return;
-	mp_leaf_free(p->leaf);
+	mp_stack_table_free(p->stacks);
+	mp_deferred_free(p->deferred);
 	mp_markers_free(p->markers);
-	if (p->symbolizer)
-		mp_symbolizer_free(p->symbolizer);
-	mp_index_free(&p->frame_index);
-	mp_index_free(&p->stack_index);
 	mp_index_free(&p->thread_index);
-	free(p->frames);
-	free(p->stacks);
-	free(p->stack_frames);
 	free(p->threads);
 	free(p);
 }
 
-void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e)
+static void append_call(struct mp_pipeline *p, const struct mp_call_event *e, int64_t stack_id)
 {
-	if (p->failed)
-		return;
 	struct mp_call row = {
 	    .t_ns = e->t_ns,
 	    .tid = e->tid,
@@ -242,10 +131,35 @@ void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e)
 	    .size_bytes = e->size_bytes,
 	    .addr = e->addr,
 	    .dur_ns = e->dur_ns,
-	    .stack_id = stack_id(p, e),
+	    .stack_id = stack_id,
 	};
 	p->totals.rows++;
 	fail(p, mp_append_call(p->session, &row, err_of(p)));
+}
+
+/* True: the call has to wait for its stack. */
+static bool take_call(void *ctx, const struct mp_call_event *e)
+{
+	struct mp_pipeline *p = ctx;
+	int64_t stack_id;
+
+	if (p->failed)
+		return false;
+	int ret = mp_stack_table_add(p->stacks, e, &stack_id, err_of(p));
+	if (ret == -EAGAIN)
+		return true;
+	fail(p, ret);
+	if (!ret)
+		append_call(p, e, stack_id);
+	return false;
+}
+
+void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e)
+{
+	if (!take_call(p, e) || mp_deferred_put(p->deferred, e))
+		return;
+	p->stacks_deferred_lost++;
+	append_call(p, e, 0);
 }
 
 void mp_pipeline_kernel_event(struct mp_pipeline *p, enum mp_kernel_kind kind, pid_t tid, int64_t t_ns,
@@ -327,11 +241,24 @@ void mp_pipeline_map(
 {
 	if (p->failed)
 		return;
-	struct mp_map map = {start, end, file_offset, path, t_ns};
-	mp_symbolizer_add_map(p->symbolizer, &map);
+	struct mp_map map = {
+	    .start = start, .end = end, .file_offset = file_offset, .path = path, .t_ns = t_ns};
+	uint32_t number = mp_symbolizer_add_map(p->symbolizer, &map);
+	struct mp_module_info info;
 
-	struct mp_module_row row = {
-	    path, mp_symbolizer_build_id(p->symbolizer, start), start, end, file_offset, t_ns};
+	if (number <= p->last_module || !mp_symbolizer_module(p->symbolizer, number, &info))
+		return; /* known, or beyond what is kept */
+	p->last_module = number;
+	struct mp_module_row row = {.module_id = number,
+	    .path = info.path,
+	    .build_id = info.build_id,
+	    .start = start,
+	    .end = end,
+	    .file_offset = file_offset,
+	    .t_ns = t_ns,
+	    .bias_known = info.bias_known,
+	    .bias = info.bias,
+	    .note = info.note};
 	fail(p, mp_append_module(p->session, &row, err_of(p)));
 }
 
@@ -368,14 +295,15 @@ static void tell_markers_lost(struct mp_pipeline *p, int64_t t_ns)
 		mp_pipeline_loss(p, t_ns, limit, "events", lost);
 }
 
-int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
+static void tell_stacks_lost(struct mp_pipeline *p, int64_t t_ns)
 {
-	if (!p->failed)
-		fail(p, mp_markers_commit(p->markers, t_ns, err_of(p)));
-	tell_markers_lost(p, t_ns);
-	p->committed_ns = t_ns;
-	mp_pipeline_loss(p, t_ns, "stacks, of too many", "events", p->stacks_dropped);
-	p->stacks_dropped = 0;
+	mp_pipeline_loss(p, t_ns, "stacks, of too many", "events", mp_stack_table_take_dropped(p->stacks));
+	mp_pipeline_loss(p, t_ns, "stacks, of code not read yet", "events", p->stacks_deferred_lost);
+	p->stacks_deferred_lost = 0;
+}
+
+static int commit(struct mp_pipeline *p, struct mp_err *err)
+{
 	if (!p->failed)
 		fail(p, mp_session_commit(p->session, err_of(p)));
 	if (p->failed && err)
@@ -383,98 +311,36 @@ int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 	return p->failed;
 }
 
-/* ---- Names ---- */
-
-struct wrapper_test {
-	bool (*is_wrapper)(void *ctx, const char *function, const char *module);
-	void *ctx;
-	bool *frame; /* per frame id: is a wrapper */
-};
-
-static const char *base_name(const char *path)
+int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 {
-	const char *slash = path ? strrchr(path, '/') : NULL;
-	return slash ? slash + 1 : path;
+	if (!p->failed)
+		fail(p, mp_markers_commit(p->markers, t_ns, err_of(p)));
+	mp_deferred_retry(p->deferred, take_call, p);
+	tell_markers_lost(p, t_ns);
+	tell_stacks_lost(p, t_ns);
+	p->committed_ns = t_ns;
+	return commit(p, err);
 }
 
-/* What a frame is called as a site: its function, else where its code lies. */
-static void site_text(
-    const struct mp_pipeline *p, int64_t id, const struct mp_name *n, char *buf, size_t size)
+int mp_pipeline_end(struct mp_pipeline *p, struct mp_err *err)
 {
-	if (n->function)
-		snprintf(buf, size, "%s", n->function);
-	else if (n->module)
-		snprintf(buf, size, "%s+0x%llx", base_name(n->module), (unsigned long long)n->offset);
-	else
-		snprintf(buf, size, "0x%llx", (unsigned long long)p->frames[id - 1].addr);
-}
-
-/* A frame holds a return address: the call before it may be the last instruction of its function. */
-static void name_frame(struct mp_pipeline *p, int64_t id, struct mp_name *out)
-{
-	const struct frame *f = &p->frames[id - 1];
-	mp_symbolizer_name(p->symbolizer, f->addr - 1, f->t_ns, out);
-}
-
-static void symbolize_frames(struct mp_pipeline *p, struct wrapper_test *test)
-{
-	for (size_t id = 1; id <= p->frame_index.n && !p->failed; id++) {
-		struct mp_name n;
-		name_frame(p, (int64_t)id, &n);
-		test->frame[id] = test->is_wrapper(test->ctx, n.function, n.module);
-
-		struct mp_frame_names row = {.module = n.module,
-		    .function = n.function,
-		    .file = n.file,
-		    .offset = n.offset + 1,
-		    .line = n.line,
-		    .quality = (int)n.quality};
-		fail(p, mp_update_frame(p->session, (int64_t)id, &row, err_of(p)));
+	mp_symbolizer_wait(p->symbolizer);
+	/* A table may lead to code whose table is asked for only then: at most once a file. */
+	for (int files = 0; files < MAX_FILES && mp_deferred_count(p->deferred) && !p->failed; files++) {
+		mp_deferred_retry(p->deferred, take_call, p);
+		mp_symbolizer_wait(p->symbolizer);
 	}
-}
-
-static void symbolize_site(struct mp_pipeline *p, size_t id, const struct wrapper_test *test)
-{
-	const struct stack *s = &p->stacks[id - 1];
-	const int64_t *frames = p->stack_frames + s->first;
-	uint32_t at = 0;
-	struct mp_name n;
-	char site[512];
-
-	while (at < s->n && test->frame[frames[at]])
-		at++;
-	if (at == s->n)
-		at = 0; /* wrappers all the way: the direct caller says more than nothing */
-	name_frame(p, frames[at], &n);
-	if (!n.module && at)
-		at--; /* no code: what follows a frame without a frame pointer. The wrapper is still true. */
-	name_frame(p, frames[at], &n);
-	site_text(p, frames[at], &n, site, sizeof(site));
-	fail(p, mp_update_site(p->session, (int64_t)id, site, err_of(p)));
-}
-
-int mp_pipeline_symbolize(struct mp_pipeline *p,
-    bool (*is_wrapper)(void *ctx, const char *function, const char *module), void *ctx, struct mp_err *err)
-{
-	struct wrapper_test test = {is_wrapper, ctx, calloc(p->frame_index.n + 1, sizeof(bool))};
-
 	/* What markers still wait for now, does not come any more. */
 	if (!p->failed)
 		fail(p, mp_markers_end(p->markers, err_of(p)));
 	tell_markers_lost(p, p->committed_ns);
-	if (!test.frame)
-		fail(p, mp_err_set(err_of(p), ENOMEM, "out of memory"));
-	else
-		symbolize_frames(p, &test);
-	for (size_t id = 1; id <= p->stack_index.n && !p->failed; id++)
-		symbolize_site(p, id, &test);
-	free(test.frame);
-	if (p->failed && err)
-		*err = p->err;
-	return p->failed;
+	tell_stacks_lost(p, p->committed_ns);
+	return commit(p, err);
 }
 
 void mp_pipeline_totals(const struct mp_pipeline *p, struct mp_pipeline_totals *out)
 {
 	*out = p->totals;
+	out->stacks = mp_stack_table_stacks(p->stacks);
+	out->frames = mp_stack_table_frames(p->stacks);
 }

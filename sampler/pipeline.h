@@ -9,19 +9,20 @@
 
 #include "sampler/uprobe_shared.h"
 #include "store/session.h"
+#include "symbolize/symbolize.h"
 
 /*
  * Where the planes meet: they hand in calls, kernel events, and what happened to the target's threads and
- * mappings; the pipeline keeps stacks once each, remembers threads and mappings, names what was seen when
- * the recording ends, and writes it all to the session.
+ * mappings; the pipeline has stacks unwound (sampler/stack_table.h), remembers threads and mappings, and
+ * writes it all to the session. Names come afterwards (sampler/naming.h).
  *
  * One thread. The first failure to write is remembered, later events are then ignored, and
  * mp_pipeline_commit() reports it: the callers in between need not look.
  */
 struct mp_pipeline;
 
-/* `pid` is the target. The session stays the caller's. */
-struct mp_pipeline *mp_pipeline_new(struct mp_session *session, pid_t pid);
+/* The session and the symbolizer, of the target, stay the caller's. NULL without memory. */
+struct mp_pipeline *mp_pipeline_new(struct mp_session *session, struct mp_symbolizer *symbolizer);
 void mp_pipeline_free(struct mp_pipeline *p);
 
 struct mp_call_event {
@@ -29,10 +30,13 @@ struct mp_call_event {
 	unsigned int op, kept, weight; /* enum mp_op, enum mp_kept */
 	int64_t t_ns, dur_ns;
 	uint64_t size_bytes, addr;
-	const uint64_t *ip; /* return addresses, the allocator's caller first */
+	/* As it was when the call had returned: the allocator's caller is the innermost frame. NULL: not
+	 * taken. */
+	const struct mp_stack_state *stack;
+	/* What following the frame pointers gave, if that was done: return addresses, the allocator's caller
+	 * first. With `stack`, it goes on where that is cut. */
+	const uint64_t *ip;
 	size_t nframes;
-	const uint64_t *word; /* the caller's stack from its stack pointer upwards (sampler/leaf.h) */
-	size_t nwords;
 };
 void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e);
 
@@ -73,11 +77,8 @@ void mp_pipeline_loss(
  */
 int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err);
 
-/* Names all frames and sites. `is_wrapper` tells functions and modules that allocate on behalf of their
- * caller; the site of a stack is its first frame that is none. To be called once, before the target is let
- * go. */
-int mp_pipeline_symbolize(struct mp_pipeline *p,
-    bool (*is_wrapper)(void *ctx, const char *function, const char *module), void *ctx, struct mp_err *err);
+/* Nothing more comes: what still waits is settled, and written. */
+int mp_pipeline_end(struct mp_pipeline *p, struct mp_err *err);
 
 /* Totals for the last line of a recording. */
 struct mp_pipeline_totals {

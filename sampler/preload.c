@@ -170,7 +170,7 @@ static void set_keep(struct mp_preload *p, const struct mp_keep *keep, bool is_f
 	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
 		mp_store(&h->keep_over_ns[op], keep->over_ns[op]);
 	mp_store(&h->sample_weight, keep->sample_weight);
-	mp_store(&h->take_stacks, keep->stack);
+	mp_store(&h->take_stacks, keep->stack != MP_STACK_OFF);
 	p->double_samples = !keep->sample_adaptive ? 0
 			    : is_first             ? FIRST_SAMPLES_TO_DOUBLE
 						   : SAMPLES_TO_DOUBLE;
@@ -324,8 +324,8 @@ static void take_call(void *ctx, const struct mp_ring_call *c)
 	if (c->stack) {
 		e.ip = c->stack->ip;
 		e.nframes = c->stack->nframes;
-		e.word = c->stack->word;
-		e.nwords = c->stack->nwords;
+		if (d->p->keep.stack == MP_STACK_COPY && c->stack->state.bytes)
+			e.stack = &c->stack->state;
 	}
 	if (d->pipeline)
 		mp_pipeline_call(d->pipeline, &e);

@@ -63,9 +63,10 @@ static void take_call(struct drain *d, const struct mp_record *record, uint64_t 
 	    .addr = record->addr};
 
 	if (record->what >> MP_STACK_SHIFT & 1) {
-		if (mp_preload_stack_take(d->slot, &d->reader->stacks_tail, position, &stack))
+		if (mp_preload_stack_take(d->slot, &d->reader->stacks_tail, position, &stack)) {
+			stack.state.t_ns = c.t_ns;
 			c.stack = &stack;
-		else
+		} else
 			d->reader->stacks_lost++;
 	}
 	if (kept)

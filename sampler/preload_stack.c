@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sampler/preload/record.h"
+#include "sampler/saved_regs.h"
 
 /* The word at an address of the copied stack. */
 static bool word_at(
@@ -17,23 +18,36 @@ static bool word_at(
 	return true;
 }
 
-void mp_preload_stack_walk(
-    const struct mp_stack_copy *copy, const unsigned char *stack, struct mp_preload_stack *out)
+/* Callers lie above: a chain that does not rise has left the stack, or runs in a circle. */
+static void walk_frame_pointers(const struct mp_stack_copy *copy, struct mp_preload_stack *out)
 {
 	uint64_t frame = copy->frame, next, addr;
 
-	out->nframes = out->nwords = 0;
-	/* Callers lie above: a chain that does not rise has left the stack, or runs in a circle. */
-	while (out->nframes < MP_MAX_FRAMES && word_at(copy, stack, frame, &next) &&
-	       word_at(copy, stack, frame + 8, &addr)) {
+	while (out->nframes < MP_MAX_FRAMES && word_at(copy, out->bytes, frame, &next) &&
+	       word_at(copy, out->bytes, frame + 8, &addr)) {
 		out->ip[out->nframes++] = addr;
 		if (next <= frame)
 			break;
 		frame = next;
 	}
-	while (out->nwords < MP_STACK_WORDS &&
-	       word_at(copy, stack, copy->frame + 16 + 8 * out->nwords, &out->word[out->nwords]))
-		out->nwords++;
+}
+
+/* The interposed function has a frame pointer, which leads to its caller's registers. What else it has saved
+ * for its caller, only its code knows. */
+void mp_preload_stack_read(const struct mp_stack_copy *copy, struct mp_preload_stack *out)
+{
+	uint64_t fp;
+
+	out->nframes = 0;
+	out->state = (struct mp_stack_state){.bytes_at = copy->sp, .ip_is_return = true};
+	walk_frame_pointers(copy, out);
+	if (!out->nframes || !word_at(copy, out->bytes, copy->frame, &fp))
+		return;
+	out->state.ip = out->ip[0];
+	out->state.bytes = out->bytes;
+	out->state.n_bytes = copy->bytes;
+	mp_stack_state_set(&out->state, MP_DWARF_FP, fp);
+	mp_stack_state_set(&out->state, MP_DWARF_SP, copy->frame + 16);
 }
 
 /* Copies what is at a position; false if it is not a copy that begins there. */
@@ -72,16 +86,15 @@ bool mp_preload_stack_take(
     const struct mp_slot *slot, uint64_t *tail, uint64_t record, struct mp_preload_stack *out)
 {
 	struct mp_stack_copy copy;
-	unsigned char stack[MP_STACK_COPY_MAX];
 	uint64_t head = mp_load_acquire(&slot->stacks_head), before = *tail;
 
 	if (head - *tail > MP_STACKS_BYTES) { /* more than there can be: a hostile writer */
 		*tail = head;
 		return false;
 	}
-	while (read_next(slot, tail, head, &copy, stack)) {
+	while (read_next(slot, tail, head, &copy, out->bytes)) {
 		if (copy.record == record) {
-			mp_preload_stack_walk(&copy, stack, out);
+			mp_preload_stack_read(&copy, out);
 			return true;
 		}
 		if (copy.record - record < UINT64_MAX / 2) { /* of a later record: it is left for that one */

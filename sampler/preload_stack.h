@@ -8,17 +8,18 @@
 
 #include "sampler/preload/shared.h"
 #include "sampler/uprobe_shared.h"
+#include "symbolize/unwind.h"
 
 /*
- * Reads the copies of stacks that a slot's thread makes beside its records (struct mp_stack_copy), and
- * follows the frame pointers in them. Every copy is copied once more before it is looked at: its writer may
- * be hostile. One thread.
+ * Reads the copies of stacks that a slot's thread makes beside its records (struct mp_stack_copy). Every copy
+ * is copied once more before it is looked at: its writer may be hostile. One thread.
  */
 struct mp_preload_stack {
-	uint64_t ip[MP_MAX_FRAMES]; /* return addresses, the allocator's caller first */
+	struct mp_stack_state
+	    state; /* of the allocator's caller, as the call has returned; bytes: those below */
+	uint64_t ip[MP_MAX_FRAMES]; /* what its frame pointers say: return addresses, the caller's first */
 	size_t nframes;
-	uint64_t word[MP_STACK_WORDS]; /* of the caller's stack as it was after the return (sampler/leaf.h) */
-	size_t nwords;
+	unsigned char bytes[MP_STACK_COPY_MAX];
 };
 
 /*
@@ -29,8 +30,7 @@ struct mp_preload_stack {
 bool mp_preload_stack_take(
     const struct mp_slot *slot, uint64_t *tail, uint64_t record, struct mp_preload_stack *out);
 
-/* Follows the frame pointers in a copy whose `bytes` bytes of stack are at `stack`. */
-void mp_preload_stack_walk(
-    const struct mp_stack_copy *copy, const unsigned char *stack, struct mp_preload_stack *out);
+/* Makes of a copy, whose `bytes` bytes of stack are in out->bytes, all the rest of `out`. */
+void mp_preload_stack_read(const struct mp_stack_copy *copy, struct mp_preload_stack *out);
 
 #endif

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "sampler/launch.h"
+#include "sampler/naming.h"
 #include "sampler/recorder_priv.h"
 
 #define TICK_NS       (NS_PER_S / 10) /* histograms are read and what is kept is steered this often */
@@ -113,6 +116,28 @@ static void add_threads_and_mappings(struct mp_recorder *r, int64_t t_ns)
 	}
 }
 
+/* Where the XDG base directory specification has it; false: nowhere. */
+static bool find_cache_dir(char *buf, size_t size)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	int n = cache && cache[0] == '/' ? snprintf(buf, size, "%s/mpsample", cache)
+		: home && home[0] == '/' ? snprintf(buf, size, "%s/.cache/mpsample", home)
+					 : 0;
+
+	return n > 0 && (size_t)n < size;
+}
+
+static struct mp_symbolizer *open_symbolizer(const struct mp_recorder *r)
+{
+	char cache[PATH_MAX];
+	const struct mp_symbolize_options options = {.debug_dirs = r->o->debug_dirs,
+	    .n_debug_dirs = r->o->n_debug_dirs,
+	    .cache_dir = find_cache_dir(cache, sizeof(cache)) ? cache : NULL,
+	    .long_names = r->o->long_names};
+
+	return mp_symbolizer_new(r->target.pid, &options);
+}
+
 static void enable_planes(struct mp_recorder *r)
 {
 	if (r->uprobe) {
@@ -132,7 +157,8 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	if (ret)
 		return ret;
 	r->latency = mp_latency_new(&view);
-	r->pipeline = mp_pipeline_new(r->session, r->target.pid);
+	r->symbolizer = open_symbolizer(r);
+	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
 
@@ -399,6 +425,18 @@ static void end_preload(struct mp_recorder *r)
 	mp_preload_drain(r->preload, r->pipeline, name_thread, r);
 }
 
+static int name_frames(struct mp_recorder *r, struct mp_err *err)
+{
+	struct mp_naming_totals totals;
+	const struct mp_naming naming = {.session = r->session,
+	    .symbolizer = r->symbolizer,
+	    .jit_only = r->o->symbolize_later,
+	    .is_wrapper = mp_profile_is_wrapper,
+	    .ctx = &r->profiles};
+
+	return mp_naming_run(&naming, &totals, err);
+}
+
 static int finish(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_sideband_news news = {0};
@@ -418,7 +456,9 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 	mark_exit(r, now);
 	int ret = mp_recorder_end_slot(r, now, err);
 	if (!ret)
-		ret = mp_pipeline_symbolize(r->pipeline, mp_profile_is_wrapper, &r->profiles, err);
+		ret = mp_pipeline_end(r->pipeline, err);
+	if (!ret)
+		ret = name_frames(r, err);
 	if (!ret)
 		ret = mp_session_set(r->session, err, "end_ns", "%" PRId64, now);
 	if (!ret)
@@ -438,6 +478,7 @@ static void close_all(struct mp_recorder *r)
 	mp_census_free(r->census);
 	mp_latency_free(r->latency);
 	mp_pipeline_free(r->pipeline);
+	mp_symbolizer_free(r->symbolizer);
 	mp_probe_set_free(&r->found);
 	mp_probe_set_free(&r->probes);
 	mp_profiles_free(&r->profiles);

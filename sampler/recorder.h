@@ -32,7 +32,11 @@ struct mp_record_options {
 	enum mp_backend backend; /* of the uprobe plane */
 	bool follow_forks;       /* what `command` starts carries the library, too */
 	bool full;               /* keep every call */
-	bool stack;
+	enum mp_stack_mode stack;
+	bool symbolize_later;          /* addresses only, but for what no file will tell later */
+	bool long_names;               /* template arguments whole */
+	const char *const *debug_dirs; /* searched first */
+	size_t n_debug_dirs;
 	int64_t keep_over_ns;     /* < 0: adaptive, about the p99.9 of each operation */
 	int64_t sample_every;     /* < 0: adaptive, about 250 rows a second; 0: none */
 	const char *options_text; /* the command line, for the session */

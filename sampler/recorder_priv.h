@@ -30,6 +30,7 @@ struct mp_recorder {
 	struct mp_uprobe *uprobe;   /* with `preload` for kernel events only, and NULL where there are none */
 	struct mp_sideband *sideband; /* NULL: not permitted, then `census` */
 	struct mp_census *census;
+	struct mp_symbolizer *symbolizer;
 	struct mp_pipeline *pipeline;
 	struct mp_latency *latency;
 	struct mp_keep keep;

@@ -32,8 +32,7 @@ struct task_struct {
 
 extern bool bpf_session_is_return(void) __ksym __weak;
 
-/* A thread's open call, its kernel-side context, and the record under construction: task storage, because a
- * per-CPU buffer would be overwritten when the thread is preempted inside the program. */
+/* A thread's open call, and its kernel-side context. */
 struct thread_state {
 	u64 entry_sp; /* stack pointer at the open call's entry; 0: none is open */
 	u64 entry_ip; /* the probed instruction */
@@ -46,7 +45,6 @@ struct thread_state {
 	u64 fault_ns;    /* start of the page fault in progress; 0: none */
 	u64 floor_ns;
 	u32 op;
-	struct mp_bpf_call record;
 };
 
 struct {
@@ -283,12 +281,55 @@ static __always_inline u64 block_of(struct pt_regs *ctx, const struct thread_sta
 	return addr;
 }
 
-static __always_inline void emit_call(struct pt_regs *ctx, const struct mp_bpf_control *c,
-    struct thread_state *t, u32 kept, u32 weight, u64 dur_ns)
+#ifdef __TARGET_ARCH_x86
+static __always_inline void save_registers(struct mp_bpf_call *r, const struct pt_regs *ctx)
 {
-	struct mp_bpf_call *r = &t->record;
-	long stack_bytes = 0;
+	r->saved[0] = ctx->rbp;
+	r->saved[1] = ctx->rbx;
+	r->saved[2] = ctx->r12;
+	r->saved[3] = ctx->r13;
+	r->saved[4] = ctx->r14;
+	r->saved[5] = ctx->r15;
+}
+#else
+static __always_inline void save_registers(struct mp_bpf_call *r, const struct pt_regs *ctx)
+{
+	const struct user_pt_regs *regs = (const struct user_pt_regs *)ctx;
 
+	r->saved[0] = regs->regs[29];
+#pragma unroll
+	for (u32 i = 0; i < 10; i++)
+		r->saved[1 + i] = regs->regs[19 + i];
+}
+#endif
+
+/* Copies what there is of the stack: a read that leaves the last mapped page copies nothing, so pages are
+ * read apart. */
+static __always_inline u32 copy_stack(unsigned char *to, u64 sp, const u32 room)
+{
+	u64 first = 4096 - (sp & 4095); /* to the end of the page */
+
+	if (room < 4096) {
+		if (!bpf_probe_read_user(to, room, (void *)sp))
+			return room;
+		first &= room - 1;
+		barrier_var(first); /* or the bound is forgotten in between */
+		return bpf_probe_read_user(to, first, (void *)sp) ? 0 : first;
+	}
+	barrier_var(first);
+	if (first > 4096 || bpf_probe_read_user(to, first, (void *)sp))
+		return 0;
+	return bpf_probe_read_user(to + first, 4096, (void *)(sp + first)) ? first : first + 4096;
+}
+
+static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_control *c,
+    const struct thread_state *t, u32 kept, u32 weight, u64 dur_ns, const u32 mode, const u32 room)
+{
+	struct mp_bpf_call *r = bpf_ringbuf_reserve(&call_rows, sizeof(*r) + room, 0);
+	if (!r) {
+		COUNT(rows_lost);
+		return;
+	}
 	r->tid = (u32)bpf_get_current_pid_tgid();
 	r->op = t->op;
 	r->kept = kept;
@@ -297,21 +338,39 @@ static __always_inline void emit_call(struct pt_regs *ctx, const struct mp_bpf_c
 	r->dur_ns = dur_ns;
 	r->size_bytes = t->size_bytes;
 	r->addr = block_of(ctx, t);
-	r->nwords = 0;
-	if (c->stack) {
-		stack_bytes = bpf_get_stack(ctx, r->ip, sizeof(r->ip), BPF_F_USER_STACK);
-		if (!bpf_probe_read_user(r->word, sizeof(r->word), (void *)PT_REGS_SP(ctx)))
-			r->nwords = MP_STACK_WORDS;
+	r->ip = PT_REGS_IP(ctx);
+	r->sp = PT_REGS_SP(ctx);
+	r->nframes = 0;
+	r->stack_bytes = 0;
+	if (mode == MP_STACK_FRAME_POINTERS) {
+		long bytes = bpf_get_stack(ctx, r + 1, room, BPF_F_USER_STACK);
+		r->nframes = bytes > 0 && bytes <= room ? bytes / sizeof(u64) : 0;
+	} else if (mode == MP_STACK_COPY) {
+		save_registers(r, ctx);
+		r->stack_bytes = copy_stack((unsigned char *)(r + 1), r->sp, room);
 	}
-	if (stack_bytes < 0 || stack_bytes > (long)sizeof(r->ip))
-		stack_bytes = 0;
-	r->nframes = stack_bytes / sizeof(u64);
+	bpf_ringbuf_submit(r, wakeup_flags(&call_rows, c->call_ring_bytes));
+}
 
-	u64 bytes = __builtin_offsetof(struct mp_bpf_call, ip) + stack_bytes;
-	if (bytes > sizeof(*r))
-		return;
-	if (bpf_ringbuf_output(&call_rows, r, bytes, wakeup_flags(&call_rows, c->call_ring_bytes)))
-		COUNT(rows_lost);
+/* The fuller the ring, the less of the stack: rather a row whose stack is cut than none. */
+static __always_inline void emit_call(struct pt_regs *ctx, const struct mp_bpf_control *c,
+    const struct thread_state *t, u32 kept, u32 weight, u64 dur_ns)
+{
+	u64 fill = bpf_ringbuf_query(&call_rows, BPF_RB_AVAIL_DATA) * 4;
+
+	if (c->stack == MP_STACK_OFF)
+		emit_row(ctx, c, t, kept, weight, dur_ns, MP_STACK_OFF, 0);
+	else if (c->stack == MP_STACK_FRAME_POINTERS)
+		emit_row(
+		    ctx, c, t, kept, weight, dur_ns, MP_STACK_FRAME_POINTERS, MP_MAX_FRAMES * sizeof(u64));
+	else if (fill > c->call_ring_bytes * 3ULL)
+		emit_row(ctx, c, t, kept, weight, dur_ns, MP_STACK_COPY, MP_STACK_BYTES_LEAST);
+	else if (kept == 3)
+		emit_row(ctx, c, t, kept, weight, dur_ns, MP_STACK_COPY, MP_STACK_BYTES_FULL);
+	else if (fill > c->call_ring_bytes * 2ULL)
+		emit_row(ctx, c, t, kept, weight, dur_ns, MP_STACK_COPY, MP_STACK_BYTES_TIGHT);
+	else
+		emit_row(ctx, c, t, kept, weight, dur_ns, MP_STACK_COPY, MP_STACK_BYTES);
 }
 
 /* The return address is popped at a return on x86, and was never pushed elsewhere. */

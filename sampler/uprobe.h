@@ -37,7 +37,7 @@ const char *mp_backend_name(enum mp_backend backend);
 /* What becomes a row besides being counted. May change while recording. */
 struct mp_keep {
 	bool full;                     /* every call */
-	bool stack;                    /* rows carry a stack */
+	enum mp_stack_mode stack;      /* what rows carry */
 	uint32_t sample_weight;        /* 1 in so many, drawn at random; 0: none */
 	uint64_t over_ns[MP_OP_COUNT]; /* every call of this duration and more */
 	bool sample_adaptive; /* the plane may double these limits in a burst, until they are set again */

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sampler/saved_regs.h"
 #include "sampler/uprobe.h"
 
 /* The object made of uprobe.bpf.c (Makefile). */
@@ -79,12 +80,33 @@ static int load_failed(int code, enum mp_backend backend, struct mp_err *err)
 	    mp_backend_name(backend), strerror(code), libbpf_words[0] ? libbpf_words : "no details");
 }
 
+/* What follows the record, as much as is there. */
+static void take_stack(
+    const struct mp_bpf_call *r, size_t room, struct mp_stack_state *stack, struct mp_call_event *e)
+{
+	if (r->nframes && r->nframes * sizeof(uint64_t) <= room) {
+		e->ip = (const uint64_t *)(r + 1);
+		e->nframes = r->nframes;
+	}
+	if (!r->stack_bytes || r->stack_bytes > room)
+		return;
+	*stack = (struct mp_stack_state){.ip = r->ip,
+	    .bytes_at = r->sp,
+	    .bytes = (const unsigned char *)(r + 1),
+	    .n_bytes = r->stack_bytes,
+	    .t_ns = (int64_t)r->t_ns,
+	    .ip_is_return = true};
+	mp_stack_state_set_saved(stack, r->sp, r->saved);
+	e->stack = stack;
+}
+
 static int handle_call(void *ctx, void *data, size_t size)
 {
 	struct bpf_plane *b = ctx;
 	const struct mp_bpf_call *r = data;
+	struct mp_stack_state stack;
 
-	if (!b->pipeline || size < offsetof(struct mp_bpf_call, ip) || r->op >= MP_OP_COUNT)
+	if (!b->pipeline || size < sizeof(*r) || r->op >= MP_OP_COUNT)
 		return 0;
 	struct mp_call_event e = {
 	    .tid = (pid_t)r->tid,
@@ -95,11 +117,8 @@ static int handle_call(void *ctx, void *data, size_t size)
 	    .dur_ns = (int64_t)r->dur_ns,
 	    .size_bytes = r->size_bytes,
 	    .addr = r->addr,
-	    .ip = (const uint64_t *)r->ip,
-	    .nframes = r->nframes,
-	    .word = (const uint64_t *)r->word,
-	    .nwords = r->nwords,
 	};
+	take_stack(r, size - sizeof(*r), &stack, &e);
 	mp_pipeline_call(b->pipeline, &e);
 	return 0;
 }

@@ -11,8 +11,21 @@
 
 #define MP_MAX_FRAMES 64
 
-/* Words of the stack that a row carries, from the stack pointer upwards: see sampler/leaf.h. */
-#define MP_STACK_WORDS 16
+/* Bytes of the stack that a row carries, from the stack pointer upwards: the most; when the ring is half
+ * full; when little is left; and of rows that are kept because all are (--full). Powers of two. */
+#define MP_STACK_BYTES       8192
+#define MP_STACK_BYTES_TIGHT 2048
+#define MP_STACK_BYTES_LEAST 512
+#define MP_STACK_BYTES_FULL  1024
+
+enum mp_stack_mode {
+	MP_STACK_OFF,
+	MP_STACK_FRAME_POINTERS, /* addresses, as the kernel finds them by frame pointers */
+	MP_STACK_COPY,           /* registers and stack, to be unwound by the recorder */
+};
+
+/* The registers that a function keeps for its caller: x86-64 rbp rbx r12-r15; arm64 x29 x19-x28. */
+#define MP_SAVED_REGS 11
 
 /* The extra operation that measures the plane's own floor on a function of the recorder. */
 #define MP_OP_CALIBRATE MP_OP_COUNT
@@ -53,7 +66,7 @@ struct mp_bpf_control {
 	unsigned int enabled;
 	unsigned int tgid; /* whose kernel events are kept */
 	unsigned int full;
-	unsigned int stack; /* take a stack for kept rows */
+	unsigned int stack; /* enum mp_stack_mode: of kept rows */
 	unsigned int shard_mask;
 	unsigned int sample_weight; /* a call is sampled with probability 1/weight; 0: none */
 	unsigned int
@@ -84,18 +97,20 @@ struct mp_bpf_stats {
 	long long kernel_long_credit;
 };
 
+/* Behind it: with MP_STACK_FRAME_POINTERS `nframes` addresses, with MP_STACK_COPY `stack_bytes` bytes from
+ * `sp` on. */
 struct mp_bpf_call {
 	unsigned int tid;
 	unsigned char op, kept;
 	unsigned short nframes;
 	unsigned int weight;
-	unsigned int nwords;
+	unsigned int stack_bytes;
 	unsigned long long t_ns; /* CLOCK_MONOTONIC at the call's start */
 	unsigned long long dur_ns;
 	unsigned long long size_bytes;
 	unsigned long long addr;
-	unsigned long long word[MP_STACK_WORDS]; /* of the caller's stack; the first nwords are valid */
-	unsigned long long ip[MP_MAX_FRAMES];    /* only the first nframes are sent */
+	unsigned long long ip, sp; /* after the return */
+	unsigned long long saved[MP_SAVED_REGS];
 };
 
 struct mp_bpf_kernel {

@@ -22,21 +22,27 @@
 
 #include <asm/perf_regs.h>
 
+/* Arguments, the value returned, and what unwinding needs; they come in the order of their numbers. */
 #ifdef __x86_64__
 #define REG_MASK                                                                                             \
-	(1u << PERF_REG_X86_AX | 1u << PERF_REG_X86_DX | 1u << PERF_REG_X86_SI | 1u << PERF_REG_X86_DI |     \
-	    1u << PERF_REG_X86_SP)
-#define N_REGS 5
+	(1ull << PERF_REG_X86_AX | 1ull << PERF_REG_X86_BX | 1ull << PERF_REG_X86_DX |                       \
+	    1ull << PERF_REG_X86_SI | 1ull << PERF_REG_X86_DI | 1ull << PERF_REG_X86_BP |                    \
+	    1ull << PERF_REG_X86_SP | 1ull << PERF_REG_X86_IP | 15ull << PERF_REG_X86_R12)
+enum { REG_AX, REG_BX, REG_DX, REG_SI, REG_DI, REG_BP, REG_SP, REG_IP, REG_R12, N_REGS = REG_R12 + 4 };
 #else
-#define N_REGS 4
 #define REG_MASK                                                                                             \
-	(1ull << PERF_REG_ARM64_X0 | 1ull << PERF_REG_ARM64_X1 | 1ull << PERF_REG_ARM64_X2 |                 \
-	    1ull << PERF_REG_ARM64_SP)
+	(7ull << PERF_REG_ARM64_X0 | 2047ull << PERF_REG_ARM64_X19 | 1ull << PERF_REG_ARM64_SP |             \
+	    1ull << PERF_REG_ARM64_PC)
+enum { REG_X0, REG_X19 = 3, REG_X29 = REG_X19 + 10, REG_SP, REG_IP, N_REGS };
 #endif
+
+/* Of the stack, with each return of a probed function: the callers that have no frame pointer, innermost. */
+#define STACK_BYTES 512
 
 #include "sampler/pairing.h"
 #include "sampler/perf_ring.h"
 #include "sampler/preload/mpsample.h"
+#include "sampler/saved_regs.h"
 #include "sampler/target.h"
 #include "sampler/tracefs.h"
 #include "sampler/uprobe.h"
@@ -205,7 +211,7 @@ static void describe_event(
 		attr->sample_regs_user = REG_MASK;
 		if (t->stack) {
 			attr->sample_type |= PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_STACK_USER;
-			attr->sample_stack_user = MP_STACK_WORDS * sizeof(uint64_t);
+			attr->sample_stack_user = STACK_BYTES;
 			attr->exclude_callchain_kernel = 1;
 			attr->sample_max_stack = MP_MAX_FRAMES;
 		}
@@ -526,38 +532,42 @@ static int by_time(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* The registers of REG_MASK in the order of their numbers. */
 #ifdef __x86_64__
-static uint64_t reg_sp(const uint64_t *r)
-{
-	return r[4];
-}
-
 static uint64_t reg_value(const uint64_t *r)
 {
-	return r[0];
+	return r[REG_AX];
 }
 
 static void reg_args(const uint64_t *r, uint64_t args[3])
 {
-	args[0] = r[3];
-	args[1] = r[2];
-	args[2] = r[1];
+	args[0] = r[REG_DI];
+	args[1] = r[REG_SI];
+	args[2] = r[REG_DX];
+}
+
+static void reg_saved(const uint64_t *r, unsigned long long saved[MP_SAVED_REGS])
+{
+	saved[0] = r[REG_BP];
+	saved[1] = r[REG_BX];
+	for (int i = 0; i < 4; i++)
+		saved[2 + i] = r[REG_R12 + i];
 }
 #else
-static uint64_t reg_sp(const uint64_t *r)
-{
-	return r[3];
-}
-
 static uint64_t reg_value(const uint64_t *r)
 {
-	return r[0];
+	return r[REG_X0];
 }
 
 static void reg_args(const uint64_t *r, uint64_t args[3])
 {
-	memcpy(args, r, 3 * sizeof(*args));
+	memcpy(args, r + REG_X0, 3 * sizeof(*args));
+}
+
+static void reg_saved(const uint64_t *r, unsigned long long saved[MP_SAVED_REGS])
+{
+	saved[0] = r[REG_X29];
+	for (int i = 0; i < 10; i++)
+		saved[1 + i] = r[REG_X19 + i];
 }
 #endif
 
@@ -574,7 +584,7 @@ static void take_entry(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const u
 	if ((tag & 0xff) > MP_OP_CALIBRATE || !regs[0])
 		return;
 	struct mp_entry_record e = {
-	    .tid = tid, .op = tag & 0xff, .is_stepped = tag >> 24 & 1, .t_ns = t_ns, .sp = reg_sp(regs + 1)};
+	    .tid = tid, .op = tag & 0xff, .is_stepped = tag >> 24 & 1, .t_ns = t_ns, .sp = regs[1 + REG_SP]};
 	reg_args(regs + 1, e.args);
 	mp_pairing_entry(t->pairing, &e);
 }
@@ -611,10 +621,30 @@ static void take_marker(pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_p
 	mp_pipeline_marker(p, &e);
 }
 
+/* STACK_USER: the size asked for, so many bytes, and how many of them are valid; only the size when it is 0.
+ */
+static void take_stack(int64_t t_ns, const uint64_t *regs, const uint64_t *at, struct mp_stack_state *out)
+{
+	unsigned long long saved[MP_SAVED_REGS];
+
+	*out = (struct mp_stack_state){.ip = regs[REG_IP],
+	    .bytes_at = regs[REG_SP],
+	    .bytes = (const unsigned char *)(at + 1),
+	    .t_ns = t_ns,
+	    .ip_is_return = true};
+	if (at[0])
+		out->n_bytes = at[1 + at[0] / sizeof(*at)];
+	if (out->n_bytes > at[0])
+		out->n_bytes = 0;
+	reg_saved(regs, saved);
+	mp_stack_state_set_saved(out, regs[REG_SP], saved);
+}
+
 static void take_return(
     struct tracefs_plane *t, pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_pipeline *p)
 {
 	uint64_t ip[MP_MAX_FRAMES];
+	struct mp_stack_state stack;
 	struct mp_return_record r = {.tid = tid, .t_ns = t_ns, .ip = ip};
 
 	if (t->stack) {
@@ -625,14 +655,11 @@ static void take_return(
 	}
 	if (!at[0])
 		return; /* no registers: a kernel thread's record cannot be here */
-	r.sp = reg_sp(at + 1);
+	r.sp = at[1 + REG_SP];
 	r.value = reg_value(at + 1);
-	at += 1 + N_REGS;
-	/* STACK_USER: the size asked for, so many bytes, and how many of them are valid; only the size when
-	 * it is 0. */
-	if (t->stack && at[0]) {
-		r.word = at + 1;
-		r.nwords = at[1 + at[0] / sizeof(*at)] / sizeof(*at);
+	if (t->stack) {
+		take_stack(t_ns, at + 1, at + 1 + N_REGS, &stack);
+		r.stack = &stack;
 	}
 	mp_pairing_return(t->pairing, &r, p);
 }

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The session database, schema version 1 (PRAGMA user_version). Changes only add.
+-- The session database, schema version 2 (PRAGMA user_version). Changes only add.
 --
 -- Tables are private to mpsample; scripts read the views (sql/views/), which stay as they are.
 -- All times (`_ns`) are nanoseconds of CLOCK_MONOTONIC, the session clock; `clock` maps them to wall time.
@@ -51,7 +51,9 @@ CREATE TABLE module (           -- executable mappings
   start_addr  INTEGER NOT NULL,
   end_addr    INTEGER NOT NULL, -- exclusive
   file_offset INTEGER NOT NULL,
-  t_ns        INTEGER NOT NULL  -- mapped at, or first seen
+  t_ns        INTEGER NOT NULL, -- mapped at, or first seen
+  bias        INTEGER,          -- run-time address minus the address in the file; NULL: the file was not readable
+  note        TEXT              -- why its names or stacks are poorer than they could be
 ) STRICT;
 
 CREATE TABLE probe (            -- what the uprobe plane put into the target
@@ -64,9 +66,11 @@ CREATE TABLE probe (            -- what the uprobe plane put into the target
   skipped_bytes INTEGER NOT NULL -- from the function's entry to the probed instruction
 ) STRICT;
 
-CREATE TABLE frame (            -- a code address of a stack; names are filled in when the recording ends
+CREATE TABLE frame (            -- a code address of a stack; names are filled in when the recording ends, or later
   frame_id  INTEGER PRIMARY KEY,
-  addr      INTEGER NOT NULL,
+  addr      INTEGER NOT NULL,   -- the return address: the call stands before it
+  module_id INTEGER,            -- the mapping that held it then; NULL: none that is known
+  t_ns      INTEGER,            -- first seen
   module    TEXT,
   offset    INTEGER,            -- from the function's start; from the module's base where no function is known
   function  TEXT,
@@ -75,9 +79,20 @@ CREATE TABLE frame (            -- a code address of a stack; names are filled i
   quality   INTEGER NOT NULL DEFAULT 0 -- rank of the source of the name, see symbolize/symbolize.h
 ) STRICT;
 
+CREATE TABLE frame_inline (     -- the functions at an address where some are inlined: the frame's own one is the last
+  frame_id INTEGER NOT NULL,
+  level    INTEGER NOT NULL,    -- 0 is the innermost
+  function TEXT,
+  file     TEXT,
+  line     INTEGER,             -- of the address; of all but the innermost, of the call that was inlined
+  PRIMARY KEY (frame_id, level)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE stack (
   stack_id INTEGER PRIMARY KEY,
-  site     TEXT                 -- the first frame outside the allocator and its wrappers
+  site     TEXT,                -- the first frame outside the allocator and its wrappers
+  quality  INTEGER NOT NULL DEFAULT 0, -- by what it was unwound, the worst of its frames: see symbolize/unwind.h
+  ended    INTEGER NOT NULL DEFAULT 0  -- why it ends where it ends: likewise
 ) STRICT;
 
 CREATE TABLE stack_frame (      -- depth 0 is the caller of the allocator

@@ -16,6 +16,7 @@ enum statement {
 	MODULE,
 	PROBE,
 	FRAME,
+	INLINE,
 	STACK,
 	STACK_FRAME,
 	LATENCY,
@@ -34,7 +35,9 @@ enum statement {
 	UPDATE_THREAD,
 	UPDATE_PHASE,
 	UPDATE_FRAME,
+	CLEAR_INLINE,
 	UPDATE_SITE,
+	UPDATE_MODULE,
 	STATEMENTS,
 };
 
@@ -43,12 +46,14 @@ _Static_assert(STATEMENTS <= MP_SESSION_STATEMENTS, "struct mp_session has room 
 static const char *const sql[STATEMENTS] = {
     [CLOCK] = "INSERT OR REPLACE INTO clock (mono_ns, real_ns) VALUES (?,?)",
     [THREAD] = "INSERT INTO thread (tid, comm, start_ns) VALUES (?,?,?)",
-    [MODULE] = "INSERT INTO module (path, build_id, start_addr, end_addr, file_offset, t_ns)"
-	       " VALUES (?,?,?,?,?,?)",
+    [MODULE] =
+	"INSERT INTO module (module_id, path, build_id, start_addr, end_addr, file_offset, t_ns, bias, note)"
+	" VALUES (?,?,?,?,?,?,?,?,?)",
     [PROBE] = "INSERT INTO probe (op_id, function, module, allocator, file_offset, skipped_bytes)"
 	      " VALUES (?,?,?,?,?,?)",
-    [FRAME] = "INSERT OR IGNORE INTO frame (frame_id, addr) VALUES (?,?)",
-    [STACK] = "INSERT INTO stack (stack_id) VALUES (?)",
+    [FRAME] = "INSERT INTO frame (frame_id, addr, module_id, t_ns) VALUES (?,?,?,?)",
+    [INLINE] = "INSERT INTO frame_inline (frame_id, level, function, file, line) VALUES (?,?,?,?,?)",
+    [STACK] = "INSERT INTO stack (stack_id, quality, ended) VALUES (?,?,?)",
     [STACK_FRAME] = "INSERT INTO stack_frame (stack_id, depth, frame_id) VALUES (?,?,?)",
     [LATENCY] = "INSERT INTO latency (slot_ns, op_id, size_class, bucket, calls) VALUES (?,?,?,?,?)"
 		" ON CONFLICT DO UPDATE SET calls = calls + excluded.calls",
@@ -82,6 +87,8 @@ static const char *const sql[STATEMENTS] = {
     [UPDATE_PHASE] = "UPDATE phase SET end_ns = ?2 WHERE phase_id = ?1",
     [UPDATE_FRAME] = "UPDATE frame SET module = ?2, function = ?3, file = ?4, line = ?5, offset = ?6,"
 		     " quality = ?7 WHERE frame_id = ?1",
+    [CLEAR_INLINE] = "DELETE FROM frame_inline WHERE frame_id = ?",
+    [UPDATE_MODULE] = "UPDATE module SET note = ?2 WHERE module_id = ?1",
     [UPDATE_SITE] = "UPDATE stack SET site = ?2 WHERE stack_id = ?1",
 };
 
@@ -168,12 +175,15 @@ int mp_append_module(struct mp_session *s, const struct mp_module_row *m, struct
 {
 	sqlite3_stmt *st = get(s, MODULE);
 
-	bind_text(st, 1, m->path);
-	bind_text(st, 2, m->build_id);
-	bind_addr(st, 3, m->start);
-	bind_addr(st, 4, m->end);
-	bind_addr(st, 5, m->file_offset);
-	bind_int(st, 6, m->t_ns);
+	bind_int(st, 1, m->module_id);
+	bind_text(st, 2, m->path);
+	bind_text(st, 3, m->build_id);
+	bind_addr(st, 4, m->start);
+	bind_addr(st, 5, m->end);
+	bind_addr(st, 6, m->file_offset);
+	bind_int(st, 7, m->t_ns);
+	bind_known(st, 8, m->bias_known, (int64_t)m->bias);
+	bind_text(st, 9, m->note);
 	return run(s, st, err);
 }
 
@@ -190,27 +200,31 @@ int mp_append_probe(struct mp_session *s, const struct mp_probe_row *p, struct m
 	return run(s, st, err);
 }
 
-int mp_append_frame(struct mp_session *s, int64_t frame_id, uint64_t addr, struct mp_err *err)
+int mp_append_frame(struct mp_session *s, int64_t frame_id, uint64_t addr, int64_t module_id, int64_t t_ns,
+    struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, FRAME);
 
 	bind_int(st, 1, frame_id);
 	bind_addr(st, 2, addr);
+	bind_known(st, 3, module_id != 0, module_id);
+	bind_int(st, 4, t_ns);
 	return run(s, st, err);
 }
 
-int mp_append_stack(
-    struct mp_session *s, int64_t stack_id, const int64_t *frame_ids, size_t n, struct mp_err *err)
+int mp_append_stack(struct mp_session *s, const struct mp_stack_row *row, struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, STACK);
 
-	bind_int(st, 1, stack_id);
+	bind_int(st, 1, row->stack_id);
+	bind_int(st, 2, row->quality);
+	bind_int(st, 3, row->ended);
 	int rc = run(s, st, err);
 	st = get(s, STACK_FRAME);
-	for (size_t i = 0; !rc && i < n; i++) {
-		bind_int(st, 1, stack_id);
+	for (size_t i = 0; !rc && i < row->n; i++) {
+		bind_int(st, 1, row->stack_id);
 		bind_int(st, 2, (int64_t)i);
-		bind_int(st, 3, frame_ids[i]);
+		bind_int(st, 3, row->frame_ids[i]);
 		rc = run(s, st, err);
 	}
 	return rc;
@@ -408,19 +422,41 @@ int mp_update_phase(struct mp_session *s, int64_t phase_id, int64_t end_ns, stru
 	return run(s, st, err);
 }
 
+/* The functions of a frame, in place of those that it had. One alone is the frame's own, and needs no row. */
+static int replace_inlined(
+    struct mp_session *s, int64_t frame_id, const struct mp_frame_names *n, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, CLEAR_INLINE);
+
+	bind_int(st, 1, frame_id);
+	int rc = run(s, st, err);
+	st = get(s, INLINE);
+	for (size_t i = 0; !rc && n->n > 1 && i < n->n; i++) {
+		bind_int(st, 1, frame_id);
+		bind_int(st, 2, (int64_t)i);
+		bind_text(st, 3, n->functions[i].function);
+		bind_text(st, 4, n->functions[i].file);
+		bind_known(st, 5, n->functions[i].line != 0, n->functions[i].line);
+		rc = run(s, st, err);
+	}
+	return rc;
+}
+
 int mp_update_frame(
     struct mp_session *s, int64_t frame_id, const struct mp_frame_names *n, struct mp_err *err)
 {
+	const struct mp_function_name *own = &n->functions[n->n - 1];
 	sqlite3_stmt *st = get(s, UPDATE_FRAME);
 
 	bind_int(st, 1, frame_id);
 	bind_text(st, 2, n->module);
-	bind_text(st, 3, n->function);
-	bind_text(st, 4, n->file);
-	bind_known(st, 5, n->line != 0, n->line);
-	bind_known(st, 6, n->module || n->function, (int64_t)n->offset);
+	bind_text(st, 3, own->function);
+	bind_text(st, 4, own->file);
+	bind_known(st, 5, own->line != 0, own->line);
+	bind_known(st, 6, n->module || own->function, (int64_t)n->offset);
 	bind_int(st, 7, n->quality);
-	return run(s, st, err);
+	int rc = run(s, st, err);
+	return rc ? rc : replace_inlined(s, frame_id, n, err);
 }
 
 int mp_update_site(struct mp_session *s, int64_t stack_id, const char *site, struct mp_err *err)
@@ -429,5 +465,14 @@ int mp_update_site(struct mp_session *s, int64_t stack_id, const char *site, str
 
 	bind_int(st, 1, stack_id);
 	bind_text(st, 2, site);
+	return run(s, st, err);
+}
+
+int mp_update_module_note(struct mp_session *s, int64_t module_id, const char *note, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, UPDATE_MODULE);
+
+	bind_int(st, 1, module_id);
+	bind_text(st, 2, note);
 	return run(s, st, err);
 }

@@ -38,10 +38,14 @@ struct mp_kernel_event {
 };
 
 struct mp_module_row {
+	int64_t module_id; /* the caller's, used once */
 	const char *path;
 	const char *build_id; /* hex, or NULL */
 	uint64_t start, end, file_offset;
 	int64_t t_ns;
+	bool bias_known;
+	uint64_t bias;    /* run-time address minus the file's own */
+	const char *note; /* what is known to be missing, or NULL */
 };
 
 struct mp_probe_row {
@@ -83,11 +87,19 @@ int mp_append_thread(struct mp_session *s, int64_t tid, const char *comm, int64_
 int mp_append_module(struct mp_session *s, const struct mp_module_row *m, struct mp_err *err);
 int mp_append_probe(struct mp_session *s, const struct mp_probe_row *p, struct mp_err *err);
 
-/* A stack of return addresses, innermost first; its frames are added as needed. The caller ensures that a
- * stack_id is used once and that each address keeps one frame_id. */
-int mp_append_frame(struct mp_session *s, int64_t frame_id, uint64_t addr, struct mp_err *err);
-int mp_append_stack(
-    struct mp_session *s, int64_t stack_id, const int64_t *frame_ids, size_t n, struct mp_err *err);
+/* A code address in a mapping (0: in none), first seen at t_ns. A frame_id is used once. */
+int mp_append_frame(struct mp_session *s, int64_t frame_id, uint64_t addr, int64_t module_id, int64_t t_ns,
+    struct mp_err *err);
+
+/* A stack of return addresses, innermost first; `quality` and `ended` as in symbolize/unwind.h. A stack_id is
+ * used once. */
+struct mp_stack_row {
+	int64_t stack_id;
+	const int64_t *frame_ids;
+	size_t n;
+	int quality, ended;
+};
+int mp_append_stack(struct mp_session *s, const struct mp_stack_row *row, struct mp_err *err);
 
 int mp_append_latency(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
     uint32_t bucket, uint64_t calls, struct mp_err *err);
@@ -119,14 +131,23 @@ int mp_append_overhead(struct mp_session *s, int64_t slot_ns, const char *plane,
 int mp_update_thread(
     struct mp_session *s, int64_t thread_id, const char *comm, int64_t end_ns, struct mp_err *err);
 int mp_update_phase(struct mp_session *s, int64_t phase_id, int64_t end_ns, struct mp_err *err);
+
+/* What a frame is called. `functions` where some are inlined there: all of them, innermost first, the frame's
+ * own last. */
+struct mp_function_name {
+	const char *function, *file; /* NULL: not known */
+	int line;                    /* 0: not known */
+};
 struct mp_frame_names {
-	const char *module, *function, *file; /* NULL: not known */
+	const char *module; /* NULL: not known */
 	uint64_t offset;
-	int line; /* 0: not known */
+	const struct mp_function_name *functions; /* at least one */
+	size_t n;
 	int quality;
 };
 int mp_update_frame(
     struct mp_session *s, int64_t frame_id, const struct mp_frame_names *n, struct mp_err *err);
 int mp_update_site(struct mp_session *s, int64_t stack_id, const char *site, struct mp_err *err);
+int mp_update_module_note(struct mp_session *s, int64_t module_id, const char *note, struct mp_err *err);
 
 #endif

@@ -337,10 +337,11 @@ static int check_session(struct mp_session *s, int rc, int application_id, struc
 		return mp_err_set(err, EPROTO,
 		    "%s was made by a newer mpsample: schema %d, this one reads up to %d: use that version",
 		    s->path, version, MP_SCHEMA_VERSION);
-	if (version < MP_SCHEMA_VERSION)
+	if (version < MP_SCHEMA_OLDEST)
 		return mp_err_set(err, EPROTO,
-		    "%s was made by an older mpsample: schema %d, this one reads %d: use that version",
-		    s->path, version, MP_SCHEMA_VERSION);
+		    "%s was made by an older mpsample: schema %d, this one reads %d and later: use that "
+		    "version",
+		    s->path, version, MP_SCHEMA_OLDEST);
 	return 0;
 }
 
@@ -372,6 +373,58 @@ int mp_session_open(const char *path, struct mp_session **out, struct mp_err *er
 		session_free(s);
 	}
 	return rc;
+}
+
+/* The file may come from anybody: its triggers stay asleep, as its views get no functions in
+ * mp_session_open(). */
+static int begin_edit(struct mp_session *s, struct mp_err *err)
+{
+	int version = 0;
+	int rc = query_int(s->db, "PRAGMA user_version", &version);
+
+	if (rc == SQLITE_OK && version != MP_SCHEMA_VERSION)
+		return mp_err_set(err, EPROTO, "cannot add to %s: it has schema %d, this version writes %d",
+		    s->path, version, MP_SCHEMA_VERSION);
+	char *name = sqlite_name(s->path);
+	sqlite3_close_v2(s->db);
+	s->db = NULL;
+	rc = name ? sqlite3_open_v2(name, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL)
+		  : SQLITE_NOMEM;
+	free(name);
+	if (rc != SQLITE_OK)
+		return mp_session_fail(s, "open session", err);
+	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	return exec(
+	    s, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; BEGIN IMMEDIATE", "add to", err);
+}
+
+int mp_session_edit(const char *path, struct mp_session **out, struct mp_err *err)
+{
+	struct mp_session *s;
+	int rc = mp_session_open(path, &s, err);
+
+	*out = NULL;
+	if (rc)
+		return rc;
+	rc = access(path, W_OK) < 0
+		 ? mp_err_set(err, errno, "cannot add to session %s: %s", path, strerror(errno))
+		 : begin_edit(s, err);
+	if (rc) {
+		session_free(s);
+		return rc;
+	}
+	s->recording = true;
+	*out = s;
+	return 0;
+}
+
+void mp_session_rollback(struct mp_session *s)
+{
+	for (int i = 0; i < MP_SESSION_STATEMENTS; i++)
+		sqlite3_reset(s->statement[i]);
+	sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 struct sqlite3 *mp_session_db(struct mp_session *s)

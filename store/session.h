@@ -19,7 +19,8 @@ struct sqlite3;
  */
 struct mp_session;
 
-#define MP_SCHEMA_VERSION 1
+#define MP_SCHEMA_VERSION 2
+#define MP_SCHEMA_OLDEST  1          /* that can be read: later ones only add */
 #define MP_APPLICATION_ID 0x6d707331 /* "mps1": tells a session from other SQLite files */
 
 /*
@@ -45,6 +46,16 @@ int mp_session_publish(struct mp_session *s, struct mp_err *err);
  * elsewhere.
  */
 int mp_session_open(const char *path, struct mp_session **out, struct mp_err *err);
+
+/*
+ * Opens a finished session to add to it, and begins a transaction, which mp_session_close() commits. -EBUSY
+ * while it is recorded or edited by somebody else, -EACCES, -EROFS, -EPROTO for any other schema than this
+ * version's; else as mp_session_open().
+ */
+int mp_session_edit(const char *path, struct mp_session **out, struct mp_err *err);
+
+/* Forgets what was changed since mp_session_edit(). */
+void mp_session_rollback(struct mp_session *s);
 
 /* The database, for queries. Owned by the session. */
 struct sqlite3 *mp_session_db(struct mp_session *s);

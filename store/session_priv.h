@@ -15,7 +15,7 @@ struct mp_session {
 	char *path; /* as the user gave it */
 	char *temp; /* where it is until published; NULL afterwards */
 	bool force;
-	bool recording;                                 /* published, and written to */
+	bool recording;                                 /* published or opened to be edited: written to */
 	sqlite3_stmt *statement[MP_SESSION_STATEMENTS]; /* append.c's, prepared on first use */
 };
 

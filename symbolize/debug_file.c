@@ -322,8 +322,12 @@ int mp_debug_files_find_executable(
 	if (path[0] == '/' && !strstr(path, "/../") &&
 	    (try_dirs(f, &proof, out, "%s", path + 1) || try_dirs(f, &proof, out, "%s", slash + 1)))
 		return 0;
-	return try_both(f, path, &proof, out) || fetch(f, MP_DEBUGINFOD_EXECUTABLE, &proof, out) ? 0
-												 : -ENOENT;
+	if (try_both(f, path, &proof, out) || fetch(f, MP_DEBUGINFOD_EXECUTABLE, &proof, out))
+		return 0;
+	/* Its debug file has the same addresses, and all names. */
+	bool found = try_dirs(f, &proof, out, ".build-id/%.2s/%s.debug", build_id, build_id + 2) ||
+		     fetch(f, MP_DEBUGINFOD_DEBUG, &proof, out);
+	return found ? 0 : -ENOENT;
 }
 
 /* ---- Further files of DWARF ---- */

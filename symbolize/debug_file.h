@@ -51,7 +51,7 @@ int mp_debug_files_find(
 
 /* The file with this build-id (lower-case hex) that was mapped from `path`, where the mapped one is gone:
  * DIR/.build-id/xx/yyyy, DIR/path and DIR/NAME in each folder, `path` below the target's root and on the
- * host, from a server. 0, or -ENOENT and `out` zeroed. */
+ * host, from a server; else its debug file. 0, or -ENOENT and `out` zeroed. */
 int mp_debug_files_find_executable(
     struct mp_debug_files *f, const char *path, const char *build_id, struct mp_debug_file *out);
 

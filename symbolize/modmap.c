@@ -11,10 +11,10 @@
 #define MODULES_MAX 131072
 
 struct mp_modmap {
-	struct mp_module *modules; /* by start, those with the same start in the order of arrival */
-	uint64_t *max_end; /* the furthest end of modules[0..i]: where a search to the left may stop */
+	struct mp_module *modules; /* [id - 1] */
+	uint32_t *order;   /* their places, by start, those with the same start in the order of arrival */
+	uint64_t *max_end; /* the furthest end of order[0..i]: where a search to the left may stop */
 	size_t n, room;
-	uint32_t last_id;
 };
 
 struct mp_modmap *mp_modmap_new(void)
@@ -34,12 +34,21 @@ static int make_room(struct mp_modmap *m)
 	if (!modules)
 		return -ENOMEM;
 	m->modules = modules;
+	uint32_t *order = realloc(m->order, room * sizeof(*order));
+	if (!order)
+		return -ENOMEM;
+	m->order = order;
 	uint64_t *max_end = realloc(m->max_end, room * sizeof(*max_end));
 	if (!max_end)
 		return -ENOMEM;
 	m->max_end = max_end;
 	m->room = room;
 	return 0;
+}
+
+static const struct mp_module *nth(const struct mp_modmap *m, size_t i)
+{
+	return &m->modules[m->order[i]];
 }
 
 /* The number of modules that start at or before `addr`. */
@@ -50,7 +59,7 @@ static size_t count_before(const struct mp_modmap *m, uint64_t addr)
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (m->modules[mid].map.start <= addr)
+		if (nth(m, mid)->map.start <= addr)
 			low = mid + 1;
 		else
 			high = mid;
@@ -76,7 +85,7 @@ static bool already_noted(const struct mp_modmap *m, const struct mp_map *map, c
 	const struct mp_module *latest = NULL;
 
 	for (size_t i = count_before(m, map->end - 1); i-- > 0 && m->max_end[i] > map->start;) {
-		const struct mp_module *module = &m->modules[i];
+		const struct mp_module *module = nth(m, i);
 
 		if (map->start < module->map.end && module->map.t_ns <= map->t_ns &&
 		    (!latest || later(module, latest)))
@@ -96,15 +105,21 @@ int mp_modmap_add(struct mp_modmap *m, const struct mp_map *map, struct mp_symfi
 		return rc;
 
 	size_t at = count_before(m, map->start);
-	memmove(&m->modules[at + 1], &m->modules[at], (m->n - at) * sizeof(*m->modules));
-	m->modules[at] = (struct mp_module){.map = *map, .file = file, .id = ++m->last_id};
+	memmove(&m->order[at + 1], &m->order[at], (m->n - at) * sizeof(*m->order));
+	m->order[at] = (uint32_t)m->n;
+	m->modules[m->n] = (struct mp_module){.map = *map, .file = file, .id = (uint32_t)m->n + 1};
 	m->n++;
 	for (size_t i = at; i < m->n; i++) {
-		uint64_t left = i ? m->max_end[i - 1] : 0, end = m->modules[i].map.end;
+		uint64_t left = i ? m->max_end[i - 1] : 0, end = nth(m, i)->map.end;
 
 		m->max_end[i] = end > left ? end : left;
 	}
 	return 0;
+}
+
+const struct mp_module *mp_modmap_get(const struct mp_modmap *m, uint32_t id)
+{
+	return id && id <= m->n ? &m->modules[id - 1] : NULL;
 }
 
 const struct mp_module *mp_modmap_find(const struct mp_modmap *m, uint64_t addr, int64_t t_ns)
@@ -112,7 +127,7 @@ const struct mp_module *mp_modmap_find(const struct mp_modmap *m, uint64_t addr,
 	const struct mp_module *best = NULL;
 
 	for (size_t i = count_before(m, addr); i-- > 0 && m->max_end[i] > addr;) {
-		const struct mp_module *module = &m->modules[i];
+		const struct mp_module *module = nth(m, i);
 
 		if (addr < module->map.end && module->map.t_ns <= t_ns && (!best || later(module, best)))
 			best = module;
@@ -125,6 +140,7 @@ void mp_modmap_free(struct mp_modmap *m)
 	if (!m)
 		return;
 	free(m->modules);
+	free(m->order);
 	free(m->max_end);
 	free(m);
 }

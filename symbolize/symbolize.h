@@ -2,18 +2,21 @@
 #ifndef MP_SYMBOLIZE_SYMBOLIZE_H
 #define MP_SYMBOLIZE_SYMBOLIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "store/err.h"
+#include "symbolize/unwind.h"
 
 /*
- * Addresses of one process to names. The caller says which executable mappings there were and when; every
- * address is looked up in the mapping that held it at its time. Everything read here (ELF files, perf maps)
- * is hostile: a broken file costs names, never more.
+ * Addresses of one process to stacks and names. The caller says which executable mappings there were and
+ * when; every address is looked up in the mapping that held it at its time. Everything read here (ELF files,
+ * DWARF, perf maps, the copied stacks) is hostile: a broken file costs names, never more.
  *
- * Life: new -> add_map ... -> name ... -> free. add_map and name may alternate. One thread.
+ * Life: new -> add_map ... -> unwind, name ... -> free, in any order between. One thread; the tables for
+ * unwinding are built by a thread of its own.
  */
 struct mp_symbolizer;
 
@@ -25,51 +28,98 @@ enum mp_symbol_quality {
 	MP_SYMBOL_JIT_MAP = 2, /* /tmp/perf-PID.map */
 	MP_SYMBOL_DEBUGDATA = 3, /* .gnu_debugdata */
 	MP_SYMBOL_SYMTAB = 4,    /* .symtab, of the file or of its separate debug file */
+	MP_SYMBOL_JITDUMP = 5,   /* jit-PID.dump */
+	MP_SYMBOL_DWARF = 6,     /* .debug_info: with lines and inlined functions */
 };
+
+/* All texts and lists are copied. */
+struct mp_symbolize_options {
+	const char *const *debug_dirs; /* searched before /usr/lib/debug */
+	size_t n_debug_dirs;
+	const char *cache_dir; /* of unwind tables; NULL: none */
+	bool long_names;       /* template arguments whole */
+	struct mp_debuginfod
+	    *debuginfod; /* servers to ask (symbolize/debuginfod.h), the caller's; NULL: none */
+};
+
+/* `pid` is used for /proc/PID/root, map_files, the vdso and the perf map; it may have ended meanwhile. 0
+ * stands for no process: files are those of the host with the build-id that is told. `options` may be NULL.
+ * NULL without memory. The target's root, its owner and its perf map are looked up now, so that they serve
+ * after its end. */
+struct mp_symbolizer *mp_symbolizer_new(pid_t pid, const struct mp_symbolize_options *options);
+void mp_symbolizer_free(struct mp_symbolizer *s);
 
 struct mp_map {
 	uint64_t start, end, file_offset;
 	const char
 	    *path;    /* as in /proc/PID/maps: "/usr/lib/libc.so.6", "[vdso]", "//anon", "... (deleted)" */
 	int64_t t_ns; /* mapped at */
+	/* What a session knows of the file; elsewhere it is read from the file itself. */
+	const char *build_id; /* lower-case hex; NULL: not known */
+	bool bias_known;
+	uint64_t bias;    /* run-time address minus the file's own */
+	const char *note; /* the symbolizer's: why its file is not read */
 };
 
-struct mp_name {
-	const char *module;   /* path, or NULL when the address is in no mapping */
+/* Notes an executable mapping and opens its file at once, so that names survive the target and a replaced
+ * file; symbols are read when the first address in it is named. Keeps one or two file descriptors per file,
+ * of at most 1024 files. Copies `map`. A file that cannot be opened is not an error: its addresses stay
+ * addresses. Returns the mapping's number, from 1 (also when the same one was noted before), 0 without memory
+ * or when there are too many. */
+uint32_t mp_symbolizer_add_map(struct mp_symbolizer *s, const struct mp_map *map);
+
+/* The number of the mapping that held `addr` at `t_ns`, or 0. */
+uint32_t mp_symbolizer_find(const struct mp_symbolizer *s, uint64_t addr, int64_t t_ns);
+
+struct mp_module_info {
+	const char *path;
+	const char *build_id; /* lower-case hex, or NULL */
+	bool bias_known;
+	uint64_t bias;
+	const char *note; /* what is known to be missing, or NULL; may come with the first name or stack */
+};
+/* False: no such mapping. Texts are valid until the next call. */
+bool mp_symbolizer_module(const struct mp_symbolizer *s, uint32_t module, struct mp_module_info *out);
+
+/*
+ * Walks a stack (symbolize/unwind.h): addresses innermost first. -EAGAIN while the table of a file in it is
+ * still built: ask again later, or after mp_symbolizer_wait().
+ */
+int mp_symbolizer_unwind(struct mp_symbolizer *s, const struct mp_stack_state *state, uint64_t *ip,
+    size_t room, struct mp_unwound *out);
+
+/* Waits until the tables asked for so far are there; a damaged file ends at its limits of time. */
+void mp_symbolizer_wait(struct mp_symbolizer *s);
+
+/* Functions that are inlined into each other at one address; those beyond are left out, the outermost ones
+ * last. */
+#define MP_INLINED_MAX 32
+
+struct mp_name_function {
 	const char *function; /* demangled, or NULL */
 	const char *raw;      /* as in the symbol table, or NULL */
 	const char *file;     /* source file, or NULL */
 	int line;             /* 0: not known */
+};
+
+struct mp_name {
+	const char *module; /* path, or NULL when the address is in no mapping */
 	/* From the function's start. Without a function: the address within the module's file as `addr2line`
 	 * and `nm` have it (from the load base, for all but position-dependent programs); in a mapping
 	 * without an ELF file, from its start; in no mapping, the address itself. */
 	uint64_t offset;
 	enum mp_symbol_quality quality;
+	size_t n; /* at least 1; the last is the function that the code is in, those before are inlined,
+		     innermost first */
+	struct mp_name_function function[MP_INLINED_MAX];
 };
 
-/* `pid` is used for /proc/PID/root, map_files, the vdso and the perf map; it may have ended meanwhile. 0
- * stands for no process: files are those of the host (compare mp_symbolizer_build_id() with what was
- * recorded). NULL without memory. The target's root, its owner and its perf map are looked up now, so that
- * they serve after its end. */
-struct mp_symbolizer *mp_symbolizer_new(pid_t pid);
+/* The name of the code at `addr` in a mapping (0: in none); `t_ns` matters for JIT code. For a return address
+ * pass addr - 1. Strings stay valid until `s` is freed. Never fails: what is not known is NULL. */
+void mp_symbolizer_name(
+    struct mp_symbolizer *s, uint32_t module, uint64_t addr, int64_t t_ns, struct mp_name *out);
 
-/* Where on the host to look for separate debug files, in place of /usr/lib/debug:
- * DIR/.build-id/xx/yyyy.debug. For mappings added from now on. `dir` is copied. */
-void mp_symbolizer_set_debug_dir(struct mp_symbolizer *s, const char *dir);
-
-/* Notes an executable mapping and opens its file at once, so that names survive the target and a replaced
- * file; symbols are read when the first address in it is named. Keeps one or two file descriptors per file,
- * of at most 1024 files. Copies `map`. A file that cannot be opened is not an error: its addresses stay
- * addresses. */
-void mp_symbolizer_add_map(struct mp_symbolizer *s, const struct mp_map *map);
-
-/* The build-id (lower-case hex) of the file behind the latest mapping of `addr`, or NULL. Owned by `s`. */
-const char *mp_symbolizer_build_id(struct mp_symbolizer *s, uint64_t addr);
-
-/* The name of the code at `addr` at time `t_ns`. For a return address pass addr - 1. Strings stay valid until
- * `s` is freed. Never fails: what is not known is NULL. */
-void mp_symbolizer_name(struct mp_symbolizer *s, uint64_t addr, int64_t t_ns, struct mp_name *out);
-
-void mp_symbolizer_free(struct mp_symbolizer *s);
+/* Reads what the JIT compilers have written since: call before the last names are asked for. */
+void mp_symbolizer_refresh(struct mp_symbolizer *s);
 
 #endif

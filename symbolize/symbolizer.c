@@ -2,22 +2,21 @@
 #include "symbolize/symbolize.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "symbolize/cfi_queue.h"
 #include "symbolize/debug_file.h"
 #include "symbolize/demangle.h"
-#include "symbolize/elf.h"
-#include "symbolize/file.h"
-#include "symbolize/functions.h"
 #include "symbolize/intern.h"
+#include "symbolize/jit.h"
+#include "symbolize/jit_mapping.h"
+#include "symbolize/mapped.h"
 #include "symbolize/modmap.h"
-#include "symbolize/perf_map.h"
 #include "symbolize/process.h"
+#include "symbolize/symfile.h"
 
 /* Files held open. A Java or Python program with all its modules maps 300; the default limit of descriptors
  * is 1024, often raised. */
@@ -29,150 +28,140 @@
 /* As long a symbol as is handed out; longer ones are cut. */
 #define RAW_BYTES_MAX 4096
 
-/* A power of two. 16384 names take 1.4 MiB; call sites of a program's allocations are some thousands. */
-#define CACHE_SIZE 16384
-
-/* One mapped file, however often it is mapped. */
-struct mp_symfile {
-	struct mp_symfile *next;
-	dev_t dev;
-	ino_t ino;
-	struct timespec mtime;
-	struct mp_elf *elf;
-	struct mp_elf *debug; /* its separate debug file, where it has no .symtab itself */
-	struct mp_functions *functions;
-	bool functions_tried;
-};
-
-struct cached {
-	uint64_t addr;
-	uint32_t module;     /* mp_module.id; 0: in no module */
-	uint32_t generation; /* of the perf map when it was asked; 0: it was not */
-	bool used;
-	struct mp_name name;
-};
-
 struct mp_symbolizer {
 	pid_t pid;
+	bool long_names;
 	struct mp_process process;
-	char *debug_dir;
+	struct mp_debug_files *debug_files;
 	struct mp_modmap *modules;
-	struct mp_perf_map *perf_map;
+	struct mp_jit *jit;
 	struct mp_intern *strings;
 	struct mp_symfile *files;
 	size_t nfiles;
-	size_t symbols_bytes;
-	struct cached *cache;
+	size_t symbols_bytes; /* of all files, when a source was last opened */
+	struct mp_cfi_queue *tables;
+	struct mp_unwinder *unwinder;
+	bool has_pending; /* the stack that is walked needs a table that is not there yet */
 };
 
-static void add_perf_map_sources(struct mp_symbolizer *s)
-{
-	char path[64];
-	struct mp_process host;
+/* ---- What the unwinder asks ---- */
 
-	/* In a container, the process knows its inner PID only, and writes to its own /tmp. */
-	if (s->process.root_fd >= 0) {
-		snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)s->process.ns_pid);
-		mp_perf_map_add_source(s->perf_map, s->process.root_fd, path);
+static const struct mp_cfi *table_at(void *ctx, uint64_t addr, int64_t t_ns, uint64_t *bias, bool *is_code)
+{
+	struct mp_symbolizer *s = ctx;
+	const struct mp_module *m = mp_modmap_find(s->modules, addr, t_ns);
+	bool is_pending = false;
+
+	*is_code = m != NULL;
+	if (!m || !m->file || !m->map.bias_known)
+		return NULL;
+	*bias = m->map.bias;
+	const struct mp_cfi *table = mp_cfi_queue_get(s->tables, m->file, &is_pending);
+	if (is_pending) {
+		s->has_pending = true;
+		*is_code = false; /* no need to go on with this stack */
 	}
-	mp_process_open(0, &host);
-	snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)s->pid);
-	if (host.root_fd >= 0)
-		mp_perf_map_add_source(s->perf_map, host.root_fd, path);
-	mp_process_close(&host);
-	mp_perf_map_poll(s->perf_map);
+	return table;
 }
 
-struct mp_symbolizer *mp_symbolizer_new(pid_t pid)
+static const struct mp_elf *elf_at(void *ctx, uint64_t addr, int64_t t_ns, uint64_t *bias)
 {
+	struct mp_symbolizer *s = ctx;
+	const struct mp_module *m = mp_modmap_find(s->modules, addr, t_ns);
+
+	if (!m || !m->file || !m->map.bias_known)
+		return NULL;
+	*bias = m->map.bias;
+	return m->file->elf;
+}
+
+static bool is_jit_at(void *ctx, uint64_t addr, int64_t t_ns)
+{
+	struct mp_symbolizer *s = ctx;
+	const struct mp_module *m = mp_modmap_find(s->modules, addr, t_ns);
+
+	return m && !m->file && mp_is_jit_mapping(m->map.path);
+}
+
+int mp_symbolizer_unwind(struct mp_symbolizer *s, const struct mp_stack_state *state, uint64_t *ip,
+    size_t room, struct mp_unwound *out)
+{
+	s->has_pending = false;
+	*out = mp_unwind(s->unwinder, state, ip, room);
+	return s->has_pending ? -EAGAIN : 0;
+}
+
+void mp_symbolizer_wait(struct mp_symbolizer *s)
+{
+	mp_cfi_queue_wait(s->tables);
+}
+
+/* ---- Life ---- */
+
+static struct mp_debug_files *new_debug_files(
+    const struct mp_symbolizer *s, const struct mp_symbolize_options *o)
+{
+	const char **dirs = calloc(o->n_debug_dirs + 1, sizeof(*dirs));
+
+	if (!dirs)
+		return NULL;
+	for (size_t i = 0; i < o->n_debug_dirs; i++)
+		dirs[i] = o->debug_dirs[i];
+	dirs[o->n_debug_dirs] = MP_DEBUG_DIR;
+	const struct mp_debug_files_options options = {dirs, o->n_debug_dirs + 1, s->process.root_fd};
+	struct mp_debug_files *files = mp_debug_files_new(&options);
+	free(dirs);
+	if (files && o->debuginfod)
+		mp_debug_files_set_debuginfod(files, o->debuginfod);
+	return files;
+}
+
+struct mp_symbolizer *mp_symbolizer_new(pid_t pid, const struct mp_symbolize_options *options)
+{
+	static const struct mp_symbolize_options defaults;
+	const struct mp_symbolize_options *o = options ? options : &defaults;
 	struct mp_symbolizer *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
+	const struct mp_unwind_code code = {table_at, elf_at, is_jit_at, s};
 	s->pid = pid;
+	s->long_names = o->long_names;
 	mp_process_open(pid, &s->process);
-	s->debug_dir = strdup(MP_DEBUG_DIR);
+	s->debug_files = new_debug_files(s, o);
 	s->modules = mp_modmap_new();
-	s->perf_map = mp_perf_map_new(s->process.uid);
+	s->jit = mp_jit_new(pid, &s->process);
 	s->strings = mp_intern_new();
-	s->cache = calloc(CACHE_SIZE, sizeof(*s->cache));
-	if (!s->debug_dir || !s->modules || !s->perf_map || !s->strings || !s->cache) {
+	s->tables = mp_cfi_queue_new(o->cache_dir);
+	s->unwinder = mp_unwinder_new(&code);
+	if (!s->debug_files || !s->modules || !s->jit || !s->strings || !s->tables || !s->unwinder) {
 		mp_symbolizer_free(s);
 		return NULL;
 	}
-	if (pid)
-		add_perf_map_sources(s);
 	return s;
 }
 
-void mp_symbolizer_set_debug_dir(struct mp_symbolizer *s, const char *dir)
+void mp_symbolizer_free(struct mp_symbolizer *s)
 {
-	char *copy = strdup(dir);
-
-	if (!copy)
+	if (!s)
 		return;
-	free(s->debug_dir);
-	s->debug_dir = copy;
-}
+	mp_cfi_queue_free(s->tables); /* before what it reads */
+	mp_unwinder_free(s->unwinder);
+	while (s->files) {
+		struct mp_symfile *f = s->files;
 
-/* A descriptor of the mapped file, or -errno. */
-static int open_mapped(const struct mp_symbolizer *s, const struct mp_map *map)
-{
-	char path[128];
-	int fd = -ENOENT;
-
-	if (strcmp(map->path, "[vdso]") == 0)
-		return mp_process_vdso(s->pid, map->start, map->end);
-	if (map->path[0] != '/' || strncmp(map->path, "//anon", 6) == 0)
-		return -ENOENT;
-	/* The very file that is mapped, also when it was deleted or replaced by another one. */
-	if (s->pid) {
-		snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)s->pid,
-		    (unsigned long long)map->start, (unsigned long long)map->end);
-		fd = mp_file_open(path);
+		s->files = f->next;
+		mp_symfile_free(f);
 	}
-	/* Without the right to do so (CAP_CHECKPOINT_RESTORE), or when the mapping is gone. */
-	if (fd < 0 && s->process.root_fd >= 0)
-		fd = mp_file_open_in(s->process.root_fd, map->path);
-	return fd;
+	mp_modmap_free(s->modules);
+	mp_jit_free(s->jit);
+	mp_intern_free(s->strings);
+	mp_debug_files_free(s->debug_files);
+	mp_process_close(&s->process);
+	free(s);
 }
 
-static struct mp_symfile *find_file(const struct mp_symbolizer *s, const struct stat *st)
-{
-	for (struct mp_symfile *f = s->files; f; f = f->next)
-		if (f->dev == st->st_dev && f->ino == st->st_ino && f->mtime.tv_sec == st->st_mtim.tv_sec &&
-		    f->mtime.tv_nsec == st->st_mtim.tv_nsec)
-			return f;
-	return NULL;
-}
-
-/* The file behind `fd`, new or known; NULL when it is no ELF file. */
-static struct mp_symfile *note_file(struct mp_symbolizer *s, int fd, const char *path)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return NULL;
-	struct mp_symfile *f = find_file(s, &st);
-	if (f || s->nfiles == FILES_MAX)
-		return f;
-	f = calloc(1, sizeof(*f));
-	if (!f)
-		return NULL;
-	if (mp_elf_open(fd, path, &f->elf, NULL) < 0) {
-		free(f);
-		return NULL;
-	}
-	f->dev = st.st_dev;
-	f->ino = st.st_ino;
-	f->mtime = st.st_mtim;
-	if (!mp_elf_has_symtab(f->elf) && mp_elf_build_id(f->elf))
-		f->debug = mp_debug_file_open(s->debug_dir, s->process.root_fd, mp_elf_build_id(f->elf));
-	f->next = s->files;
-	s->files = f;
-	s->nfiles++;
-	return f;
-}
+/* ---- Files ---- */
 
 /* The set's copy of a string from outside, cut and without control characters. */
 static const char *intern_clean(struct mp_symbolizer *s, const char *from)
@@ -186,135 +175,222 @@ static const char *intern_clean(struct mp_symbolizer *s, const char *from)
 	return mp_intern(s->strings, buf);
 }
 
-void mp_symbolizer_add_map(struct mp_symbolizer *s, const struct mp_map *map)
+static bool is_same_file(const struct stat *a, const struct stat *b)
 {
-	struct mp_map copy = *map;
-	struct mp_symfile *file = NULL;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
 
-	if (!copy.path)
-		copy.path = "";
-	int fd = open_mapped(s, &copy);
+static struct mp_symfile *keep_file(struct mp_symbolizer *s, struct mp_symfile *f)
+{
+	if (!f)
+		return NULL;
+	f->next = s->files;
+	s->files = f;
+	s->nfiles++;
+	return f;
+}
+
+/* The file behind `fd`, new or known; NULL when it is no ELF file, or another one than is told. */
+static struct mp_symfile *note_file(struct mp_symbolizer *s, int fd, const struct mp_map *map)
+{
+	struct mp_elf *elf;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	for (struct mp_symfile *f = s->files; f; f = f->next)
+		if (is_same_file(&f->stat, &st))
+			return f;
+	if (s->nfiles == FILES_MAX || mp_elf_open(fd, map->path, &elf, NULL) < 0)
+		return NULL;
+	const char *build_id = mp_elf_build_id(elf);
+	if (map->build_id && (!build_id || strcmp(map->build_id, build_id))) {
+		mp_elf_close(elf);
+		return NULL;
+	}
+	struct mp_symfile *f = keep_file(s, mp_symfile_new(elf, map->path));
+	if (!f)
+		return NULL;
+	f->stat = st;
+	if (s->pid) /* it may be in the target's root, which goes with the target */
+		mp_symfile_find_debug(f, s->debug_files);
+	return f;
+}
+
+/* The file with a build-id, wherever the folders of debug files or servers have it. */
+static struct mp_symfile *find_by_build_id(struct mp_symbolizer *s, const struct mp_map *map)
+{
+	struct mp_debug_file found;
+
+	for (struct mp_symfile *f = s->files; f; f = f->next)
+		if (mp_elf_build_id(f->elf) && !strcmp(mp_elf_build_id(f->elf), map->build_id))
+			return f;
+	if (s->nfiles == FILES_MAX ||
+	    mp_debug_files_find_executable(s->debug_files, map->path, map->build_id, &found))
+		return NULL;
+	struct mp_elf *elf = found.elf;
+	found.elf = NULL;
+	mp_debug_file_close(&found);
+	return keep_file(s, mp_symfile_new(elf, map->path));
+}
+
+/* The file behind a mapping, which may turn out to be another one's (text that was moved onto huge pages). */
+static struct mp_symfile *open_file(struct mp_symbolizer *s, struct mp_map *map)
+{
+	char path[MP_MAPPED_PATH_MAX];
+	struct mp_symfile *file = NULL;
+	int fd = mp_mapped_open(&s->process, map, path);
+
+	if (map->path == path)
+		map->path = intern_clean(s, path);
+	if (fd == -ESTALE)
+		map->note = "another file is at its path now";
+	if (!map->path)
+		map->path = "";
 	if (fd >= 0) {
-		file = note_file(s, fd, copy.path);
+		file = note_file(s, fd, map);
 		close(fd);
 	}
-	copy.path = intern_clean(s, copy.path);
-	if (copy.path)
-		mp_modmap_add(s->modules, &copy, file);
+	if (!file && map->build_id)
+		file = find_by_build_id(s, map);
+	if (!file && map->build_id)
+		map->note = "no file with its build-id was found";
+	return file;
 }
 
-const char *mp_symbolizer_build_id(struct mp_symbolizer *s, uint64_t addr)
+/* ---- Mappings ---- */
+
+/*
+ * What was added to the file's addresses when it was mapped. Asked of the mapping's midst: its first page may
+ * begin in the segment before, which has another distance between address and offset.
+ */
+static void find_bias(struct mp_map *map, const struct mp_elf *elf)
 {
-	const struct mp_module *module = mp_modmap_find(s->modules, addr, INT64_MAX);
+	uint64_t half = (map->end - map->start) / 2, vaddr;
 
-	return module && module->file ? mp_elf_build_id(module->file->elf) : NULL;
-}
-
-static size_t functions_bytes(const struct mp_symfile *f)
-{
-	size_t n = mp_elf_loaded_bytes(f->elf);
-
-	if (f->debug)
-		n += mp_elf_loaded_bytes(f->debug);
-	if (f->functions)
-		n += mp_functions_bytes(f->functions);
-	return n;
-}
-
-static const struct mp_functions *functions_of(struct mp_symbolizer *s, struct mp_symfile *f)
-{
-	if (!f->functions_tried && s->symbols_bytes < SYMBOLS_BYTES_MAX) {
-		f->functions = mp_functions_new(f->elf, f->debug);
-		s->symbols_bytes += functions_bytes(f);
+	if (map->end <= map->start)
+		return;
+	if (!mp_elf_offset_to_vaddr(elf, map->file_offset + half, &vaddr)) {
+		half = 0;
+		if (!mp_elf_offset_to_vaddr(elf, map->file_offset, &vaddr))
+			return;
 	}
-	f->functions_tried = true;
-	return f->functions;
+	map->bias = map->start + half - vaddr;
+	map->bias_known = true;
 }
 
+uint32_t mp_symbolizer_add_map(struct mp_symbolizer *s, const struct mp_map *map)
+{
+	struct mp_map copy = *map;
+
+	copy.path = intern_clean(s, map->path ? map->path : "");
+	copy.build_id = map->build_id ? intern_clean(s, map->build_id) : NULL;
+	if (!copy.path)
+		return 0;
+	struct mp_symfile *file = mp_jit_add_map(s->jit, &copy) ? NULL : open_file(s, &copy);
+	if (file && !copy.bias_known)
+		find_bias(&copy, file->elf);
+	if (file && !copy.build_id)
+		copy.build_id = mp_elf_build_id(file->elf);
+	if (mp_modmap_add(s->modules, &copy, file) < 0)
+		return 0;
+	const struct mp_module *m = mp_modmap_find(s->modules, copy.start, copy.t_ns);
+	return m ? m->id : 0;
+}
+
+uint32_t mp_symbolizer_find(const struct mp_symbolizer *s, uint64_t addr, int64_t t_ns)
+{
+	const struct mp_module *m = mp_modmap_find(s->modules, addr, t_ns);
+
+	return m ? m->id : 0;
+}
+
+bool mp_symbolizer_module(const struct mp_symbolizer *s, uint32_t module, struct mp_module_info *out)
+{
+	const struct mp_module *m = mp_modmap_get(s->modules, module);
+
+	if (!m)
+		return false;
+	*out = (struct mp_module_info){.path = m->map.path,
+	    .build_id = m->map.build_id,
+	    .bias_known = m->map.bias_known,
+	    .bias = m->map.bias,
+	    .note = m->map.note};
+	if (m->file && m->file->note[0])
+		out->note = m->file->note;
+	else if (m->file && atomic_load(&m->file->cfi_state) == MP_CFI_READY && m->file->cfi_err.text[0])
+		out->note = m->file->cfi_err.text;
+	return true;
+}
+
+/* ---- Names ---- */
+
+/* In the file: what its sources know, demangled. */
 static void name_in_file(
-    struct mp_symbolizer *s, const struct mp_module *m, uint64_t addr, struct mp_name *out)
+    struct mp_symbolizer *s, const struct mp_module *m, uint64_t vaddr, struct mp_name *out)
 {
-	char shown[MP_DEMANGLED_MAX];
-	struct mp_function function;
-	uint64_t vaddr;
+	struct mp_symfile *f = m->file;
+	bool was_opened = f->is_opened;
+	struct mp_found found;
 
-	out->offset = addr - m->map.start + m->map.file_offset;
-	if (!mp_elf_offset_to_vaddr(m->file->elf, out->offset, &vaddr))
-		return;
 	out->offset = vaddr;
-	const struct mp_functions *functions = functions_of(s, m->file);
-	if (!functions || !mp_functions_find(functions, vaddr, &function))
-		return;
-	mp_demangle(function.raw, false, shown);
-	out->function = mp_intern(s->strings, shown);
-	out->raw = intern_clean(s, function.raw);
-	out->offset = vaddr - function.vaddr;
-	out->quality = out->function ? function.quality : MP_SYMBOL_NONE;
-}
+	mp_symfile_find_debug(f, s->debug_files);
+	mp_symfile_find(f, vaddr, s->symbols_bytes < SYMBOLS_BYTES_MAX, &found);
+	if (f->is_opened && !was_opened)
+		s->symbols_bytes += mp_symfile_bytes(f);
+	for (size_t i = 0; i < found.n; i++) {
+		const struct mp_found_function *from = &found.function[i];
+		char shown[MP_DEMANGLED_MAX];
 
-static void name_in_perf_map(struct mp_symbolizer *s, uint64_t addr, struct mp_name *out)
-{
-	const char *name;
-	uint64_t start;
-
-	if (!mp_perf_map_find(s->perf_map, addr, &name, &start))
-		return;
-	out->function = out->raw = mp_intern(s->strings, name);
-	out->offset = addr - start;
-	out->quality = out->function ? MP_SYMBOL_JIT_MAP : MP_SYMBOL_NONE;
-}
-
-static struct cached *cache_slot(struct mp_symbolizer *s, uint64_t addr, uint32_t module)
-{
-	/* The golden ratio's fraction: neighbouring addresses go to distant slots. */
-	uint64_t hash = (addr ^ (uint64_t)module << 48) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return &s->cache[hash >> 32 & (CACHE_SIZE - 1)];
-}
-
-void mp_symbolizer_name(struct mp_symbolizer *s, uint64_t addr, int64_t t_ns, struct mp_name *out)
-{
-	const struct mp_module *module = mp_modmap_find(s->modules, addr, t_ns);
-	uint32_t id = module ? module->id : 0, generation = 0;
-	bool jit = !module || !module->file;
-
-	if (jit) {
-		mp_perf_map_poll(s->perf_map);
-		generation = mp_perf_map_generation(s->perf_map);
+		out->function[i] = (struct mp_name_function){.line = from->line};
+		if (from->file)
+			out->function[i].file = intern_clean(s, from->file);
+		if (!from->function)
+			continue;
+		mp_demangle(from->function, s->long_names, shown);
+		out->function[i].function = mp_intern(s->strings, shown);
+		out->function[i].raw = intern_clean(s, from->function);
 	}
-	struct cached *c = cache_slot(s, addr, id);
-	if (c->used && c->addr == addr && c->module == id && c->generation == generation) {
-		*out = c->name;
+	if (!found.n)
 		return;
-	}
-	*out = (struct mp_name){.module = module ? module->map.path : NULL, .offset = addr};
-	if (module)
-		out->offset = addr - module->map.start;
-	if (jit)
-		name_in_perf_map(s, addr, out);
+	out->n = found.n;
+	out->quality = found.quality;
+	if (mp_found_is_named(&found) && found.start <= vaddr)
+		out->offset = vaddr - found.start;
+}
+
+static void name_in_jit(struct mp_symbolizer *s, uint64_t addr, int64_t t_ns, struct mp_name *out)
+{
+	struct mp_jit_name name;
+	enum mp_symbol_quality quality = mp_jit_find(s->jit, addr, t_ns, &name);
+
+	if (quality == MP_SYMBOL_NONE)
+		return;
+	const char *function = mp_intern(s->strings, name.function);
+	out->function[0] = (struct mp_name_function){
+	    function, function, name.file ? intern_clean(s, name.file) : NULL, name.line};
+	out->offset = addr - name.start;
+	out->quality = function ? quality : MP_SYMBOL_NONE;
+}
+
+void mp_symbolizer_name(
+    struct mp_symbolizer *s, uint32_t module, uint64_t addr, int64_t t_ns, struct mp_name *out)
+{
+	const struct mp_module *m = mp_modmap_get(s->modules, module);
+
+	*out = (struct mp_name){.module = m ? m->map.path : NULL, .offset = addr, .n = 1};
+	if (m)
+		out->offset = addr - m->map.start;
+	if (!m || !m->file)
+		name_in_jit(s, addr, t_ns, out);
+	else if (m->map.bias_known)
+		name_in_file(s, m, addr - m->map.bias, out);
 	else
-		name_in_file(s, module, addr, out);
-	*c = (struct cached){addr, id, generation, true, *out};
+		out->offset += m->map.file_offset;
 }
 
-void mp_symbolizer_free(struct mp_symbolizer *s)
+void mp_symbolizer_refresh(struct mp_symbolizer *s)
 {
-	if (!s)
-		return;
-	while (s->files) {
-		struct mp_symfile *f = s->files;
-
-		s->files = f->next;
-		mp_functions_free(f->functions);
-		mp_elf_close(f->debug);
-		mp_elf_close(f->elf);
-		free(f);
-	}
-	mp_modmap_free(s->modules);
-	mp_perf_map_free(s->perf_map);
-	mp_intern_free(s->strings);
-	mp_process_close(&s->process);
-	free(s->cache);
-	free(s->debug_dir);
-	free(s);
+	mp_jit_refresh(s->jit);
 }

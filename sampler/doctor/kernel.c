@@ -221,7 +221,7 @@ static void tell_backend_error(
 static void check_backend(struct mp_doctor *d, const void *arg, struct mp_finding *out)
 {
 	enum mp_backend backend = *(const enum mp_backend *)arg;
-	struct mp_keep keep = {.stack = true};
+	struct mp_keep keep = {.stack = MP_STACK_COPY};
 	struct mp_uprobe *u;
 	struct mp_err err;
 	int code = mp_uprobe_open(backend, getpid(), &keep, &u, &err);

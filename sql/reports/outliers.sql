@@ -27,7 +27,6 @@ SELECT call_id, t_ns - :start_ns AS t_ns, tid,
        op.name AS op, size_bytes, dur_ns,
        coalesce((SELECT site FROM stack_site WHERE stack_site.stack_id = slowest.stack_id), '[no stack]') AS site,
        (SELECT group_concat(name, ' < ')
-        FROM (SELECT name FROM stack_frame JOIN frame_name USING (frame_id)
-              WHERE stack_frame.stack_id = slowest.stack_id ORDER BY depth)) AS stack
+        FROM (SELECT name FROM v_stack WHERE v_stack.stack_id = slowest.stack_id ORDER BY depth)) AS stack
 FROM slowest JOIN op USING (op_id)
 ORDER BY dur_ns DESC, call_id;

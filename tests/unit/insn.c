@@ -15,7 +15,6 @@
 	}
 #define PLACE(null_is_no_call, ...)                                                                          \
 	mp_insn_placement(BYTES(__VA_ARGS__), sizeof(BYTES(__VA_ARGS__)), ARGS, null_is_no_call)
-#define FRAME_BYTES(...) mp_insn_frame_bytes(BYTES(__VA_ARGS__), sizeof(BYTES(__VA_ARGS__)))
 
 Test(insn, stands_at_a_push_at_the_entry)
 {
@@ -105,40 +104,6 @@ Test(insn, reads_nothing_behind_the_end)
 
 	for (size_t n = 0; n <= sizeof(cut); n++)
 		cr_assert_eq(mp_insn_placement(cut, n, ARGS, true), 0);
-}
-
-Test(insn, frames_without_a_frame_pointer_are_measured)
-{
-	/* operator new of libstdc++ 12, up to the return address of its call of malloc */
-	static const unsigned char operator_new[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x85, 0xff, 0xb8, 0x01,
-	    0x00, 0x00, 0x00, 0x53, 0x48, 0x0f, 0x45, 0xc7, 0x48, 0x89, 0xc3, 0x48, 0x89, 0xdf, 0xe8, 0x64,
-	    0x08, 0xff, 0xff};
-	cr_assert_eq(mp_insn_frame_bytes(operator_new, sizeof(operator_new)), 8);
-
-	/* push r12; push rbx; sub rsp, 24; call; add rsp, 24; pop rbx; pop r12; ret; call (jumped to) */
-	static const unsigned char both[] = {0x41, 0x54, 0x53, 0x48, 0x83, 0xec, 0x18, 0xe8, 0, 0, 0, 0, 0x48,
-	    0x83, 0xc4, 0x18, 0x5b, 0x41, 0x5c, 0xc3, 0xe8, 0, 0, 0, 0};
-	cr_assert_eq(mp_insn_frame_bytes(both, 12), 40);
-	cr_assert_eq(
-	    mp_insn_frame_bytes(both, sizeof(both)), 40, "behind the return the body's frame stands again");
-}
-
-Test(insn, frames_that_cannot_be_followed_are_refused)
-{
-	cr_assert_eq(FRAME_BYTES(0x55, 0x48, 0x89, 0xe5, 0xe8, 0, 0, 0, 0), -1); /* push rbp; mov rbp, rsp */
-	cr_assert_eq(FRAME_BYTES(0x48, 0x29, 0xc4, 0xe8, 0, 0, 0, 0), -1);       /* sub rsp, rax */
-	cr_assert_eq(FRAME_BYTES(0x48, 0x83, 0xe4, 0xf0, 0xe8, 0, 0, 0, 0), -1); /* and rsp, -16 */
-	cr_assert_eq(FRAME_BYTES(0x06, 0x90), -1); /* no instruction in 64-bit code */
-}
-
-Test(insn, return_addresses_stand_behind_calls)
-{
-	cr_assert(mp_insn_ends_in_call(BYTES(0x90, 0x90, 0x90, 0xe8, 1, 2, 3, 4), 8));
-	cr_assert(
-	    mp_insn_ends_in_call(BYTES(0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0), 8)); /* call rax */
-	cr_assert(mp_insn_ends_in_call(BYTES(0x90, 0x90, 0xff, 0x15, 1, 2, 3, 4), 8)); /* call [rip + n] */
-	cr_assert_not(mp_insn_ends_in_call(BYTES(0x90, 0x90, 0x90, 0xe9, 1, 2, 3, 4), 8)); /* jmp */
-	cr_assert_not(mp_insn_ends_in_call(BYTES(0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90), 8));
 }
 
 static int note(void *ctx, uint64_t callee)

@@ -17,6 +17,7 @@
 #include "sampler/preload_region.h"
 #include "sampler/preload_ring.h"
 #include "sampler/preload_stack.h"
+#include "sampler/saved_regs.h"
 
 enum { RECORDS = 64 };
 
@@ -320,6 +321,12 @@ Test(preload, hostile_rings_cost_rows_and_nothing_else)
 
 /* ---- Stacks ---- */
 
+static void read_stack(const struct mp_stack_copy *copy, const uint64_t *stack, struct mp_preload_stack *out)
+{
+	memcpy(out->bytes, stack, copy->bytes);
+	mp_preload_stack_read(copy, out);
+}
+
 Test(preload, stacks_are_followed_within_their_copy)
 {
 	uint64_t stack[32] = {0}, base = 0x7000;
@@ -328,30 +335,33 @@ Test(preload, stacks_are_followed_within_their_copy)
 
 	stack[2] = base + 64; /* the caller's frame pointer, the return address to it */
 	stack[3] = 0x401000;
-	stack[4] = 0x11; /* the caller's stack as it was behind the call */
 	stack[8] = base + 128;
 	stack[9] = 0x402000;
 	stack[16] = base + 64; /* back down: a circle */
 	stack[17] = 0x403000;
-	mp_preload_stack_walk(&copy, (unsigned char *)stack, &out);
+	read_stack(&copy, stack, &out);
 	cr_assert_eq(out.nframes, 3);
 	cr_assert_eq(out.ip[0], 0x401000);
 	cr_assert_eq(out.ip[2], 0x403000);
-	cr_assert_eq(out.nwords, MP_STACK_WORDS);
-	cr_assert_eq(out.word[0], 0x11);
+	cr_assert_eq(out.state.ip, 0x401000);
+	cr_assert_eq(out.state.reg[MP_DWARF_FP], base + 64, "the caller's");
+	cr_assert_eq(out.state.reg[MP_DWARF_SP], base + 32, "as it was behind the call");
+	cr_assert_eq(out.state.known, 1ULL << MP_DWARF_FP | 1ULL << MP_DWARF_SP);
+	cr_assert_eq(out.state.bytes_at, base);
+	cr_assert_eq(out.state.n_bytes, sizeof(stack));
 
 	stack[8] = base + sizeof(stack) - 8; /* the last word is there, what stands behind it not */
-	mp_preload_stack_walk(&copy, (unsigned char *)stack, &out);
+	read_stack(&copy, stack, &out);
 	cr_assert_eq(out.nframes, 2);
 	stack[8] = base + 131; /* not aligned */
-	mp_preload_stack_walk(&copy, (unsigned char *)stack, &out);
+	read_stack(&copy, stack, &out);
 	cr_assert_eq(out.nframes, 2);
 	copy.frame = base - 8;
-	mp_preload_stack_walk(&copy, (unsigned char *)stack, &out);
+	read_stack(&copy, stack, &out);
 	cr_assert_eq(out.nframes, 0);
 	copy.frame = UINT64_MAX - 7;
-	mp_preload_stack_walk(&copy, (unsigned char *)stack, &out);
-	cr_assert_eq(out.nframes + out.nwords, 0);
+	read_stack(&copy, stack, &out);
+	cr_assert_eq(out.nframes + out.state.n_bytes, 0);
 }
 
 static __attribute__((noinline)) void two_calls(struct fixture *f)

@@ -95,12 +95,13 @@ static void append_kept(void)
 {
 	static const char *const names[] = {"site A", "site B", "site \"C\"\n"};
 
+	cr_assert_eq(mp_append_frame(s, 7, 0x2000, 0, 0, &err), 0);
 	for (int64_t i = 1; i <= 6; i++) {
 		int64_t frames[] = {i, 7};
+		struct mp_stack_row stack = {i, frames, 2, 3, 0};
 
-		cr_assert_eq(mp_append_frame(s, i, 0x1000 + (uint64_t)i, &err), 0);
-		cr_assert_eq(mp_append_frame(s, 7, 0x2000, &err), 0);
-		cr_assert_eq(mp_append_stack(s, i, frames, 2, &err), 0);
+		cr_assert_eq(mp_append_frame(s, i, 0x1000 + (uint64_t)i, 0, 0, &err), 0);
+		cr_assert_eq(mp_append_stack(s, &stack, &err), 0);
 		cr_assert_eq(mp_update_site(s, i, names[i % 3], &err), 0);
 	}
 	for (int i = 0; i < KEPT; i++) {
@@ -338,7 +339,8 @@ Test(report, views_have_the_promised_columns)
 	    {"v_percentile", "op,calls,p50_ns,p90_ns,p99_ns,p999_ns,p9999_ns,max_ns"},
 	    {"v_call", "call_id,t_ns,tid,op,size_bytes,addr,dur_ns,kept,weight,stack_id,site"},
 	    {"v_site", "site,op,calls,bytes,p50_ns,p99_ns,max_ns,stack_id"},
-	    {"v_stack", "stack_id,depth,function,module,file,line"},
+	    {"v_stack", "stack_id,depth,function,module,file,line,offset,addr,name,inlined,source,unwound,"
+			"ended"},
 	    {"v_kernel_event", "t_ns,tid,kind,dur_ns,addr,ip"},
 	    {"v_loss", "source,t_ns,lost"},
 	    {"v_overhead", "slot_ns,plane,events,cost_ns"},

@@ -415,7 +415,7 @@ Test(session, other_schemas_are_told_apart)
 	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
 	cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version=9", NULL, NULL, NULL), SQLITE_OK);
 	cannot_open(
-	    -EPROTO, "was made by a newer mpsample: schema 9, this one reads up to 1: use that version");
+	    -EPROTO, "was made by a newer mpsample: schema 9, this one reads up to 2: use that version");
 	cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version=0", NULL, NULL, NULL), SQLITE_OK);
 	cannot_open(-EPROTO, "older mpsample");
 	sqlite3_close(db);
@@ -474,7 +474,12 @@ Test(session, every_kind_of_row_comes_back)
 {
 	struct mp_session *s = create(false);
 	int64_t thread = 0, frames[] = {11, 12};
-	struct mp_module_row module = {"/bin/engine", NULL, 0x1000, 0x2000, 0x100, 5};
+	struct mp_module_row module = {.module_id = 1,
+	    .path = "/bin/engine",
+	    .start = 0x1000,
+	    .end = 0x2000,
+	    .file_offset = 0x100,
+	    .t_ns = 5};
 	struct mp_probe_row probe = {MP_OP_FREE, "free", "/lib/libc.so.6", "glibc", 0x123, 3};
 	struct mp_latency_sum sum = {.calls = 2, .bytes = UINT64_MAX, .sum_ns = 10, .max_ns = 7};
 	struct mp_call call = {.t_ns = 1,
@@ -486,18 +491,20 @@ Test(session, every_kind_of_row_comes_back)
 	    .addr = 0xffffffffff600000,
 	    .dur_ns = 9};
 	struct mp_kernel_event event = {1, 2, "migration", -1, 0, 0}, fault = {1, 2, "minor_fault", 3, 0, 0};
-	struct mp_frame_names names = {"/bin/engine", "main", "engine.c", 4, 77, 4};
+	struct mp_function_name functions[] = {{"insert", "book.h", 5}, {"main", "engine.c", 77}};
+	struct mp_frame_names names = {"/bin/engine", 4, functions + 1, 1, 4},
+			      inlined = {"/bin/engine", 4, functions, 2, 6};
+	struct mp_stack_row stack = {1, frames, 2, 3, 1}, empty = {2, NULL, 0, 0, 0};
 
 	cr_assert_eq(mp_append_clock(s, 1, 2, &err), 0);
 	cr_assert_eq(mp_append_thread(s, 2, "engine", 1, &thread, &err), 0);
 	cr_assert_eq(mp_update_thread(s, thread, NULL, 99, &err), 0);
 	cr_assert_eq(mp_append_module(s, &module, &err), 0);
 	cr_assert_eq(mp_append_probe(s, &probe, &err), 0);
-	cr_assert_eq(mp_append_frame(s, 11, 0x1010, &err), 0);
-	cr_assert_eq(mp_append_frame(s, 11, 0x1010, &err), 0);
-	cr_assert_eq(mp_append_frame(s, 12, 0x9999, &err), 0);
-	cr_assert_eq(mp_append_stack(s, 1, frames, 2, &err), 0);
-	cr_assert_eq(mp_append_stack(s, 2, NULL, 0, &err), 0);
+	cr_assert_eq(mp_append_frame(s, 11, 0x1010, 1, 5, &err), 0);
+	cr_assert_eq(mp_append_frame(s, 12, 0x9999, 0, 5, &err), 0);
+	cr_assert_eq(mp_append_stack(s, &stack, &err), 0);
+	cr_assert_eq(mp_append_stack(s, &empty, &err), 0);
 	for (int i = 0; i < 2; i++) {
 		cr_assert_eq(mp_append_latency(s, 0, MP_OP_MALLOC, 1, 5, 1, &err), 0);
 		cr_assert_eq(mp_append_latency_sum(s, 0, MP_OP_MALLOC, 1, &sum, &err), 0, "%s", err.text);
@@ -539,4 +546,18 @@ Test(session, every_kind_of_row_comes_back)
 	cr_assert_eq(mp_session_close(s, &err), 0);
 	cr_assert_eq(plain(path, "SELECT count(*) FROM v_call WHERE site = 'Engine::run'"), 1);
 	cr_assert_eq(plain(path, "SELECT line FROM v_stack WHERE function = 'main' AND stack_id = 1"), 77);
+
+	/* Better names later: an inlined function is a row of its own, and what lies outside moves down. */
+	cr_assert_eq(mp_session_edit(path, &s, &err), 0, "%s", err.text);
+	cr_assert_eq(mp_update_frame(s, 11, &inlined, &err), 0);
+	cr_assert_eq(mp_session_close(s, &err), 0);
+	cr_assert_eq(plain(path, "SELECT group_concat(depth || name || inlined) = '0insert1,1main0,20x99990'"
+				 " FROM (SELECT * FROM v_stack WHERE stack_id = 1 ORDER BY depth)"),
+	    1);
+	cr_assert_eq(plain(path, "SELECT count(*) FROM v_stack WHERE unwound = 'cfi' AND ended = 'cut'"), 3);
+	cr_assert_eq(mp_session_edit(path, &s, &err), 0);
+	cr_assert_eq(mp_update_frame(s, 11, &names, &err), 0);
+	mp_session_rollback(s);
+	cr_assert_eq(mp_session_close(s, &err), 0);
+	cr_assert_eq(plain(path, "SELECT count(*) FROM v_stack WHERE inlined"), 1, "taken back");
 }

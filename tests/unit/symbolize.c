@@ -25,7 +25,7 @@ TestSuite(symbolize, .init = fixture_make, .fini = fixture_remove, .timeout = 12
 static struct mp_symbolizer *symbolizer_of(pid_t pid)
 {
 	char line[4096], path[64];
-	struct mp_symbolizer *s = mp_symbolizer_new(pid);
+	struct mp_symbolizer *s = mp_symbolizer_new(pid, NULL);
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
 	FILE *f = fopen(path, "r");
@@ -44,12 +44,34 @@ static struct mp_symbolizer *symbolizer_of(pid_t pid)
 	return s;
 }
 
-static struct mp_name name_of(struct mp_symbolizer *s, const void *addr)
-{
-	struct mp_name name;
+/* What it says of the function that the code is in, in one. */
+struct name {
+	const char *module, *function, *raw;
+	uint64_t offset;
+	enum mp_symbol_quality quality;
+};
 
-	mp_symbolizer_name(s, (uintptr_t)addr, 200, &name);
-	return name;
+static struct name name_at(struct mp_symbolizer *s, uint64_t addr, int64_t t_ns)
+{
+	struct mp_name n;
+
+	mp_symbolizer_name(s, mp_symbolizer_find(s, addr, t_ns), addr, t_ns, &n);
+	cr_assert(n.n >= 1 && n.n <= MP_INLINED_MAX);
+	const struct mp_name_function *own = &n.function[n.n - 1];
+	return (struct name){n.module, own->function, own->raw, n.offset, n.quality};
+}
+
+static struct name name_of(struct mp_symbolizer *s, const void *addr)
+{
+	return name_at(s, (uintptr_t)addr, 200);
+}
+
+static const char *build_id_at(struct mp_symbolizer *s, uint64_t addr)
+{
+	struct mp_module_info info = {0};
+
+	mp_symbolizer_module(s, mp_symbolizer_find(s, addr, INT64_MAX), &info);
+	return info.build_id;
 }
 
 /* A mapping of all of a file of the fixture's folder at `start`, as if by a process that is gone. */
@@ -58,15 +80,8 @@ static void add_fixture(struct mp_symbolizer *s, const char *file, uint64_t star
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/%s", fixture_dir, file);
-	mp_symbolizer_add_map(s, &(struct mp_map){start, start + 0x10000, 0, path, t_ns});
-}
-
-static struct mp_name name_at(struct mp_symbolizer *s, uint64_t addr, int64_t t_ns)
-{
-	struct mp_name name;
-
-	mp_symbolizer_name(s, addr, t_ns, &name);
-	return name;
+	mp_symbolizer_add_map(
+	    s, &(struct mp_map){.start = start, .end = start + 0x10000, .path = path, .t_ns = t_ns});
 }
 
 /* Of a function of lib.so; its file offset and its address are the same in all that the fixture makes. */
@@ -99,12 +114,12 @@ Test(symbolize, own_functions_match_nm)
 			continue;
 		for (int i = 0; i < 3; i++) {
 			uint64_t at = i == 0 ? 0 : i == 1 ? size / 2 : size - 1;
-			struct mp_name found = name_of(s, (void *)(self->l_addr + vaddr + at));
+			struct name found = name_of(s, (void *)(self->l_addr + vaddr + at));
 
 			cr_assert(found.raw, "%s", name);
 			cr_assert_eq(
 			    found.offset, at, "%s is said to be %s + %lu", name, found.raw, found.offset);
-			cr_assert_eq(found.quality, MP_SYMBOL_SYMTAB);
+			cr_assert_geq(found.quality, MP_SYMBOL_SYMTAB);
 			compared += strcmp(found.raw, name) == 0; /* aliases differ */
 		}
 	}
@@ -129,7 +144,7 @@ static int compare_with_dladdr(void *ctx, const struct mp_elf_sym *sym)
 		return 0;
 	const char *addr = (const char *)x->base + sym->vaddr;
 	cr_assert(dladdr(addr + 1, &info));
-	struct mp_name name = name_of(x->s, addr + 1);
+	struct name name = name_of(x->s, addr + 1);
 	cr_assert_eq((uintptr_t)addr + 1 - name.offset, (uintptr_t)info.dli_saddr, "dladdr: %s, here: %s",
 	    info.dli_sname, name.raw);
 	cr_assert_str_eq(strrchr(name.module, '/'), strrchr(info.dli_fname, '/')); /* /lib is a link */
@@ -169,9 +184,9 @@ Test(symbolize, vdso)
 	if (!base)
 		cr_skip_test("this kernel maps no vdso");
 	cr_assert_str_eq(name_of(s, base).module, "[vdso]");
-	cr_assert(mp_symbolizer_build_id(s, (uintptr_t)base));
+	cr_assert(build_id_at(s, (uintptr_t)base));
 	for (uint64_t at = 0; at < 8192; at++) {
-		struct mp_name name = name_of(s, base + at);
+		struct name name = name_of(s, base + at);
 
 		found += name.function && strstr(name.function, "clock_gettime") && name.offset == 0;
 	}
@@ -181,11 +196,12 @@ Test(symbolize, vdso)
 
 Test(symbolize, latest_mapping_at_the_time_wins)
 {
-	struct mp_symbolizer *s = mp_symbolizer_new(0);
+	struct mp_symbolizer *s = mp_symbolizer_new(0, NULL);
 	uint64_t shown = offset_of("shown");
 
 	add_fixture(s, "lib.so", 0x100000, 1000);
-	mp_symbolizer_add_map(s, &(struct mp_map){0x101000, 0x102000, 0, "//anon", 2000});
+	mp_symbolizer_add_map(
+	    s, &(struct mp_map){.start = 0x101000, .end = 0x102000, .path = "//anon", .t_ns = 2000});
 	add_fixture(s, "lib.so", 0x100000, 3000);
 
 	cr_assert_null(name_at(s, 0x100000 + shown, 999).module);
@@ -203,7 +219,7 @@ Test(symbolize, latest_mapping_at_the_time_wins)
 
 Test(symbolize, aliases_gaps_and_sizeless_functions)
 {
-	struct mp_symbolizer *s = mp_symbolizer_new(0);
+	struct mp_symbolizer *s = mp_symbolizer_new(0, NULL);
 	uint64_t sizeless = offset_of("sizeless");
 
 	run("cd %s && strip -o bare.so lib.so", fixture_dir);
@@ -215,12 +231,12 @@ Test(symbolize, aliases_gaps_and_sizeless_functions)
 	cr_assert_str_eq(name_at(s, 0x100000 + sizeless + 80, 0).function, "sizeless_local");
 	cr_assert_null(name_at(s, 0x100000 + sizeless + 81, 0).function, "it reached beyond its section");
 
-	struct mp_name hidden = name_at(s, 0x200000 + offset_of("hidden"), 0);
+	struct name hidden = name_at(s, 0x200000 + offset_of("hidden"), 0);
 	cr_assert_null(hidden.function, "a local function took its neighbour's name %s", hidden.function);
 	cr_assert_eq(hidden.quality, MP_SYMBOL_NONE);
 	cr_assert_eq(
 	    hidden.offset, offset_of("hidden")); /* the file's address: offsets equal addresses here */
-	struct mp_name shown = name_at(s, 0x200000 + offset_of("shown") + 1, 0);
+	struct name shown = name_at(s, 0x200000 + offset_of("shown") + 1, 0);
 	cr_assert_str_eq(shown.function, "shown");
 	cr_assert_eq(shown.quality, MP_SYMBOL_DYNSYM);
 	cr_assert_eq(shown.offset, 1);
@@ -254,17 +270,18 @@ static void make_debug_file(char *build_id, size_t size)
 Test(symbolize, separate_debug_file)
 {
 	char build_id[256], debug_dir[128];
-	struct mp_symbolizer *s = mp_symbolizer_new(0);
+	const char *dir = debug_dir;
+	const struct mp_symbolize_options options = {.debug_dirs = &dir, .n_debug_dirs = 1};
 
 	make_debug_file(build_id, sizeof(build_id));
 	snprintf(debug_dir, sizeof(debug_dir), "%s/debug", fixture_dir);
-	mp_symbolizer_set_debug_dir(s, debug_dir);
+	struct mp_symbolizer *s = mp_symbolizer_new(0, &options);
 	add_fixture(s, "bare.so", 0x100000, 0);
-	struct mp_name hidden = name_at(s, 0x100000 + offset_of("hidden") + 2, 0);
+	struct name hidden = name_at(s, 0x100000 + offset_of("hidden") + 2, 0);
 	cr_assert_str_eq(hidden.function, "hidden");
 	cr_assert_eq(hidden.quality, MP_SYMBOL_SYMTAB);
 	cr_assert_eq(hidden.offset, 2);
-	cr_assert_str_eq(mp_symbolizer_build_id(s, 0x100000), build_id);
+	cr_assert_str_eq(build_id_at(s, 0x100000), build_id);
 	mp_symbolizer_free(s);
 }
 
@@ -304,14 +321,14 @@ Test(symbolize, debug_file_in_the_targets_root)
 
 Test(symbolize, debugdata)
 {
-	struct mp_symbolizer *s = mp_symbolizer_new(0);
+	struct mp_symbolizer *s = mp_symbolizer_new(0, NULL);
 
 	fixture_make_debugdata("mini.so");
 	add_fixture(s, "mini.so", 0x100000, 0);
-	struct mp_name hidden = name_at(s, 0x100000 + offset_of("hidden"), 0);
+	struct name hidden = name_at(s, 0x100000 + offset_of("hidden"), 0);
 	cr_assert_str_eq(hidden.function, "hidden");
 	cr_assert_eq(hidden.quality, MP_SYMBOL_DEBUGDATA);
-	struct mp_name shown = name_at(s, 0x100000 + offset_of("shown"), 0);
+	struct name shown = name_at(s, 0x100000 + offset_of("shown"), 0);
 	cr_assert_eq(shown.quality, MP_SYMBOL_DYNSYM);
 	mp_symbolizer_free(s);
 }
@@ -343,7 +360,7 @@ Test(symbolize, deleted_and_replaced_file_and_dead_process)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 
-	struct mp_name name = name_at(s, start + shown, 100);
+	struct name name = name_at(s, start + shown, 100);
 	cr_assert(strstr(name.module, "lib.so (deleted)"), "%s", name.module);
 	cr_assert_str_eq(name.function, "shown");
 	mp_symbolizer_free(s);
@@ -352,23 +369,26 @@ Test(symbolize, deleted_and_replaced_file_and_dead_process)
 /* FIFOs, devices and folders under the name of a mapped file. */
 Test(symbolize, only_regular_files_are_opened)
 {
-	struct mp_symbolizer *s = mp_symbolizer_new(0);
+	struct mp_symbolizer *s = mp_symbolizer_new(0, NULL);
 
 	run("mkfifo %s/fifo && mkdir %s/folder", fixture_dir, fixture_dir);
 	add_fixture(s, "fifo", 0x100000, 0); /* would block here */
 	add_fixture(s, "folder", 0x200000, 0);
 	add_fixture(s, "missing", 0x300000, 0);
 	add_fixture(s, "lib.c", 0x400000, 0);
-	mp_symbolizer_add_map(s, &(struct mp_map){0x500000, 0x501000, 0, "/dev/tty", 0});
-	mp_symbolizer_add_map(s, &(struct mp_map){0x600000, 0x601000, 0, NULL, 0});
-	mp_symbolizer_add_map(s, &(struct mp_map){0x700000, 0x600000, 0, "/end/before/start", 0});
+	mp_symbolizer_add_map(
+	    s, &(struct mp_map){.start = 0x500000, .end = 0x501000, .path = "/dev/tty", .t_ns = 0});
+	mp_symbolizer_add_map(
+	    s, &(struct mp_map){.start = 0x600000, .end = 0x601000, .path = NULL, .t_ns = 0});
+	mp_symbolizer_add_map(
+	    s, &(struct mp_map){.start = 0x700000, .end = 0x600000, .path = "/end/before/start", .t_ns = 0});
 	for (uint64_t at = 0x100000; at <= 0x600000; at += 0x100000) {
-		struct mp_name name = name_at(s, at + 8, 0);
+		struct name name = name_at(s, at + 8, 0);
 
 		cr_assert(name.module);
 		cr_assert_null(name.function);
 		cr_assert_eq(name.offset, 8);
-		cr_assert_null(mp_symbolizer_build_id(s, at));
+		cr_assert_null(build_id_at(s, at));
 	}
 	cr_assert_null(name_at(s, 0x700000, 0).module);
 	mp_symbolizer_free(s);
@@ -397,10 +417,11 @@ Test(symbolize, jit_code_of_another_process)
 	cr_assert(f);
 	fputs("7000010 20 Book::insert\n", f);
 	fclose(f);
-	struct mp_symbolizer *s = mp_symbolizer_new(pid);
-	mp_symbolizer_add_map(s, &(struct mp_map){0x7000000, 0x7001000, 0, "//anon", 0});
+	struct mp_symbolizer *s = mp_symbolizer_new(pid, NULL);
+	mp_symbolizer_add_map(
+	    s, &(struct mp_map){.start = 0x7000000, .end = 0x7001000, .path = "//anon", .t_ns = 0});
 	for (int again = 0; again < 2; again++) { /* the second comes out of the cache */
-		struct mp_name name = name_at(s, 0x7000014, 1);
+		struct name name = name_at(s, 0x7000014, 1);
 
 		cr_assert_str_eq(name.function, "Book::insert");
 		cr_assert_str_eq(name.module, "//anon");

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/deferred.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct waiting {
+	struct waiting *next;
+	size_t bytes;
+	struct mp_call_event event;
+	struct mp_stack_state stack;      /* what event.stack points to */
+	_Alignas(8) unsigned char data[]; /* the bytes of the stack, then the addresses of event.ip */
+};
+
+struct mp_deferred {
+	struct waiting *first, **last;
+	size_t n, bytes;
+};
+
+struct mp_deferred *mp_deferred_new(void)
+{
+	struct mp_deferred *d = calloc(1, sizeof(*d));
+
+	if (d)
+		d->last = &d->first;
+	return d;
+}
+
+void mp_deferred_free(struct mp_deferred *d)
+{
+	if (!d)
+		return;
+	while (d->first) {
+		struct waiting *w = d->first;
+
+		d->first = w->next;
+		free(w);
+	}
+	free(d);
+}
+
+static void append(struct mp_deferred *d, struct waiting *w)
+{
+	w->next = NULL;
+	*d->last = w;
+	d->last = &w->next;
+	d->bytes += w->bytes;
+	d->n++;
+}
+
+size_t mp_deferred_count(const struct mp_deferred *d)
+{
+	return d->n;
+}
+
+bool mp_deferred_put(struct mp_deferred *d, const struct mp_call_event *e)
+{
+	size_t stack_bytes = (e->stack->n_bytes + 7) & ~(size_t)7; /* what follows stays aligned */
+	size_t ip_bytes = e->nframes * sizeof(*e->ip),
+	       bytes = sizeof(struct waiting) + stack_bytes + ip_bytes;
+	struct waiting *w = bytes <= MP_DEFERRED_BYTES - d->bytes ? malloc(bytes) : NULL;
+
+	if (!w)
+		return false;
+	w->bytes = bytes;
+	w->event = *e;
+	w->stack = *e->stack;
+	memcpy(w->data, e->stack->bytes, e->stack->n_bytes);
+	if (ip_bytes)
+		memcpy(w->data + stack_bytes, e->ip, ip_bytes);
+	w->stack.bytes = w->data;
+	w->event.stack = &w->stack;
+	w->event.ip = (const uint64_t *)(const void *)(w->data + stack_bytes);
+	append(d, w);
+	return true;
+}
+
+void mp_deferred_retry(
+    struct mp_deferred *d, bool (*take)(void *ctx, const struct mp_call_event *e), void *ctx)
+{
+	struct waiting *w = d->first, *next;
+
+	d->first = NULL;
+	d->last = &d->first;
+	d->bytes = d->n = 0;
+	for (; w; w = next) {
+		next = w->next;
+		if (take(ctx, &w->event))
+			append(d, w);
+		else
+			free(w);
+	}
+}

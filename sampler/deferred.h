@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_DEFERRED_H
+#define MP_SAMPLER_DEFERRED_H
+
+#include "sampler/pipeline.h"
+
+/*
+ * Kept calls whose stacks wait until the unwind tables of their code are built: copies, in the order in which
+ * they came, of at most MP_DEFERRED_BYTES. One thread.
+ */
+struct mp_deferred;
+
+#define MP_DEFERRED_BYTES (64u << 20)
+
+struct mp_deferred *mp_deferred_new(void); /* NULL without memory */
+void mp_deferred_free(struct mp_deferred *d);
+
+size_t mp_deferred_count(const struct mp_deferred *d);
+
+/* Copies the call; false when there is no room. */
+bool mp_deferred_put(struct mp_deferred *d, const struct mp_call_event *e);
+
+/* Hands all that wait to `take`, oldest first. What it returns true for stays. */
+void mp_deferred_retry(
+    struct mp_deferred *d, bool (*take)(void *ctx, const struct mp_call_event *e), void *ctx);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_STACK_TABLE_H
+#define MP_SAMPLER_STACK_TABLE_H
+
+#include "sampler/pipeline.h"
+
+/*
+ * The stacks of a recording, each once: what a call brought is unwound, its addresses become frames of the
+ * mappings that held them then, and equal stacks one. One thread.
+ */
+struct mp_stack_table;
+
+/* Session and symbolizer stay the caller's. NULL without memory. */
+struct mp_stack_table *mp_stack_table_new(struct mp_session *session, struct mp_symbolizer *symbolizer);
+void mp_stack_table_free(struct mp_stack_table *t);
+
+/*
+ * The number of the stack of `e`, new or known; 0: it has none, or there are too many, which is counted.
+ * -EAGAIN while the unwind table of a file in it is still built. Other failures are of the session, or
+ * -ENOMEM.
+ */
+int mp_stack_table_add(
+    struct mp_stack_table *t, const struct mp_call_event *e, int64_t *stack_id, struct mp_err *err);
+
+/* Stacks that found no place since it was last asked. */
+uint64_t mp_stack_table_take_dropped(struct mp_stack_table *t);
+
+size_t mp_stack_table_stacks(const struct mp_stack_table *t);
+size_t mp_stack_table_frames(const struct mp_stack_table *t);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SYMBOLIZE_JIT_H
+#define MP_SYMBOLIZE_JIT_H
+
+#include "symbolize/jitdump.h"
+#include "symbolize/process.h"
+#include "symbolize/symbolize.h"
+
+/*
+ * The names of code that the target's JIT compilers made, from whichever files they write: jitdump files
+ * (symbolize/jitdump.h) before the perf map (symbolize/perf_map.h). One thread.
+ */
+struct mp_jit;
+
+/* Of a process; the perf map is looked for in its own /tmp, and in the host's. */
+struct mp_jit *mp_jit_new(pid_t pid, const struct mp_process *process);
+void mp_jit_free(struct mp_jit *j);
+
+/* Whether a mapping is of a jitdump file, which its writer maps to be found: it holds no code. */
+bool mp_jit_add_map(struct mp_jit *j, const struct mp_map *map);
+
+/* Reads what is new in all files. The perf map is also read by itself, at most once a second. */
+void mp_jit_refresh(struct mp_jit *j);
+
+/* The rank of the source that knows the code at `addr`; MP_SYMBOL_NONE: none. Texts are valid until the next
+ * call. */
+enum mp_symbol_quality mp_jit_find(struct mp_jit *j, uint64_t addr, int64_t t_ns, struct mp_jit_name *out);
+
+#endif
