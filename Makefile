@@ -44,6 +44,7 @@ PRELOAD_CFLAGS := -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -ftls-model=initia
 all: $(O)/mpsample $(O)/libmpsample.so
 
 include tests/tests.mk
+include tests/fuzz.mk
 
 help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
@@ -53,6 +54,7 @@ help:
 #:   make demo         install what is missing, build, and profile the example matching engine for 20 s
 #:   make check        install what is missing, build, run all tests that the core needs
 #:   make check-all    the same with the optional runtimes and allocators installed
+#:   make fuzz         fuzz what reads the target's files, FUZZ_SECONDS=20 each
 #:   make bench        measure overhead, as ratios in one run
 #:   make lint         clang-format check and cppcheck
 #:   make format       let clang-format rewrite the sources
