@@ -24,12 +24,6 @@ static enum dwarf_class class_of(unsigned tag)
 	case DW_TAG_skeleton_unit:
 	case DW_TAG_type_unit:
 		return DWARF_ROOT;
-	case DW_TAG_class_type:
-	case DW_TAG_structure_type:
-	case DW_TAG_union_type:
-	case DW_TAG_interface_type:
-		return DWARF_TYPE;
-	case DW_TAG_enumeration_type:
 	case DW_TAG_subroutine_type:
 	case DW_TAG_formal_parameter:
 	case DW_TAG_call_site:

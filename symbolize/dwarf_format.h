@@ -17,18 +17,12 @@ enum dwarf_unit_type {
 };
 
 enum dwarf_tag {
-	DW_TAG_class_type = 0x02,
 	DW_TAG_entry_point = 0x03,
-	DW_TAG_enumeration_type = 0x04,
 	DW_TAG_formal_parameter = 0x05,
-	DW_TAG_lexical_block = 0x0b,
 	DW_TAG_compile_unit = 0x11,
-	DW_TAG_structure_type = 0x13,
 	DW_TAG_subroutine_type = 0x15,
-	DW_TAG_union_type = 0x17,
 	DW_TAG_inlined_subroutine = 0x1d,
 	DW_TAG_subprogram = 0x2e,
-	DW_TAG_interface_type = 0x38,
 	DW_TAG_partial_unit = 0x3c,
 	DW_TAG_type_unit = 0x41,
 	DW_TAG_call_site = 0x48,

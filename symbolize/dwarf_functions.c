@@ -11,28 +11,6 @@
 
 #define FUNCTIONS_MAX (4u << 20)
 
-/* Languages whose types hold no function definitions, only declarations: those of the C family. Rust, for
- * one, is none of them. */
-static bool is_c_family(uint64_t language)
-{
-	switch (language) {
-	case 0x01: /* C89 */
-	case 0x02: /* C */
-	case 0x04: /* C++ */
-	case 0x0c: /* C99 */
-	case 0x10: /* Objective-C */
-	case 0x11: /* Objective-C++ */
-	case 0x1a: /* C++03 */
-	case 0x1d: /* C11 */
-	case 0x21: /* C++14 */
-	case 0x2a: /* C++17 */
-	case 0x2b: /* C++20 */
-	case 0x2c: /* C17 */
-		return true;
-	}
-	return false;
-}
-
 struct walk {
 	const struct dwarf_cu *cu;
 	const struct dwarf_abbrevs *abbrevs;
@@ -41,7 +19,6 @@ struct walk {
 	struct dwarf_functions *functions;
 	struct dwarf_ranges ranges;
 	struct dwarf_origins origins;
-	bool prunes_types;
 	uint32_t depth;
 	uint32_t inside[DEPTH_MAX]; /* by depth: the function that entries there are in */
 };
@@ -236,12 +213,11 @@ static bool visit_function(struct walk *w, const struct dwarf_abbrev *a)
 		return false;
 
 	bool has_code = add_ranges(w, &e, (uint32_t)w->functions->n);
-	/* A declaration, an abstract one, or one that the linker has removed: what is within has no code. An
-	 * inlined one may have lost all its code but that of others inlined into it. */
+	/* A declaration, an abstract one, or one that the linker has removed. Its entries are gone through
+	 * all the same: the lambdas in it are within its types, and have code of their own. An inlined one
+	 * may have lost all its code but that of others inlined into it. */
 	if (!has_code && !(is_inlined && a->has_children && !e.has_low && !e.has_ranges)) {
-		if (!a->has_children || (e.sibling && jump(w, e.sibling)))
-			return true;
-		return descend(w, inside);
+		return !a->has_children || descend(w, inside);
 	}
 	uint32_t number = add_function(w, &e, is_inlined ? inside : DWARF_NOBODY);
 	if (number == DWARF_NOBODY) {
@@ -263,8 +239,7 @@ static bool visit(struct walk *w, const struct dwarf_abbrev *a)
 		return false;
 	if (!a->has_children)
 		return true;
-	if (sibling && (a->class == DWARF_PRUNE || (a->class == DWARF_TYPE && w->prunes_types)) &&
-	    jump(w, sibling))
+	if (sibling && a->class == DWARF_PRUNE && jump(w, sibling))
 		return true;
 	return descend(w, w->inside[w->depth]);
 }
@@ -320,7 +295,6 @@ void mp_dwarf_read_functions(const struct dwarf_cu *cu, struct dwarf_functions *
 		w->bytes = bytes;
 		w->c = (struct dwarf_cursor){bytes + (cu->first - cu->offset), bytes + n, false};
 		w->functions = functions;
-		w->prunes_types = is_c_family(cu->language);
 		if (w->abbrevs)
 			walk_entries(w);
 		if (!mp_dwarf_flatten(&w->ranges, &functions->flat))

@@ -10,6 +10,10 @@ struct part {
 
 #define TREE_DEPTH_MAX 64
 
+/* Claims to an address that are looked at. The linker lets all units that had an inline function claim the
+ * code of the one that it has kept. */
+#define FOUND_MAX 4096
+
 static size_t middle(size_t low, size_t high)
 {
 	return low + (high - low) / 2;
@@ -60,34 +64,38 @@ void mp_dwarf_index_free(struct dwarf_index *index)
 	*index = (struct dwarf_index){0};
 }
 
+/* Keeps the first units, by their numbers. */
 static void add_candidate(uint32_t unit, uint32_t out[DWARF_CANDIDATES_MAX], size_t *n)
 {
 	size_t i = 0;
 
 	while (i < *n && out[i] < unit)
 		i++;
-	if (*n == DWARF_CANDIDATES_MAX || (i < *n && out[i] == unit))
+	if (i == DWARF_CANDIDATES_MAX || (i < *n && out[i] == unit))
 		return;
-	memmove(out + i + 1, out + i, (*n - i) * sizeof(*out));
+	if (*n < DWARF_CANDIDATES_MAX)
+		++*n;
+	memmove(out + i + 1, out + i, (*n - 1 - i) * sizeof(*out));
 	out[i] = unit;
-	++*n;
 }
 
 size_t mp_dwarf_index_find(
     const struct dwarf_index *index, uint64_t vaddr, uint32_t out[DWARF_CANDIDATES_MAX])
 {
 	struct part todo[TREE_DEPTH_MAX] = {{0, index->ranges.n}};
-	size_t n_todo = index->ranges.n ? 1 : 0, n = 0;
+	size_t n_todo = index->ranges.n ? 1 : 0, n = 0, found = 0;
 
-	while (n_todo && n < DWARF_CANDIDATES_MAX) {
+	while (n_todo && found < FOUND_MAX) {
 		struct part part = todo[--n_todo];
 		size_t mid = middle(part.low, part.high);
 		const struct dwarf_range *r = &index->ranges.v[mid];
 
 		if (index->max_high[mid] <= vaddr)
 			continue;
-		if (vaddr >= r->low && vaddr < r->high)
+		if (vaddr >= r->low && vaddr < r->high) {
 			add_candidate(r->value, out, &n);
+			found++;
+		}
 		/* One more than was taken, at each level. */
 		if (vaddr >= r->low && mid + 1 < part.high && n_todo < TREE_DEPTH_MAX)
 			todo[n_todo++] = (struct part){mid + 1, part.high};

@@ -221,9 +221,8 @@ struct dwarf_step {
 };
 
 enum dwarf_class {
-	DWARF_ENTER, /* nothing in itself; functions may be within */
+	DWARF_ENTER, /* nothing in itself; functions may be within, also in a type: methods, lambdas */
 	DWARF_PRUNE, /* no function within */
-	DWARF_TYPE,  /* no function within in languages of the C family */
 	DWARF_FUNCTION,
 	DWARF_INLINED,
 	DWARF_ROOT,

@@ -78,7 +78,7 @@ static void print(struct reader *r, uint64_t vaddr)
 	if (n == 0 || !frames[0].function)
 		mp_functions_find(r->symbols, vaddr, &symbol);
 	if (n == 0)
-		printf("%s ??:0\n", symbol.raw ? symbol.raw : "??");
+		printf(symbol.raw ? "%s at ??:?\n" : "%s ??:0\n", symbol.raw ? symbol.raw : "??");
 	for (size_t i = 0; i < n; i++) {
 		const char *function = frames[i].function ? frames[i].function : symbol.raw;
 
