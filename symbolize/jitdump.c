@@ -232,10 +232,13 @@ static bool add_code(struct mp_jitdump *j, const struct code *code)
 }
 
 /* V8 gives the lines of inlined functions the file of the function that they were inlined into: a wrong place
- * is worse than none. Only its optimizing compilers inline ("JS:*f", "JS:+f"). */
+ * is worse than none. Only its optimizing compilers inline: "JS:*f", "JS:+f", before 2022 "LazyCompile:*f".
+ */
 static bool lines_are_known_wrong(const struct mp_jitdump *j, const char *name)
 {
-	return is_v8(j) && strncmp(name, "JS:", 3) == 0 && (name[3] == '*' || name[3] == '+');
+	const char *colon = is_v8(j) ? strchr(name, ':') : NULL;
+
+	return colon && (colon[1] == '*' || colon[1] == '+');
 }
 
 static bool is_range(uint64_t start, uint64_t size)

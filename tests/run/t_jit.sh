@@ -67,7 +67,7 @@ java)
 node)
 	start_node --perf-basic-prof 4001
 	record_work s.db --full
-	named s.db 'JS:?bookInsert *hot.js:*' 'JS:?matchOrder *hot.js:*' 99
+	named s.db '*:?bookInsert *hot.js:*' '*:?matchOrder *hot.js:*' 99
 	;;
 jitdump)
 	start_node --perf-prof 4001
@@ -76,12 +76,12 @@ jitdump)
 	wait_done
 	end_target
 	wait_recorder
-	named s.db 'JS:?bookInsert *hot.js:*' 'JS:?matchOrder *hot.js:*' 99
+	named s.db '*:?bookInsert *hot.js:*' '*:?matchOrder *hot.js:*' 99
 	;;
 late)
 	start_node --no-warnings 4001 # no names of its own
 	start_recorder -p "$TARGET" --full -o s.db
-	grep -E ' rwxp .* $| rwxp [^/]*$' "/proc/$TARGET/maps" >regions || die "no compiled code"
+	grep -E ' r[w-]xp [^/[]*$' "/proc/$TARGET/maps" >regions || die "no compiled code"
 	go
 	wait_done
 	awk '{ split($1, a, "-"); printf "%s %x all of it\n", a[1], strtonum("0x" a[2]) - strtonum("0x" a[1]) }' regions >"$PERF_MAP"
