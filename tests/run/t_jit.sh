@@ -81,9 +81,9 @@ jitdump)
 late)
 	start_node --no-warnings 4001 # no names of its own
 	start_recorder -p "$TARGET" --full -o s.db
-	grep -E ' r[w-]xp [^/[]*$' "/proc/$TARGET/maps" >regions || die "no compiled code"
 	go
 	wait_done
+	grep -E ' r[w-]xp [^/[]*$' "/proc/$TARGET/maps" >regions || die "no compiled code"
 	awk '{ split($1, a, "-"); printf "%s %x all of it\n", a[1], strtonum("0x" a[2]) - strtonum("0x" a[1]) }' regions >"$PERF_MAP"
 	stop_recorder
 	end_target
