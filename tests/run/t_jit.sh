@@ -84,7 +84,9 @@ late)
 	go
 	wait_done
 	grep -E ' r[w-]xp [^/[]*$' "/proc/$TARGET/maps" >regions || die "no compiled code"
-	awk '{ split($1, a, "-"); printf "%s %x all of it\n", a[1], strtonum("0x" a[2]) - strtonum("0x" a[1]) }' regions >"$PERF_MAP"
+	while IFS='- ' read -r start end _; do
+		printf '%s %x all of it\n' "$start" $((0x$end - 0x$start))
+	done <regions >"$PERF_MAP"
 	stop_recorder
 	end_target
 	named s.db 'all of it' 'all of it' 99
