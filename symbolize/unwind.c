@@ -203,6 +203,44 @@ static bool is_trampoline(const struct walk *w)
 	       memcmp(bytes, code, sizeof(code)) == 0;
 }
 
+/* An entry of a PLT without call frame information (as of lld, and all of arm64): it jumps on and has touched
+ * nothing. */
+static bool is_stub(const struct walk *w)
+{
+	unsigned char bytes[16];
+	size_t n = w->f.is_return ? 0 : code_bytes(w, w->f.ip, bytes, sizeof(bytes));
+
+#ifdef __aarch64__
+	static const unsigned char br_x17[] = {0x20, 0x02, 0x1f, 0xd6};
+
+	for (size_t i = 0; w->f.has_lr && i + 4 <= n; i += 4)
+		if (memcmp(bytes + i, br_x17, 4) == 0)
+			return true;
+	return false;
+#else
+	static const unsigned char endbr[] = {0xf3, 0x0f, 0x1e, 0xfa};
+	size_t at = n == sizeof(bytes) && memcmp(bytes, endbr, sizeof(endbr)) == 0 ? sizeof(endbr) : 0;
+
+	at += n == sizeof(bytes) && bytes[at] == 0xf2;                           /* bnd */
+	return n == sizeof(bytes) && bytes[at] == 0xff && bytes[at + 1] == 0x25; /* jmp *offset(%rip) */
+#endif
+}
+
+static enum step step_stub(struct walk *w)
+{
+	static const struct mp_cfi_row untouched = {.rule = MP_CFI_SP,
+#ifdef __aarch64__
+	    .cfa_offset = 0,
+	    .ra = MP_CFI_SAME,
+#else
+	    .cfa_offset = 8,
+	    .ra = -8,
+#endif
+	    .fp = MP_CFI_SAME};
+
+	return step_by_row(w, &untouched);
+}
+
 static enum step step_by_frame_pointer(struct walk *w)
 {
 	uint64_t fp = w->f.fp, ip, caller_fp = 0;
@@ -251,6 +289,8 @@ static enum step step_without_row(struct walk *w, bool in_code)
 		return ended(w, MP_STACK_LOST);
 	if (is_trampoline(w))
 		return step_signal(w);
+	if (is_stub(w))
+		return step_stub(w);
 	enum step step = step_by_frame_pointer(w);
 	if (step == STEP_END && w->out.end == MP_STACK_LOST && code->is_jit &&
 	    code->is_jit(code->ctx, pc, w->s->t_ns))

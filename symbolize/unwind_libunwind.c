@@ -19,6 +19,9 @@
 #define BLOCK_BYTES 512
 #define N_BLOCKS    64
 
+/* Files whose unwind tables are being read: of their mappings only that with code is known to the caller. */
+#define N_SEEN 16
+
 /* Not declared in its headers, but exported for its users that have tables of their own. */
 int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di,
     unw_proc_info_t *pi, int need_unwind_info, void *arg);
@@ -30,13 +33,21 @@ struct block {
 	unsigned char bytes[BLOCK_BYTES];
 };
 
+struct space {
+	unw_addr_space_t as;
+	struct {
+		const struct mp_elf *elf; /* NULL: none */
+		uint64_t bias;
+	} seen[N_SEEN]; /* kept with libunwind's cache, which remembers addresses of expressions */
+	size_t last, n; /* the one asked about last; how many there were */
+};
+
 struct unwind_remote {
 	struct mp_unwind_code code;
-	unw_addr_space_t plain, caching;
+	struct space plain, caching;
 	/* Of the stack that is unwound: */
+	struct space *space;
 	const struct mp_stack_state *s;
-	const struct mp_elf *elf; /* the file with the code asked about last, and its load bias */
-	uint64_t bias;
 	unsigned reads;
 	bool no_info; /* a frame was found without unwind information */
 	bool above;   /* a read went above the copy */
@@ -63,15 +74,36 @@ static bool read_file(struct unwind_remote *r, const struct mp_elf *e, uint64_t 
 	return true;
 }
 
+static bool read_in(struct unwind_remote *r, const struct mp_elf *e, uint64_t vaddr, uint64_t *word)
+{
+	uint64_t offset;
+
+	return e && mp_elf_vaddr_to_offset(e, vaddr, &offset) && read_file(r, e, offset, word);
+}
+
 static bool read_code(struct unwind_remote *r, uint64_t addr, uint64_t *word)
 {
-	const struct mp_elf *e = r->elf;
-	uint64_t bias = r->bias, offset;
+	uint64_t bias = 0;
 
-	if (e && mp_elf_vaddr_to_offset(e, addr - bias, &offset))
-		return read_file(r, e, offset, word);
-	e = r->code.elf ? r->code.elf(r->code.ctx, addr, r->s->t_ns, &bias) : NULL;
-	return e && mp_elf_vaddr_to_offset(e, addr - bias, &offset) && read_file(r, e, offset, word);
+	for (size_t i = 0; i < N_SEEN; i++) {
+		size_t at = (r->space->last + N_SEEN - i) % N_SEEN;
+
+		if (read_in(r, r->space->seen[at].elf, addr - r->space->seen[at].bias, word))
+			return true;
+	}
+	const struct mp_elf *e = r->code.elf ? r->code.elf(r->code.ctx, addr, r->s->t_ns, &bias) : NULL;
+	return read_in(r, e, addr - bias, word);
+}
+
+static void note_seen(struct space *s, const struct mp_elf *e, uint64_t bias)
+{
+	size_t i = 0;
+
+	while (i < N_SEEN && (s->seen[i].elf != e || s->seen[i].bias != bias))
+		i++;
+	s->last = i < N_SEEN ? i : s->n++ % N_SEEN;
+	s->seen[s->last].elf = e;
+	s->seen[s->last].bias = bias;
 }
 
 static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, int write, void *arg)
@@ -152,8 +184,7 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *p
 
 	const struct mp_elf *e = r->code.elf ? r->code.elf(r->code.ctx, ip, r->s->t_ns, &bias) : NULL;
 	if (e && search_table(e, bias, &di)) {
-		r->elf = e;
-		r->bias = bias;
+		note_seen(r->space, e, bias);
 		rc = UNW_OBJ(dwarf_search_unwind_table)(as, ip, &di, pi, need, arg);
 	}
 	r->no_info |= rc == -UNW_ENOINFO;
@@ -210,9 +241,9 @@ struct unwind_remote *mp_unwind_remote_new(const struct mp_unwind_code *code)
 	if (!r)
 		return NULL;
 	r->code = *code;
-	r->plain = new_space(UNW_CACHE_NONE);
-	r->caching = new_space(UNW_CACHE_GLOBAL);
-	if (r->plain && r->caching)
+	r->plain.as = new_space(UNW_CACHE_NONE);
+	r->caching.as = new_space(UNW_CACHE_GLOBAL);
+	if (r->plain.as && r->caching.as)
 		return r;
 	mp_unwind_remote_free(r);
 	return NULL;
@@ -222,18 +253,20 @@ void mp_unwind_remote_free(struct unwind_remote *r)
 {
 	if (!r)
 		return;
-	if (r->plain)
-		unw_destroy_addr_space(r->plain);
-	if (r->caching)
-		unw_destroy_addr_space(r->caching);
+	if (r->plain.as)
+		unw_destroy_addr_space(r->plain.as);
+	if (r->caching.as)
+		unw_destroy_addr_space(r->caching.as);
 	free(r);
 }
 
-static void begin(struct unwind_remote *r, const struct mp_stack_state *state)
+static void begin(struct unwind_remote *r, const struct mp_stack_state *state, bool keep_cache)
 {
 	r->s = state;
-	r->elf = NULL;
 	r->reads = 0;
+	r->space = keep_cache ? &r->caching : &r->plain;
+	if (!keep_cache)
+		memset(r->space->seen, 0, sizeof(r->space->seen));
 	for (size_t i = 0; i < N_BLOCKS; i++)
 		r->blocks[i].elf = NULL;
 }
@@ -272,9 +305,9 @@ struct mp_unwound mp_unwind_remote(
 
 	if (!room || !state->ip)
 		return (struct mp_unwound){.quality = MP_STACK_NONE, .end = MP_STACK_FULL};
-	begin(r, state);
+	begin(r, state, keep_cache);
 	ip[out.n++] = state->ip;
-	if (unw_init_remote(&cursor, keep_cache ? r->caching : r->plain, r) < 0)
+	if (unw_init_remote(&cursor, r->space->as, r) < 0)
 		return out;
 	while (step(r, &cursor, &next, &out)) {
 		if (out.n == room) {

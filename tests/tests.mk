@@ -2,6 +2,7 @@
 # Tests: unit tests (Criterion, one binary a module), target programs, and black-box tests over them.
 
 include tests/targets.mk
+include tests/unwind.mk
 
 UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(O)/tests/unit/%)
