@@ -22,6 +22,9 @@
 /* Files whose unwind tables are being read: of their mappings only that with code is known to the caller. */
 #define N_SEEN 16
 
+/* What libunwind remembers by itself is 128, fewer than a program's call places. */
+#define CACHED_FRAMES 4096
+
 /* Not declared in its headers, but exported for its users that have tables of their own. */
 int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di,
     unw_proc_info_t *pi, int need_unwind_info, void *arg);
@@ -231,6 +234,8 @@ static unw_addr_space_t new_space(unw_caching_policy_t policy)
 
 	if (as)
 		unw_set_caching_policy(as, policy);
+	if (as && policy != UNW_CACHE_NONE)
+		unw_set_cache_size(as, CACHED_FRAMES, 0);
 	return as;
 }
 

@@ -46,4 +46,10 @@ $(O)/tests/tools/%: tests/tools/%.c $(LIB_OBJ)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
 
+# On the stacks of places_gcc_O2.
+$(O)/tests/bench/unwind: tests/bench/unwind.c tests/tools/stacks.h $(UNWIND_HDR) $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
+
 -include $(O)/tests/tools/check_unwind.d
