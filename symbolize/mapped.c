@@ -11,6 +11,8 @@
 #include "symbolize/elf.h"
 #include "symbolize/file.h"
 
+#define DELETED " (deleted)"
+
 /* Text is mapped onto huge pages as a whole number of them: it may end behind the file's. */
 #define HUGE_BYTES (UINT64_C(2) << 20)
 
@@ -24,13 +26,34 @@ static bool is_anonymous(const char *path)
 	       strncmp(path, "[anon", 5) == 0;
 }
 
+static void map_file_path(char path[static 96], pid_t pid, uint64_t start, uint64_t end)
+{
+	snprintf(path, 96, "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)start,
+	    (unsigned long long)end);
+}
+
 static int open_map_file(pid_t pid, uint64_t start, uint64_t end)
 {
 	char path[96];
 
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)start,
-	    (unsigned long long)end);
+	map_file_path(path, pid, start, end);
 	return mp_file_open(path);
+}
+
+/*
+ * Whether the file that is called `now` may be what was mapped under `name`: it may have been deleted since,
+ * and a process in a chroot tells its own paths. The report of a mapping may be read when that is gone, and
+ * another library is at the same address.
+ */
+static bool is_called(const char *now, const char *name)
+{
+	size_t n = strlen(now), length = strlen(name), suffix = sizeof(DELETED) - 1;
+
+	if (n > suffix && strcmp(now + n - suffix, DELETED) == 0)
+		n -= suffix;
+	if (length > suffix && strcmp(name + length - suffix, DELETED) == 0)
+		length -= suffix;
+	return n >= length && strncmp(now + n - length, name, length) == 0;
 }
 
 /* A line of /proc/PID/maps. */
@@ -83,28 +106,35 @@ struct part {
 	uint64_t start, end;
 };
 
-/* What is left of a mapping of which mprotect() or munmap() took a part. */
+/* The mapping, or what is left of it: mprotect() or munmap() may have taken a part. */
 static bool is_part(void *ctx, const struct line *l)
 {
 	struct part *part = ctx;
 	const struct mp_map *map = part->map;
 
 	if (l->start >= map->end || l->end <= map->start ||
-	    l->offset - map->file_offset != l->start - map->start || strcmp(l->path, map->path) != 0)
+	    l->offset - map->file_offset != l->start - map->start || !is_called(l->path, map->path))
 		return false;
 	part->start = l->start;
 	part->end = l->end;
 	return true;
 }
 
-static int open_by_mapping(const struct mp_process *p, const struct mp_map *map)
+/* The file of exactly this mapping, without a look at all of them. */
+static int open_exact(const struct mp_process *p, const struct mp_map *map)
 {
-	struct part part = {.map = map};
-	int fd = open_map_file(p->pid, map->start, map->end);
+	char path[96], now[MP_MAPPED_PATH_MAX];
 
-	if (fd == -ENOENT && each_line(p->pid, is_part, &part))
-		fd = open_map_file(p->pid, part.start, part.end);
-	return fd;
+	map_file_path(path, p->pid, map->start, map->end);
+	int fd = mp_file_open(path);
+	if (fd < 0)
+		return fd;
+	ssize_t n = readlink(path, now, sizeof(now) - 1);
+	now[n > 0 ? n : 0] = '\0';
+	if (is_called(now, map->path))
+		return fd;
+	close(fd);
+	return -ENOENT;
 }
 
 /* Takes over `fd`; returns it, or -ESTALE when it is not the file that `image` was loaded from. */
@@ -126,9 +156,8 @@ static int check(int fd, const char *path, const struct mp_image *image)
 /* `image`: as it is in memory; NULL: the process is gone. */
 static int open_by_name(const struct mp_process *p, const char *path, const struct mp_image *image)
 {
-	static const char deleted[] = " (deleted)";
 	char name[MP_MAPPED_PATH_MAX], exe[64];
-	size_t n = strlen(path), suffix = sizeof(deleted) - 1;
+	size_t n = strlen(path), suffix = sizeof(DELETED) - 1;
 
 	if (p->pid && image && image->build_id[0]) {
 		snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)p->pid);
@@ -139,7 +168,7 @@ static int open_by_name(const struct mp_process *p, const char *path, const stru
 	if (p->root_fd < 0 || n >= sizeof(name))
 		return -ENOENT;
 	int fd = check(mp_file_open_in(p->root_fd, path), path, image);
-	if (fd >= 0 || n <= suffix || strcmp(path + n - suffix, deleted) != 0)
+	if (fd >= 0 || n <= suffix || strcmp(path + n - suffix, DELETED) != 0)
 		return fd;
 	/* Replaced by the same file, maybe. Not without a look at the memory. */
 	if (!image || !image->build_id[0])
@@ -150,14 +179,19 @@ static int open_by_name(const struct mp_process *p, const char *path, const stru
 
 static int open_file(const struct mp_process *p, const struct mp_map *map)
 {
+	struct part part = {.map = map};
 	struct mp_image image;
-	int fd = -ENOENT;
 
-	if (p->pid)
-		fd = open_by_mapping(p, map);
+	int fd = p->pid ? open_exact(p, map) : -ENOENT;
 	if (fd >= 0)
 		return fd;
-	bool known = p->pid && mp_process_image_of(p->pid, map->start, map->file_offset, &image) == 0;
+	bool is_mapped = p->pid && each_line(p->pid, is_part, &part);
+	if (is_mapped)
+		fd = open_map_file(p->pid, part.start, part.end);
+	if (fd >= 0)
+		return fd;
+	/* Only of a mapping that is still there does the memory tell. */
+	bool known = is_mapped && mp_process_image_of(p->pid, map->start, map->file_offset, &image) == 0;
 	return open_by_name(p, map->path, known ? &image : NULL);
 }
 

@@ -15,6 +15,7 @@ TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own thre
 	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
 	stamped logged bad_region frozen_writer \
 	markers markers_static markers_cxx libmarkers_late.so \
+	where where_other libwhere_a.so libwhere_b.so \
 	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
 
 .PHONY: targets
@@ -74,6 +75,11 @@ $(TARGET_DIR)/libplugin.so $(TARGET_DIR)/libplugin_static.so: tests/targets/plug
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
 	$(Q)$(CXX) $(TARGET_CXXFLAGS) -fPIC -shared $(if $(filter %_static.so,$@),-static-libstdc++ -static-libgcc) -o $@ $< -pthread
+
+$(TARGET_DIR)/libwhere_a.so $(TARGET_DIR)/libwhere_b.so: tests/targets/where_plugin.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin $(if $(filter %_a.so,$@),-DPLUGIN_A) -fPIC -shared -Wl,-soname,$(notdir $@) -o $@ $<
 
 $(TARGET_DIR)/left_call: TARGET_CFLAGS += -fno-builtin
 

@@ -6,7 +6,7 @@
 # cases: elf demangle jitdump perf_map
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
-declare -A RUNS=([elf]=4000 [demangle]=40000 [jitdump]=20000 [perf_map]=20000)
+declare -A RUNS=([elf]=4000 [demangle]=40000 [jitdump]=20000 [perf_map]=4000)
 fuzzer=$O/fuzz/fuzz_$CASE
 [[ -x $fuzzer ]] || die "$fuzzer is not there: make fuzz-targets"
 corpus=()

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "symbolize/mapped.h"
@@ -173,19 +174,26 @@ Test(mapped, mapping_that_was_cut)
 	expect_shown(open_mapped(&map, changed), &map, shown);
 }
 
-/* By another name than that of the mapping, as without the right to map_files: only the same build will do.
- */
+/* Gives up the right to map_files. (The shell that run() starts takes it again.) */
+static void become_nobody(void)
+{
+	run("chmod 755 %s", fixture_dir);
+	cr_assert(geteuid() != 0 || seteuid(65534) == 0);
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+/* Without the right to map_files: only the same build will do. */
 Test(mapped, by_name_only_the_same_build)
 {
 	void *handle, *shown = load(NULL, &handle);
 	char path[4096], other[4200], changed[4096];
 	struct mp_map map = map_of(shown, path);
 
-	snprintf(other, sizeof(other), "/.%s", path);
+	snprintf(other, sizeof(other), "%s", path);
 	map.path = other;
-	map.end += 0x1000;
+	become_nobody();
 	expect_shown(open_mapped(&map, changed), &map, shown);
-	run("cd %s && mv lib.so old.so && echo 'int x(void) { return 1; }' > x.c"
+	run("cd %s && cp lib.so saved.so && rm lib.so && echo 'int x(void) { return 1; }' > x.c"
 	    " && cc -shared -fPIC -Wl,--build-id=sha1 -o lib.so x.c",
 	    fixture_dir);
 	cr_expect_eq(open_mapped(&map, changed), -ESTALE);
@@ -200,9 +208,34 @@ Test(mapped, by_name_only_the_same_build)
 	run("cd %s && rm lib.so && truncate -s 1T lib.so", fixture_dir);
 	cr_expect_eq(open_mapped(&map, changed), -ESTALE);
 	/* Put back: "(deleted)" is no part of the name. */
-	run("cd %s && rm lib.so && cp old.so lib.so", fixture_dir);
+	run("cd %s && rm lib.so && cp saved.so lib.so", fixture_dir);
 	strcat(other, " (deleted)");
 	expect_shown(open_mapped(&map, changed), &map, shown);
+	if (getuid() == 0)
+		cr_assert_eq(seteuid(0), 0);
+}
+
+/* What was reported is gone, and another library is exactly there: the report's name counts. */
+Test(mapped, another_file_at_the_same_address)
+{
+	char path[4096], changed[4096], name[128];
+	void *handle, *shown = load(NULL, &handle);
+	struct mp_map map = map_of(shown, path);
+
+	run("cd %s && sed 's/shown/other/g' lib.c >other.c && cc -O1 -fPIC -shared "
+	    "-Wl,--build-id=sha1,-z,lazy"
+	    " -o other.so other.c",
+	    fixture_dir);
+	dlclose(handle);
+	snprintf(name, sizeof(name), "%s/other.so", fixture_dir);
+	int fd = open(name, O_RDONLY);
+	cr_assert_eq(mmap((void *)map.start, map.end - map.start, PROT_READ | PROT_EXEC,
+			 MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, (off_t)map.file_offset),
+	    (void *)map.start);
+	close(fd);
+	expect_shown(open_mapped(&map, changed), &map, shown);
+	run("cd %s && rm lib.so", fixture_dir);
+	cr_expect_eq(open_mapped(&map, changed), -ENOENT);
 }
 
 Test(mapped, memfd)
@@ -299,12 +332,12 @@ Test(mapped, what_is_no_file)
 
 	mp_process_open(0, &host);
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		struct mp_map map = {0x10000, 0x20000, 0, paths[i], 0};
+		struct mp_map map = {.start = 0x10000, .end = 0x20000, .path = paths[i]};
 
 		cr_expect_lt(open_mapped(&map, changed), 0, "%s", paths[i]);
 		cr_expect_lt(mp_mapped_open(&host, &map, changed), 0, "%s", paths[i]);
 	}
-	struct mp_map map = {0x20000, 0x10000, 0, "/bin/sh", 0};
+	struct mp_map map = {.start = 0x20000, .end = 0x10000, .path = "/bin/sh"};
 	cr_expect_eq(open_mapped(&map, changed), -EINVAL);
 	mp_process_close(&host);
 }
