@@ -36,6 +36,32 @@ struct block {
 	unsigned char bytes[BLOCK_BYTES];
 };
 
+/* What dwarf_search_unwind_table() makes of an entry: libunwind's struct dwarf_cie_info, the same since its
+ * version 1.1. Its size is checked. */
+struct entry {
+	uint64_t cie_program, cie_program_end, fde_program, fde_program_end;
+	uint64_t code_align, data_align, ra_reg, handler;
+	uint16_t abi, tag;
+	uint8_t fde_encoding, lsda_encoding;
+	uint8_t flags;
+};
+
+#ifdef __aarch64__
+#define RA_REG 30
+#else
+#define RA_REG 16
+#endif
+
+/* The longest program looked at. Functions of 10,000 lines have some thousand bytes. */
+#define PROGRAM_BYTES_MAX 16384
+
+/* A vetted program, from which libunwind reads it: the file may be written to meanwhile. */
+struct pin {
+	uint64_t addr;
+	size_t n;
+	uint8_t bytes[PROGRAM_BYTES_MAX];
+};
+
 struct space {
 	unw_addr_space_t as;
 	struct {
@@ -52,8 +78,9 @@ struct unwind_remote {
 	struct space *space;
 	const struct mp_stack_state *s;
 	unsigned reads;
-	bool no_info; /* a frame was found without unwind information */
-	bool above;   /* a read went above the copy */
+	bool no_info;       /* a frame was found without unwind information */
+	bool above;         /* a read went above the copy */
+	struct pin pins[2]; /* of the CIE and the FDE looked at last */
 	struct block blocks[N_BLOCKS];
 };
 
@@ -109,18 +136,30 @@ static void note_seen(struct space *s, const struct mp_elf *e, uint64_t bias)
 	s->seen[s->last].bias = bias;
 }
 
+static bool read_word(struct unwind_remote *r, uint64_t addr, uint64_t *word)
+{
+	enum stack_read read = mp_stack_read(r->s, addr, word);
+
+	if (read == READ_DONE || read_code(r, addr, word))
+		return true;
+	r->above |= read == READ_ABOVE;
+	return false;
+}
+
 static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, int write, void *arg)
 {
 	struct unwind_remote *r = arg;
-	uint64_t word;
+	uint64_t word = 0;
 
 	(void)as;
-	if (write || ++r->reads > READS_MAX)
+	if (write || ++r->reads > READS_MAX || !read_word(r, addr, &word))
 		return -UNW_EINVAL;
-	enum stack_read read = mp_stack_read(r->s, addr, &word);
-	if (read != READ_DONE && !read_code(r, addr, &word)) {
-		r->above |= read == READ_ABOVE;
-		return -UNW_EINVAL;
+	for (size_t i = 0; i < 2; i++) {
+		const struct pin *p = &r->pins[i];
+
+		for (uint64_t b = 0; b < sizeof(word); b++)
+			if (addr + b - p->addr < p->n)
+				((uint8_t *)&word)[b] = p->bytes[addr + b - p->addr];
 	}
 	*value = word;
 	return 0;
@@ -178,6 +217,33 @@ static bool search_table(const struct mp_elf *e, uint64_t bias, unw_dyn_info_t *
 	return false;
 }
 
+static bool vet_program(struct unwind_remote *r, struct pin *pin, uint64_t from, uint64_t to)
+{
+	pin->n = 0;
+	if (to < from || to - from > sizeof(pin->bytes))
+		return false;
+	for (uint64_t at = 0; at < to - from; at += 8) {
+		uint64_t word, n = to - from - at < sizeof(word) ? to - from - at : sizeof(word);
+
+		if (!read_code(r, from + at, &word))
+			return false;
+		memcpy(pin->bytes + at, &word, n);
+	}
+	pin->addr = from;
+	pin->n = to - from;
+	return mp_unwind_vet(pin->bytes, pin->n);
+}
+
+/* libunwind takes the return address's number for an index without a look at it. */
+static bool vet(struct unwind_remote *r, const unw_proc_info_t *pi)
+{
+	const struct entry *e = pi->unwind_info;
+
+	return e && pi->unwind_info_size == sizeof(*e) && e->ra_reg == RA_REG &&
+	       vet_program(r, &r->pins[0], e->cie_program, e->cie_program_end) &&
+	       vet_program(r, &r->pins[1], e->fde_program, e->fde_program_end);
+}
+
 static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *pi, int need, void *arg)
 {
 	struct unwind_remote *r = arg;
@@ -189,6 +255,8 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *p
 	if (e && search_table(e, bias, &di)) {
 		note_seen(r->space, e, bias);
 		rc = UNW_OBJ(dwarf_search_unwind_table)(as, ip, &di, pi, need, arg);
+		if (rc == 0 && need && !vet(r, pi))
+			return -UNW_EINVAL;
 	}
 	r->no_info |= rc == -UNW_ENOINFO;
 	return rc;
@@ -269,6 +337,7 @@ static void begin(struct unwind_remote *r, const struct mp_stack_state *state, b
 {
 	r->s = state;
 	r->reads = 0;
+	r->pins[0].n = r->pins[1].n = 0;
 	r->space = keep_cache ? &r->caching : &r->plain;
 	if (!keep_cache)
 		memset(r->space->seen, 0, sizeof(r->space->seen));
