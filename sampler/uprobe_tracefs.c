@@ -22,22 +22,28 @@
 
 #include <asm/perf_regs.h>
 
-/* Arguments, the value returned, and what unwinding needs; they come in the order of their numbers. */
+/* Of an entry the arguments, of a return the value and what unwinding needs; they come in the order of their
+ * numbers. */
 #ifdef __x86_64__
-#define REG_MASK                                                                                             \
-	(1ull << PERF_REG_X86_AX | 1ull << PERF_REG_X86_BX | 1ull << PERF_REG_X86_DX |                       \
-	    1ull << PERF_REG_X86_SI | 1ull << PERF_REG_X86_DI | 1ull << PERF_REG_X86_BP |                    \
+#define ENTRY_REGS                                                                                           \
+	(1ull << PERF_REG_X86_DX | 1ull << PERF_REG_X86_SI | 1ull << PERF_REG_X86_DI |                       \
+	    1ull << PERF_REG_X86_SP)
+#define RETURN_REGS                                                                                          \
+	(1ull << PERF_REG_X86_AX | 1ull << PERF_REG_X86_BX | 1ull << PERF_REG_X86_BP |                       \
 	    1ull << PERF_REG_X86_SP | 1ull << PERF_REG_X86_IP | 15ull << PERF_REG_X86_R12)
-enum { REG_AX, REG_BX, REG_DX, REG_SI, REG_DI, REG_BP, REG_SP, REG_IP, REG_R12, N_REGS = REG_R12 + 4 };
+enum { ENTRY_DX, ENTRY_SI, ENTRY_DI, ENTRY_SP };
+enum { RETURN_AX, RETURN_BX, RETURN_BP, RETURN_SP, RETURN_IP, RETURN_R12, N_RETURN_REGS = RETURN_R12 + 4 };
 #else
-#define REG_MASK                                                                                             \
-	(7ull << PERF_REG_ARM64_X0 | 2047ull << PERF_REG_ARM64_X19 | 1ull << PERF_REG_ARM64_SP |             \
+#define ENTRY_REGS (7ull << PERF_REG_ARM64_X0 | 1ull << PERF_REG_ARM64_SP)
+#define RETURN_REGS                                                                                          \
+	(1ull << PERF_REG_ARM64_X0 | 2047ull << PERF_REG_ARM64_X19 | 1ull << PERF_REG_ARM64_SP |             \
 	    1ull << PERF_REG_ARM64_PC)
-enum { REG_X0, REG_X19 = 3, REG_X29 = REG_X19 + 10, REG_SP, REG_IP, N_REGS };
+enum { ENTRY_X0, ENTRY_SP = 3 };
+enum { RETURN_X0, RETURN_X19, RETURN_X29 = RETURN_X19 + 10, RETURN_SP, RETURN_IP, N_RETURN_REGS };
 #endif
 
 /* Of the stack, with each return of a probed function: the callers that have no frame pointer, innermost. */
-#define STACK_BYTES 512
+#define STACK_BYTES 256
 
 #include "sampler/pairing.h"
 #include "sampler/perf_ring.h"
@@ -203,12 +209,12 @@ static void describe_event(
 	case EVENT_ENTRY:
 		attr->config = (uint64_t)id;
 		attr->sample_type |= PERF_SAMPLE_RAW | PERF_SAMPLE_REGS_USER;
-		attr->sample_regs_user = REG_MASK;
+		attr->sample_regs_user = ENTRY_REGS;
 		break;
 	case EVENT_RETURN:
 		attr->config = (uint64_t)id;
 		attr->sample_type |= PERF_SAMPLE_REGS_USER;
-		attr->sample_regs_user = REG_MASK;
+		attr->sample_regs_user = RETURN_REGS;
 		if (t->stack) {
 			attr->sample_type |= PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_STACK_USER;
 			attr->sample_stack_user = STACK_BYTES;
@@ -535,39 +541,39 @@ static int by_time(const void *a, const void *b)
 #ifdef __x86_64__
 static uint64_t reg_value(const uint64_t *r)
 {
-	return r[REG_AX];
+	return r[RETURN_AX];
 }
 
 static void reg_args(const uint64_t *r, uint64_t args[3])
 {
-	args[0] = r[REG_DI];
-	args[1] = r[REG_SI];
-	args[2] = r[REG_DX];
+	args[0] = r[ENTRY_DI];
+	args[1] = r[ENTRY_SI];
+	args[2] = r[ENTRY_DX];
 }
 
 static void reg_saved(const uint64_t *r, unsigned long long saved[MP_SAVED_REGS])
 {
-	saved[0] = r[REG_BP];
-	saved[1] = r[REG_BX];
+	saved[0] = r[RETURN_BP];
+	saved[1] = r[RETURN_BX];
 	for (int i = 0; i < 4; i++)
-		saved[2 + i] = r[REG_R12 + i];
+		saved[2 + i] = r[RETURN_R12 + i];
 }
 #else
 static uint64_t reg_value(const uint64_t *r)
 {
-	return r[REG_X0];
+	return r[RETURN_X0];
 }
 
 static void reg_args(const uint64_t *r, uint64_t args[3])
 {
-	memcpy(args, r + REG_X0, 3 * sizeof(*args));
+	memcpy(args, r + ENTRY_X0, 3 * sizeof(*args));
 }
 
 static void reg_saved(const uint64_t *r, unsigned long long saved[MP_SAVED_REGS])
 {
-	saved[0] = r[REG_X29];
+	saved[0] = r[RETURN_X29];
 	for (int i = 0; i < 10; i++)
-		saved[1 + i] = r[REG_X19 + i];
+		saved[1 + i] = r[RETURN_X19 + i];
 }
 #endif
 
@@ -583,8 +589,11 @@ static void take_entry(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const u
 	const uint64_t *regs = (const void *)((const char *)at + 4 + raw_bytes);
 	if ((tag & 0xff) > MP_OP_CALIBRATE || !regs[0])
 		return;
-	struct mp_entry_record e = {
-	    .tid = tid, .op = tag & 0xff, .is_stepped = tag >> 24 & 1, .t_ns = t_ns, .sp = regs[1 + REG_SP]};
+	struct mp_entry_record e = {.tid = tid,
+	    .op = tag & 0xff,
+	    .is_stepped = tag >> 24 & 1,
+	    .t_ns = t_ns,
+	    .sp = regs[1 + ENTRY_SP]};
 	reg_args(regs + 1, e.args);
 	mp_pairing_entry(t->pairing, &e);
 }
@@ -627,8 +636,8 @@ static void take_stack(int64_t t_ns, const uint64_t *regs, const uint64_t *at, s
 {
 	unsigned long long saved[MP_SAVED_REGS];
 
-	*out = (struct mp_stack_state){.ip = regs[REG_IP],
-	    .bytes_at = regs[REG_SP],
+	*out = (struct mp_stack_state){.ip = regs[RETURN_IP],
+	    .bytes_at = regs[RETURN_SP],
 	    .bytes = (const unsigned char *)(at + 1),
 	    .t_ns = t_ns,
 	    .ip_is_return = true};
@@ -637,7 +646,7 @@ static void take_stack(int64_t t_ns, const uint64_t *regs, const uint64_t *at, s
 	if (out->n_bytes > at[0])
 		out->n_bytes = 0;
 	reg_saved(regs, saved);
-	mp_stack_state_set_saved(out, regs[REG_SP], saved);
+	mp_stack_state_set_saved(out, regs[RETURN_SP], saved);
 }
 
 static void take_return(
@@ -655,10 +664,10 @@ static void take_return(
 	}
 	if (!at[0])
 		return; /* no registers: a kernel thread's record cannot be here */
-	r.sp = at[1 + REG_SP];
+	r.sp = at[1 + RETURN_SP];
 	r.value = reg_value(at + 1);
 	if (t->stack) {
-		take_stack(t_ns, at + 1, at + 1 + N_REGS, &stack);
+		take_stack(t_ns, at + 1, at + 1 + N_RETURN_REGS, &stack);
 		r.stack = &stack;
 	}
 	mp_pairing_return(t->pairing, &r, p);

@@ -95,9 +95,11 @@ void mp_jit_refresh(struct mp_jit *j)
 
 enum mp_symbol_quality mp_jit_find(struct mp_jit *j, uint64_t addr, int64_t t_ns, struct mp_jit_name *out)
 {
-	for (size_t i = 0; i < j->n; i++)
+	for (size_t i = 0; i < j->n; i++) {
+		mp_jitdump_poll(j->dump[i]);
 		if (mp_jitdump_find(j->dump[i], addr, t_ns, out))
 			return MP_SYMBOL_JITDUMP;
+	}
 	mp_perf_map_poll(j->perf_map);
 	*out = (struct mp_jit_name){0};
 	return mp_perf_map_find(j->perf_map, addr, &out->function, &out->start) ? MP_SYMBOL_JIT_MAP

@@ -19,7 +19,7 @@ void mp_jit_free(struct mp_jit *j);
 /* Whether a mapping is of a jitdump file, which its writer maps to be found: it holds no code. */
 bool mp_jit_add_map(struct mp_jit *j, const struct mp_map *map);
 
-/* Reads what is new in all files. The perf map is also read by itself, at most once a second. */
+/* Reads what is new in all files; else that is read by and by, at most once a second. */
 void mp_jit_refresh(struct mp_jit *j);
 
 /* The rank of the source that knows the code at `addr`; MP_SYMBOL_NONE: none. Texts are valid until the next

@@ -66,7 +66,7 @@ void mp_symfile_find(struct mp_symfile *f, uint64_t vaddr, bool may_open, struct
 	found->quality = MP_SYMBOL_NONE;
 	if (!f->is_opened && may_open)
 		open_sources(f);
-	for (int i = 0; i < MP_SOURCES && !mp_found_is_named(found); i++)
+	for (int i = 0; i < MP_SOURCES; i++)
 		if (f->source[i])
 			mp_sources[i]->find(f->source[i], vaddr, found);
 }

@@ -15,7 +15,7 @@ TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own thre
 	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
 	stamped logged bad_region frozen_writer \
 	markers markers_static markers_cxx libmarkers_late.so \
-	where where_other libwhere_a.so libwhere_b.so \
+	where where_other libwhere_a.so libwhere_b.so order_flow \
 	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
 
 .PHONY: targets
@@ -80,6 +80,9 @@ $(TARGET_DIR)/libwhere_a.so $(TARGET_DIR)/libwhere_b.so: tests/targets/where_plu
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin $(if $(filter %_a.so,$@),-DPLUGIN_A) -fPIC -shared -Wl,-soname,$(notdir $@) -o $@ $<
+
+# As production programs are built: no frame pointers, tail calls, functions folded.
+$(TARGET_DIR)/order_flow: TARGET_CXXFLAGS = -std=gnu++17 -O2 -g -fomit-frame-pointer $(TARGET_WARN)
 
 $(TARGET_DIR)/left_call: TARGET_CFLAGS += -fno-builtin
 

@@ -110,7 +110,9 @@ Test(symbolize, own_functions_match_nm)
 	snprintf(command, sizeof(command), "nm -S /proc/%d/exe", (int)getpid());
 	FILE *f = popen(command, "r");
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx %lx %c %511s", &vaddr, &size, &type, name) != 4 || !strchr("tT", type))
+		if (sscanf(line, "%lx %lx %c %511s", &vaddr, &size, &type, name) != 4 ||
+		    !strchr("tT", type) ||
+		    strstr(name, ".cold")) /* part of another function, by its debug information */
 			continue;
 		for (int i = 0; i < 3; i++) {
 			uint64_t at = i == 0 ? 0 : i == 1 ? size / 2 : size - 1;
