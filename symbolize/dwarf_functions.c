@@ -216,9 +216,8 @@ static bool visit_function(struct walk *w, const struct dwarf_abbrev *a)
 	/* A declaration, an abstract one, or one that the linker has removed. Its entries are gone through
 	 * all the same: the lambdas in it are within its types, and have code of their own. An inlined one
 	 * may have lost all its code but that of others inlined into it. */
-	if (!has_code && !(is_inlined && a->has_children && !e.has_low && !e.has_ranges)) {
+	if (!has_code && !(is_inlined && a->has_children && inside != DWARF_NOBODY))
 		return !a->has_children || descend(w, inside);
-	}
 	uint32_t number = add_function(w, &e, is_inlined ? inside : DWARF_NOBODY);
 	if (number == DWARF_NOBODY) {
 		mp_dwarf_damaged(w->cu->file->dwarf,

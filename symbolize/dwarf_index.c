@@ -138,6 +138,7 @@ static bool index_unit(struct mp_dwarf *d, uint32_t number)
 		    d, &d->index.ranges, d->index.ranges.n, cu.low_pc, cu.high_pc, number);
 	else
 		u->is_rangeless = true;
+	u->may_have_more = !cu.has_ranges;
 	return has_room;
 }
 
@@ -174,7 +175,7 @@ static bool aranges_header(struct mp_dwarf *d, uint64_t *at, struct aranges *set
 	return true;
 }
 
-/* Only for units that do not say themselves what is theirs: compilers leave out what is not theirs alone. */
+/* For units that cannot say themselves what is theirs, or, before DWARF 3, only one range of it. */
 static void read_aranges(struct mp_dwarf *d)
 {
 	struct aranges set;
@@ -182,7 +183,7 @@ static void read_aranges(struct mp_dwarf *d)
 	for (uint64_t at = 0; aranges_header(d, &at, &set); at = set.end) {
 		struct dwarf_unit *u = set.unit != DWARF_NOBODY ? &d->main.units[set.unit] : NULL;
 
-		while (u && u->is_rangeless && at < set.end) {
+		while (u && u->may_have_more && at < set.end) {
 			struct dwarf_cursor c =
 			    mp_dwarf_peek(&d->main, DWARF_ARANGES, at, 2 * (size_t)set.address_size);
 			uint64_t low = dwarf_fixed(&c, set.address_size);
@@ -200,7 +201,7 @@ static void read_aranges(struct mp_dwarf *d)
 
 void mp_dwarf_index_build(struct mp_dwarf *d)
 {
-	bool any_rangeless = false;
+	bool any_more = false;
 
 	mp_dwarf_budget(d, d->main.section[DWARF_INFO].size);
 	mp_dwarf_units(&d->main);
@@ -209,9 +210,9 @@ void mp_dwarf_index_build(struct mp_dwarf *d)
 			mp_dwarf_damaged(d, "its units claim too many ranges of addresses");
 			break;
 		}
-		any_rangeless |= d->main.units[i].is_rangeless;
+		any_more |= d->main.units[i].may_have_more;
 	}
-	if (any_rangeless)
+	if (any_more)
 		read_aranges(d);
 	index_finish(d, &d->index);
 }

@@ -150,6 +150,7 @@ struct dwarf_unit {
 	uint64_t offset;
 	struct dwarf_loaded *loaded; /* NULL: not read now */
 	bool is_rangeless;           /* a compilation unit that does not say which code is its own */
+	bool may_have_more;          /* that says so with two addresses, not with a list */
 	bool is_broken;              /* not tried again */
 };
 
