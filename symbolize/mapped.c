@@ -16,6 +16,9 @@
 /* Text is mapped onto huge pages as a whole number of them: it may end behind the file's. */
 #define HUGE_BYTES (UINT64_C(2) << 20)
 
+/* Looks at a mapping that comes and goes. */
+#define TRIES 4
+
 /* Looks through /proc/PID/maps for anonymous code that was no file's: a JIT compiler maps its code by and by,
  * and each look takes up to a millisecond. */
 #define LOOKS_MAX 256
@@ -177,22 +180,30 @@ static int open_by_name(const struct mp_process *p, const char *path, const stru
 	return check(mp_file_open_in(p->root_fd, name), name, image);
 }
 
+/* Only of a mapping that is still there when it was read does the memory tell; it may come and go meanwhile.
+ */
 static int open_file(const struct mp_process *p, const struct mp_map *map)
 {
-	struct part part = {.map = map};
+	struct part part = {.map = map}, after = part;
 	struct mp_image image;
 
-	int fd = p->pid ? open_exact(p, map) : -ENOENT;
-	if (fd >= 0)
-		return fd;
-	bool is_mapped = p->pid && each_line(p->pid, is_part, &part);
-	if (is_mapped)
+	for (int i = 0; p->pid && i < TRIES; i++) {
+		int fd = open_exact(p, map);
+		if (fd >= 0)
+			return fd;
+		if (!each_line(p->pid, is_part, &part))
+			break;
 		fd = open_map_file(p->pid, part.start, part.end);
-	if (fd >= 0)
-		return fd;
-	/* Only of a mapping that is still there does the memory tell. */
-	bool known = is_mapped && mp_process_image_of(p->pid, map->start, map->file_offset, &image) == 0;
-	return open_by_name(p, map->path, known ? &image : NULL);
+		if (fd >= 0)
+			return fd;
+		if (fd == -ENOENT)
+			continue;
+		if (mp_process_image_of(p->pid, map->start, map->file_offset, &image) < 0)
+			break;
+		if (each_line(p->pid, is_part, &after) && after.start == part.start && after.end == part.end)
+			return open_by_name(p, map->path, &image);
+	}
+	return open_by_name(p, map->path, NULL);
 }
 
 /* ---- Text that was moved ---- */

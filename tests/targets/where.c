@@ -2,7 +2,7 @@
 /*
  * where [plain|memfd|moved|moving|reload]: a program whose code is not simply at its path.
  *
- * Truth: between go and "done", the function where_allocates makes 97 calls of malloc (size 40), each in its
+ * Truth: between go and "done", the function where_allocates makes 97 calls of malloc (size 977), each in its
  * turn called by where_works.
  *   plain    no more than that
  *   memfd    it runs from a copy of itself in memory (fexecve)
@@ -29,7 +29,7 @@ enum { CALLS = 97, PAGE = 4096, ROUNDS = 3 };
 /* The function that is moved and what it is called by, in pages of their own. */
 MOVED __attribute__((aligned(PAGE))) static void where_allocates(void)
 {
-	void *p = malloc(40);
+	void *p = malloc(977);
 
 	TARGET_USE(p);
 	free(p);

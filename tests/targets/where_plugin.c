@@ -24,7 +24,7 @@ NOINLINE void other(void)
 NOINLINE void ALLOCATES(void)
 {
 	for (int i = 0; i < CALLS; i++) {
-		void *p = malloc(40);
+		void *p = malloc(977);
 
 		TARGET_USE(p);
 		free(p);
