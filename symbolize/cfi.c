@@ -130,40 +130,50 @@ static int make_index(struct mp_cfi *c)
 	return 0;
 }
 
+int mp_cfi_from_rows(uint64_t base, struct mp_cfi_row *row, size_t n, struct mp_cfi **out)
+{
+	struct mp_cfi *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		free(row);
+		return -ENOMEM;
+	}
+	c->base = base;
+	c->row = row;
+	c->n = n;
+	if (make_index(c) < 0) {
+		mp_cfi_free(c);
+		return -ENOMEM;
+	}
+	*out = c;
+	return 0;
+}
+
 int mp_cfi_build(const struct mp_elf *e, const struct mp_elf *debug, const char *cache_dir,
     struct mp_cfi **out, struct mp_err *err)
 {
 	const char *build_id = cache_dir ? mp_elf_build_id(e) : NULL;
 	struct cfi_source source;
+	struct mp_cfi_row *row = NULL;
+	size_t n = 0;
 	uint64_t key = 0;
-	bool cached = false;
-	int rc;
 
-	struct mp_cfi *c = calloc(1, sizeof(*c));
-	if (!c)
-		return mp_err_set(err, ENOMEM, "no memory for call frame information");
-	rc = mp_cfi_source_open(e, debug, &source);
+	int rc = mp_cfi_source_open(e, debug, &source);
 	if (rc < 0) {
 		rc = mp_err_set(err, -rc, "it has no %s", rc == -ENOENT ? "call frame information" : "code");
 		goto out;
 	}
-	c->base = source.base;
-	if (build_id) {
+	if (build_id)
 		key = mp_cfi_source_hash(&source);
-		cached = mp_cfi_cache_load(cache_dir, build_id, c->base, key, &c->row, &c->n) == 0;
+	if (!build_id || mp_cfi_cache_load(cache_dir, build_id, source.base, key, &row, &n) < 0) {
+		rc = build(&source, &row, &n, err);
+		if (rc == 0 && build_id)
+			mp_cfi_cache_store(cache_dir, build_id, source.base, key, row, n); /* if it can */
 	}
-	if (!cached)
-		rc = build(&source, &c->row, &c->n, err);
-	if (rc == 0 && make_index(c) < 0)
+	if (rc == 0 && mp_cfi_from_rows(source.base, row, n, out) < 0)
 		rc = mp_err_set(err, ENOMEM, "no memory for call frame information");
-	if (rc == 0 && build_id && !cached)
-		mp_cfi_cache_store(cache_dir, build_id, c->base, key, c->row, c->n); /* if it can */
 out:
 	mp_cfi_source_close(&source);
-	if (rc == 0)
-		*out = c;
-	else
-		mp_cfi_free(c);
 	return rc;
 }
 

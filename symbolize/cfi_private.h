@@ -26,6 +26,10 @@ int mp_cfi_rows_add(struct cfi_rows *rows, const struct mp_cfi_row *row);
 /* Whether `rows` may be used: sorted strictly, every rule known. Says nothing about whether they are true. */
 bool mp_cfi_rows_valid(const struct mp_cfi_row *row, size_t n);
 
+/* A table of valid rows, at least one of them; takes `row` (from malloc()) over, also when it fails. -ENOMEM.
+ */
+int mp_cfi_from_rows(uint64_t base, struct mp_cfi_row *row, size_t n, struct mp_cfi **out);
+
 /* ---- cfi_program.c: what a CIE and an FDE say, executed ---- */
 
 struct cfi_cie {

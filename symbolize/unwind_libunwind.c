@@ -231,7 +231,7 @@ static bool vet_program(struct unwind_remote *r, struct pin *pin, uint64_t from,
 	}
 	pin->addr = from;
 	pin->n = to - from;
-	return mp_unwind_vet(pin->bytes, pin->n);
+	return mp_unwind_vet(pin->bytes, pin->n, pin == &r->pins[0]);
 }
 
 /* libunwind takes the return address's number for an index without a look at it. */

@@ -31,7 +31,7 @@ static inline enum stack_read mp_stack_read(const struct mp_stack_state *s, uint
 }
 
 /* Whether libunwind may execute this program of a CIE or an FDE. */
-bool mp_unwind_vet(const uint8_t *program, size_t n);
+bool mp_unwind_vet(const uint8_t *program, size_t n, bool is_cie);
 
 /* libunwind over a copied stack. */
 struct unwind_remote;

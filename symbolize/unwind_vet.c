@@ -162,7 +162,7 @@ static bool operands_good(uint8_t op, struct bytes *b)
 	}
 }
 
-bool mp_unwind_vet(const uint8_t *program, size_t n)
+bool mp_unwind_vet(const uint8_t *program, size_t n, bool is_cie)
 {
 	struct bytes b = {program, program + n, false};
 	int remembered = 0;
@@ -171,6 +171,10 @@ bool mp_unwind_vet(const uint8_t *program, size_t n)
 		uint8_t op = *b.at++;
 
 		if (i == INSTRUCTIONS_MAX)
+			return false;
+		/* A CIE comes before there is anything to go back to. */
+		if (is_cie && ((op & 0xc0) == DW_CFA_restore || op == DW_CFA_restore_extended ||
+				  op == DW_CFA_remember_state || op == DW_CFA_restore_state))
 			return false;
 		if ((op & 0xc0) == DW_CFA_offset)
 			leb(&b);

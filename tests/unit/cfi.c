@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+#include <elf.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "symbolize/cfi_private.h"
+#include "symbolize_fixture.h"
+
+TestSuite(cfi, .timeout = 120);
+
+/* ---- Programs ---- */
+
+/* The CIE of every x86-64 compiler: CFA = rsp + 8, return address at CFA - 8. */
+static const uint8_t usual_cie[] = {0x0c, 7, 8, 0x90, 1};
+#define CODE_BYTES 100
+
+static struct cfi_rows run_program(const uint8_t *program, size_t n, bool is_signal)
+{
+	struct cfi_cie cie = {.machine = EM_X86_64,
+	    .code_align = 1,
+	    .data_align = -8,
+	    .ra_reg = 16,
+	    .is_signal = is_signal,
+	    .program = usual_cie,
+	    .n_program = sizeof(usual_cie)};
+	struct cfi_rows rows = {0};
+
+	cr_assert_eq(mp_cfi_program_run(&cie, program, n, 0, CODE_BYTES, &rows), 0);
+	cr_assert(mp_cfi_rows_valid(rows.row, rows.n));
+	return rows;
+}
+
+static void expect_row(
+    const struct cfi_rows *rows, size_t i, uint32_t addr, enum mp_cfi_rule rule, int cfa, int ra, int fp)
+{
+	cr_assert(i < rows->n, "there are %zu rows", rows->n);
+	const struct mp_cfi_row *r = &rows->row[i];
+
+	cr_expect_eq(r->addr, addr, "row %zu: address %u", i, r->addr);
+	cr_expect_eq(r->rule, rule, "row %zu: rule %d", i, r->rule);
+	cr_expect_eq(r->cfa_offset, cfa, "row %zu: cfa %d", i, r->cfa_offset);
+	cr_expect_eq(r->ra, ra, "row %zu: ra %d", i, r->ra);
+	cr_expect_eq(r->fp, fp, "row %zu: fp %d", i, r->fp);
+}
+
+#define RUN(...) run_program((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), false)
+
+Test(cfi, frame_pointer_function)
+{
+	/* push %rbp at 0; mov %rsp, %rbp at 1; pop %rbp; ret at 50 */
+	struct cfi_rows r = RUN(0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6, 0x02, 46, 0x0c, 7, 8);
+
+	cr_expect_eq(r.n, 4);
+	expect_row(&r, 0, 0, MP_CFI_SP, 8, -8, MP_CFI_SAME);
+	expect_row(&r, 1, 1, MP_CFI_SP, 16, -8, -16);
+	expect_row(&r, 2, 4, MP_CFI_FP, 16, -8, -16);
+	expect_row(&r, 3, 50, MP_CFI_SP, 8, -8, -16);
+	free(r.row);
+}
+
+Test(cfi, equal_rows_are_one_and_states_return)
+{
+	/* remember; +16; restore; then something that matters to no row (rbx) */
+	struct cfi_rows r = RUN(0x41, 0x0a, 0x0e, 16, 0x44, 0x0b, 0x44, 0x83, 3, 0x44, 0xc3);
+
+	cr_expect_eq(r.n, 3);
+	expect_row(&r, 0, 0, MP_CFI_SP, 8, -8, MP_CFI_SAME);
+	expect_row(&r, 1, 1, MP_CFI_SP, 16, -8, MP_CFI_SAME);
+	expect_row(&r, 2, 5, MP_CFI_SP, 8, -8, MP_CFI_SAME);
+	free(r.row);
+}
+
+Test(cfi, known_expressions)
+{
+	/* The PLT's. */
+	struct cfi_rows r = RUN(0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22);
+	expect_row(&r, 0, 0, MP_CFI_PLT, 11, -8, MP_CFI_SAME);
+	cr_expect_eq(r.n, 1);
+	free(r.row);
+
+	/* gcc's frame with a realigned stack: rbp at 0(%rbp), CFA at -8(%rbp). */
+	r = RUN(0x0c, 10, 0, 0x45, 0x10, 6, 2, 0x76, 0, 0x45, 0x0f, 3, 0x76, 0x78, 0x06);
+	cr_expect_eq(r.n, 2);
+	expect_row(&r, 0, 0, MP_CFI_COMPLEX, 0, MP_CFI_SAME, MP_CFI_SAME);
+	expect_row(&r, 1, 10, MP_CFI_FP_DEREF, -8, -8, 0);
+	free(r.row);
+}
+
+Test(cfi, what_does_not_fit_is_complex)
+{
+	static const uint8_t programs[][12] = {
+	    {0x0d, 3},                            /* CFA by rbx */
+	    {0x0f, 4, 0x77, 8, 0x06, 0x06},       /* an expression */
+	    {0x09, 16, 0},                        /* the return address in rax */
+	    {0x0e, 0x80, 0x80, 0x80, 0x80, 0x01}, /* 2^28 bytes */
+	    {0x14, 7, 2},                         /* a stack pointer that is not the CFA */
+	    {0x05, 6, 0x80, 0x80, 0x01},          /* rbp 128 KiB away */
+	    {0x08, 16},                           /* the return address in no memory */
+	};
+	static const size_t sizes[] = {2, 6, 3, 6, 3, 5, 2};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		struct cfi_rows r = run_program(programs[i], sizes[i], false);
+
+		cr_expect_eq(r.n, 1);
+		cr_expect_eq(r.row[0].rule, MP_CFI_COMPLEX, "program %zu: rule %d", i, r.row[0].rule);
+		free(r.row);
+	}
+}
+
+Test(cfi, signal_and_outermost)
+{
+	struct cfi_rows r = run_program((const uint8_t[]){0x44, 0x0e, 16}, 3, true);
+	cr_expect_eq(r.n, 1);
+	cr_expect_eq(r.row[0].rule, MP_CFI_SIGNAL);
+	free(r.row);
+
+	r = RUN(0x07, 16);
+	cr_expect_eq(r.row[0].rule, MP_CFI_OUTERMOST);
+	free(r.row);
+}
+
+Test(cfi, damaged_programs_end_in_nothing)
+{
+	/* restore without remember; unknown; an operand that is missing; a block longer than the program */
+	static const uint8_t programs[][4] = {
+	    {0x44, 0x0b}, {0x44, 0x3f}, {0x44, 0x0c, 7}, {0x44, 0x0f, 99, 1}};
+	static const size_t sizes[] = {2, 2, 3, 4};
+
+	for (size_t i = 0; i < 4; i++) {
+		struct cfi_rows r = run_program(programs[i], sizes[i], false);
+
+		cr_assert_eq(r.n, 2, "program %zu", i);
+		cr_expect_eq(r.row[0].rule, MP_CFI_SP);
+		cr_expect_eq(r.row[1].addr, 4);
+		cr_expect_eq(r.row[1].rule, MP_CFI_NONE);
+		free(r.row);
+	}
+	/* What lies behind the function's end says nothing. */
+	struct cfi_rows r = RUN(0x02, 200, 0x3f, 0x3f);
+	cr_expect_eq(r.n, 1);
+	free(r.row);
+}
+
+/* ---- Files ---- */
+
+/* Functions whose tables are known. `hole` has none. */
+static const char source[] =
+    ".text\n.globl first, hole, early, trampoline, last\n"
+    ".balign 64\nfirst: .cfi_startproc\n push %rbp\n.cfi_def_cfa_offset 16\n.cfi_offset 6, -16\n"
+    " mov %rsp, %rbp\n.cfi_def_cfa_register 6\n pop %rbp\n.cfi_def_cfa 7, 8\n ret\n.cfi_endproc\n"
+    ".balign 64\nhole: .skip 64, 0x90\n"
+    "early: .cfi_startproc\n.skip 32, 0x90\n.cfi_def_cfa_offset 32\n.skip 96, 0x90\n.cfi_endproc\n"
+    ".balign 64\ntrampoline: .cfi_startproc\n.cfi_signal_frame\n.skip 64, 0x90\n.cfi_endproc\n"
+    "last: .cfi_startproc\n.cfi_undefined 16\n.skip 64, 0x90\n.cfi_endproc\n"
+    ".section .note.GNU-stack,\"\",@progbits\n";
+
+static void make_file(const char *flags)
+{
+	char path[128];
+
+	if (!fixture_dir[0]) {
+		strcpy(fixture_dir, "/tmp/mpsample-symbolize-XXXXXX");
+		cr_assert(mkdtemp(fixture_dir));
+	}
+	snprintf(path, sizeof(path), "%s/cfi.s", fixture_dir);
+	FILE *f = fopen(path, "w");
+	cr_assert(f);
+	fputs(source, f);
+	fclose(f);
+	run("cd %s && cc -shared -nostdlib -Wl,--build-id=sha1 %s -o cfi.so cfi.s", fixture_dir, flags);
+}
+
+static struct mp_elf *open_made(const char *name)
+{
+	char path[128];
+	struct mp_elf *e;
+	struct mp_err err = {""};
+
+	snprintf(path, sizeof(path), "%s/%s", fixture_dir, name);
+	int fd = open(path, O_RDONLY);
+	cr_assert(fd >= 0);
+	cr_assert_eq(mp_elf_open(fd, path, &e, &err), 0, "%s", err.text);
+	close(fd);
+	return e;
+}
+
+/* Where the section with the code begins, which `first` does. */
+static uint64_t first_vaddr(const struct mp_elf *e)
+{
+	struct mp_section text;
+
+	cr_assert_eq(mp_section_open(e, ".text", &text), 0);
+	uint64_t vaddr = text.vaddr;
+	mp_section_close(&text);
+	return vaddr;
+}
+
+static void expect_found(const struct mp_cfi *c, uint64_t vaddr, enum mp_cfi_rule rule, int cfa)
+{
+	const struct mp_cfi_row *r = mp_cfi_find(c, vaddr);
+
+	cr_expect_eq(r ? r->rule : MP_CFI_NONE, rule, "at %#lx", (unsigned long)vaddr);
+	if (r && cfa)
+		cr_expect_eq(r->cfa_offset, cfa, "at %#lx: %d", (unsigned long)vaddr, r->cfa_offset);
+}
+
+static void expect_table(const struct mp_cfi *c, uint64_t text, bool has_signal)
+{
+	expect_found(c, 0, MP_CFI_NONE, 0);
+	expect_found(c, text - 1, MP_CFI_NONE, 0);
+	expect_found(c, text, MP_CFI_SP, 8);
+	expect_found(c, text + 1, MP_CFI_SP, 16);
+	expect_found(c, text + 4, MP_CFI_FP, 16);
+	expect_found(c, text + 5, MP_CFI_SP, 8);
+	expect_found(c, text + 6, MP_CFI_NONE, 0);
+	expect_found(c, text + 64, MP_CFI_NONE, 0);
+	expect_found(c, text + 128, MP_CFI_SP, 8);
+	expect_found(c, text + 128 + 31, MP_CFI_SP, 8);
+	expect_found(c, text + 128 + 32, MP_CFI_SP, 32);
+	expect_found(c, text + 255, MP_CFI_SP, 32);
+	expect_found(c, text + 256, has_signal ? MP_CFI_SIGNAL : MP_CFI_SP, 0);
+	expect_found(c, text + 320, MP_CFI_OUTERMOST, 0);
+	expect_found(c, text + 383, MP_CFI_OUTERMOST, 0);
+	expect_found(c, text + 384, MP_CFI_NONE, 0);
+	expect_found(c, UINT64_MAX, MP_CFI_NONE, 0);
+}
+
+static struct mp_cfi *build(const struct mp_elf *e, const struct mp_elf *debug, const char *cache)
+{
+	struct mp_err err = {""};
+	struct mp_cfi *c;
+
+	cr_assert_eq(mp_cfi_build(e, debug, cache, &c, &err), 0, "%s", err.text);
+	return c;
+}
+
+Test(cfi, table_of_a_file, .fini = fixture_remove)
+{
+	make_file("");
+	struct mp_elf *e = open_made("cfi.so");
+	struct mp_cfi *c = build(e, NULL, NULL);
+
+	expect_table(c, first_vaddr(e), true);
+	cr_expect_eq(mp_cfi_rows(c), 10);
+	mp_cfi_free(c);
+	mp_elf_close(e);
+}
+
+static int expect_entry(void *ctx, const struct mp_elf_sym *sym)
+{
+	if (strncmp(sym->name, "shown", 5) == 0 || strcmp(sym->name, "hidden") == 0)
+		expect_found(ctx, sym->vaddr, MP_CFI_SP, 8);
+	if (strncmp(sym->name, "sizeless", 8) == 0) /* bare assembly */
+		expect_found(ctx, sym->vaddr, MP_CFI_NONE, 0);
+	return 0;
+}
+
+Test(cfi, entries_of_compiled_functions, .init = fixture_make, .fini = fixture_remove)
+{
+	struct mp_elf *e = open_made("lib.so");
+	struct mp_cfi *c = build(e, NULL, NULL);
+
+	mp_elf_each_function(e, expect_entry, c);
+	mp_cfi_free(c);
+	mp_elf_close(e);
+}
+
+Test(cfi, table_without_section_headers, .fini = fixture_remove)
+{
+	make_file("-Wl,--eh-frame-hdr");
+	struct mp_elf *e = open_made("cfi.so");
+	uint64_t text = first_vaddr(e);
+	mp_elf_close(e);
+
+	/* e_shoff, e_shnum, e_shstrndx */
+	run("cd %s && printf '\\0\\0\\0\\0\\0\\0\\0\\0' | dd of=cfi.so bs=1 seek=40 conv=notrunc status=none "
+	    "&& "
+	    "printf '\\0\\0\\0\\0' | dd of=cfi.so bs=1 seek=60 conv=notrunc status=none",
+	    fixture_dir);
+	e = open_made("cfi.so");
+	struct mp_cfi *c = build(e, NULL, NULL);
+	expect_table(c, text, true);
+	mp_cfi_free(c);
+	mp_elf_close(e);
+}
+
+/* libdwarf does not know the augmentation of signal frames there. */
+Test(cfi, debug_frame_of_the_separate_file, .fini = fixture_remove)
+{
+	struct mp_err err = {""};
+	struct mp_cfi *c;
+
+	make_file("-Wa,--gdwarf-5");
+	run("cd %s && sed -i -e '1i.cfi_sections .debug_frame' -e 's/.cfi_signal_frame//' cfi.s && cc "
+	    "-shared -nostdlib -o cfi.so cfi.s && "
+	    "objcopy --only-keep-debug cfi.so cfi.debug && strip -g -R .debug_frame cfi.so",
+	    fixture_dir);
+	struct mp_elf *e = open_made("cfi.so"), *debug = open_made("cfi.debug");
+
+	cr_expect_eq(mp_cfi_build(e, NULL, NULL, &c, &err), -ENOENT);
+	cr_expect(err.text[0]);
+	c = build(e, debug, NULL);
+	expect_table(c, first_vaddr(e), false);
+	mp_cfi_free(c);
+	mp_elf_close(debug);
+	mp_elf_close(e);
+}
+
+Test(cfi, damaged_sections_are_refused_or_say_less, .fini = fixture_remove)
+{
+	struct mp_section eh;
+	unsigned refused = 0;
+
+	make_file("");
+	struct mp_elf *e = open_made("cfi.so");
+	cr_assert_eq(mp_section_open(e, ".eh_frame", &eh), 0);
+	unsigned long offset = eh.offset, size = eh.size;
+	mp_section_close(&eh);
+	mp_elf_close(e);
+	for (unsigned long at = 0; at < size; at += 3) {
+		struct mp_err err = {""};
+		struct mp_cfi *c = NULL;
+
+		run("cd %s && cp cfi.so bad.so && printf '\\377\\377' | dd of=bad.so bs=1 seek=%lu "
+		    "conv=notrunc "
+		    "status=none",
+		    fixture_dir, offset + at);
+		e = open_made("bad.so");
+		int rc = mp_cfi_build(e, NULL, NULL, &c, &err);
+		cr_expect(rc == 0 || rc == -EBADMSG || rc == -ENOENT, "%lu: %d %s", at, rc, err.text);
+		refused += rc < 0;
+		mp_cfi_free(c);
+		mp_elf_close(e);
+	}
+	cr_expect_gt(refused, 0);
+}
+
+/* ---- The cache ---- */
+
+static char cache_file[256];
+
+static void find_cache_file(const struct mp_elf *e, const char *cache)
+{
+	snprintf(cache_file, sizeof(cache_file), "%s/%s.cfi", cache, mp_elf_build_id(e));
+	cr_assert_eq(access(cache_file, R_OK), 0, "%s", cache_file);
+}
+
+/* What `change`, a command about $f, makes of the cache's file is not taken: it is made again. */
+static void expect_not_taken(const struct mp_elf *e, const char *cache, const char *change)
+{
+	run("cp -p %s %s/good", cache_file, fixture_dir);
+	run("f=%s; %s", cache_file, change);
+	struct mp_cfi *c = build(e, NULL, cache);
+	expect_table(c, first_vaddr(e), true);
+	mp_cfi_free(c);
+	run("cmp -s %s %s/good && test $(stat -c %%a %s) = 600", cache_file, fixture_dir, cache_file);
+}
+
+Test(cfi, cache, .fini = fixture_remove)
+{
+	struct mp_cfi_row *row;
+	char cache[128];
+	size_t n;
+
+	make_file("");
+	snprintf(cache, sizeof(cache), "%s/new/cache", fixture_dir);
+	struct mp_elf *e = open_made("cfi.so");
+	for (int i = 0; i < 2; i++) {
+		struct mp_cfi *c = build(e, NULL, cache);
+		expect_table(c, first_vaddr(e), true);
+		mp_cfi_free(c);
+	}
+	find_cache_file(e, cache);
+	expect_not_taken(e, cache, "truncate -s -1 $f");
+	expect_not_taken(e, cache, "truncate -s 0 $f");
+	expect_not_taken(e, cache, "printf x | dd of=$f bs=1 seek=240 conv=notrunc status=none");
+	expect_not_taken(e, cache, "chmod 664 $f");
+	expect_not_taken(e, cache, "chmod 602 $f");
+	/* Other bytes under the same build-id, as an unfriendly program may have. */
+	cr_expect_eq(mp_cfi_cache_load(cache, mp_elf_build_id(e), 0, 1, &row, &n), -EBADMSG);
+	mp_elf_close(e);
+}
+
+Test(cfi, cache_in_a_folder_of_others_is_not_used, .fini = fixture_remove)
+{
+	char cache[128];
+
+	make_file("");
+	snprintf(cache, sizeof(cache), "%s/cache", fixture_dir);
+	run("mkdir -m 777 %s", cache);
+	run("chmod 777 %s", cache);
+	struct mp_elf *e = open_made("cfi.so");
+	struct mp_cfi *c = build(e, NULL, cache);
+	expect_table(c, first_vaddr(e), true);
+	mp_cfi_free(c);
+	run("rmdir %s", cache); /* empty */
+	mp_elf_close(e);
+}
+
+Test(cfi, rows_out_of_order_are_not_valid)
+{
+	struct mp_cfi_row rows[] = {{.addr = 1, .rule = MP_CFI_SP}, {.addr = 5, .rule = MP_CFI_FP}};
+
+	cr_expect(mp_cfi_rows_valid(rows, 2));
+	rows[1].addr = 1;
+	cr_expect_not(mp_cfi_rows_valid(rows, 2));
+	rows[1].addr = 5;
+	rows[1].rule = (uint32_t)(MP_CFI_COMPLEX + 1) & 15;
+	cr_expect_not(mp_cfi_rows_valid(rows, 2));
+}
