@@ -5,7 +5,7 @@
 set -euo pipefail
 
 CC=${CC:-cc}
-mkdir -p "$1/elf"
+mkdir -p "$1/elf" "$1/cfi"
 out=$(cd "$1" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -36,3 +36,11 @@ xz -9 mini
 objcopy --add-section .gnu_debugdata=mini.xz stripped debugdata
 $CC -c -Os -ffunction-sections -o object s.c
 cp plain lazy debug stripped packed-* only-debug linked alternative debugdata object "$out/elf"
+
+# With call frame information, also where only a debugger looks for it.
+frames=${small/-fno-asynchronous-unwind-tables/}
+$CC $frames -Wl,-z,lazy -fplt -o eh s.c
+strip eh
+$CC $small -fno-unwind-tables -g -o debug-frame s.c
+objcopy --compress-debug-sections=zlib debug-frame debug-frame-packed
+cp eh debug-frame debug-frame-packed "$out/cfi"
