@@ -11,7 +11,7 @@
 
 /* The FDEs of the largest program around take libdwarf half a GiB, its section and rows as much again. */
 static const struct mp_sandbox_limits limits = {
-    .memory_bytes = UINT64_C(2) << 30, .cpu_ms = 20000, .wall_ms = 60000};
+    .memory_bytes = UINT64_C(2) << 30, .cpu_ms = 10000, .wall_ms = 20000};
 
 struct mp_cfi {
 	uint64_t base;
