@@ -12,6 +12,9 @@
 #include "sampler/stack_table.h"
 #include "store/append.h"
 
+/* Calls that wait for their stacks are looked at this often. */
+#define RETRY_NS 100000000
+
 /* More files of code than a process has: an end for a loop that a hostile one could go on with. */
 #define MAX_FILES 4096
 
@@ -32,6 +35,8 @@ struct mp_pipeline {
 	struct mp_deferred *deferred; /* calls whose stacks wait */
 	struct mp_markers *markers;
 	uint32_t last_module; /* mappings are numbered from 1 in the order in which they come */
+	int64_t mapped_ns;    /* all mappings up to then are known */
+	int64_t retried_ns;
 
 	struct thread *threads;
 	size_t n_threads, threads_room;
@@ -98,6 +103,7 @@ struct mp_pipeline *mp_pipeline_new(struct mp_session *session, struct mp_symbol
 		return NULL;
 	p->session = session;
 	p->symbolizer = symbolizer;
+	p->mapped_ns = INT64_MAX;
 	p->stacks = mp_stack_table_new(session, symbolizer);
 	p->deferred = mp_deferred_new();
 	p->markers = mp_markers_new(session);
@@ -145,6 +151,8 @@ static bool take_call(void *ctx, const struct mp_call_event *e)
 
 	if (p->failed)
 		return false;
+	if (e->stack && e->t_ns + e->dur_ns > p->mapped_ns)
+		return true;
 	int ret = mp_stack_table_add(p->stacks, e, &stack_id, err_of(p));
 	if (ret == -EAGAIN)
 		return true;
@@ -262,6 +270,15 @@ void mp_pipeline_map(
 	fail(p, mp_append_module(p->session, &row, err_of(p)));
 }
 
+void mp_pipeline_mappings_known(struct mp_pipeline *p, int64_t t_ns)
+{
+	p->mapped_ns = t_ns;
+	if (!mp_deferred_count(p->deferred) || t_ns - p->retried_ns < RETRY_NS)
+		return;
+	p->retried_ns = t_ns;
+	mp_deferred_retry(p->deferred, take_call, p);
+}
+
 void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char *name, const char *detail)
 {
 	if (!p->failed)
@@ -324,6 +341,7 @@ int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 
 int mp_pipeline_end(struct mp_pipeline *p, struct mp_err *err)
 {
+	p->mapped_ns = INT64_MAX;
 	mp_symbolizer_wait(p->symbolizer);
 	/* A table may lead to code whose table is asked for only then: at most once a file. */
 	for (int files = 0; files < MAX_FILES && mp_deferred_count(p->deferred) && !p->failed; files++) {

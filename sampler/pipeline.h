@@ -55,6 +55,10 @@ void mp_pipeline_thread_end(struct mp_pipeline *p, pid_t tid, int64_t t_ns);
 void mp_pipeline_map(struct mp_pipeline *p, uint64_t start, uint64_t end, uint64_t file_offset,
     const char *path, int64_t t_ns);
 
+/* All mappings up to `t_ns` have been told: stacks of later calls wait for the next such word. Without any,
+ * stacks are taken as they come. */
+void mp_pipeline_mappings_known(struct mp_pipeline *p, int64_t t_ns);
+
 void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char *name, const char *detail);
 
 /* A marker of <mpsample.h>: a, b and c as enum mpsample_kind there tells. They may come in any order: what is

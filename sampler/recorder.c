@@ -294,28 +294,44 @@ static void name_thread(void *ctx, pid_t tid, int64_t t_ns)
 		mp_census_thread(r->census, &r->target, r->pipeline, tid, t_ns);
 }
 
-/* True: more than enough waits in the library's rings to look again at once. */
-static bool drain_preload(struct mp_recorder *r, int64_t now)
-{
-	if (r->follow_until_ns)
-		follow_exec(r, now);
-	return mp_preload_drain(r->preload, r->pipeline, name_thread, r);
-}
-
-/* Threads, mappings and execs of the target since the last look. */
-static void look_at_target(struct mp_recorder *r, int64_t now)
+/* Threads, mappings and execs of the target since the last look: before the calls that were made in them. */
+static void drain_sideband(struct mp_recorder *r, int64_t now)
 {
 	struct mp_sideband_news news = {0};
 
 	if (r->sideband)
 		mp_sideband_drain(r->sideband, r->pipeline, &news);
-	else if (now - r->slot_ns >= SLOT_NS) {
-		mp_census_take(r->census, &r->target, r->pipeline, now);
-		news.exec = !r->follow_until_ns && !mp_preload_is_mapped(r->preload);
-	}
 	r->new_code = r->new_code || news.new_code || news.exec;
 	if (r->preload && news.exec)
 		r->follow_until_ns = now + FOLLOW_NS;
+}
+
+static void drain_uprobe(struct mp_recorder *r, int64_t now, int64_t kernel_credit)
+{
+	drain_sideband(r, now);
+	mp_uprobe_drain(r->uprobe, r->pipeline, kernel_credit);
+}
+
+/* True: more than enough waits in the library's rings to look again at once. */
+static bool drain_preload(struct mp_recorder *r, int64_t now)
+{
+	drain_sideband(r, now);
+	if (r->follow_until_ns)
+		follow_exec(r, now);
+	return mp_preload_drain(r->preload, r->pipeline, name_thread, r);
+}
+
+/* The same without a sideband; and what of it was lost. */
+static void look_at_target(struct mp_recorder *r, int64_t now)
+{
+	if (r->sideband) {
+		drain_sideband(r, now);
+		mp_sideband_tell_lost(r->sideband, r->pipeline);
+	} else if (now - r->slot_ns >= SLOT_NS) {
+		mp_census_take(r->census, &r->target, r->pipeline, now);
+		if (!r->follow_until_ns && !mp_preload_is_mapped(r->preload))
+			r->follow_until_ns = now + FOLLOW_NS;
+	}
 }
 
 static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
@@ -358,7 +374,7 @@ static const char *wait_until(struct mp_recorder *r, int64_t until)
 	if (fds[1].revents)
 		return "target exited";
 	if (fds[2].revents)
-		mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
+		drain_uprobe(r, now, KERNEL_ROWS_PER_TICK);
 	return NULL;
 }
 
@@ -439,18 +455,21 @@ static int name_frames(struct mp_recorder *r, struct mp_err *err)
 
 static int finish(struct mp_recorder *r, struct mp_err *err)
 {
-	struct mp_sideband_news news = {0};
+	int64_t now = mp_recorder_now_ns();
 
+	drain_sideband(r, now);
 	if (r->preload)
 		end_preload(r);
-	int64_t now = mp_recorder_now_ns();
+	now = mp_recorder_now_ns();
 	if (r->uprobe) {
 		mp_uprobe_detach(r->uprobe);
-		mp_uprobe_drain(r->uprobe, r->pipeline, 0);
+		drain_uprobe(r, now, 0);
 	}
-	if (r->sideband)
-		mp_sideband_drain(r->sideband, r->pipeline, &news);
-	if (r->preload && (news.exec || r->follow_until_ns))
+	if (r->sideband) {
+		drain_sideband(r, now);
+		mp_sideband_tell_lost(r->sideband, r->pipeline);
+	}
+	if (r->preload && r->follow_until_ns)
 		tell_not_followed(r, now);
 	mp_latency_poll(r->latency, true);
 	mark_exit(r, now);

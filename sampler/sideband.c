@@ -260,25 +260,37 @@ static void take(
 	}
 }
 
-void mp_sideband_drain(struct mp_sideband *s, struct mp_pipeline *p, struct mp_sideband_news *news)
+static int64_t now_ns(void)
 {
 	struct timespec now;
-	uint64_t lost = s->dropped_here;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+void mp_sideband_drain(struct mp_sideband *s, struct mp_pipeline *p, struct mp_sideband_news *news)
+{
+	int64_t begin = now_ns();
 
 	*news = (struct mp_sideband_news){0};
 	s->n_notes = s->n_bytes = 0;
-	for (size_t i = 0; i < s->n_rings; i++) {
+	for (size_t i = 0; i < s->n_rings; i++)
 		mp_perf_ring_read(&s->rings[i], collect, s);
-		lost += mp_perf_lost(s->rings[i].fd);
-	}
-	if (!mp_perf_knows_lost())
-		lost += s->lost_records;
 	if (s->n_notes)
 		qsort(s->notes, s->n_notes, sizeof(*s->notes), by_time);
 	for (size_t i = 0; i < s->n_notes; i++)
 		take(s, &s->notes[i], p, news);
+	mp_pipeline_mappings_known(p, begin);
+}
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	mp_pipeline_loss(p, now.tv_sec * 1000000000LL + now.tv_nsec, "sideband", "events", lost - s->lost);
+void mp_sideband_tell_lost(struct mp_sideband *s, struct mp_pipeline *p)
+{
+	uint64_t lost = s->dropped_here;
+
+	for (size_t i = 0; i < s->n_rings; i++)
+		lost += mp_perf_lost(s->rings[i].fd);
+	if (!mp_perf_knows_lost())
+		lost += s->lost_records;
+	mp_pipeline_loss(p, now_ns(), "sideband", "events", lost - s->lost);
 	s->lost = lost;
 }

@@ -26,7 +26,11 @@ struct mp_sideband_news {
 	bool new_code; /* it mapped code: an allocator may be in it */
 };
 
-/* Hands all that waits to the pipeline, in time order, and tells what was lost. */
+/* Hands all that waits to the pipeline, in time order. Before calls are drained: what they ran in is known
+ * then. Cheap where nothing waits. */
 void mp_sideband_drain(struct mp_sideband *s, struct mp_pipeline *p, struct mp_sideband_news *news);
+
+/* Tells what was lost since it was last asked. */
+void mp_sideband_tell_lost(struct mp_sideband *s, struct mp_pipeline *p);
 
 #endif

@@ -43,7 +43,7 @@ logged)
 	full_adds_up s.db
 	# The threads' own calls only: the loader and the main thread make others.
 	sql s.db "SELECT tid, op, size_bytes, addr FROM v_call WHERE tid IN ($(awk '$1 == "call" { t[$2] } END { for (i in t) printf "%s%d", n++ ? "," : "", i }' target.out))
-		AND (op <> 'calloc' OR size_bytes % 3 = 0) ORDER BY tid, call_id" | tr '|' ' ' >rows
+		AND (op <> 'calloc' OR size_bytes % 3 = 0) ORDER BY tid, t_ns, call_id" | tr '|' ' ' >rows
 	lost=$(sql s.db "SELECT coalesce(sum(lost), 0) FROM v_loss WHERE what = 'rows'")
 	sort -s -n -k 2,2 target.out | awk '$1 == "call" { print $2, $3, $4, $5 }' >log
 	echo "$(wc -l <rows) rows of the threads, $(wc -l <log) calls in their logs"
