@@ -31,6 +31,10 @@
 /* A program that is started by exec makes its region when it first allocates. */
 #define FOLLOW_NS (5 * NS_PER_S)
 
+/* So long a recording waits for unwind tables before it begins: what is not ready by then comes in the
+ * background. */
+#define PREPARE_MS 1000
+
 /* What becomes a row is bounded by rate, so that a session stays small and its cost known. */
 #define SAMPLE_ROWS_PER_S    250
 #define KERNEL_ROWS_PER_TICK 50   /* on average; bursts may have more */
@@ -176,6 +180,8 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	ret = mp_pipeline_commit(r->pipeline, r->start_ns, err);
 	if (ret)
 		return ret;
+	if (r->keep.stack == MP_STACK_COPY)
+		mp_symbolizer_prepare(r->symbolizer, PREPARE_MS);
 	enable_planes(r);
 	if (r->is_held) {
 		r->is_held = false;

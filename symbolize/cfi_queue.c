@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 /* The target's threads come first, also on a machine without a spare CPU. */
 #define BUILDER_NICE 10
@@ -115,10 +116,21 @@ const struct mp_cfi *mp_cfi_queue_get(struct mp_cfi_queue *q, struct mp_symfile 
 	return *is_pending ? NULL : f->cfi;
 }
 
-void mp_cfi_queue_wait(struct mp_cfi_queue *q)
+void mp_cfi_queue_wait(struct mp_cfi_queue *q, int max_ms)
 {
+	struct timespec until;
+	int ret = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += max_ms / 1000;
+	until.tv_nsec += max_ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
 	pthread_mutex_lock(&q->lock);
-	while (q->pending)
-		pthread_cond_wait(&q->done, &q->lock);
+	while (q->pending && !ret)
+		ret = max_ms < 0 ? pthread_cond_wait(&q->done, &q->lock)
+				 : pthread_cond_clockwait(&q->done, &q->lock, CLOCK_MONOTONIC, &until);
 	pthread_mutex_unlock(&q->lock);
 }

@@ -88,6 +88,10 @@ bool mp_symbolizer_module(const struct mp_symbolizer *s, uint32_t module, struct
 int mp_symbolizer_unwind(struct mp_symbolizer *s, const struct mp_stack_state *state, uint64_t *ip,
     size_t room, struct mp_unwound *out);
 
+/* Has the tables of all files that are mapped built, and waits for them for at most so many ms: so that the
+ * first stacks need not wait. */
+void mp_symbolizer_prepare(struct mp_symbolizer *s, int max_ms);
+
 /* Waits until the tables asked for so far are there; a damaged file ends at its limits of time. */
 void mp_symbolizer_wait(struct mp_symbolizer *s);
 

@@ -22,6 +22,9 @@
  * is 1024, often raised. */
 #define FILES_MAX 1024
 
+/* A program with more files than this uses few of them: their tables are made when a stack leads there. */
+#define PREPARED_FILES_MAX 64
+
 /* Memory for symbols of all files. When it is used up, further files keep only module and offset. */
 #define SYMBOLS_BYTES_MAX (1u << 30)
 
@@ -93,7 +96,18 @@ int mp_symbolizer_unwind(struct mp_symbolizer *s, const struct mp_stack_state *s
 
 void mp_symbolizer_wait(struct mp_symbolizer *s)
 {
-	mp_cfi_queue_wait(s->tables);
+	mp_cfi_queue_wait(s->tables, -1);
+}
+
+void mp_symbolizer_prepare(struct mp_symbolizer *s, int max_ms)
+{
+	bool is_pending;
+
+	if (s->nfiles > PREPARED_FILES_MAX)
+		return;
+	for (struct mp_symfile *f = s->files; f; f = f->next)
+		mp_cfi_queue_get(s->tables, f, &is_pending);
+	mp_cfi_queue_wait(s->tables, max_ms);
 }
 
 /* ---- Life ---- */
