@@ -14,6 +14,18 @@ $(O)/tests/unit/%: tests/unit/%.c $(LIB_OBJ)
 
 -include $(UNIT:=.d)
 
+# Tools of black-box tests and benchmarks, over the project's own modules.
+TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/tools/*.c))
+
+targets: $(TOOLS)
+
+$(O)/tests/tools/%: tests/tools/%.c $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
+
+-include $(TOOLS:=.d)
+
 # Stress: the recording code beside a reader, also with ThreadSanitizer: hence a program of its own, for Criterion does
 # not bear that. What the compiler has no library for is left out.
 STRESS_DIR    := $(O)/tests/stress

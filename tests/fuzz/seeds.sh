@@ -5,6 +5,7 @@
 set -euo pipefail
 
 CC=${CC:-cc}
+CC="$CC" "${BASH_SOURCE[0]%/*}/seeds_dwarf.sh" "$1/dwarf"
 mkdir -p "$1/elf" "$1/cfi"
 out=$(cd "$1" && pwd)
 work=$(mktemp -d)
