@@ -6,8 +6,17 @@
 /*
  * libunwind executes what a hostile file says: DW_OP_div divides the least integer by -1 (SIGFPE), DW_OP_skip
  * jumps back for ever. What compilers, linkers and people write into unwind tables needs neither: sums,
- * reads, comparisons. An expression of other operations is not handed on.
+ * reads, comparisons. An expression of other operations is not handed on. Neither is a register
+ * that there is not: libunwind takes DW_CFA_register's for an index without a look at it.
  */
+
+#ifdef __aarch64__
+#define SAVED_REG_MAX 95 /* with the vector registers */
+#define VALUE_REG_MAX 31
+#else
+#define SAVED_REG_MAX 16
+#define VALUE_REG_MAX 16
+#endif
 
 /* Compilers nest DW_CFA_remember_state twice at most. */
 #define REMEMBERED_MAX 16
@@ -67,7 +76,7 @@ static bool operation_good(uint8_t op, struct bytes *b)
 		return true;
 	if (op >= DW_OP_breg0 && op <= DW_OP_breg31) {
 		leb(b);
-		return true;
+		return op - DW_OP_breg0 <= VALUE_REG_MAX;
 	}
 	switch (op) {
 	case DW_OP_const1u:
@@ -118,6 +127,8 @@ static bool block_good(struct bytes *b)
 /* The operands of `op`, whose upper two bits are not set, but for those that keep a state. */
 static bool operands_good(uint8_t op, struct bytes *b)
 {
+	uint64_t reg;
+
 	switch (op) {
 	case DW_CFA_nop:
 	case DW_CFA_GNU_window_save:
@@ -131,32 +142,38 @@ static bool operands_good(uint8_t op, struct bytes *b)
 	case DW_CFA_advance_loc4:
 		skip(b, 4);
 		return true;
-	case DW_CFA_restore_extended:
-	case DW_CFA_undefined:
-	case DW_CFA_same_value:
-	case DW_CFA_def_cfa_register:
 	case DW_CFA_def_cfa_offset:
 	case DW_CFA_def_cfa_offset_sf:
 	case DW_CFA_GNU_args_size:
 		leb(b);
 		return true;
+	case DW_CFA_restore_extended:
+	case DW_CFA_undefined:
+	case DW_CFA_same_value:
+		return leb(b) <= SAVED_REG_MAX;
+	case DW_CFA_def_cfa_register:
+		return leb(b) <= VALUE_REG_MAX;
 	case DW_CFA_offset_extended:
 	case DW_CFA_offset_extended_sf:
-	case DW_CFA_register:
-	case DW_CFA_def_cfa:
-	case DW_CFA_def_cfa_sf:
 	case DW_CFA_val_offset:
 	case DW_CFA_val_offset_sf:
 	case DW_CFA_GNU_negative_offset_extended:
+		reg = leb(b);
 		leb(b);
+		return reg <= SAVED_REG_MAX;
+	case DW_CFA_def_cfa:
+	case DW_CFA_def_cfa_sf:
+		reg = leb(b);
 		leb(b);
-		return true;
+		return reg <= VALUE_REG_MAX;
+	case DW_CFA_register:
+		reg = leb(b);
+		return leb(b) <= VALUE_REG_MAX && reg <= SAVED_REG_MAX;
 	case DW_CFA_def_cfa_expression:
 		return block_good(b);
 	case DW_CFA_expression:
 	case DW_CFA_val_expression:
-		leb(b);
-		return block_good(b);
+		return leb(b) <= SAVED_REG_MAX && block_good(b);
 	default:
 		return false;
 	}
@@ -175,6 +192,9 @@ bool mp_unwind_vet(const uint8_t *program, size_t n, bool is_cie)
 		/* A CIE comes before there is anything to go back to. */
 		if (is_cie && ((op & 0xc0) == DW_CFA_restore || op == DW_CFA_restore_extended ||
 				  op == DW_CFA_remember_state || op == DW_CFA_restore_state))
+			return false;
+		if (((op & 0xc0) == DW_CFA_offset || (op & 0xc0) == DW_CFA_restore) &&
+		    (op & 0x3f) > SAVED_REG_MAX)
 			return false;
 		if ((op & 0xc0) == DW_CFA_offset)
 			leb(&b);

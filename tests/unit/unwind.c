@@ -331,6 +331,7 @@ Test(unwind, vetted_programs)
 	cr_expect_not(VET(false, 0x0f, 4, 0x31, 0x2f, 0xfd, 0xff), "a jump back");
 	cr_expect_not(VET(false, 0x0f, 2, 0x08), "longer than the program");
 	cr_expect_not(VET(false, 0x0f, 1, 0x08), "an operand outside the block");
+	cr_expect_not(VET(false, 0x09, 16, 0xff, 0x7f), "a register that there is not");
 	cr_expect_not(VET(false, 0x3f), "unknown");
 	cr_expect_not(VET(false, 0x0c, 0x80), "a number that does not end");
 }
