@@ -202,16 +202,15 @@ void mp_demangle(const char *raw, bool long_names, char out[static MP_DEMANGLED_
 	if (version)
 		n = (size_t)(version - raw);
 	n = without_clone_suffix(raw, n);
-	if (n > MANGLED_MAX || raw[0] != '_') {
+	if (n > MANGLED_MAX) {
 		copy_bounded(out, raw, n, long_names);
 		return;
 	}
 	memcpy(mangled, raw, n);
 	mangled[n] = '\0';
-	if (!demangle(mangled, &x)) {
-		copy_bounded(out, raw, n, long_names);
-		return;
-	}
+	/* Debug information has names with template arguments, too, that were never mangled. */
+	if (raw[0] != '_' || !demangle(mangled, &x))
+		memcpy(x.text, mangled, n + 1);
 	if (!long_names)
 		mp_shorten_templates(x.text);
 	copy_bounded(out, x.text, strlen(x.text), long_names);

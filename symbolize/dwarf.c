@@ -67,6 +67,7 @@ static size_t arrays_bytes(const struct dwarf_loaded *l)
 	const struct dwarf_lines *n = &l->lines;
 
 	return sizeof(*l) + f->room * sizeof(*f->v) + f->names_room * sizeof(*f->names) +
+	       f->scopes_room * sizeof(*f->scopes) + f->placed_room * sizeof(*f->placed) +
 	       f->flat.n * (sizeof(*f->flat.start) + sizeof(*f->flat.value)) +
 	       n->rows_room * sizeof(*n->rows) + n->sequences_room * sizeof(*n->sequences) +
 	       n->dirs_room * sizeof(*n->dirs) + n->files_room * sizeof(*n->files);
@@ -123,6 +124,8 @@ static void trim_arrays(struct dwarf_loaded *l)
 
 	f->v = trim(f->v, f->n, &f->room, sizeof(*f->v));
 	f->names = trim(f->names, f->n_names, &f->names_room, sizeof(*f->names));
+	f->scopes = trim(f->scopes, f->n_scopes, &f->scopes_room, sizeof(*f->scopes));
+	f->placed = trim(f->placed, f->n_placed, &f->placed_room, sizeof(*f->placed));
 	f->flat.start = trim(f->flat.start, f->flat.n, &starts, sizeof(*f->flat.start));
 	f->flat.value = trim(f->flat.value, f->flat.n, &values, sizeof(*f->flat.value));
 	n->rows = trim(n->rows, n->n_rows, &n->rows_room, sizeof(*n->rows));
@@ -184,8 +187,7 @@ static struct dwarf_loaded *loaded(struct mp_dwarf *d, struct dwarf_unit *u)
 static void drop_texts(struct dwarf_loaded *l)
 {
 	for (size_t i = 0; i < l->functions.n_names; i++) {
-		free(l->functions.names[i].text);
-		l->functions.names[i].text = NULL;
+		mp_dwarf_name_drop(&l->functions.names[i]);
 	}
 	for (size_t i = 0; i < l->lines.n_files; i++) {
 		free(l->lines.files[i].path);
@@ -241,10 +243,24 @@ static const char *function_name(struct dwarf_loaded *l, uint32_t number)
 
 	struct dwarf_name *name = &l->functions.names[number];
 	if (!name->text) {
-		name->text = mp_dwarf_text(&l->cu, name->ref);
+		name->text = mp_dwarf_text(&l->cu, name->ref, NULL);
 		l->functions.name_bytes += name->text ? strlen(name->text) + 1 : 0;
 	}
 	return name->text && name->text[0] ? name->text : NULL;
+}
+
+static const char *qualified_name(struct dwarf_loaded *l, uint32_t number)
+{
+	const char *text = function_name(l, number);
+
+	if (!text || !l->functions.names[number].entry)
+		return NULL;
+	struct dwarf_name *name = &l->functions.names[number];
+	if (!name->qualified) {
+		name->qualified = mp_dwarf_qualified(&l->cu, &l->functions, name->entry, text);
+		l->functions.name_bytes += name->qualified ? strlen(name->qualified) + 1 : 0;
+	}
+	return name->qualified;
 }
 
 /* What a unit knows of an address: the function there, the one that it is inlined in, and so on. */
@@ -264,6 +280,7 @@ static size_t find_in(struct dwarf_loaded *l, uint64_t vaddr, struct mp_dwarf_fr
 
 		out[n++] = (struct mp_dwarf_frame){
 		    .function = f ? function_name(l, f->name) : NULL,
+		    .qualified = f ? qualified_name(l, f->name) : NULL,
 		    .file = has_file ? mp_dwarf_path(&l->skeleton, &l->lines, file) : NULL,
 		    .line = line,
 		};

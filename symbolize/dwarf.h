@@ -36,9 +36,12 @@ void mp_dwarf_close(struct mp_dwarf *d);
 /* A function at an address: the innermost inlined one first, the one that was not inlined last. */
 struct mp_dwarf_frame {
 	const char *function; /* linkage name where there is one, else the name; NULL: not known */
-	const char *file;     /* joined with its directories, as addr2line does; NULL: not known */
-	int line;             /* of the address, or of the call that was inlined; 0: not known */
-	uint64_t start;       /* vaddr of the entry of the function that was not inlined; 0: not known */
+	/* The same with its namespaces, types and functions around it; NULL where `function` is a linkage
+	 * name, or there is nothing around it. */
+	const char *qualified;
+	const char *file; /* joined with its directories, as addr2line does; NULL: not known */
+	int line;         /* of the address, or of the call that was inlined; 0: not known */
+	uint64_t start;   /* vaddr of the entry of the function that was not inlined; 0: not known */
 };
 
 /* The functions at `vaddr` (as in the file's symbol table); returns their number, at most `room`, 0: not

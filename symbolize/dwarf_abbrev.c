@@ -29,6 +29,12 @@ static enum dwarf_class class_of(unsigned tag)
 	case DW_TAG_call_site:
 	case DW_TAG_GNU_call_site:
 		return DWARF_PRUNE;
+	case DW_TAG_namespace:
+	case DW_TAG_structure_type:
+	case DW_TAG_class_type:
+	case DW_TAG_union_type:
+	case DW_TAG_module:
+		return DWARF_SCOPE;
 	}
 	return DWARF_ENTER;
 }
@@ -102,7 +108,7 @@ static enum dwarf_want wanted(enum dwarf_class class, uint64_t at)
 		return wanted_in_root(at);
 	if (class == DWARF_FUNCTION || class == DWARF_INLINED)
 		return wanted_in_function(at);
-	return DWARF_SKIP;
+	return class == DWARF_SCOPE && at == DW_AT_name ? DWARF_NAME : DWARF_SKIP;
 }
 
 /* GNU's numbers for what the standard has taken up since, under the standard's; 0: not a form. */

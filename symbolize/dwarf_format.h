@@ -17,17 +17,32 @@ enum dwarf_unit_type {
 };
 
 enum dwarf_tag {
+	DW_TAG_class_type = 0x02,
 	DW_TAG_entry_point = 0x03,
 	DW_TAG_formal_parameter = 0x05,
 	DW_TAG_compile_unit = 0x11,
+	DW_TAG_structure_type = 0x13,
 	DW_TAG_subroutine_type = 0x15,
+	DW_TAG_union_type = 0x17,
 	DW_TAG_inlined_subroutine = 0x1d,
+	DW_TAG_module = 0x1e,
 	DW_TAG_subprogram = 0x2e,
+	DW_TAG_namespace = 0x39,
 	DW_TAG_partial_unit = 0x3c,
 	DW_TAG_type_unit = 0x41,
 	DW_TAG_call_site = 0x48,
 	DW_TAG_skeleton_unit = 0x4a,
 	DW_TAG_GNU_call_site = 0x4109,
+};
+
+/* Languages whose functions are within nothing. */
+enum dwarf_lang {
+	DW_LANG_C89 = 0x01,
+	DW_LANG_C = 0x02,
+	DW_LANG_C99 = 0x0c,
+	DW_LANG_C11 = 0x1d,
+	DW_LANG_C17 = 0x2c,
+	DW_LANG_Mips_Assembler = 0x8001,
 };
 
 enum dwarf_at {

@@ -20,8 +20,15 @@ struct walk {
 	struct dwarf_ranges ranges;
 	struct dwarf_origins origins;
 	uint32_t depth;
-	uint32_t inside[DEPTH_MAX]; /* by depth: the function that entries there are in */
+	struct level {
+		uint32_t inside; /* the function that entries there are in */
+		uint32_t scope;  /* what their names are within; SCOPE_UNKNOWN: nobody has asked */
+		uint32_t entry;  /* of the scope that is there, from the unit's beginning; 0: it is none */
+	} level[DEPTH_MAX];      /* by depth */
+	bool has_scopes;
 };
+
+#define SCOPE_UNKNOWN (DWARF_NOBODY - 1)
 
 /* What the entry of a function says. */
 struct entry {
@@ -135,7 +142,8 @@ static bool jump(struct walk *w, uint64_t sibling)
 	return true;
 }
 
-static bool descend(struct walk *w, uint32_t inside)
+/* `entry`: what is descended into, from the unit's beginning, if names are within it; else 0. */
+static bool descend(struct walk *w, uint32_t inside, uint32_t entry)
 {
 	if (w->depth + 1 >= DEPTH_MAX) {
 		mp_dwarf_damaged(w->cu->file->dwarf,
@@ -143,7 +151,8 @@ static bool descend(struct walk *w, uint32_t inside)
 		    (unsigned long long)w->cu->offset);
 		return false;
 	}
-	w->inside[++w->depth] = inside;
+	w->level[++w->depth] =
+	    (struct level){inside, entry ? SCOPE_UNKNOWN : w->level[w->depth - 1].scope, entry};
 	return true;
 }
 
@@ -164,21 +173,22 @@ static bool add_ranges(struct walk *w, struct entry *e, uint32_t number)
 	return w->ranges.n > before;
 }
 
-static uint32_t name_of(struct walk *w, const struct entry *e)
+/* `at`: its own offset. */
+static uint32_t name_of(struct walk *w, const struct entry *e, uint64_t at)
 {
 	if (e->linkage)
-		return mp_dwarf_add_name(w->functions, e->linkage);
+		return mp_dwarf_add_name(w->functions, e->linkage, 0);
 	if (e->origin) {
 		uint32_t name =
 		    mp_dwarf_origin_name(&w->origins, w->functions, w->cu, w->abbrevs, w->bytes, e->origin);
 		if (name != DWARF_NOBODY)
 			return name;
 	}
-	return mp_dwarf_add_name(w->functions, e->name);
+	return mp_dwarf_add_name(w->functions, e->name, at);
 }
 
 /* Returns its number, or DWARF_NOBODY when there is no room. */
-static uint32_t add_function(struct walk *w, const struct entry *e, uint32_t caller)
+static uint32_t add_function(struct walk *w, const struct entry *e, uint64_t at, uint32_t caller)
 {
 	struct dwarf_functions *f = w->functions;
 
@@ -194,44 +204,89 @@ static uint32_t add_function(struct walk *w, const struct entry *e, uint32_t cal
 	f->v[f->n] = (struct dwarf_function){
 	    .start = e->entry_pc,
 	    .caller = caller,
-	    .name = name_of(w, e),
+	    .name = name_of(w, e, at),
 	    .call_file = e->call_file,
 	    .call_line = e->call_line,
 	};
 	return (uint32_t)f->n++;
 }
 
+/* Reads the entry of a scope again, for its name. */
+static uint32_t add_scope(struct walk *w, uint32_t entry, uint32_t parent)
+{
+	struct dwarf_cursor here = w->c;
+	struct entry e;
+
+	w->c.p = w->bytes + entry;
+	const struct dwarf_abbrev *a = dwarf_abbrev_find(w->abbrevs, dwarf_uleb(&w->c));
+	if (a)
+		read_entry(w, a, &e);
+	w->c = here;
+	if (!a)
+		return DWARF_NOBODY;
+	struct dwarf_scope scope = {.name = e.linkage ? e.linkage
+					    : e.name  ? e.name
+						      : e.origin,
+	    .parent = parent,
+	    .is_namespace = a->tag == DW_TAG_namespace};
+	return mp_dwarf_add_scope(w->functions, &scope);
+}
+
+/* The scope that entries at this depth are in: each is made once, when it is first needed. */
+static uint32_t scope_here(struct walk *w)
+{
+	uint32_t known = w->depth;
+
+	while (w->level[known].scope == SCOPE_UNKNOWN)
+		known--;
+	for (; known < w->depth; known++) {
+		struct level *l = &w->level[known + 1];
+
+		if (l->scope == SCOPE_UNKNOWN)
+			l->scope =
+			    l->entry ? add_scope(w, l->entry, w->level[known].scope) : w->level[known].scope;
+	}
+	return w->level[w->depth].scope;
+}
+
 /* A function, or one that was inlined. False ends the walk. */
-static bool visit_function(struct walk *w, const struct dwarf_abbrev *a)
+static bool visit_function(struct walk *w, const struct dwarf_abbrev *a, uint32_t at)
 {
 	bool is_inlined = a->class == DWARF_INLINED;
-	uint32_t inside = w->inside[w->depth];
+	uint32_t inside = w->level[w->depth].inside, scope = is_inlined ? 0 : at;
 	struct entry e;
 
 	read_entry(w, a, &e);
 	if (w->c.bad)
 		return false;
+	if (w->has_scopes && e.name && !e.linkage) {
+		uint32_t within = scope_here(w);
+
+		if (within != DWARF_NOBODY)
+			mp_dwarf_add_placed(w->functions, w->cu->offset + at, within);
+	}
 
 	bool has_code = add_ranges(w, &e, (uint32_t)w->functions->n);
 	/* A declaration, an abstract one, or one that the linker has removed. Its entries are gone through
 	 * all the same: the lambdas in it are within its types, and have code of their own. An inlined one
 	 * may have lost all its code but that of others inlined into it. */
 	if (!has_code && !(is_inlined && a->has_children && inside != DWARF_NOBODY))
-		return !a->has_children || descend(w, inside);
-	uint32_t number = add_function(w, &e, is_inlined ? inside : DWARF_NOBODY);
+		return !a->has_children || descend(w, inside, scope);
+	uint32_t number = add_function(w, &e, w->cu->offset + at, is_inlined ? inside : DWARF_NOBODY);
 	if (number == DWARF_NOBODY) {
 		mp_dwarf_damaged(w->cu->file->dwarf,
 		    "the unit at %#llx of .debug_info has too many functions, or there is no memory for them",
 		    (unsigned long long)w->cu->offset);
 		return false;
 	}
-	return !a->has_children || descend(w, number);
+	return !a->has_children || descend(w, number, scope);
 }
 
-static bool visit(struct walk *w, const struct dwarf_abbrev *a)
+/* `at`: of the entry, from the unit's beginning. */
+static bool visit(struct walk *w, const struct dwarf_abbrev *a, uint32_t at)
 {
 	if (a->class == DWARF_FUNCTION || a->class == DWARF_INLINED)
-		return visit_function(w, a);
+		return visit_function(w, a, at);
 
 	uint64_t sibling = skip_entry(w, a);
 	if (w->c.bad)
@@ -240,13 +295,14 @@ static bool visit(struct walk *w, const struct dwarf_abbrev *a)
 		return true;
 	if (sibling && a->class == DWARF_PRUNE && jump(w, sibling))
 		return true;
-	return descend(w, w->inside[w->depth]);
+	return descend(w, w->level[w->depth].inside, a->class == DWARF_SCOPE ? at : 0);
 }
 
 static void walk_entries(struct walk *w)
 {
-	w->inside[0] = DWARF_NOBODY;
+	w->level[0] = (struct level){DWARF_NOBODY, DWARF_NOBODY, 0};
 	while (w->c.p < w->c.end) {
+		uint32_t at = (uint32_t)(w->c.p - w->bytes); /* units are no larger */
 		uint64_t code = dwarf_uleb(&w->c);
 		const struct dwarf_abbrev *a;
 
@@ -257,7 +313,7 @@ static void walk_entries(struct walk *w)
 			continue;
 		}
 		a = dwarf_abbrev_find(w->abbrevs, code);
-		if (!a || w->c.bad || !visit(w, a)) {
+		if (!a || w->c.bad || !visit(w, a, at)) {
 			mp_dwarf_damaged(w->cu->file->dwarf, "the unit at %#llx of .debug_info is damaged",
 			    (unsigned long long)w->cu->offset);
 			return;
@@ -294,6 +350,7 @@ void mp_dwarf_read_functions(const struct dwarf_cu *cu, struct dwarf_functions *
 		w->bytes = bytes;
 		w->c = (struct dwarf_cursor){bytes + (cu->first - cu->offset), bytes + n, false};
 		w->functions = functions;
+		w->has_scopes = mp_dwarf_language_has_scopes(cu->language);
 		if (w->abbrevs)
 			walk_entries(w);
 		if (!mp_dwarf_flatten(&w->ranges, &functions->flat))
@@ -309,8 +366,10 @@ void mp_dwarf_read_functions(const struct dwarf_cu *cu, struct dwarf_functions *
 void mp_dwarf_functions_free(struct dwarf_functions *functions)
 {
 	for (size_t i = 0; i < functions->n_names; i++)
-		free(functions->names[i].text);
+		mp_dwarf_name_drop(&functions->names[i]);
 	free(functions->names);
+	free(functions->scopes);
+	free(functions->placed);
 	free(functions->v);
 	mp_dwarf_flat_free(&functions->flat);
 	*functions = (struct dwarf_functions){0};

@@ -525,12 +525,12 @@ static char *join(const char *a, const char *b, const char *c)
 static char *make_path(const struct dwarf_cu *cu, const struct dwarf_lines *l, const struct dwarf_source *f)
 {
 	uint64_t number = l->version >= 5 ? f->dir : f->dir - 1; /* 0 becomes none */
-	char *name = f->name ? mp_dwarf_text(cu, f->name) : NULL, *path;
+	char *name = f->name ? mp_dwarf_text(cu, f->name, NULL) : NULL, *path;
 
 	if (!name || name[0] == '/')
 		return name;
-	char *sub = number < l->n_dirs ? mp_dwarf_text(cu, l->dirs[number]) : NULL;
-	char *dir = !sub || sub[0] != '/' ? mp_dwarf_text(cu, cu->comp_dir) : NULL;
+	char *sub = number < l->n_dirs ? mp_dwarf_text(cu, l->dirs[number], NULL) : NULL;
+	char *dir = !sub || sub[0] != '/' ? mp_dwarf_text(cu, cu->comp_dir, NULL) : NULL;
 	if (!dir) {
 		dir = sub;
 		sub = NULL;

@@ -56,7 +56,14 @@ static bool read_named(struct dwarf_cursor *c, const struct dwarf_cu *cu, const 
 	return !c->bad;
 }
 
-uint32_t mp_dwarf_add_name(struct dwarf_functions *functions, uint64_t ref)
+void mp_dwarf_name_drop(struct dwarf_name *name)
+{
+	free(name->text);
+	free(name->qualified);
+	name->text = name->qualified = NULL;
+}
+
+uint32_t mp_dwarf_add_name(struct dwarf_functions *functions, uint64_t ref, uint64_t entry)
 {
 	if (!ref)
 		return DWARF_NOBODY;
@@ -70,7 +77,7 @@ uint32_t mp_dwarf_add_name(struct dwarf_functions *functions, uint64_t ref)
 		functions->names = v;
 		functions->names_room = room;
 	}
-	functions->names[functions->n_names] = (struct dwarf_name){.ref = ref};
+	functions->names[functions->n_names] = (struct dwarf_name){.ref = ref, .entry = entry};
 	return (uint32_t)functions->n_names++;
 }
 
@@ -107,11 +114,14 @@ static bool grow(struct dwarf_origins *o)
 	return true;
 }
 
-/* The string, or the entry outside of the unit, that the chain of entries from `origin` on ends at. */
+/* The string, or the entry outside of the unit, that the chain of entries from `origin` on ends at. *entry:
+ * the one that has it, if it is no linkage name. */
 static uint64_t follow(const struct dwarf_cu *cu, const struct dwarf_abbrevs *abbrevs,
-    const unsigned char *bytes, uint64_t origin)
+    const unsigned char *bytes, uint64_t origin, uint64_t *entry)
 {
 	uint64_t name = 0;
+
+	*entry = 0;
 
 	for (int hops = 0; origin && hops < CHAIN_MAX; hops++) {
 		uint64_t at = dwarf_ref_offset(origin);
@@ -122,10 +132,14 @@ static uint64_t follow(const struct dwarf_cu *cu, const struct dwarf_abbrevs *ab
 		struct dwarf_cursor c = {bytes + (at - cu->offset), bytes + (cu->end - cu->offset), false};
 		if (!read_named(&c, cu, abbrevs, bytes, cu->offset, &named))
 			return name;
-		if (named.linkage)
+		if (named.linkage) {
+			*entry = 0;
 			return named.linkage;
-		if (!name)
+		}
+		if (!name && named.name) {
 			name = named.name;
+			*entry = at;
+		}
 		origin = named.next;
 	}
 	return name;
@@ -142,8 +156,10 @@ uint32_t mp_dwarf_origin_name(struct dwarf_origins *o, struct dwarf_functions *f
 	while (o->key[i] && o->key[i] != origin)
 		i = (i + 1) & (o->room - 1);
 	if (!o->key[i]) {
+		uint64_t entry, ref = follow(cu, abbrevs, bytes, origin, &entry);
+
 		o->key[i] = origin;
-		o->name[i] = mp_dwarf_add_name(functions, follow(cu, abbrevs, bytes, origin));
+		o->name[i] = mp_dwarf_add_name(functions, ref, entry);
 		o->n++;
 	}
 	return o->name[i];
@@ -203,10 +219,13 @@ static bool read_named_at(uint64_t ref, struct dwarf_cu *cu, struct named *out)
 	return read_named(&c, cu, abbrevs, c.p, at, out);
 }
 
-char *mp_dwarf_text(const struct dwarf_cu *cu, uint64_t ref)
+char *mp_dwarf_text(const struct dwarf_cu *cu, uint64_t ref, uint64_t *entry)
 {
 	struct dwarf_cu at = *cu, name_at = *cu;
-	uint64_t name = 0;
+	uint64_t name = 0, ignored;
+
+	entry = entry ? entry : &ignored;
+	*entry = 0;
 
 	for (int hops = 0; hops < CHAIN_MAX; hops++) {
 		enum dwarf_ref_kind kind = dwarf_ref_kind(ref);
@@ -221,6 +240,7 @@ char *mp_dwarf_text(const struct dwarf_cu *cu, uint64_t ref)
 		if (named.name && !name) {
 			name = named.name;
 			name_at = at;
+			*entry = dwarf_ref_offset(ref);
 		}
 		ref = named.next;
 	}

@@ -19,6 +19,7 @@
  *   dwarf_index.c      which unit describes an address
  *   dwarf_ranges.c     range lists; a heap of ranges made flat
  *   dwarf_names.c      names, through origins and specifications
+ *   dwarf_scopes.c     the namespaces, types and functions that names are within
  *   dwarf_functions.c  the walk over a unit's entries
  *   dwarf_lines.c      line programs
  *   dwarf_split.c      .dwo and .dwp
@@ -224,6 +225,7 @@ struct dwarf_step {
 enum dwarf_class {
 	DWARF_ENTER, /* nothing in itself; functions may be within, also in a type: methods, lambdas */
 	DWARF_PRUNE, /* no function within */
+	DWARF_SCOPE, /* as DWARF_ENTER; its name is part of the names within: a namespace or type */
 	DWARF_FUNCTION,
 	DWARF_INLINED,
 	DWARF_ROOT,
@@ -412,7 +414,22 @@ struct dwarf_function {
 
 struct dwarf_name {
 	uint64_t ref;
-	char *text; /* NULL: not read yet */
+	uint64_t entry;  /* that has this name, in the unit, if it is no linkage name; 0: not known */
+	char *text;      /* NULL: not read yet */
+	char *qualified; /* likewise */
+};
+
+/* A namespace, type or function, with names in it. */
+struct dwarf_scope {
+	uint64_t name;   /* dwarf_ref of its own; 0: it has none */
+	uint32_t parent; /* scope that it is in, or DWARF_NOBODY */
+	bool is_namespace;
+};
+
+/* An entry with a name that is not a linkage name, and the scope that it is in. */
+struct dwarf_placed {
+	uint64_t entry;
+	uint32_t scope;
 };
 
 struct dwarf_functions {
@@ -422,6 +439,10 @@ struct dwarf_functions {
 	struct dwarf_name *names;
 	size_t n_names, names_room;
 	size_t name_bytes;
+	struct dwarf_scope *scopes;
+	size_t n_scopes, scopes_room;
+	struct dwarf_placed *placed; /* by entry */
+	size_t n_placed, placed_room;
 };
 
 struct dwarf_row {
@@ -489,10 +510,25 @@ struct dwarf_origins {
 uint32_t mp_dwarf_origin_name(struct dwarf_origins *o, struct dwarf_functions *functions,
     const struct dwarf_cu *cu, const struct dwarf_abbrevs *abbrevs, const unsigned char *bytes,
     uint64_t origin);
-uint32_t mp_dwarf_add_name(struct dwarf_functions *functions, uint64_t ref);
+void mp_dwarf_name_drop(struct dwarf_name *name); /* its texts: they are read again when asked for */
+uint32_t mp_dwarf_add_name(struct dwarf_functions *functions, uint64_t ref, uint64_t entry);
 
-/* The text of a string or of an entry's name; the caller's. NULL: none. */
-char *mp_dwarf_text(const struct dwarf_cu *cu, uint64_t ref);
+/* The text of a string or of an entry's name; the caller's. NULL: none. *entry (where not NULL): the entry
+ * that has it, where that was followed to. */
+char *mp_dwarf_text(const struct dwarf_cu *cu, uint64_t ref, uint64_t *entry);
+
+/* Notes that the entry at an offset has a name within a scope; entries come in order. What finds no room is
+ * not qualified. */
+uint32_t mp_dwarf_add_scope(struct dwarf_functions *f, const struct dwarf_scope *scope);
+void mp_dwarf_add_placed(struct dwarf_functions *f, uint64_t entry, uint32_t scope);
+
+/* Whether functions of a language may lack a linkage name and be within something. */
+bool mp_dwarf_language_has_scopes(uint64_t language);
+
+/* The name of the function with this entry, which is `name` in itself, with all that it is within; the
+ * caller's. NULL: it is within nothing. */
+char *mp_dwarf_qualified(
+    const struct dwarf_cu *cu, const struct dwarf_functions *f, uint64_t entry, const char *name);
 
 /* ---- The whole ---- */
 

@@ -123,8 +123,8 @@ static struct dwarf_file *dwp_of(struct mp_dwarf *d)
 
 static struct dwarf_file *open_dwo(struct mp_dwarf *d, const struct dwarf_cu *skeleton)
 {
-	char *name = d->files.dwo ? mp_dwarf_text(skeleton, skeleton->dwo_name) : NULL;
-	char *dir = name ? mp_dwarf_text(skeleton, skeleton->comp_dir) : NULL;
+	char *name = d->files.dwo ? mp_dwarf_text(skeleton, skeleton->dwo_name, NULL) : NULL;
+	char *dir = name ? mp_dwarf_text(skeleton, skeleton->comp_dir, NULL) : NULL;
 	struct mp_elf *e = name ? d->files.dwo(d->files.ctx, name, dir ? dir : "") : NULL;
 	struct dwarf_file *f = e ? calloc(1, sizeof(*f)) : NULL;
 

@@ -34,7 +34,8 @@ static void dwarf_find(void *source, uint64_t addr, struct mp_found *found)
 
 	for (size_t i = 0; i < n; i++)
 		found->function[i] =
-		    (struct mp_found_function){frames[i].function, frames[i].file, frames[i].line};
+		    (struct mp_found_function){frames[i].qualified ? frames[i].qualified : frames[i].function,
+			frames[i].file, frames[i].line};
 	found->n = n;
 	if (!n)
 		return;
