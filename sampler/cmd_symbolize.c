@@ -92,7 +92,7 @@ static int name_session(struct mp_session *session, const struct options *o, str
 	const struct mp_debuginfod_options fetch = {show_fetch, NULL};
 	struct mp_symbolize_options options = {
 	    .debug_dirs = o->debug_dirs, .n_debug_dirs = o->n_debug_dirs, .long_names = o->long_names};
-	struct mp_naming_totals totals;
+	struct mp_naming_totals totals = {0};
 	struct mp_profiles profiles;
 	int ret = mp_profiles_load(&profiles, err);
 

@@ -154,7 +154,9 @@ static int take_function(const struct mp_naming *n, struct sites *s, sqlite3_stm
 	if (!copy)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	free(site->name);
-	*site = (struct site){copy, n->is_wrapper(n->ctx, function, module), !module};
+	site->name = copy;
+	site->skip = n->is_wrapper(n->ctx, function, module);
+	site->no_code = !module;
 	return 0;
 }
 

@@ -104,7 +104,7 @@ static int64_t frame_number(struct mp_stack_table *t, uint64_t addr, int64_t t_n
 
 	if (!slot)
 		return no_memory(err);
-	if (*slot)
+	if (*slot > 0)
 		return *slot;
 	if (t->frame_index.n >= MAX_FRAMES || t->stack_index.n >= MAX_STACKS)
 		return 0;
@@ -143,7 +143,7 @@ static int64_t stack_number(
 
 	if (!slot)
 		return no_memory(err);
-	if (*slot)
+	if (*slot > 0)
 		return *slot;
 	if (t->stack_index.n >= MAX_STACKS)
 		return 0;

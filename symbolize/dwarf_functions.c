@@ -151,8 +151,8 @@ static bool descend(struct walk *w, uint32_t inside, uint32_t entry)
 		    (unsigned long long)w->cu->offset);
 		return false;
 	}
-	w->level[++w->depth] =
-	    (struct level){inside, entry ? SCOPE_UNKNOWN : w->level[w->depth - 1].scope, entry};
+	uint32_t scope = entry ? SCOPE_UNKNOWN : w->level[w->depth].scope;
+	w->level[++w->depth] = (struct level){inside, scope, entry};
 	return true;
 }
 

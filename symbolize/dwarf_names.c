@@ -222,7 +222,7 @@ static bool read_named_at(uint64_t ref, struct dwarf_cu *cu, struct named *out)
 char *mp_dwarf_text(const struct dwarf_cu *cu, uint64_t ref, uint64_t *entry)
 {
 	struct dwarf_cu at = *cu, name_at = *cu;
-	uint64_t name = 0, ignored;
+	uint64_t name = 0, ignored = 0;
 
 	entry = entry ? entry : &ignored;
 	*entry = 0;

@@ -138,3 +138,8 @@ bench_markers
 
 echo
 ROUNDS=$((rounds * 2 - 1)) "${BASH_SOURCE[0]%/*}/preload.sh"
+
+echo
+echo "unwinding: ns a frame by the flat tables and by libunwind, on the same stacks"
+"$targets/unwind/places_gcc_O2" "$dir/stacks" >"$dir/places"
+"$O/tests/bench/unwind" "$dir/stacks"
