@@ -69,20 +69,34 @@ static void close_reader(struct reader *r)
 	mp_elf_close(r->elf);
 }
 
+static bool is_mangled(const char *name)
+{
+	return name && name[0] == '_' && (name[1] == 'Z' || name[1] == 'R');
+}
+
+/* As addr2line: the symbol names what DWARF does not, and the function that begins where the symbol does and
+ * has only a plain name in DWARF. */
+static const char *name_of(
+    const struct mp_dwarf_frame *f, bool is_outermost, const struct mp_function *symbol)
+{
+	bool is_same = is_outermost && symbol->raw && symbol->vaddr == f->start;
+
+	if (!f->function || (is_same && is_mangled(symbol->raw) && !is_mangled(f->function)))
+		return symbol->raw ? symbol->raw : "??";
+	return f->function;
+}
+
 static void print(struct reader *r, uint64_t vaddr)
 {
 	struct mp_dwarf_frame frames[FRAMES_MAX];
 	size_t n = r->dwarf ? mp_dwarf_find(r->dwarf, vaddr, frames, FRAMES_MAX) : 0;
 	struct mp_function symbol = {0};
 
-	if (n == 0 || !frames[0].function)
-		mp_functions_find(r->symbols, vaddr, &symbol);
+	mp_functions_find(r->symbols, vaddr, &symbol);
 	if (n == 0)
 		printf(symbol.raw ? "%s at ??:?\n" : "%s ??:0\n", symbol.raw ? symbol.raw : "??");
 	for (size_t i = 0; i < n; i++) {
-		const char *function = frames[i].function ? frames[i].function : symbol.raw;
-
-		printf("%s%s at %s:", i ? " (inlined by) " : "", function ? function : "??",
+		printf("%s%s at %s:", i ? " (inlined by) " : "", name_of(&frames[i], i + 1 == n, &symbol),
 		    frames[i].file ? frames[i].file : "??");
 		if (frames[i].line)
 			printf("%d\n", frames[i].line);
