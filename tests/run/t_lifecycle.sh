@@ -5,6 +5,17 @@
 # cases: fork exec churn late exit crash
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
+# wait_threads N: until the target has so many. A joined thread is on its way out for some time still, and only when it
+# has left /proc has the kernel told everybody of its end.
+wait_threads() {
+	local deadline=$((SECONDS + GUARD_S))
+
+	while [[ $(find "/proc/$TARGET/task" -mindepth 1 -maxdepth 1 | wc -l) != "$1" ]]; do
+		((SECONDS < deadline)) || die "process $TARGET keeps more than $1 threads"
+		sleep 0.02
+	done
+}
+
 need_root
 start_target lifecycle "$CASE"
 start_recorder -p "$TARGET" -o s.db
@@ -12,6 +23,12 @@ go
 case $CASE in
 exit) end_target 3 && wait_recorder ;;
 crash) end_target 139 && wait_recorder ;;
+churn)
+	wait_done
+	wait_threads 1
+	stop_recorder
+	end_target
+	;;
 *) wait_done && stop_recorder && end_target ;;
 esac
 
