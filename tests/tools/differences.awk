@@ -9,7 +9,8 @@
 #   same
 #   gap         no function: DWARF knows none and no symbol covers the address (nm), which is padding between functions or
 #               code without a symbol's size. addr2line takes the symbol before it, however far away.
-#   alias       a function without DWARF and with several symbols: both names are symbols that cover it.
+#   alias       a function without DWARF (of its own: the compiler may have found it equal to another one) and with several
+#               symbols: both names are symbols that cover it.
 #   symbol      a function with a plain name only (extern "C", or of the compiler's own making) inlined in another one. The
 #               first time that it is asked for it, addr2line prints the symbol that covers the address, later the name.
 #   first_file  addr2line (2.35 to 2.42) begins the files of a DWARF 5 line sequence with 0, not 1 as the standard has it
@@ -132,6 +133,7 @@ file == 1 && NF == 4 && $3 ~ /^[tTwWiI]$/ {
 	n_symbols++
 	symbol_at[n_symbols] = number($1)
 	symbol_end[n_symbols] = number($1) + number($2)
+	sub(/@.*/, "", $4) # its version
 	symbol[n_symbols] = $4
 }
 
