@@ -337,7 +337,7 @@ size_t mp_dwarf_bytes(const struct mp_dwarf *d)
 {
 	size_t bytes = sizeof(*d) + d->loaded_bytes;
 
-	bytes += d->main.n_units * sizeof(*d->main.units) + d->alt.n_units * sizeof(*d->alt.units);
+	bytes += mp_dwarf_file_bytes(&d->main) + mp_dwarf_file_bytes(&d->alt) + mp_dwarf_file_bytes(&d->dwp);
 	bytes += (d->index.ranges.room + d->rangeless.ranges.room) * sizeof(struct dwarf_range);
 	bytes += (d->index.ranges.n + d->rangeless.ranges.n) * sizeof(uint64_t);
 	return bytes;

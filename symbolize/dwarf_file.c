@@ -8,6 +8,13 @@
 
 #define BUDGET_MIN (4u << 20)
 
+/* What a window reads at least: names lie anywhere, lists and entries near each other. */
+#define STRING_WINDOW_BYTES 512
+#define WINDOW_BYTES        8192
+
+#define WHOLE_AFTER_FILLS 500
+#define WHOLE_BYTES_MAX   (16u << 20)
+
 static const char *const section_names[DWARF_SECTIONS] = {
     [DWARF_INFO] = ".debug_info",
     [DWARF_ABBREV] = ".debug_abbrev",
@@ -21,12 +28,6 @@ static const char *const section_names[DWARF_SECTIONS] = {
     [DWARF_ARANGES] = ".debug_aranges",
     [DWARF_CU_INDEX] = ".debug_cu_index",
 };
-
-/* What a window reads at least: names lie anywhere, lists and entries near each other. */
-static size_t window_min(enum dwarf_section s)
-{
-	return s == DWARF_STR || s == DWARF_LINE_STR ? 512 : 8192;
-}
 
 void mp_dwarf_damaged(struct mp_dwarf *d, const char *fmt, ...)
 {
@@ -91,19 +92,50 @@ void mp_dwarf_file_fini(struct dwarf_file *f)
 	*f = (struct dwarf_file){0};
 }
 
+/* How much to read at `at`: all of a section of strings where much was read of it and it is not large. */
+static size_t window_bytes(
+    struct dwarf_window *w, const struct mp_section *section, enum dwarf_section s, uint64_t *at, size_t want)
+{
+	bool is_strings = s == DWARF_STR || s == DWARF_LINE_STR;
+	size_t min = is_strings ? STRING_WINDOW_BYTES : WINDOW_BYTES;
+
+	if (is_strings && ++w->fills > WHOLE_AFTER_FILLS && section->size <= WHOLE_BYTES_MAX) {
+		*at = 0;
+		return section->size;
+	}
+	return want < min ? min : want;
+}
+
 static bool fill_window(struct dwarf_file *f, enum dwarf_section s, uint64_t at, size_t want)
 {
 	struct dwarf_window *w = &f->window[s];
-	size_t n = want < window_min(s) ? window_min(s) : want;
+	size_t n = window_bytes(w, &f->section[s], s, &at, want);
 
-	if (!w->bytes) {
-		w->bytes = malloc(DWARF_WINDOW_MAX);
-		if (!w->bytes)
+	w->n = 0;
+	if (n > w->room) {
+		size_t room = n > DWARF_WINDOW_MAX ? n : DWARF_WINDOW_MAX;
+		unsigned char *bytes = realloc(w->bytes, room);
+
+		if (!bytes)
 			return false;
+		w->bytes = bytes;
+		w->room = room;
 	}
 	w->at = at;
 	w->n = mp_section_read(&f->section[s], at, w->bytes, n);
+	if (n > w->n && n == f->section[s].size)
+		f->section[s].size =
+		    w->n; /* truncated meanwhile: not to be read as a whole again and again */
 	return w->n > 0;
+}
+
+size_t mp_dwarf_file_bytes(const struct dwarf_file *f)
+{
+	size_t bytes = f->n_units * sizeof(*f->units);
+
+	for (size_t i = 0; i < DWARF_SECTIONS; i++)
+		bytes += f->window[i].room;
+	return bytes;
 }
 
 struct dwarf_cursor mp_dwarf_peek(struct dwarf_file *f, enum dwarf_section s, uint64_t at, size_t want)
@@ -119,7 +151,7 @@ struct dwarf_cursor mp_dwarf_peek(struct dwarf_file *f, enum dwarf_section s, ui
 	if (want > f->section[s].size - at)
 		want = f->section[s].size - at;
 	bool is_in = at >= w->at && at - w->at <= w->n && want <= w->n - (at - w->at);
-	if (!is_in && !fill_window(f, s, at, want))
+	if (!is_in && (!fill_window(f, s, at, want) || at - w->at >= w->n))
 		return none;
 	return (struct dwarf_cursor){w->bytes + (at - w->at), w->bytes + w->n, false};
 }

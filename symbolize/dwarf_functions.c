@@ -99,7 +99,7 @@ static void read_entry(struct walk *w, const struct dwarf_abbrev *a, struct entr
 		} else if (s->want == DWARF_SKIP) {
 			mp_dwarf_skip_form(&w->c, w->cu, s->form);
 		} else {
-			struct dwarf_value v = mp_dwarf_value(&w->c, w->cu, s);
+			struct dwarf_value v = dwarf_value(&w->c, w->cu, s);
 			take_value(w, (enum dwarf_want)s->want, &v, e);
 		}
 	}
@@ -122,7 +122,7 @@ static uint64_t skip_entry(struct walk *w, const struct dwarf_abbrev *a)
 	const struct dwarf_step *s = &w->abbrevs->steps[a->first_step];
 	for (size_t i = 0; i < a->n_steps && !w->c.bad; i++, s++) {
 		if (s->want == DWARF_SIBLING)
-			v = mp_dwarf_value(&w->c, w->cu, s);
+			v = dwarf_value(&w->c, w->cu, s);
 		else if (s->size != DWARF_VARIABLE)
 			dwarf_skip(&w->c, s->size);
 		else

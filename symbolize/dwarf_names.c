@@ -34,16 +34,16 @@ static bool read_named(struct dwarf_cursor *c, const struct dwarf_cu *cu, const 
 
 		switch (s->want) {
 		case DWARF_LINKAGE_NAME:
-			v = mp_dwarf_value(c, cu, s);
+			v = dwarf_value(c, cu, s);
 			out->linkage = mp_dwarf_value_string(&v, bytes, at);
 			return true; /* nothing is better */
 		case DWARF_NAME:
-			v = mp_dwarf_value(c, cu, s);
+			v = dwarf_value(c, cu, s);
 			out->name = mp_dwarf_value_string(&v, bytes, at);
 			break;
 		case DWARF_ORIGIN:
 		case DWARF_SPECIFICATION:
-			v = mp_dwarf_value(c, cu, s);
+			v = dwarf_value(c, cu, s);
 			out->next = mp_dwarf_value_entry(cu, &v);
 			break;
 		default:

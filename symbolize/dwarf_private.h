@@ -144,7 +144,8 @@ enum dwarf_section {
 struct dwarf_window {
 	unsigned char *bytes;
 	uint64_t at;
-	size_t n;
+	size_t n, room;
+	uint32_t fills;
 };
 
 struct dwarf_unit {
@@ -171,6 +172,7 @@ struct dwarf_file {
  */
 void mp_dwarf_file_init(struct dwarf_file *f, struct mp_dwarf *d, const struct mp_elf *e, bool is_dwo);
 void mp_dwarf_file_fini(struct dwarf_file *f);
+size_t mp_dwarf_file_bytes(const struct dwarf_file *f);
 
 /* The bytes at an offset of a section: at least `want`, at most DWARF_WINDOW_MAX, fewer at its end. Valid
  * until the next peek into the same section. An empty cursor where there is nothing. */
@@ -335,6 +337,15 @@ void mp_dwarf_skip_form(struct dwarf_cursor *c, const struct dwarf_cu *cu, unsig
 /* Reads the value of a step's attribute. */
 struct dwarf_value mp_dwarf_value(
     struct dwarf_cursor *c, const struct dwarf_cu *cu, const struct dwarf_step *step);
+
+/* The same, faster where most values are. */
+static inline struct dwarf_value dwarf_value(
+    struct dwarf_cursor *c, const struct dwarf_cu *cu, const struct dwarf_step *step)
+{
+	if (step->size - 1 < 8) /* not DW_FORM_implicit_const, which has no bytes */
+		return (struct dwarf_value){.form = step->form, .u = dwarf_fixed(c, step->size)};
+	return mp_dwarf_value(c, cu, step);
+}
 
 /* Bytes that a form takes, or DWARF_VARIABLE. False: not a form. */
 bool mp_dwarf_form_size(unsigned form, const struct dwarf_cu *cu, uint32_t *size);

@@ -177,11 +177,45 @@ bool mp_dwarf_ranges_list(
 
 /* ---- Flat ---- */
 
-static int compare_starts(const void *va, const void *vb)
-{
-	const struct dwarf_range *a = va, *b = vb;
+#define DIGIT_BITS 11
+#define DIGITS     (1u << DIGIT_BITS)
 
-	return a->low < b->low ? -1 : a->low > b->low;
+/* One pass of a radix sort: by the digit of (low - base) that `shift` leads to. */
+static void sort_digit(
+    const struct dwarf_range *from, struct dwarf_range *to, size_t n, uint64_t base, unsigned shift)
+{
+	uint32_t at[DIGITS + 1] = {0};
+
+	for (size_t i = 0; i < n; i++)
+		at[((from[i].low - base) >> shift & (DIGITS - 1)) + 1]++;
+	for (size_t i = 1; i < DIGITS; i++)
+		at[i] += at[i - 1];
+	for (size_t i = 0; i < n; i++)
+		to[at[(from[i].low - base) >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+/* By their starts. Comparing would take a tenth of all the time that reading a unit takes. */
+static bool sort_starts(struct dwarf_ranges *r)
+{
+	struct dwarf_range *other = malloc(r->n * sizeof(*other));
+	uint64_t min = UINT64_MAX, max = 0;
+
+	if (!other)
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		min = r->v[i].low < min ? r->v[i].low : min;
+		max = r->v[i].low > max ? r->v[i].low : max;
+	}
+	for (unsigned shift = 0; shift < 64 && (max - min) >> shift; shift += DIGIT_BITS) {
+		struct dwarf_range *sorted = other;
+
+		sort_digit(r->v, sorted, r->n, min, shift);
+		other = r->v;
+		r->v = sorted;
+	}
+	r->room = r->n;
+	free(other);
+	return true;
 }
 
 /* Whether `a` is the better answer where both are: the smaller one, else the one that came later. */
@@ -268,17 +302,17 @@ static void sweep(const struct dwarf_ranges *r, struct heap *h, struct dwarf_fla
 
 bool mp_dwarf_flatten(struct dwarf_ranges *r, struct dwarf_flat *out)
 {
-	struct heap h = {.ranges = r->v};
+	struct heap h = {0};
 	bool is_good = false;
 
 	*out = (struct dwarf_flat){0};
 	if (!r->n)
 		return true;
-	qsort(r->v, r->n, sizeof(*r->v), compare_starts);
 	h.v = malloc(r->n * sizeof(*h.v));
 	out->start = malloc((2 * r->n + 1) * sizeof(*out->start));
 	out->value = malloc((2 * r->n + 1) * sizeof(*out->value));
-	if (h.v && out->start && out->value) {
+	if (h.v && out->start && out->value && sort_starts(r)) {
+		h.ranges = r->v;
 		sweep(r, &h, out);
 		is_good = true;
 	}

@@ -96,12 +96,15 @@ static void print(struct reader *r, uint64_t vaddr)
 	if (n == 0)
 		printf(symbol.raw ? "%s at ??:?\n" : "%s ??:0\n", symbol.raw ? symbol.raw : "??");
 	for (size_t i = 0; i < n; i++) {
-		printf("%s%s at %s:", i ? " (inlined by) " : "", name_of(&frames[i], i + 1 == n, &symbol),
-		    frames[i].file ? frames[i].file : "??");
+		if (i)
+			fputs(" (inlined by) ", stdout);
+		fputs(name_of(&frames[i], i + 1 == n, &symbol), stdout);
+		fputs(" at ", stdout);
+		fputs(frames[i].file ? frames[i].file : "??", stdout);
 		if (frames[i].line)
-			printf("%d\n", frames[i].line);
+			printf(":%d\n", frames[i].line);
 		else
-			printf("?\n");
+			fputs(":?\n", stdout);
 	}
 }
 
