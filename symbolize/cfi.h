@@ -46,6 +46,11 @@ int mp_cfi_build(const struct mp_elf *e, const struct mp_elf *debug, const char 
     struct mp_cfi **out, struct mp_err *err);
 void mp_cfi_free(struct mp_cfi *c);
 
+/* Where this user's cache belongs; made where it is not there: $XDG_CACHE_HOME/mpsample, else
+ * $HOME/.cache/mpsample, each only where the folder is this user's; for root, where it is somebody else's or
+ * not told, /var/cache/mpsample. 0, or -errno: there is to be no cache. Reads the environment. */
+int mp_cfi_cache_dir(char *buf, size_t size);
+
 /* The row that holds at `vaddr`, or NULL. */
 const struct mp_cfi_row *mp_cfi_find(const struct mp_cfi *c, uint64_t vaddr);
 

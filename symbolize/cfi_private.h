@@ -63,6 +63,11 @@ void mp_cfi_source_close(struct cfi_source *s);
 /* The sandboxed work: `ctx` is a struct cfi_source, the result an array of struct mp_cfi_row. */
 int mp_cfi_build_rows(void *ctx, int out_fd);
 
+/* ---- cfi_cache_dir.c ---- */
+
+/* mp_cfi_cache_dir() with another folder for /var/cache. */
+int mp_cfi_cache_dir_or(const char *of_system, char *buf, size_t size);
+
 /* ---- cfi_cache.c ---- */
 
 /* The table's rows as the cache has them, or -errno. `key` is mp_cfi_source_hash()'s. */

@@ -398,6 +398,66 @@ Test(cfi, cache_in_a_folder_of_others_is_not_used, .fini = fixture_remove)
 	mp_elf_close(e);
 }
 
+/* mp_cfi_cache_dir() with these variables, within the fixture's folder ("": not set), where "system" stands
+ * for /var/cache. The folder that it tells, without the fixture's, or NULL. */
+static const char *cache_dir_with(const char *xdg, const char *home)
+{
+	static char got[256];
+	char path[128];
+
+	unsetenv("XDG_CACHE_HOME");
+	unsetenv("HOME");
+	snprintf(path, sizeof(path), "%s/%s", fixture_dir, xdg);
+	if (xdg[0])
+		setenv("XDG_CACHE_HOME", path, 1);
+	snprintf(path, sizeof(path), "%s/%s", fixture_dir, home);
+	if (home[0])
+		setenv("HOME", path, 1);
+	snprintf(path, sizeof(path), "%s/system", fixture_dir);
+	if (mp_cfi_cache_dir_or(path, got, sizeof(got)) < 0)
+		return NULL;
+	run("test $(stat -c %%a%%u %s) = 700%d", got, (int)geteuid());
+	return got + strlen(fixture_dir);
+}
+
+Test(cfi, folder_of_the_cache, .init = fixture_make, .fini = fixture_remove)
+{
+	bool is_root = geteuid() == 0;
+	char small[4];
+
+	run("cd %s && mkdir home xdg system", fixture_dir);
+	cr_expect_str_eq(cache_dir_with("", "home"), "/home/.cache/mpsample");
+	cr_expect_str_eq(cache_dir_with("", "home"), "/home/.cache/mpsample", "when it is there");
+	cr_expect_str_eq(cache_dir_with("xdg", "home"), "/xdg/mpsample");
+	cr_expect_str_eq(cache_dir_with("new/", "home"), "/new//mpsample");
+	cr_expect_eq(mp_cfi_cache_dir_or("/nonexistent", small, sizeof(small)), -ENAMETOOLONG);
+	const char *none = cache_dir_with("", "");
+	cr_expect(is_root ? !strcmp(none, "/system/mpsample") : !none);
+	none = cache_dir_with("no/where", "home");
+	cr_expect(is_root ? !strcmp(none, "/system/mpsample") : !none);
+}
+
+/* Nothing is made where a link leads, nor in a folder of somebody else's. */
+Test(cfi, folder_of_the_cache_is_ours, .init = fixture_make, .fini = fixture_remove)
+{
+	run("cd %s && mkdir home system other && ln -s ../other home/.cache", fixture_dir);
+	cr_expect_null(cache_dir_with("", "home"));
+	run("cd %s && rm home/.cache && mkdir home/.cache && ln -s ../../other home/.cache/mpsample",
+	    fixture_dir);
+	cr_expect_null(cache_dir_with("", "home"));
+	run("rmdir %s/other", fixture_dir); /* empty */
+	if (geteuid() != 0)
+		cr_skip_test("needs root");
+	run("cd %s && rm -r home/.cache && chown 65534 home", fixture_dir);
+	const char *dir = cache_dir_with("", "home");
+	cr_expect(dir && !strcmp(dir, "/system/mpsample"), "%s", dir);
+	dir = cache_dir_with("home", "home");
+	cr_expect(dir && !strcmp(dir, "/system/mpsample"), "%s", dir);
+	dir = cache_dir_with("home/new", "home");
+	cr_expect(dir && !strcmp(dir, "/system/mpsample"), "%s", dir);
+	run("rmdir %s/home", fixture_dir); /* empty */
+}
+
 Test(cfi, rows_out_of_order_are_not_valid)
 {
 	struct mp_cfi_row rows[] = {{.addr = 1, .rule = MP_CFI_SP}, {.addr = 5, .rule = MP_CFI_FP}};
