@@ -40,6 +40,7 @@ enum {
 	EXIT_ERRNO_MAX = EXIT_ERRNO + 133,
 	EXIT_SETUP = 240,
 	EXIT_FDS,
+	EXIT_SHARED,
 	EXIT_LIMITS,
 	EXIT_SECCOMP,
 	EXIT_ORPHAN
@@ -135,6 +136,72 @@ static int close_all_but(const int *keep, size_t n)
 	return rc;
 }
 
+struct range {
+	uintptr_t start, end;
+	bool is_shared;
+};
+
+/* Takes the next character of /proc/self/maps: "start-end perms offset device inode path". True at the last
+ * one of the permissions, where `r` is complete. */
+static bool parse_maps(struct range *r, int *field, unsigned *at, char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	uintptr_t *address = *field ? &r->end : &r->start;
+
+	if (c == '\n') {
+		*r = (struct range){0};
+		*field = 0;
+	} else if (*field < 2 && memchr(hex, c, 16)) {
+		*address = *address << 4 | (uintptr_t)((const char *)memchr(hex, c, 16) - hex);
+	} else if (*field < 2) {
+		++*field;
+		*at = 0;
+	} else if (*field == 2 && ++*at == 4) {
+		r->is_shared = c == 's';
+		*field = 3;
+		return true;
+	}
+	return false;
+}
+
+/* Shared mappings of this process, at most `room`; their number, or -errno. */
+static int find_shared(struct range *range, int room)
+{
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC), found = 0, field = 0;
+	struct range r = {0};
+	unsigned at = 0;
+	char buf[4096];
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (found < room && (n = read(fd, buf, sizeof(buf))) > 0)
+		for (ssize_t i = 0; i < n && found < room; i++)
+			if (parse_maps(&r, &field, &at, buf[i]) && r.is_shared)
+				range[found++] = r;
+	int rc = n < 0 ? -errno : found;
+	close(fd);
+	return rc;
+}
+
+/*
+ * What the process shares with others (a database's index, rings of the kernel, the target's memory) is put
+ * out of reach: fork() left it writable here. Also what can only be read: mprotect() is allowed later. Until
+ * a look finds none any more; nothing else runs here that could map.
+ */
+static int give_up_shared(void)
+{
+	struct range range[64];
+	int n;
+
+	while ((n = find_shared(range, 64)) > 0)
+		for (int i = 0; i < n; i++)
+			if (mmap((void *)range[i].start, range[i].end - range[i].start, PROT_NONE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+				return -errno;
+	return n;
+}
+
 /* Addresses in use, in bytes: the shadow memory of a sanitizer is terabytes. 0: not known. */
 static uint64_t address_space(void)
 {
@@ -210,6 +277,8 @@ static _Noreturn void child(const struct job *j)
 		_exit(EXIT_ORPHAN);
 	if (close_all_but(j->keep, j->n_keep) < 0)
 		_exit(EXIT_FDS);
+	if (give_up_shared() < 0)
+		_exit(EXIT_SHARED);
 	if (set_limits(j->limits) < 0)
 		_exit(EXIT_LIMITS);
 	if (forbid_the_rest() < 0)
@@ -278,7 +347,8 @@ static int wait_for(pid_t pid, int64_t wall_ms, int *status)
 
 static int verdict(int status, struct mp_err *err)
 {
-	static const char *const setup[] = {"its start", "closing descriptors", "limits (/proc is needed)",
+	static const char *const setup[] = {"its start", "closing descriptors",
+	    "giving up shared memory (/proc is needed)", "limits (/proc is needed)",
 	    "a system call filter (seccomp)", "its parent's end"};
 
 	if (WIFSIGNALED(status)) {

@@ -9,7 +9,8 @@
 
 /*
  * Runs a piece of work over a hostile file in a child that can do nothing else: no descriptor but that file's
- * and its result's, no system call but reading, memory and its own end (seccomp), bounded memory and time.
+ * and its result's, no memory that the caller shares with anybody, no system call but reading, memory and its
+ * own end (seccomp), bounded memory and time.
  * However it ends, the caller goes on. One thread at a time forks; the child calls no code that needs a lock
  * which another thread may hold.
  */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +219,69 @@ Test(sandbox, has_no_other_descriptors)
 	cr_expect_eq(n, 2);
 	cr_expect(open_fds[kept]);
 	cr_expect(open_fds[fd]);
+}
+
+struct shared {
+	volatile char *page;
+	bool makes_writable;
+};
+
+static int write_shared(void *ctx, int out)
+{
+	struct shared *s = ctx;
+
+	(void)out;
+	if (s->makes_writable && mprotect((void *)s->page, 4096, PROT_READ | PROT_WRITE) < 0)
+		return -errno;
+	s->page[0] = 'x';
+	return 0;
+}
+
+static int read_private(void *ctx, int out)
+{
+	const struct shared *s = ctx;
+
+	return write(out, (const void *)s->page, 4) == 4 ? 0 : -EIO;
+}
+
+/* More mappings than are looked at in one go, of files and of none, in the midst of private ones. */
+Test(sandbox, shares_no_memory)
+{
+	enum { PAGES = 300 };
+	int file = memfd_create("test", 0), fd = -1;
+	struct mp_err err = {""};
+	char got[5] = "";
+
+	cr_assert_eq(ftruncate(file, 4096), 0);
+	char *pages =
+	    mmap(NULL, PAGES * (size_t)8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(pages, MAP_FAILED);
+	for (int i = 0; i < PAGES; i++) {
+		char *page = mmap(pages + i * 8192, 4096, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED | (i % 2 ? MAP_ANONYMOUS : 0), i % 2 ? -1 : file, 0);
+		cr_assert_neq(page, MAP_FAILED);
+		strcpy(page, "here");
+		strcpy(page + 4096, "mine");
+	}
+	for (int i = 0; i < PAGES; i += 37) {
+		struct shared s = {.page = pages + i * 8192};
+
+		cr_expect_eq(run(write_shared, &s, &limits, &err), -EBADMSG, "page %d", i);
+		cr_expect_str_eq((char *)s.page, "here", "page %d", i);
+	}
+	/* Nor what was mapped for reading only, which it may make writable. */
+	struct shared s = {.page = pages, .makes_writable = true};
+	cr_assert_eq(mprotect(pages, 4096, PROT_READ), 0);
+	int rc = mp_sandbox_run(write_shared, &s, NULL, 0, &limits, &fd, &err);
+	cr_expect(rc == 0 || rc == -EBADMSG);
+	cr_expect_str_eq(pages, "here");
+	close(fd);
+
+	s.page = pages + 4096;
+	cr_assert_eq(mp_sandbox_run(read_private, &s, NULL, 0, &limits, &fd, &err), 0, "%s", err.text);
+	cr_expect_eq(read(fd, got, 4), 4);
+	cr_expect_str_eq(got, "mine", "private memory stays");
+	close(fd);
 }
 
 static void on_signal(int sig)
