@@ -376,6 +376,17 @@ static int verdict(int status, struct mp_err *err)
 	return mp_err_set(err, code, "reading it failed: %s", strerror(code));
 }
 
+/* Why nobody knows how the child ended, and what to do. */
+static const char *why_lost(void)
+{
+	struct sigaction sa;
+
+	if (sigaction(SIGCHLD, NULL, &sa) == 0 && (sa.sa_handler == SIG_IGN || (sa.sa_flags & SA_NOCLDWAIT)))
+		return "this process ignores the end of its children: it was started with SIGCHLD ignored; "
+		       "start it without (env --default-signal=CHLD COMMAND)";
+	return "another thread of this process waits for any child, and took the end of the one that read it";
+}
+
 /* fork() with all signals blocked, so that the child begins without the caller's handlers running in it. */
 static pid_t fork_quietly(void)
 {
@@ -420,7 +431,7 @@ int mp_sandbox_run(int (*work)(void *ctx, int out_fd), void *ctx, const int *kee
 	if (rc == -ETIMEDOUT)
 		mp_err_set(err, ETIMEDOUT, "reading it took longer than %lld ms", (long long)limits->wall_ms);
 	else if (rc < 0)
-		mp_err_set(err, -rc, "a sandbox's end was taken by another waiter of this process");
+		mp_err_set(err, -rc, "%s", why_lost());
 	else
 		rc = verdict(status, err);
 	if (rc == 0 && lseek(out, 0, SEEK_SET) < 0)

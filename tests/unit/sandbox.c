@@ -326,4 +326,8 @@ Test(sandbox, says_when_its_child_was_taken)
 
 	signal(SIGCHLD, SIG_IGN);
 	cr_expect_eq(run(says, &zero, &limits, &err), -ECHILD);
+	cr_expect(strstr(err.text, "--default-signal=CHLD"), "what to do: %s", err.text);
+	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = on_signal, .sa_flags = SA_NOCLDWAIT}, NULL);
+	cr_expect_eq(run(says, &zero, &limits, &err), -ECHILD);
+	cr_expect(strstr(err.text, "--default-signal=CHLD"), "what to do: %s", err.text);
 }
