@@ -12,6 +12,15 @@
 /* Texts of one unit's names, which are dropped together. */
 #define NAME_BYTES_MAX (32u << 20)
 
+/* A unit that was read in vain so much more often than not, because it claims addresses of which it then
+ * knows nothing, is not read again. */
+#define VAIN_LOADS_MAX 4
+
+/* Bytes of units read before no more are: units may be dropped and read again for each address, and what is
+ * asked for is the target's choice, too. That is about a minute. */
+#define LOADED_TOTAL_MIN (UINT64_C(4) << 30)
+#define LOADED_TIMES_MAX 8
+
 /* ---- dwz's supplementary file ---- */
 
 static struct mp_elf *open_alt(const struct mp_dwarf *d)
@@ -159,6 +168,7 @@ static struct dwarf_loaded *load(struct mp_dwarf *d, struct dwarf_unit *u)
 	} else {
 		l->cu = l->skeleton;
 	}
+	d->loaded_total += size;
 	make_room(d, 2 * size < MP_DWARF_BYTES_MAX / 2 ? 2 * size : MP_DWARF_BYTES_MAX / 2, NULL);
 	mp_dwarf_read_functions(&l->cu, &l->functions);
 	if (l->skeleton.has_lines)
@@ -178,7 +188,13 @@ static struct dwarf_loaded *loaded(struct mp_dwarf *d, struct dwarf_unit *u)
 		link_newest(d, u->loaded);
 		return u->loaded;
 	}
-	struct dwarf_loaded *l = u->is_broken ? NULL : load(d, u);
+	if (u->is_broken || u->vain_loads >= VAIN_LOADS_MAX)
+		return NULL;
+	if (d->loaded_total > LOADED_TOTAL_MIN + LOADED_TIMES_MAX * d->main.section[DWARF_INFO].size) {
+		mp_dwarf_damaged(d, "its units are too large to be read again for each address");
+		return NULL;
+	}
+	struct dwarf_loaded *l = load(d, u);
 	u->is_broken = !l;
 	return l;
 }
@@ -301,6 +317,14 @@ static size_t find_in(struct dwarf_loaded *l, uint64_t vaddr, struct mp_dwarf_fr
 	return n;
 }
 
+static void note_load(struct dwarf_unit *u, bool is_useful)
+{
+	if (!is_useful)
+		u->vain_loads++; /* it is not loaded beyond VAIN_LOADS_MAX */
+	else if (u->vain_loads)
+		u->vain_loads--;
+}
+
 static size_t find_by(struct mp_dwarf *d, const struct dwarf_index *index, uint64_t vaddr,
     struct mp_dwarf_frame *out, size_t room)
 {
@@ -308,7 +332,9 @@ static size_t find_by(struct mp_dwarf *d, const struct dwarf_index *index, uint6
 	size_t n_units = mp_dwarf_index_find(index, vaddr, units), n = 0;
 
 	for (size_t i = 0; i < n_units && !n; i++) {
-		struct dwarf_loaded *l = loaded(d, &d->main.units[units[i]]);
+		struct dwarf_unit *u = &d->main.units[units[i]];
+		bool is_new = !u->loaded;
+		struct dwarf_loaded *l = loaded(d, u);
 
 		if (!l)
 			continue;
@@ -316,6 +342,8 @@ static size_t find_by(struct mp_dwarf *d, const struct dwarf_index *index, uint6
 			drop_texts(l);
 		n = find_in(l, vaddr, out, room);
 		account(d, l);
+		if (is_new)
+			note_load(u, n > 0);
 	}
 	return n;
 }
@@ -325,6 +353,7 @@ size_t mp_dwarf_find(struct mp_dwarf *d, uint64_t vaddr, struct mp_dwarf_frame *
 	if (!room || !mp_dwarf_is_code(d, vaddr))
 		return 0;
 
+	mp_dwarf_budget(d, 0); /* for names in other units; loading one sets its own */
 	size_t n = find_by(d, &d->index, vaddr, out, room);
 	if (!n) {
 		mp_dwarf_index_rangeless(d);
@@ -338,6 +367,7 @@ size_t mp_dwarf_bytes(const struct mp_dwarf *d)
 	size_t bytes = sizeof(*d) + d->loaded_bytes;
 
 	bytes += mp_dwarf_file_bytes(&d->main) + mp_dwarf_file_bytes(&d->alt) + mp_dwarf_file_bytes(&d->dwp);
+	bytes += mp_dwarf_abbrevs_bytes(d);
 	bytes += (d->index.ranges.room + d->rangeless.ranges.room) * sizeof(struct dwarf_range);
 	bytes += (d->index.ranges.n + d->rangeless.ranges.n) * sizeof(uint64_t);
 	return bytes;

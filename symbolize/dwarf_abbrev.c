@@ -4,11 +4,14 @@
 #include <stdlib.h>
 
 /* A compiler's table has some hundred, link-time optimization's or dwz's some ten thousand. */
-#define ABBREVS_MAX (1u << 20)
-#define STEPS_MAX   (4u << 20)
+#define ABBREVS_MAX (1u << 18)
+#define STEPS_MAX   (1u << 20)
+
+/* All cached tables together. */
+#define CACHED_BYTES_MAX (32u << 20)
 
 /* Bytes of one table that are read; and how far an index looks for the abbreviation of a root entry. */
-#define TABLE_BYTES_MAX  (32u << 20)
+#define TABLE_BYTES_MAX  (16u << 20)
 #define SINGLE_BYTES_MAX 65536
 
 static enum dwarf_class class_of(unsigned tag)
@@ -302,6 +305,20 @@ static bool is_table_of(const struct dwarf_abbrevs *t, const struct dwarf_cu *cu
 	       t->offset_size == cu->offset_size && t->address_size == cu->address_size;
 }
 
+static size_t table_bytes(const struct dwarf_abbrevs *t)
+{
+	return t->room * sizeof(*t->v) + t->steps_room * sizeof(*t->steps);
+}
+
+size_t mp_dwarf_abbrevs_bytes(const struct mp_dwarf *d)
+{
+	size_t bytes = table_bytes(&d->scratch);
+
+	for (size_t i = 0; i < DWARF_ABBREVS_CACHED; i++)
+		bytes += table_bytes(&d->abbrevs[i]);
+	return bytes;
+}
+
 const struct dwarf_abbrevs *mp_dwarf_abbrevs(const struct dwarf_cu *cu)
 {
 	struct mp_dwarf *d = cu->file->dwarf;
@@ -317,13 +334,16 @@ const struct dwarf_abbrevs *mp_dwarf_abbrevs(const struct dwarf_cu *cu)
 		if (t->used < oldest->used)
 			oldest = t;
 	}
-	/* A large one would stay for long: each has to be read within what it takes to read a unit. */
 	mp_dwarf_abbrevs_free(oldest);
 	if (!read_table(oldest, cu)) {
 		mp_dwarf_abbrevs_free(oldest);
 		return NULL;
 	}
 	oldest->used = ++d->clock;
+	/* Seldom: only link-time optimization makes tables of megabytes. */
+	for (size_t i = 0; i < DWARF_ABBREVS_CACHED && mp_dwarf_abbrevs_bytes(d) > CACHED_BYTES_MAX; i++)
+		if (&d->abbrevs[i] != oldest)
+			mp_dwarf_abbrevs_free(&d->abbrevs[i]);
 	return oldest;
 }
 

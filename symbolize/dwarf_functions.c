@@ -9,7 +9,8 @@
 /* Entries nest as blocks and inlined functions do: some dozens deep. */
 #define DEPTH_MAX 1024
 
-#define FUNCTIONS_MAX (4u << 20)
+/* Of one unit: a browser's units have some 20,000, link-time optimization's some 100,000. */
+#define FUNCTIONS_MAX (2u << 20)
 
 struct walk {
 	const struct dwarf_cu *cu;
@@ -336,31 +337,43 @@ static unsigned char *read_unit(const struct dwarf_cu *cu, size_t *n)
 	return bytes;
 }
 
+/* The ranges of the unit's functions, which it goes through. */
+static struct dwarf_ranges read_entries(
+    const struct dwarf_cu *cu, struct dwarf_functions *functions, const unsigned char *bytes, size_t n)
+{
+	struct dwarf_cu shorter = *cu;
+	struct walk *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return (struct dwarf_ranges){0};
+	shorter.end = cu->offset + n; /* the file may have been truncated */
+	w->cu = &shorter;
+	w->abbrevs = mp_dwarf_abbrevs(cu);
+	w->bytes = bytes;
+	w->c = (struct dwarf_cursor){bytes + (cu->first - cu->offset), bytes + n, false};
+	w->functions = functions;
+	w->has_scopes = mp_dwarf_language_has_scopes(cu->language);
+	if (w->abbrevs)
+		walk_entries(w);
+	struct dwarf_ranges ranges = w->ranges;
+	free(w->origins.key);
+	free(w->origins.name);
+	free(w);
+	return ranges;
+}
+
 void mp_dwarf_read_functions(const struct dwarf_cu *cu, struct dwarf_functions *functions)
 {
-	struct walk *w = calloc(1, sizeof(*w));
+	struct dwarf_ranges ranges = {0};
 	size_t n = 0;
-	unsigned char *bytes = w ? read_unit(cu, &n) : NULL;
-	struct dwarf_cu shorter = *cu;
+	unsigned char *bytes = read_unit(cu, &n);
 
-	if (bytes && n > cu->first - cu->offset) {
-		shorter.end = cu->offset + n; /* the file may have been truncated */
-		w->cu = &shorter;
-		w->abbrevs = mp_dwarf_abbrevs(cu);
-		w->bytes = bytes;
-		w->c = (struct dwarf_cursor){bytes + (cu->first - cu->offset), bytes + n, false};
-		w->functions = functions;
-		w->has_scopes = mp_dwarf_language_has_scopes(cu->language);
-		if (w->abbrevs)
-			walk_entries(w);
-		if (!mp_dwarf_flatten(&w->ranges, &functions->flat))
-			mp_dwarf_damaged(cu->file->dwarf, "no memory for its functions");
-		free(w->ranges.v);
-		free(w->origins.key);
-		free(w->origins.name);
-	}
-	free(bytes);
-	free(w);
+	if (bytes && n > cu->first - cu->offset)
+		ranges = read_entries(cu, functions, bytes, n);
+	free(bytes); /* before more is needed */
+	if (!mp_dwarf_flatten(&ranges, &functions->flat))
+		mp_dwarf_damaged(cu->file->dwarf, "no memory for its functions");
+	free(ranges.v);
 }
 
 void mp_dwarf_functions_free(struct dwarf_functions *functions)

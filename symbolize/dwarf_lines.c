@@ -6,9 +6,9 @@
 /* The largest line program that is read, in one piece. */
 #define PROGRAM_BYTES_MAX (128u << 20)
 
-#define ROWS_MAX      (16u << 20)
-#define SEQUENCES_MAX (4u << 20)
-#define FILES_MAX     (1u << 20)
+#define ROWS_MAX      (4u << 20)
+#define SEQUENCES_MAX (1u << 20)
+#define FILES_MAX     (1u << 18)
 #define FORMATS_MAX   16
 
 /* A row while its sequence is not complete. */

@@ -10,7 +10,7 @@
 /* Bytes of an entry in another unit that are looked at. */
 #define ENTRY_BYTES_MAX 8192
 
-#define NAMES_MAX (8u << 20)
+#define NAMES_MAX (2u << 20)
 
 /* What one entry says about a function's name. */
 struct named {

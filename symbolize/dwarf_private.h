@@ -154,6 +154,7 @@ struct dwarf_unit {
 	bool is_rangeless;           /* a compilation unit that does not say which code is its own */
 	bool may_have_more;          /* that says so with two addresses, not with a list */
 	bool is_broken;              /* not tried again */
+	uint8_t vain_loads;          /* that told nothing of the address for which it was read */
 };
 
 /* A file with DWARF sections: the program's, dwz's supplementary file, a .dwo, a .dwp. */
@@ -365,6 +366,7 @@ const struct dwarf_abbrevs *mp_dwarf_abbrevs(const struct dwarf_cu *cu);
 const struct dwarf_abbrev *mp_dwarf_abbrev_single(
     struct dwarf_abbrevs *t, const struct dwarf_cu *cu, uint64_t code);
 void mp_dwarf_abbrevs_free(struct dwarf_abbrevs *t);
+size_t mp_dwarf_abbrevs_bytes(const struct mp_dwarf *d); /* of all that are cached */
 void mp_dwarf_abbrevs_forget(struct mp_dwarf *d, const struct dwarf_file *f);
 
 const struct dwarf_abbrev *mp_dwarf_abbrev_search(const struct dwarf_abbrevs *t, uint64_t code);
@@ -386,6 +388,7 @@ struct dwarf_range {
 struct dwarf_ranges {
 	struct dwarf_range *v;
 	size_t n, room;
+	size_t max; /* 0: what is enough for a unit */
 };
 
 /* Appends. A range that continues the last one since v[first] is joined with it; what is empty, or lies in no
@@ -581,6 +584,7 @@ struct mp_dwarf {
 	uint64_t code_low, code_high; /* the executable section that an address was last found in */
 	struct dwarf_abbrevs scratch; /* of one root entry */
 	uint64_t budget;              /* see mp_dwarf_spend() */
+	uint64_t loaded_total;        /* bytes of all units read so far, those read again among them */
 	char damage[200];
 };
 

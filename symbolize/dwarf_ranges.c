@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-/* Of a unit, or of all units in the index: 24 bytes each. A browser's units have some 2 million together. */
-#define RANGES_MAX (4u << 20)
+/* Of a unit, 24 bytes each, and some of them twice while they are made flat. */
+#define RANGES_MAX (2u << 20)
 
 /* What an entry of a list costs (mp_dwarf_spend()). */
 #define ENTRY_COST 4
@@ -26,7 +26,8 @@ static bool append(struct dwarf_ranges *r, uint64_t low, uint64_t high, uint32_t
 {
 	if (r->n == r->room) {
 		size_t room = r->room ? 2 * r->room : 256;
-		struct dwarf_range *v = room <= RANGES_MAX ? realloc(r->v, room * sizeof(*v)) : NULL;
+		size_t max = r->max ? r->max : RANGES_MAX;
+		struct dwarf_range *v = room <= max ? realloc(r->v, room * sizeof(*v)) : NULL;
 
 		if (!v)
 			return false;
@@ -50,7 +51,10 @@ bool mp_dwarf_ranges_add(
 		r->v[r->n - 1].low = low;
 		return true;
 	}
-	return append(r, low, high, value);
+	if (append(r, low, high, value))
+		return true;
+	mp_dwarf_damaged(d, "it has too many ranges of addresses, or there is no memory for them");
+	return false;
 }
 
 struct list {

@@ -15,7 +15,7 @@
 #define NESTED_MAX 32
 #define BYTES_MAX  4096
 
-#define SCOPES_MAX (4u << 20)
+#define SCOPES_MAX (1u << 20)
 
 static void *grown(void *v, size_t n, size_t *room, size_t size)
 {
