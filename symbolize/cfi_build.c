@@ -76,10 +76,8 @@ static void set_code(const struct mp_elf *e, struct cfi_source *s)
 
 static void open_section(const struct mp_elf *e, const char *name, struct mp_section *out)
 {
-	if (mp_section_open(e, name, out) == 0 && out->size <= CFI_SECTION_BYTES_MAX)
-		return;
-	mp_section_close(out);
-	*out = (struct mp_section){.fd = -1};
+	if (mp_section_open_within(e, name, CFI_SECTION_BYTES_MAX, out) < 0)
+		*out = (struct mp_section){.fd = -1};
 }
 
 int mp_cfi_source_open(const struct mp_elf *e, const struct mp_elf *debug, struct cfi_source *out)

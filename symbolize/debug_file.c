@@ -14,6 +14,7 @@
 #include "symbolize/debuginfod.h"
 #include "symbolize/elf_private.h"
 #include "symbolize/file.h"
+#include "symbolize/section.h"
 
 /* What is read of files to compare their checksums: a target may have any number of them, each a sparse file
  * of terabytes. */
@@ -111,8 +112,7 @@ static bool is_same_file(const struct mp_elf *a, const struct mp_elf *b)
 
 static bool has_debug(const struct mp_elf *e)
 {
-	return mp_elf_has_symtab(e) || mp_elf_find_section(e, ".debug_info") ||
-	       mp_elf_find_section(e, ".zdebug_info");
+	return mp_elf_has_symtab(e) || mp_section_exists(e, ".debug_info");
 }
 
 static bool belongs(struct mp_debug_files *f, const struct mp_elf *candidate, const struct proof *proof)

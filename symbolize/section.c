@@ -133,9 +133,9 @@ static int open_temporary(uint64_t size)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Unpacks the stream of `stored` bytes at `offset`, to become `out->size` bytes. */
-static int unpack_stream(
-    const struct mp_elf *e, uint32_t type, uint64_t offset, uint64_t stored, struct mp_section *out)
+/* Unpacks the stream of `stored` bytes at `offset`, to become `out->size` bytes: at most `max`. */
+static int unpack_stream(const struct mp_elf *e, uint32_t type, uint64_t offset, uint64_t stored,
+    uint64_t max, struct mp_section *out)
 {
 	struct unpack u = {.e = e, .offset = offset, .left = stored, .size = out->size};
 
@@ -143,7 +143,7 @@ static int unpack_stream(
 		return -ENOTSUP;
 	if (!out->size)
 		return -ENOENT;
-	if (out->size > MP_SECTION_UNPACKED_MAX)
+	if (out->size > max || out->size > MP_SECTION_UNPACKED_MAX)
 		return -E2BIG;
 	u.fd = open_temporary(out->size);
 	if (u.fd < 0)
@@ -162,7 +162,7 @@ static int unpack_stream(
 }
 
 /* SHF_COMPRESSED: a header, and the stream. */
-static int unpack_section(const struct mp_elf *e, size_t number, struct mp_section *out)
+static int unpack_section(const struct mp_elf *e, size_t number, uint64_t max, struct mp_section *out)
 {
 	uint64_t stored = mp_elf_section_stored_bytes(e, number);
 	Elf64_Chdr h;
@@ -170,11 +170,11 @@ static int unpack_section(const struct mp_elf *e, size_t number, struct mp_secti
 	if (stored <= sizeof(h) || mp_elf_read(e, out->offset, &h, sizeof(h)) != sizeof(h))
 		return -EBADMSG;
 	out->size = h.ch_size;
-	return unpack_stream(e, h.ch_type, out->offset + sizeof(h), stored - sizeof(h), out);
+	return unpack_stream(e, h.ch_type, out->offset + sizeof(h), stored - sizeof(h), max, out);
 }
 
 /* .zdebug_*: "ZLIB", the size as a big-endian number, and the stream. */
-static int unpack_zdebug(const struct mp_elf *e, size_t number, struct mp_section *out)
+static int unpack_zdebug(const struct mp_elf *e, size_t number, uint64_t max, struct mp_section *out)
 {
 	uint64_t stored = mp_elf_section_stored_bytes(e, number), size;
 	char h[12];
@@ -184,23 +184,39 @@ static int unpack_zdebug(const struct mp_elf *e, size_t number, struct mp_sectio
 		return -EBADMSG;
 	memcpy(&size, h + 4, sizeof(size));
 	out->size = be64toh(size);
-	return unpack_stream(e, ELFCOMPRESS_ZLIB, out->offset + sizeof(h), stored - sizeof(h), out);
+	return unpack_stream(e, ELFCOMPRESS_ZLIB, out->offset + sizeof(h), stored - sizeof(h), max, out);
 }
 
-int mp_section_open(const struct mp_elf *e, const char *name, struct mp_section *out)
+/* The number of the section; 0: none, empty, or not in this file. *is_z: it is a .zdebug_* one. */
+static size_t find(const struct mp_elf *e, const char *name, bool *is_z)
 {
-	char other[64] = "";
-	int rc = 0;
-
-	*out = (struct mp_section){0};
 	size_t number = mp_elf_find_section(e, name);
-	if (!number && strncmp(name, ".debug_", 7) == 0) {
+	char other[64];
+
+	*is_z = !number && strncmp(name, ".debug_", 7) == 0;
+	if (*is_z) {
 		snprintf(other, sizeof(other), ".z%s", name + 1);
 		number = mp_elf_find_section(e, other);
 	}
-	if (!number || !mp_elf_section_stored_bytes(e, number))
-		return -ENOENT;
+	return number && mp_elf_section_stored_bytes(e, number) ? number : 0;
+}
 
+bool mp_section_exists(const struct mp_elf *e, const char *name)
+{
+	bool is_z;
+
+	return find(e, name, &is_z) != 0;
+}
+
+int mp_section_open_within(const struct mp_elf *e, const char *name, uint64_t max, struct mp_section *out)
+{
+	bool is_z;
+	size_t number = find(e, name, &is_z);
+	int rc = 0;
+
+	*out = (struct mp_section){0};
+	if (!number)
+		return -ENOENT;
 	const Elf64_Shdr *s = &e->sections[number];
 	*out = (struct mp_section){
 	    .fd = e->fd,
@@ -209,12 +225,19 @@ int mp_section_open(const struct mp_elf *e, const char *name, struct mp_section 
 	    .vaddr = s->sh_addr,
 	};
 	if (s->sh_flags & SHF_COMPRESSED)
-		rc = unpack_section(e, number, out);
-	else if (other[0])
-		rc = unpack_zdebug(e, number, out);
+		rc = unpack_section(e, number, max, out);
+	else if (is_z)
+		rc = unpack_zdebug(e, number, max, out);
+	else if (out->size > max)
+		rc = -E2BIG;
 	if (rc < 0)
 		*out = (struct mp_section){0};
 	return rc;
+}
+
+int mp_section_open(const struct mp_elf *e, const char *name, struct mp_section *out)
+{
+	return mp_section_open_within(e, name, UINT64_MAX, out);
 }
 
 void mp_section_close(struct mp_section *s)

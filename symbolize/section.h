@@ -25,6 +25,14 @@ struct mp_section {
  * (none, empty, or not in this file), -EBADMSG (damaged), -ENOTSUP (another compression), -E2BIG, or what the
  * temporary file met with. Any thread. */
 int mp_section_open(const struct mp_elf *e, const char *name, struct mp_section *out);
+
+/* The same, and -E2BIG for one of more than `max` bytes, packed or not: found out before any of it is
+ * unpacked. */
+int mp_section_open_within(const struct mp_elf *e, const char *name, uint64_t max, struct mp_section *out);
+
+/* Whether there is something under this name, for mp_section_open() to try. Reads nothing. Any thread. */
+bool mp_section_exists(const struct mp_elf *e, const char *name);
+
 void mp_section_close(struct mp_section *s); /* also of one that was zeroed, or failed to open */
 
 /* Up to `n` bytes at `at` bytes from its beginning; returns the count. Any thread. */

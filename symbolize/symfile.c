@@ -21,21 +21,12 @@ struct mp_symfile *mp_symfile_new(struct mp_elf *elf, const char *path)
 	return f;
 }
 
-static bool has_dwarf(const struct mp_elf *e)
-{
-	struct mp_section s = {0};
-	bool has = !mp_section_open(e, ".debug_info", &s);
-
-	mp_section_close(&s);
-	return has;
-}
-
 void mp_symfile_find_debug(struct mp_symfile *f, struct mp_debug_files *files)
 {
 	if (f->debug_is_found)
 		return;
 	f->debug_is_found = true;
-	if (!mp_elf_has_symtab(f->elf) || !has_dwarf(f->elf))
+	if (!mp_elf_has_symtab(f->elf) || !mp_section_exists(f->elf, ".debug_info"))
 		mp_debug_files_find(files, f->elf, f->path, &f->debug);
 	f->dwarf_source = (struct mp_debug_source){files, f->path, f->debug.elf ? &f->debug : NULL};
 }

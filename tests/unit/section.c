@@ -279,6 +279,40 @@ Test(section, truncated_while_open)
 	mp_elf_close(e);
 }
 
+static int open_within(const char *file, uint64_t max)
+{
+	struct mp_elf *e = fixture_open(file);
+	struct mp_section s;
+	int rc = mp_section_open_within(e, ".debug_big", max, &s);
+
+	cr_expect(mp_section_exists(e, ".debug_big"));
+	cr_expect_not(mp_section_exists(e, ".debug_other"));
+	cr_expect_not(mp_section_exists(e, ".bss"), "nothing of it is in the file");
+	cr_expect_eq(s.size, rc ? 0 : CONTENT_BYTES);
+	mp_section_close(&s);
+	mp_elf_close(e);
+	return rc;
+}
+
+/* What is too large is not unpacked, as a damaged stream shows; nor is what is only asked for. */
+Test(section, size_that_the_caller_allows)
+{
+	cr_expect_eq(open_within("big.so", CONTENT_BYTES), 0);
+	cr_expect_eq(open_within("big.so", CONTENT_BYTES - 1), -E2BIG);
+	run("cd %s && objcopy --compress-debug-sections=zlib-gnu big.so gnu.so", fixture_dir);
+	cr_expect_eq(open_within("gnu.so", CONTENT_BYTES), 0);
+	cr_expect_eq(open_within("gnu.so", CONTENT_BYTES - 1), -E2BIG);
+	for (int kind = 0; kind < 2; kind++) {
+		size_t n = kind ? pack_zstd() : pack_zlib();
+
+		write_packed(n);
+		cr_expect_eq(open_within("packed.so", CONTENT_BYTES), 0);
+		write_packed(n - 1);
+		cr_expect_eq(open_within("packed.so", CONTENT_BYTES), -EBADMSG);
+		cr_expect_eq(open_within("packed.so", CONTENT_BYTES - 1), -E2BIG);
+	}
+}
+
 static size_t open_descriptors(void)
 {
 	size_t n = 0;
