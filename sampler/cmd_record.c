@@ -7,11 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "sampler/files.h"
 #include "sampler/recorder.h"
-
-#define MAX_DEBUG_DIRS 32
 
 #define USAGE                                                                                                \
 	"usage: mpsample record [options] -p PID\n"                                                          \
@@ -152,13 +150,13 @@ static const char *const stack_words[] = {"off", "fp", "dwarf", NULL};        /*
 
 static int add_debug_dir(struct mp_record_options *o, const char *dir, struct mp_err *err)
 {
-	static const char *dirs[MAX_DEBUG_DIRS];
+	static const char *dirs[MP_DEBUG_DIRS_MAX];
 
-	if (o->n_debug_dirs == MAX_DEBUG_DIRS)
-		return mp_err_set(err, EINVAL, "--debug-dir: more than %d folders", MAX_DEBUG_DIRS);
-	if (access(dir, R_OK | X_OK))
-		return mp_err_set(
-		    err, EINVAL, "--debug-dir: cannot read folder %s: %s", dir, strerror(errno));
+	if (o->n_debug_dirs == MP_DEBUG_DIRS_MAX)
+		return mp_err_set(err, EINVAL, "--debug-dir: more than %d folders", MP_DEBUG_DIRS_MAX);
+	int ret = mp_debug_dir_check(dir, err);
+	if (ret)
+		return ret;
 	dirs[o->n_debug_dirs++] = dir;
 	o->debug_dirs = dirs;
 	return 0;

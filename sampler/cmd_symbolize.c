@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sampler/files.h"
 #include "sampler/naming.h"
 #include "sampler/profile.h"
 #include "symbolize/debuginfod.h"
@@ -35,11 +36,9 @@
 	"      --long-names      template arguments whole\n"                                                 \
 	"  -h, --help\n"
 
-#define MAX_DEBUG_DIRS 32
-
 struct options {
 	const char *session;
-	const char *debug_dirs[MAX_DEBUG_DIRS];
+	const char *debug_dirs[MP_DEBUG_DIRS_MAX];
 	size_t n_debug_dirs;
 	bool long_names;
 };
@@ -68,7 +67,8 @@ static int add_modules(
 		    .bias = (uint64_t)sqlite3_column_int64(st, 7)};
 
 		/* Without a build-id nothing says that a file here is the one that was mapped there. */
-		if (id > 0 && id < MODULE_ID_MAX && map.build_id)
+		map.is_gone = !map.build_id;
+		if (id > 0 && id < MODULE_ID_MAX)
 			numbers[id] = mp_symbolizer_add_map(symbolizer, &map);
 		rc = SQLITE_OK;
 	}
@@ -133,6 +133,7 @@ static int symbolize(const struct options *o, struct mp_err *err)
 
 	if (ret)
 		return ret;
+	mp_raise_file_limit();
 	ret = name_session(session, o, err);
 	if (ret)
 		mp_session_rollback(session); /* all or nothing */
@@ -148,10 +149,12 @@ static int bad_usage(const char *what, const char *word)
 
 static int take_debug_dir(struct options *o, const char *dir)
 {
-	if (o->n_debug_dirs == MAX_DEBUG_DIRS)
+	struct mp_err err;
+
+	if (o->n_debug_dirs == MP_DEBUG_DIRS_MAX)
 		return bad_usage("too many folders: --debug-dir ", dir);
-	if (access(dir, R_OK | X_OK)) {
-		fprintf(stderr, "mpsample: --debug-dir: cannot read folder %s: %s\n", dir, strerror(errno));
+	if (mp_debug_dir_check(dir, &err)) {
+		fprintf(stderr, "mpsample: %s\n", err.text);
 		return 2;
 	}
 	o->debug_dirs[o->n_debug_dirs++] = dir;

@@ -7,6 +7,7 @@
 struct waiting {
 	struct waiting *next;
 	size_t bytes;
+	int64_t call_id;
 	struct mp_call_event event;
 	struct mp_stack_state stack;      /* what event.stack points to */
 	_Alignas(8) unsigned char data[]; /* the bytes of the stack, then the addresses of event.ip */
@@ -55,7 +56,8 @@ size_t mp_deferred_count(const struct mp_deferred *d)
 
 bool mp_deferred_put(struct mp_deferred *d, const struct mp_call_event *e)
 {
-	size_t stack_bytes = (e->stack->n_bytes + 7) & ~(size_t)7; /* what follows stays aligned */
+	size_t stack_bytes =
+	    e->stack ? (e->stack->n_bytes + 7) & ~(size_t)7 : 0; /* what follows stays aligned */
 	size_t ip_bytes = e->nframes * sizeof(*e->ip),
 	       bytes = sizeof(struct waiting) + stack_bytes + ip_bytes;
 	struct waiting *w = bytes <= MP_DEFERRED_BYTES - d->bytes ? malloc(bytes) : NULL;
@@ -63,20 +65,22 @@ bool mp_deferred_put(struct mp_deferred *d, const struct mp_call_event *e)
 	if (!w)
 		return false;
 	w->bytes = bytes;
+	w->call_id = 0;
 	w->event = *e;
-	w->stack = *e->stack;
-	memcpy(w->data, e->stack->bytes, e->stack->n_bytes);
+	if (e->stack) {
+		w->stack = *e->stack;
+		memcpy(w->data, e->stack->bytes, e->stack->n_bytes);
+		w->stack.bytes = w->data;
+		w->event.stack = &w->stack;
+	}
 	if (ip_bytes)
 		memcpy(w->data + stack_bytes, e->ip, ip_bytes);
-	w->stack.bytes = w->data;
-	w->event.stack = &w->stack;
 	w->event.ip = (const uint64_t *)(const void *)(w->data + stack_bytes);
 	append(d, w);
 	return true;
 }
 
-void mp_deferred_retry(
-    struct mp_deferred *d, bool (*take)(void *ctx, const struct mp_call_event *e), void *ctx)
+void mp_deferred_each(struct mp_deferred *d, mp_deferred_fn *take, void *ctx)
 {
 	struct waiting *w = d->first, *next;
 
@@ -85,7 +89,7 @@ void mp_deferred_retry(
 	d->bytes = d->n = 0;
 	for (; w; w = next) {
 		next = w->next;
-		if (take(ctx, &w->event))
+		if (take(ctx, &w->event, &w->call_id))
 			append(d, w);
 		else
 			free(w);

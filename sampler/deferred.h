@@ -5,8 +5,9 @@
 #include "sampler/pipeline.h"
 
 /*
- * Kept calls whose stacks wait until the unwind tables of their code are built: copies, in the order in which
- * they came, of at most MP_DEFERRED_BYTES. One thread.
+ * Kept calls whose stacks wait until it is known what was mapped, and until the unwind tables of their code
+ * are built: copies, in the order in which they came, of at most MP_DEFERRED_BYTES. A call may be written to
+ * the session before its stack is known: then it has a number there. One thread.
  */
 struct mp_deferred;
 
@@ -20,8 +21,9 @@ size_t mp_deferred_count(const struct mp_deferred *d);
 /* Copies the call; false when there is no room. */
 bool mp_deferred_put(struct mp_deferred *d, const struct mp_call_event *e);
 
-/* Hands all that wait to `take`, oldest first. What it returns true for stays. */
-void mp_deferred_retry(
-    struct mp_deferred *d, bool (*take)(void *ctx, const struct mp_call_event *e), void *ctx);
+/* Hands all that wait to `take`, oldest first. What it returns true for stays. *call_id: of the call in the
+ * session, 0 until `take` sets it. */
+typedef bool mp_deferred_fn(void *ctx, const struct mp_call_event *e, int64_t *call_id);
+void mp_deferred_each(struct mp_deferred *d, mp_deferred_fn *take, void *ctx);
 
 #endif

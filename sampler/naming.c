@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,7 @@ struct frame_row {
 	int64_t frame_id, module_id, t_ns;
 	uint64_t addr;
 	int quality;
+	bool is_placed; /* its module and offset are told */
 };
 
 static int update(
@@ -76,7 +78,8 @@ static int name_frame(
 	if (n->jit_only && mp_symbolizer_module(n->symbolizer, number, &info) && info.bias_known)
 		return 0;
 	mp_symbolizer_name(n->symbolizer, number, f->addr - 1, f->t_ns, &name);
-	if ((int)name.quality < f->quality || (f->quality && (int)name.quality == f->quality))
+	/* Never worse; an equal one may be of another length (--long-names). */
+	if ((int)name.quality < f->quality || (name.quality == MP_SYMBOL_NONE && f->is_placed))
 		return 0;
 	totals->better += (int)name.quality > f->quality;
 	return update(n, f, &name, err);
@@ -85,9 +88,9 @@ static int name_frame(
 /* By address: neighbours have their names in the same part of the same file. */
 static int name_frames(const struct mp_naming *n, struct mp_naming_totals *totals, struct mp_err *err)
 {
-	static const char sql[] =
-	    "SELECT frame_id, coalesce(module_id, 0), coalesce(t_ns, 0), addr, quality FROM frame"
-	    " ORDER BY module_id, addr";
+	static const char sql[] = "SELECT frame_id, coalesce(module_id, 0), coalesce(t_ns, 0), addr, quality,"
+				  " module IS NOT NULL FROM frame"
+				  " ORDER BY module_id, addr";
 	sqlite3_stmt *st = NULL;
 	int ret = prepare(n, sql, &st, err);
 
@@ -96,7 +99,8 @@ static int name_frames(const struct mp_naming *n, struct mp_naming_totals *total
 		    .module_id = sqlite3_column_int64(st, 1),
 		    .t_ns = sqlite3_column_int64(st, 2),
 		    .addr = (uint64_t)sqlite3_column_int64(st, 3),
-		    .quality = sqlite3_column_int(st, 4)};
+		    .quality = sqlite3_column_int(st, 4),
+		    .is_placed = sqlite3_column_int(st, 5)};
 		ret = name_frame(n, &f, totals, err);
 	}
 	sqlite3_finalize(st);
@@ -122,9 +126,10 @@ static int note_modules(const struct mp_naming *n, struct mp_err *err)
 
 /* What a frame says about the site of the stacks that it is in. */
 struct site {
-	char *name;   /* its first function that is no wrapper; else its own */
-	bool skip;    /* all its functions are wrappers */
-	bool no_code; /* in no mapping: what follows a frame that was not understood */
+	char *name;       /* its first function that is no wrapper; else its own */
+	bool skip;        /* all its functions are wrappers */
+	bool no_code;     /* in no mapping: what follows a frame that was not understood */
+	uint32_t inlined; /* functions besides its own */
 };
 
 struct sites {
@@ -139,22 +144,37 @@ static void free_sites(struct sites *s)
 	free(s->of);
 }
 
-/* frame_id, function, name, module: a row a function, innermost first. */
+/* As v_stack shows a function: where it has no name, by the place of its code in the file. */
+static char *shown_name(const char *function, const char *module, int64_t offset)
+{
+	const char *slash = module ? strrchr(module, '/') : NULL;
+	char *text = NULL;
+
+	if (function)
+		return strdup(function);
+	if (asprintf(&text, "%s%s0x%llx", module ? (slash ? slash + 1 : module) : "", module ? "+" : "",
+		(unsigned long long)offset) < 0)
+		return NULL;
+	return text;
+}
+
+/* A row a function, innermost first: frame_id, level, function, module, offset. */
 static int take_function(const struct mp_naming *n, struct sites *s, sqlite3_stmt *st, struct mp_err *err)
 {
 	uint64_t id = (uint64_t)sqlite3_column_int64(st, 0);
-	const char *function = text(st, 1), *name = text(st, 2), *module = text(st, 3);
+	const char *function = text(st, 2), *module = text(st, 3);
 
 	if (id >= s->n)
 		return 0;
 	struct site *site = &s->of[id];
+	site->inlined += sqlite3_column_int(st, 1) > 0;
 	if (site->name && !site->skip)
 		return 0; /* a function within this one is the site */
-	char *copy = strdup(name ? name : "");
-	if (!copy)
+	char *name = shown_name(function, module, sqlite3_column_int64(st, 4));
+	if (!name)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	free(site->name);
-	site->name = copy;
+	site->name = name;
 	site->skip = n->is_wrapper(n->ctx, function, module);
 	site->no_code = !module;
 	return 0;
@@ -162,11 +182,15 @@ static int take_function(const struct mp_naming *n, struct sites *s, sqlite3_stm
 
 static int find_frame_sites(const struct mp_naming *n, struct sites *s, struct mp_err *err)
 {
+	/* Tables only, also where a view has the same: the session may come from anybody. */
 	static const char sql[] =
-	    "SELECT frame_id, CASE WHEN level IS NULL THEN frame.function ELSE frame_inline.function END,"
-	    " coalesce(frame_inline.function, frame_name.name), frame.module"
-	    " FROM frame JOIN frame_name USING (frame_id) LEFT JOIN frame_inline USING (frame_id)"
-	    " ORDER BY frame_id, level";
+	    "SELECT frame.frame_id, coalesce(level, 0),"
+	    " CASE WHEN level IS NULL THEN frame.function ELSE frame_inline.function END,"
+	    " coalesce(frame.module, module.path),"
+	    " coalesce(frame.offset, addr - bias, addr - start_addr + file_offset, addr)"
+	    " FROM frame LEFT JOIN frame_inline ON frame_inline.frame_id = frame.frame_id"
+	    " LEFT JOIN module ON module.module_id = frame.module_id"
+	    " ORDER BY frame.frame_id, level";
 	sqlite3_stmt *st = NULL;
 	int ret = prepare(n, sql, &st, err);
 
@@ -178,12 +202,13 @@ static int find_frame_sites(const struct mp_naming *n, struct sites *s, struct m
 
 /* The stack that is read, and what its frames so far say. */
 struct stack_site {
-	int64_t stack_id;
+	int64_t stack_id, inlined;
 	const struct site *innermost, *last_wrapper, *site;
 };
 
 static void look_at_frame(struct stack_site *at, const struct site *frame)
 {
+	at->inlined += frame->inlined;
 	if (!at->innermost)
 		at->innermost = frame;
 	if (at->site)
@@ -207,24 +232,35 @@ static int end_stack(const struct mp_naming *n, const struct stack_site *at, str
 	return mp_update_site(n->session, at->stack_id, site->name, err);
 }
 
+/* A row a frame, innermost first: stack_id, depth, frame_id, shown. */
+static int take_frame(const struct mp_naming *n, const struct sites *s, struct stack_site *at,
+    sqlite3_stmt *st, struct mp_err *err)
+{
+	int64_t stack_id = sqlite3_column_int64(st, 0), depth = sqlite3_column_int64(st, 1);
+	uint64_t frame_id = (uint64_t)sqlite3_column_int64(st, 2);
+	int ret = 0;
+
+	if (stack_id != at->stack_id) {
+		ret = end_stack(n, at, err);
+		*at = (struct stack_site){.stack_id = stack_id};
+	}
+	if (!ret && depth + at->inlined != sqlite3_column_int64(st, 3))
+		ret = mp_update_stack_frame(n->session, stack_id, depth, depth + at->inlined, err);
+	if (frame_id < s->n && s->of[frame_id].name)
+		look_at_frame(at, &s->of[frame_id]);
+	return ret;
+}
+
 static int find_sites(const struct mp_naming *n, const struct sites *s, struct mp_err *err)
 {
+	static const char sql[] = "SELECT stack_id, depth, frame_id, coalesce(shown, depth) FROM stack_frame "
+				  "ORDER BY stack_id, depth";
 	struct stack_site at = {0};
 	sqlite3_stmt *st = NULL;
-	int ret = prepare(n, "SELECT stack_id, frame_id FROM stack_frame ORDER BY stack_id, depth", &st, err);
+	int ret = prepare(n, sql, &st, err);
 
-	while (!ret && (ret = step(n, st, err)) > 0) {
-		int64_t stack_id = sqlite3_column_int64(st, 0);
-		uint64_t frame_id = (uint64_t)sqlite3_column_int64(st, 1);
-
-		ret = 0;
-		if (stack_id != at.stack_id) {
-			ret = end_stack(n, &at, err);
-			at = (struct stack_site){.stack_id = stack_id};
-		}
-		if (frame_id < s->n && s->of[frame_id].name)
-			look_at_frame(&at, &s->of[frame_id]);
-	}
+	while (!ret && (ret = step(n, st, err)) > 0)
+		ret = take_frame(n, s, &at, st, err);
 	sqlite3_finalize(st);
 	return ret ? ret : end_stack(n, &at, err);
 }

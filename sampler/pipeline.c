@@ -15,8 +15,8 @@
 /* Calls that wait for their stacks are looked at this often. */
 #define RETRY_NS 100000000
 
-/* More files of code than a process has: an end for a loop that a hostile one could go on with. */
-#define MAX_FILES 4096
+/* At the end, so long between two looks whether the user still waits for the last stacks. */
+#define WAIT_MS 100
 
 struct thread {
 	pid_t tid;
@@ -34,9 +34,12 @@ struct mp_pipeline {
 	struct mp_stack_table *stacks;
 	struct mp_deferred *deferred; /* calls whose stacks wait */
 	struct mp_markers *markers;
-	uint32_t last_module; /* mappings are numbered from 1 in the order in which they come */
-	int64_t mapped_ns;    /* all mappings up to then are known */
+	bool *is_written; /* by the symbolizer's number of a mapping: it is in the session */
+	size_t is_written_room;
+	uint64_t maps_lost; /* since the last commit */
+	int64_t mapped_ns;  /* all mappings up to then are known */
 	int64_t retried_ns;
+	uint64_t tables_done; /* when it was last tried */
 
 	struct thread *threads;
 	size_t n_threads, threads_room;
@@ -122,11 +125,12 @@ void mp_pipeline_free(struct mp_pipeline *p)
 	mp_deferred_free(p->deferred);
 	mp_markers_free(p->markers);
 	mp_index_free(&p->thread_index);
+	free(p->is_written);
 	free(p->threads);
 	free(p);
 }
 
-static void append_call(struct mp_pipeline *p, const struct mp_call_event *e, int64_t stack_id)
+static int64_t append_call(struct mp_pipeline *p, const struct mp_call_event *e, int64_t stack_id)
 {
 	struct mp_call row = {
 	    .t_ns = e->t_ns,
@@ -139,35 +143,77 @@ static void append_call(struct mp_pipeline *p, const struct mp_call_event *e, in
 	    .dur_ns = e->dur_ns,
 	    .stack_id = stack_id,
 	};
+	int64_t call_id = 0;
+
 	p->totals.rows++;
-	fail(p, mp_append_call(p->session, &row, err_of(p)));
+	fail(p, mp_append_call(p->session, &row, &call_id, err_of(p)));
+	return call_id;
+}
+
+static bool has_stack(const struct mp_call_event *e)
+{
+	return e->stack || e->nframes;
 }
 
 /* True: the call has to wait for its stack. */
-static bool take_call(void *ctx, const struct mp_call_event *e)
+static bool take_call(void *ctx, const struct mp_call_event *e, int64_t *call_id)
 {
 	struct mp_pipeline *p = ctx;
 	int64_t stack_id;
 
 	if (p->failed)
 		return false;
-	if (e->stack && e->t_ns + e->dur_ns > p->mapped_ns)
+	if (has_stack(e) && e->t_ns > p->mapped_ns - e->dur_ns)
 		return true;
 	int ret = mp_stack_table_add(p->stacks, e, &stack_id, err_of(p));
 	if (ret == -EAGAIN)
 		return true;
+	if (!ret && !*call_id)
+		*call_id = append_call(p, e, stack_id);
+	else if (!ret && stack_id)
+		ret = mp_update_call_stack(p->session, *call_id, stack_id, err_of(p));
 	fail(p, ret);
-	if (!ret)
-		append_call(p, e, stack_id);
+	return false;
+}
+
+/* What waits is written all the same, lest a recorder that is killed takes it along: its stack follows. */
+static bool write_waiting(void *ctx, const struct mp_call_event *e, int64_t *call_id)
+{
+	struct mp_pipeline *p = ctx;
+
+	if (!*call_id && !p->failed)
+		*call_id = append_call(p, e, 0);
+	return true;
+}
+
+static bool give_up_stack(void *ctx, const struct mp_call_event *e, int64_t *call_id)
+{
+	struct mp_pipeline *p = ctx;
+
+	if (!*call_id && !p->failed)
+		append_call(p, e, 0);
+	p->stacks_deferred_lost++;
 	return false;
 }
 
 void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e)
 {
-	if (!take_call(p, e) || mp_deferred_put(p->deferred, e))
+	int64_t call_id = 0;
+
+	if (take_call(p, e, &call_id) && !mp_deferred_put(p->deferred, e))
+		give_up_stack(p, e, &call_id);
+}
+
+/* Only where something has changed since the last look: a table was finished, or more mappings are known. */
+static void retry(struct mp_pipeline *p)
+{
+	uint64_t tables = mp_symbolizer_tables_done(p->symbolizer);
+
+	if (!mp_deferred_count(p->deferred) || (tables == p->tables_done && p->mapped_ns == p->retried_ns))
 		return;
-	p->stacks_deferred_lost++;
-	append_call(p, e, 0);
+	p->tables_done = tables;
+	p->retried_ns = p->mapped_ns;
+	mp_deferred_each(p->deferred, take_call, p);
 }
 
 void mp_pipeline_kernel_event(struct mp_pipeline *p, enum mp_kernel_kind kind, pid_t tid, int64_t t_ns,
@@ -254,9 +300,16 @@ void mp_pipeline_map(
 	uint32_t number = mp_symbolizer_add_map(p->symbolizer, &map);
 	struct mp_module_info info;
 
-	if (number <= p->last_module || !mp_symbolizer_module(p->symbolizer, number, &info))
-		return; /* known, or beyond what is kept */
-	p->last_module = number;
+	p->maps_lost += !number;
+	if (!number || !mp_symbolizer_module(p->symbolizer, number, &info))
+		return;
+	size_t before = p->is_written_room;
+	if (grow(p, (void **)&p->is_written, &p->is_written_room, number + 1, sizeof(*p->is_written)))
+		return;
+	memset(p->is_written + before, 0, p->is_written_room - before);
+	if (p->is_written[number])
+		return;
+	p->is_written[number] = true;
 	struct mp_module_row row = {.module_id = number,
 	    .path = info.path,
 	    .build_id = info.build_id,
@@ -273,10 +326,8 @@ void mp_pipeline_map(
 void mp_pipeline_mappings_known(struct mp_pipeline *p, int64_t t_ns)
 {
 	p->mapped_ns = t_ns;
-	if (!mp_deferred_count(p->deferred) || t_ns - p->retried_ns < RETRY_NS)
-		return;
-	p->retried_ns = t_ns;
-	mp_deferred_retry(p->deferred, take_call, p);
+	if (t_ns - p->retried_ns >= RETRY_NS)
+		retry(p);
 }
 
 void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char *name, const char *detail)
@@ -316,7 +367,8 @@ static void tell_stacks_lost(struct mp_pipeline *p, int64_t t_ns)
 {
 	mp_pipeline_loss(p, t_ns, "stacks, of too many", "events", mp_stack_table_take_dropped(p->stacks));
 	mp_pipeline_loss(p, t_ns, "stacks, of code not read yet", "events", p->stacks_deferred_lost);
-	p->stacks_deferred_lost = 0;
+	mp_pipeline_loss(p, t_ns, "mappings, of too many", "events", p->maps_lost);
+	p->stacks_deferred_lost = p->maps_lost = 0;
 }
 
 static int commit(struct mp_pipeline *p, struct mp_err *err)
@@ -332,22 +384,24 @@ int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 {
 	if (!p->failed)
 		fail(p, mp_markers_commit(p->markers, t_ns, err_of(p)));
-	mp_deferred_retry(p->deferred, take_call, p);
+	retry(p);
+	mp_deferred_each(p->deferred, write_waiting, p);
 	tell_markers_lost(p, t_ns);
 	tell_stacks_lost(p, t_ns);
 	p->committed_ns = t_ns;
 	return commit(p, err);
 }
 
-int mp_pipeline_end(struct mp_pipeline *p, struct mp_err *err)
+int mp_pipeline_end(struct mp_pipeline *p, bool (*is_impatient)(void *ctx), void *ctx, struct mp_err *err)
 {
 	p->mapped_ns = INT64_MAX;
-	mp_symbolizer_wait(p->symbolizer);
-	/* A table may lead to code whose table is asked for only then: at most once a file. */
-	for (int files = 0; files < MAX_FILES && mp_deferred_count(p->deferred) && !p->failed; files++) {
-		mp_deferred_retry(p->deferred, take_call, p);
-		mp_symbolizer_wait(p->symbolizer);
+	retry(p);
+	/* A table may lead to code whose table is asked for only then. */
+	while (mp_deferred_count(p->deferred) && !p->failed && !is_impatient(ctx)) {
+		mp_symbolizer_wait(p->symbolizer, WAIT_MS);
+		retry(p);
 	}
+	mp_deferred_each(p->deferred, give_up_stack, p);
 	/* What markers still wait for now, does not come any more. */
 	if (!p->failed)
 		fail(p, mp_markers_end(p->markers, err_of(p)));

@@ -81,8 +81,9 @@ void mp_pipeline_loss(
  */
 int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err);
 
-/* Nothing more comes: what still waits is settled, and written. */
-int mp_pipeline_end(struct mp_pipeline *p, struct mp_err *err);
+/* Nothing more comes: what still waits is settled, and written. Stacks that wait for the unwind tables of
+ * their code are waited for until `is_impatient` says that they shall be given up, and counted as lost. */
+int mp_pipeline_end(struct mp_pipeline *p, bool (*is_impatient)(void *ctx), void *ctx, struct mp_err *err);
 
 /* Totals for the last line of a recording. */
 struct mp_pipeline_totals {

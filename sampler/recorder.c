@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sampler/files.h"
 #include "sampler/launch.h"
 #include "sampler/naming.h"
 #include "sampler/recorder_priv.h"
@@ -61,6 +61,8 @@ static int block_signals(struct mp_err *err)
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(
+	    SIGCHLD, SIG_DFL); /* whoever started us may ignore it: then nobody's end could be waited for */
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is then an error of write(), as a full disk is */
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
@@ -69,55 +71,6 @@ static int block_signals(struct mp_err *err)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? mp_err_set(err, errno, "cannot open a signalfd: %s", strerror(errno)) : fd;
-}
-
-/* Files of the target stay open for their names, and a tracefs recording needs many perf events. */
-static void raise_file_limit(void)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l))
-		return;
-	l.rlim_cur = l.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &l);
-}
-
-/* Everything that can fail without a trace: nothing of the target is touched, the output has no name yet. */
-static int prepare(struct mp_recorder *r, struct mp_err *err)
-{
-	int ret = r->signals = block_signals(err);
-
-	if (ret >= 0)
-		ret = mp_session_create(r->o->output, r->o->force, &r->session, err);
-	if (!ret)
-		ret = mp_profiles_load(&r->profiles, err);
-	if (!ret)
-		ret = mp_recorder_open_target(r, err);
-	if (ret)
-		return ret;
-	first_keep(r);
-	raise_file_limit();
-	return mp_recorder_open_planes(r, err);
-}
-
-static void add_thread(void *ctx, pid_t tid, const char *comm, int64_t start_ns)
-{
-	struct mp_recorder *r = ctx;
-	mp_pipeline_thread(r->pipeline, tid, comm, start_ns);
-}
-
-static void add_threads_and_mappings(struct mp_recorder *r, int64_t t_ns)
-{
-	if (r->census) {
-		mp_census_take(r->census, &r->target, r->pipeline, t_ns);
-		return;
-	}
-	mp_target_each_thread(r->target.pid, add_thread, r);
-	for (size_t i = 0; i < r->target.n_mappings; i++) {
-		const struct mp_mapping *m = &r->target.mappings[i];
-		if (m->is_exec)
-			mp_pipeline_map(r->pipeline, m->start, m->end, m->file_offset, m->path, t_ns);
-	}
 }
 
 /* Where the XDG base directory specification has it; false: nowhere. */
@@ -142,6 +95,61 @@ static struct mp_symbolizer *open_symbolizer(const struct mp_recorder *r)
 	return mp_symbolizer_new(r->target.pid, &options);
 }
 
+/* The unwind tables of what is mapped, before the probes go in: from then on the target pays. */
+static void prepare_stacks(struct mp_recorder *r)
+{
+	r->symbolizer = open_symbolizer(r);
+	if (!r->symbolizer || r->keep.stack != MP_STACK_COPY)
+		return;
+	for (size_t i = 0; i < r->target.n_mappings; i++) {
+		const struct mp_mapping *m = &r->target.mappings[i];
+		const struct mp_map map = {
+		    .start = m->start, .end = m->end, .file_offset = m->file_offset, .path = m->path};
+		if (m->is_exec)
+			mp_symbolizer_add_map(r->symbolizer, &map);
+	}
+	mp_symbolizer_prepare(r->symbolizer, PREPARE_MS);
+}
+
+/* Everything that can fail without a trace: nothing of the target is touched, the output has no name yet. */
+static int prepare(struct mp_recorder *r, struct mp_err *err)
+{
+	int ret = r->signals = block_signals(err);
+
+	if (ret >= 0)
+		ret = mp_session_create(r->o->output, r->o->force, &r->session, err);
+	if (!ret)
+		ret = mp_profiles_load(&r->profiles, err);
+	if (!ret)
+		ret = mp_recorder_open_target(r, err);
+	if (ret)
+		return ret;
+	first_keep(r);
+	mp_raise_file_limit();
+	prepare_stacks(r);
+	return mp_recorder_open_planes(r, err);
+}
+
+static void add_thread(void *ctx, pid_t tid, const char *comm, int64_t start_ns)
+{
+	struct mp_recorder *r = ctx;
+	mp_pipeline_thread(r->pipeline, tid, comm, start_ns);
+}
+
+static void add_threads_and_mappings(struct mp_recorder *r, int64_t t_ns)
+{
+	if (r->census) {
+		mp_census_take(r->census, &r->target, r->pipeline, t_ns);
+		return;
+	}
+	mp_target_each_thread(r->target.pid, add_thread, r);
+	for (size_t i = 0; i < r->target.n_mappings; i++) {
+		const struct mp_mapping *m = &r->target.mappings[i];
+		if (m->is_exec)
+			mp_pipeline_map(r->pipeline, m->start, m->end, m->file_offset, m->path, t_ns);
+	}
+}
+
 static void enable_planes(struct mp_recorder *r)
 {
 	if (r->uprobe) {
@@ -161,7 +169,6 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	if (ret)
 		return ret;
 	r->latency = mp_latency_new(&view);
-	r->symbolizer = open_symbolizer(r);
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
@@ -177,11 +184,13 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	if (ret)
 		return ret;
 	add_threads_and_mappings(r, r->start_ns);
-	ret = mp_pipeline_commit(r->pipeline, r->start_ns, err);
+	/* On a busy machine all of the above takes its time, and no call is counted before now. */
+	r->start_ns = r->slot_ns = r->resolved_ns = mp_recorder_now_ns();
+	ret = mp_session_set(r->session, err, "start_ns", "%" PRId64, r->start_ns);
+	if (!ret)
+		ret = mp_pipeline_commit(r->pipeline, r->start_ns, err);
 	if (ret)
 		return ret;
-	if (r->keep.stack == MP_STACK_COPY)
-		mp_symbolizer_prepare(r->symbolizer, PREPARE_MS);
 	enable_planes(r);
 	if (r->is_held) {
 		r->is_held = false;
@@ -459,6 +468,17 @@ static int name_frames(struct mp_recorder *r, struct mp_err *err)
 	return mp_naming_run(&naming, &totals, err);
 }
 
+/* One more order to end: the user does not want to wait for the last stacks. */
+static bool is_impatient(void *ctx)
+{
+	struct mp_recorder *r = ctx;
+	struct signalfd_siginfo info;
+
+	while (read(r->signals, &info, sizeof(info)) == sizeof(info))
+		r->orders++;
+	return r->orders > !strcmp(r->end_reason, "stopped"); /* the first one ended the recording */
+}
+
 static int finish(struct mp_recorder *r, struct mp_err *err)
 {
 	int64_t now = mp_recorder_now_ns();
@@ -481,7 +501,7 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 	mark_exit(r, now);
 	int ret = mp_recorder_end_slot(r, now, err);
 	if (!ret)
-		ret = mp_pipeline_end(r->pipeline, err);
+		ret = mp_pipeline_end(r->pipeline, is_impatient, r, err);
 	if (!ret)
 		ret = name_frames(r, err);
 	if (!ret)
@@ -512,6 +532,14 @@ static void close_all(struct mp_recorder *r)
 		close(r->signals);
 }
 
+/* Whatever failed at the beginning, failed because of that. */
+static bool has_ended(const struct mp_recorder *r)
+{
+	struct pollfd fd = {.fd = r->target.pidfd, .events = POLLIN};
+
+	return fd.fd >= 0 && poll(&fd, 1, 0) > 0;
+}
+
 int mp_record(const struct mp_record_options *o, struct mp_err *err)
 {
 	struct mp_recorder r = {.o = o, .signals = -1, .target = {.pidfd = -1}};
@@ -529,6 +557,8 @@ int mp_record(const struct mp_record_options *o, struct mp_err *err)
 		int finished = finish(&r, ret ? &ignored : err);
 		ret = ret ? ret : finished;
 	}
+	if (ret && !r.end_reason && has_ended(&r))
+		ret = mp_err_set(err, ESRCH, "process %d ended before the recording began", r.target.pid);
 	struct mp_err ignored;
 	int closed = r.session ? mp_session_close(r.session, ret ? &ignored : err) : 0;
 	if (!ret)

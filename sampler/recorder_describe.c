@@ -270,4 +270,7 @@ void mp_recorder_tell_end(const struct mp_recorder *r)
 	else
 		fprintf(stderr, "%s; mpsample report summary %s\n", r->missed_program ? "" : ", nothing lost",
 		    r->o->output);
+	if (r->o->symbolize_later)
+		fprintf(
+		    stderr, "mpsample: functions have no names yet: mpsample symbolize %s\n", r->o->output);
 }

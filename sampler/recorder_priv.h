@@ -50,6 +50,7 @@ struct mp_recorder {
 	bool told_no_calls;
 	bool missed_program; /* the target became one that carries no library */
 	const char *end_reason;
+	unsigned int orders;  /* signals to end, so far */
 	char exit_detail[64]; /* how the target ended, where that is known */
 };
 

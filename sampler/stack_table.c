@@ -174,10 +174,10 @@ static void go_on_by_frame_pointers(
 		at--;
 	if (!at || at == e->nframes)
 		return;
-	how->quality = MP_STACK_FP;
-	how->end = MP_STACK_LOST;
+	how->quality = how->quality < MP_STACK_FP ? how->quality : MP_STACK_FP;
 	while (at < e->nframes && how->n < room)
 		ip[how->n++] = e->ip[at++];
+	how->end = at < e->nframes ? MP_STACK_FULL : MP_STACK_LOST;
 }
 
 /* 0 or -EAGAIN. */
@@ -197,7 +197,7 @@ static int find_addresses(struct mp_stack_table *t, const struct mp_call_event *
 	how->n = e->nframes < room ? e->nframes : room;
 	memcpy(ip, e->ip ? e->ip : ip, how->n * sizeof(*ip));
 	how->quality = how->n ? MP_STACK_FP : MP_STACK_NONE;
-	how->end = how->n == room ? MP_STACK_FULL : MP_STACK_LOST;
+	how->end = how->n == room || how->n == MP_MAX_FRAMES ? MP_STACK_FULL : MP_STACK_LOST;
 	return 0;
 }
 

@@ -342,6 +342,7 @@ static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_co
 	r->sp = PT_REGS_SP(ctx);
 	r->nframes = 0;
 	r->stack_bytes = 0;
+	r->stack = mode;
 	if (mode == MP_STACK_FRAME_POINTERS) {
 		long bytes = bpf_get_stack(ctx, r + 1, room, BPF_F_USER_STACK);
 		r->nframes = bytes > 0 && bytes <= room ? bytes / sizeof(u64) : 0;

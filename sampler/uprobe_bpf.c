@@ -88,8 +88,8 @@ static void take_stack(
 		e->ip = (const uint64_t *)(r + 1);
 		e->nframes = r->nframes;
 	}
-	if (!r->stack_bytes || r->stack_bytes > room)
-		return;
+	if (r->stack != MP_STACK_COPY || r->stack_bytes > room)
+		return; /* without bytes there is still the caller */
 	*stack = (struct mp_stack_state){.ip = r->ip,
 	    .bytes_at = r->sp,
 	    .bytes = (const unsigned char *)(r + 1),

@@ -104,7 +104,8 @@ struct mp_bpf_call {
 	unsigned char op, kept;
 	unsigned short nframes;
 	unsigned int weight;
-	unsigned int stack_bytes;
+	unsigned short stack_bytes;
+	unsigned short stack;    /* enum mp_stack_mode: what was asked for */
 	unsigned long long t_ns; /* CLOCK_MONOTONIC at the call's start */
 	unsigned long long dur_ns;
 	unsigned long long size_bytes;

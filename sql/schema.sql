@@ -99,6 +99,7 @@ CREATE TABLE stack_frame (      -- depth 0 is the caller of the allocator
   stack_id INTEGER NOT NULL,
   depth    INTEGER NOT NULL,
   frame_id INTEGER NOT NULL,
+  shown    INTEGER,             -- depth in v_stack, where inlined functions count; NULL: as `depth`
   PRIMARY KEY (stack_id, depth)
 ) STRICT, WITHOUT ROWID;
 

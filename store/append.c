@@ -36,6 +36,8 @@ enum statement {
 	UPDATE_PHASE,
 	UPDATE_FRAME,
 	CLEAR_INLINE,
+	UPDATE_CALL,
+	UPDATE_STACK_FRAME,
 	UPDATE_SITE,
 	UPDATE_MODULE,
 	STATEMENTS,
@@ -88,6 +90,8 @@ static const char *const sql[STATEMENTS] = {
     [UPDATE_FRAME] = "UPDATE frame SET module = ?2, function = ?3, file = ?4, line = ?5, offset = ?6,"
 		     " quality = ?7 WHERE frame_id = ?1",
     [CLEAR_INLINE] = "DELETE FROM frame_inline WHERE frame_id = ?",
+    [UPDATE_CALL] = "UPDATE call SET stack_id = ?2 WHERE call_id = ?1",
+    [UPDATE_STACK_FRAME] = "UPDATE stack_frame SET shown = ?3 WHERE stack_id = ?1 AND depth = ?2",
     [UPDATE_MODULE] = "UPDATE module SET note = ?2 WHERE module_id = ?1",
     [UPDATE_SITE] = "UPDATE stack SET site = ?2 WHERE stack_id = ?1",
 };
@@ -258,7 +262,7 @@ int mp_append_latency_sum(struct mp_session *s, int64_t slot_ns, uint32_t op, ui
 	return run(s, st, err);
 }
 
-int mp_append_call(struct mp_session *s, const struct mp_call *c, struct mp_err *err)
+int mp_append_call(struct mp_session *s, const struct mp_call *c, int64_t *call_id, struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, CALL);
 
@@ -271,7 +275,10 @@ int mp_append_call(struct mp_session *s, const struct mp_call *c, struct mp_err 
 	bind_int(st, 7, c->kept);
 	bind_int(st, 8, c->weight);
 	bind_known(st, 9, c->stack_id != 0, c->stack_id);
-	return run(s, st, err);
+	int rc = run(s, st, err);
+	if (call_id)
+		*call_id = rc ? 0 : sqlite3_last_insert_rowid(s->db);
+	return rc;
 }
 
 int mp_append_kernel_event(struct mp_session *s, const struct mp_kernel_event *e, struct mp_err *err)
@@ -457,6 +464,26 @@ int mp_update_frame(
 	bind_int(st, 7, n->quality);
 	int rc = run(s, st, err);
 	return rc ? rc : replace_inlined(s, frame_id, n, err);
+}
+
+int mp_update_call_stack(struct mp_session *s, int64_t call_id, int64_t stack_id, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, UPDATE_CALL);
+
+	bind_int(st, 1, call_id);
+	bind_int(st, 2, stack_id);
+	return run(s, st, err);
+}
+
+int mp_update_stack_frame(
+    struct mp_session *s, int64_t stack_id, int64_t depth, int64_t shown, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, UPDATE_STACK_FRAME);
+
+	bind_int(st, 1, stack_id);
+	bind_int(st, 2, depth);
+	bind_int(st, 3, shown);
+	return run(s, st, err);
 }
 
 int mp_update_site(struct mp_session *s, int64_t stack_id, const char *site, struct mp_err *err)

@@ -105,7 +105,8 @@ int mp_append_latency(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32
     uint32_t bucket, uint64_t calls, struct mp_err *err);
 int mp_append_latency_sum(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
     const struct mp_latency_sum *sum, struct mp_err *err);
-int mp_append_call(struct mp_session *s, const struct mp_call *c, struct mp_err *err);
+/* *call_id may be NULL. */
+int mp_append_call(struct mp_session *s, const struct mp_call *c, int64_t *call_id, struct mp_err *err);
 int mp_append_kernel_event(struct mp_session *s, const struct mp_kernel_event *e, struct mp_err *err);
 int mp_append_counter(
     struct mp_session *s, int64_t slot_ns, const char *name, int64_t value, struct mp_err *err);
@@ -147,6 +148,11 @@ struct mp_frame_names {
 };
 int mp_update_frame(
     struct mp_session *s, int64_t frame_id, const struct mp_frame_names *n, struct mp_err *err);
+/* A stack that comes after its call. */
+int mp_update_call_stack(struct mp_session *s, int64_t call_id, int64_t stack_id, struct mp_err *err);
+/* Where a frame stands in v_stack, where inlined functions count. */
+int mp_update_stack_frame(
+    struct mp_session *s, int64_t stack_id, int64_t depth, int64_t shown, struct mp_err *err);
 int mp_update_site(struct mp_session *s, int64_t stack_id, const char *site, struct mp_err *err);
 int mp_update_module_note(struct mp_session *s, int64_t module_id, const char *note, struct mp_err *err);
 

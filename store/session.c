@@ -337,11 +337,10 @@ static int check_session(struct mp_session *s, int rc, int application_id, struc
 		return mp_err_set(err, EPROTO,
 		    "%s was made by a newer mpsample: schema %d, this one reads up to %d: use that version",
 		    s->path, version, MP_SCHEMA_VERSION);
-	if (version < MP_SCHEMA_OLDEST)
+	if (version < MP_SCHEMA_VERSION)
 		return mp_err_set(err, EPROTO,
-		    "%s was made by an older mpsample: schema %d, this one reads %d and later: use that "
-		    "version",
-		    s->path, version, MP_SCHEMA_OLDEST);
+		    "%s was made by an older mpsample: schema %d, this one reads %d: use that version",
+		    s->path, version, MP_SCHEMA_VERSION);
 	return 0;
 }
 
@@ -375,29 +374,52 @@ int mp_session_open(const char *path, struct mp_session **out, struct mp_err *er
 	return rc;
 }
 
+/* What is written to has to be tables: a view of that name may be anything, also without end. */
+static const char edited_tables[] =
+    "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
+    " AND name IN ('call', 'frame', 'frame_inline', 'module', 'stack', 'stack_frame')";
+
 /* The file may come from anybody: its triggers stay asleep, as its views get no functions in
  * mp_session_open(). */
-static int begin_edit(struct mp_session *s, struct mp_err *err)
+static int open_for_editing(struct mp_session *s, struct mp_err *err)
 {
-	int version = 0;
-	int rc = query_int(s->db, "PRAGMA user_version", &version);
-
-	if (rc == SQLITE_OK && version != MP_SCHEMA_VERSION)
-		return mp_err_set(err, EPROTO, "cannot add to %s: it has schema %d, this version writes %d",
-		    s->path, version, MP_SCHEMA_VERSION);
 	char *name = sqlite_name(s->path);
+
 	sqlite3_close_v2(s->db);
 	s->db = NULL;
-	rc = name ? sqlite3_open_v2(name, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL)
-		  : SQLITE_NOMEM;
+	int rc = name ? sqlite3_open_v2(name, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL)
+		      : SQLITE_NOMEM;
 	free(name);
 	if (rc != SQLITE_OK)
 		return mp_session_fail(s, "open session", err);
 	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	return exec(
-	    s, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; BEGIN IMMEDIATE", "add to", err);
+	rc = sqlite3_exec(s->db, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; BEGIN IMMEDIATE",
+		 NULL, NULL, NULL) &
+	     0xff;
+	if (rc == SQLITE_BUSY)
+		return mp_err_set(err, EBUSY,
+		    "cannot add to session %s: it is being recorded, or changed by another program: try "
+		    "again "
+		    "when that has ended",
+		    s->path);
+	return rc == SQLITE_OK ? 0 : mp_session_fail(s, "add to", err);
+}
+
+/* Looked at within the transaction: nobody changes it any more. */
+static int check_editable(struct mp_session *s, struct mp_err *err)
+{
+	int application_id = 0, tables = 0;
+	int rc = query_int(s->db, "PRAGMA application_id", &application_id);
+
+	rc = check_session(s, rc, application_id, err);
+	if (rc)
+		return rc;
+	if (query_int(s->db, edited_tables, &tables) || tables != 6)
+		return mp_err_set(
+		    err, EINVAL, "cannot add to %s: its tables are not those of a session", s->path);
+	return 0;
 }
 
 int mp_session_edit(const char *path, struct mp_session **out, struct mp_err *err)
@@ -409,8 +431,11 @@ int mp_session_edit(const char *path, struct mp_session **out, struct mp_err *er
 	if (rc)
 		return rc;
 	rc = access(path, W_OK) < 0
-		 ? mp_err_set(err, errno, "cannot add to session %s: %s", path, strerror(errno))
-		 : begin_edit(s, err);
+		 ? mp_err_set(err, errno, "cannot add to session %s: %s: copy it to where you may write",
+		       path, strerror(errno))
+		 : open_for_editing(s, err);
+	if (!rc)
+		rc = check_editable(s, err);
 	if (rc) {
 		session_free(s);
 		return rc;

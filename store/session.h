@@ -20,7 +20,6 @@ struct sqlite3;
 struct mp_session;
 
 #define MP_SCHEMA_VERSION 2
-#define MP_SCHEMA_OLDEST  1          /* that can be read: later ones only add */
 #define MP_APPLICATION_ID 0x6d707331 /* "mps1": tells a session from other SQLite files */
 
 /*

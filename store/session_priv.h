@@ -8,7 +8,7 @@
 
 /* What session.c and append.c share, and nobody else includes. */
 
-#define MP_SESSION_STATEMENTS 32
+#define MP_SESSION_STATEMENTS 40
 
 struct mp_session {
 	sqlite3 *db;

@@ -19,6 +19,7 @@ struct mp_cfi_queue {
 	pthread_cond_t wanted, done;
 	struct mp_symfile *first, **last;
 	size_t pending; /* asked for and not ready */
+	uint64_t n_done;
 };
 
 struct mp_cfi_queue *mp_cfi_queue_new(const char *cache_dir)
@@ -67,6 +68,7 @@ static void *run_builder(void *arg)
 		build(q, f);
 		pthread_mutex_lock(&q->lock);
 		q->pending--;
+		q->n_done++;
 		pthread_cond_broadcast(&q->done);
 	}
 	pthread_mutex_unlock(&q->lock);
@@ -114,6 +116,14 @@ const struct mp_cfi *mp_cfi_queue_get(struct mp_cfi_queue *q, struct mp_symfile 
 		ask(q, f);
 	*is_pending = atomic_load_explicit(&f->cfi_state, memory_order_acquire) != MP_CFI_READY;
 	return *is_pending ? NULL : f->cfi;
+}
+
+uint64_t mp_cfi_queue_done(struct mp_cfi_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	uint64_t n = q->n_done;
+	pthread_mutex_unlock(&q->lock);
+	return n;
 }
 
 void mp_cfi_queue_wait(struct mp_cfi_queue *q, int max_ms)

@@ -19,6 +19,9 @@ void mp_cfi_queue_free(struct mp_cfi_queue *q);
 /* The table of a file; NULL: it has none, or with *is_pending, not yet. */
 const struct mp_cfi *mp_cfi_queue_get(struct mp_cfi_queue *q, struct mp_symfile *f, bool *is_pending);
 
+/* How many tables have been finished. */
+uint64_t mp_cfi_queue_done(struct mp_cfi_queue *q);
+
 /* Waits until nothing is pending, for at most so many ms (< 0: however long it takes). */
 void mp_cfi_queue_wait(struct mp_cfi_queue *q, int max_ms);
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "symbolize/file.h"
@@ -16,6 +17,7 @@ struct mp_jit {
 	int root_fd; /* the symbolizer's */
 	struct mp_perf_map *perf_map;
 	struct mp_jitdump *dump[JITDUMPS_MAX];
+	struct stat stat[JITDUMPS_MAX]; /* which files they are */
 	size_t n;
 };
 
@@ -65,8 +67,18 @@ void mp_jit_free(struct mp_jit *j)
 	free(j);
 }
 
+/* The same file may be mapped, and a mapping told, more than once. */
+static bool is_known(const struct mp_jit *j, const struct stat *st)
+{
+	for (size_t i = 0; i < j->n; i++)
+		if (j->stat[i].st_dev == st->st_dev && j->stat[i].st_ino == st->st_ino)
+			return true;
+	return false;
+}
+
 bool mp_jit_add_map(struct mp_jit *j, const struct mp_map *map)
 {
+	struct stat st;
 	char path[128];
 
 	if (!mp_jitdump_is_name(map->path))
@@ -80,8 +92,11 @@ bool mp_jit_add_map(struct mp_jit *j, const struct mp_map *map)
 		fd = mp_file_open_in(j->root_fd, map->path);
 	if (fd < 0)
 		return true;
-	j->dump[j->n] = mp_jitdump_new(fd);
-	j->n += j->dump[j->n] != NULL;
+	if (!fstat(fd, &st) && !is_known(j, &st)) {
+		j->stat[j->n] = st;
+		j->dump[j->n] = mp_jitdump_new(fd);
+		j->n += j->dump[j->n] != NULL;
+	}
 	close(fd);
 	return true;
 }

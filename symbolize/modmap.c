@@ -10,6 +10,9 @@
  * maps and unmaps code all the time gets no further than this. */
 #define MODULES_MAX 131072
 
+/* Mappings that overlap at one place over time. A target that makes more of them gets no better answer. */
+#define LOOKED_MAX 4096
+
 struct mp_modmap {
 	struct mp_module *modules; /* [id - 1] */
 	uint32_t *order;   /* their places, by start, those with the same start in the order of arrival */
@@ -125,8 +128,10 @@ const struct mp_module *mp_modmap_get(const struct mp_modmap *m, uint32_t id)
 const struct mp_module *mp_modmap_find(const struct mp_modmap *m, uint64_t addr, int64_t t_ns)
 {
 	const struct mp_module *best = NULL;
+	int looked = 0;
 
-	for (size_t i = count_before(m, addr); i-- > 0 && m->max_end[i] > addr;) {
+	for (size_t i = count_before(m, addr); i-- > 0 && m->max_end[i] > addr && looked < LOOKED_MAX;
+	     looked++) {
 		const struct mp_module *module = nth(m, i);
 
 		if (addr < module->map.end && module->map.t_ns <= t_ns && (!best || later(module, best)))

@@ -58,6 +58,7 @@ struct mp_map {
 	const char *build_id; /* lower-case hex; NULL: not known */
 	bool bias_known;
 	uint64_t bias;    /* run-time address minus the file's own */
+	bool is_gone;     /* its file is not to be looked for */
 	const char *note; /* the symbolizer's: why its file is not read */
 };
 
@@ -92,8 +93,11 @@ int mp_symbolizer_unwind(struct mp_symbolizer *s, const struct mp_stack_state *s
  * first stacks need not wait. */
 void mp_symbolizer_prepare(struct mp_symbolizer *s, int max_ms);
 
-/* Waits until the tables asked for so far are there; a damaged file ends at its limits of time. */
-void mp_symbolizer_wait(struct mp_symbolizer *s);
+/* Waits until the tables asked for so far are there, for at most so many ms. */
+void mp_symbolizer_wait(struct mp_symbolizer *s, int max_ms);
+
+/* How many tables have been finished so far: whether it is worth to ask again for a stack. */
+uint64_t mp_symbolizer_tables_done(struct mp_symbolizer *s);
 
 /* Functions that are inlined into each other at one address; those beyond are left out, the outermost ones
  * last. */

@@ -94,9 +94,21 @@ int mp_symbolizer_unwind(struct mp_symbolizer *s, const struct mp_stack_state *s
 	return s->has_pending ? -EAGAIN : 0;
 }
 
-void mp_symbolizer_wait(struct mp_symbolizer *s)
+static bool is_code_at(void *ctx, uint64_t addr, int64_t t_ns)
 {
-	mp_cfi_queue_wait(s->tables, -1);
+	struct mp_symbolizer *s = ctx;
+
+	return mp_modmap_find(s->modules, addr, t_ns) != NULL;
+}
+
+void mp_symbolizer_wait(struct mp_symbolizer *s, int max_ms)
+{
+	mp_cfi_queue_wait(s->tables, max_ms);
+}
+
+uint64_t mp_symbolizer_tables_done(struct mp_symbolizer *s)
+{
+	return mp_cfi_queue_done(s->tables);
 }
 
 void mp_symbolizer_prepare(struct mp_symbolizer *s, int max_ms)
@@ -138,7 +150,8 @@ struct mp_symbolizer *mp_symbolizer_new(pid_t pid, const struct mp_symbolize_opt
 
 	if (!s)
 		return NULL;
-	const struct mp_unwind_code code = {table_at, elf_at, is_jit_at, s};
+	const struct mp_unwind_code code = {
+	    .table = table_at, .elf = elf_at, .is_code = is_code_at, .is_jit = is_jit_at, .ctx = s};
 	s->pid = pid;
 	s->long_names = o->long_names;
 	mp_process_open(pid, &s->process);
@@ -206,8 +219,9 @@ static struct mp_symfile *keep_file(struct mp_symbolizer *s, struct mp_symfile *
 }
 
 /* The file behind `fd`, new or known; NULL when it is no ELF file, or another one than is told. */
-static struct mp_symfile *note_file(struct mp_symbolizer *s, int fd, const struct mp_map *map)
+static struct mp_symfile *note_file(struct mp_symbolizer *s, int fd, struct mp_map *map)
 {
+	struct mp_err err;
 	struct mp_elf *elf;
 	struct stat st;
 
@@ -216,8 +230,14 @@ static struct mp_symfile *note_file(struct mp_symbolizer *s, int fd, const struc
 	for (struct mp_symfile *f = s->files; f; f = f->next)
 		if (is_same_file(&f->stat, &st))
 			return f;
-	if (s->nfiles == FILES_MAX || mp_elf_open(fd, map->path, &elf, NULL) < 0)
+	if (s->nfiles == FILES_MAX) {
+		map->note = "not read: there are more files than are kept open";
 		return NULL;
+	}
+	if (mp_elf_open(fd, map->path, &elf, &err) < 0) {
+		map->note = intern_clean(s, err.text);
+		return NULL;
+	}
 	const char *build_id = mp_elf_build_id(elf);
 	if (map->build_id && (!build_id || strcmp(map->build_id, build_id))) {
 		mp_elf_close(elf);
@@ -252,9 +272,9 @@ static struct mp_symfile *find_by_build_id(struct mp_symbolizer *s, const struct
 /* The file behind a mapping, which may turn out to be another one's (text that was moved onto huge pages). */
 static struct mp_symfile *open_file(struct mp_symbolizer *s, struct mp_map *map)
 {
-	char path[MP_MAPPED_PATH_MAX];
+	char path[MP_MAPPED_PATH_MAX] = "";
 	struct mp_symfile *file = NULL;
-	int fd = mp_mapped_open(&s->process, map, path);
+	int fd = map->is_gone ? -ENOENT : mp_mapped_open(&s->process, map, path);
 
 	if (map->path == path)
 		map->path = intern_clean(s, path);
@@ -266,9 +286,11 @@ static struct mp_symfile *open_file(struct mp_symbolizer *s, struct mp_map *map)
 		file = note_file(s, fd, map);
 		close(fd);
 	}
-	if (!file && map->build_id)
+	if (fd == -EMFILE || fd == -ENFILE)
+		map->note = "not read: too many files are open";
+	if (!file && map->build_id && !map->is_gone)
 		file = find_by_build_id(s, map);
-	if (!file && map->build_id)
+	if (!file && map->build_id && !map->note)
 		map->note = "no file with its build-id was found";
 	return file;
 }
@@ -340,6 +362,14 @@ bool mp_symbolizer_module(const struct mp_symbolizer *s, uint32_t module, struct
 
 /* ---- Names ---- */
 
+/* Sources take more with time: what each takes now counts. */
+static void sum_bytes(struct mp_symbolizer *s)
+{
+	s->symbols_bytes = 0;
+	for (const struct mp_symfile *f = s->files; f; f = f->next)
+		s->symbols_bytes += mp_symfile_bytes(f);
+}
+
 /* In the file: what its sources know, demangled. */
 static void name_in_file(
     struct mp_symbolizer *s, const struct mp_module *m, uint64_t vaddr, struct mp_name *out)
@@ -352,7 +382,7 @@ static void name_in_file(
 	mp_symfile_find_debug(f, s->debug_files);
 	mp_symfile_find(f, vaddr, s->symbols_bytes < SYMBOLS_BYTES_MAX, &found);
 	if (f->is_opened && !was_opened)
-		s->symbols_bytes += mp_symfile_bytes(f);
+		sum_bytes(s);
 	for (size_t i = 0; i < found.n; i++) {
 		const struct mp_found_function *from = &found.function[i];
 		char shown[MP_DEMANGLED_MAX];
@@ -395,7 +425,7 @@ void mp_symbolizer_name(
 
 	*out = (struct mp_name){.module = m ? m->map.path : NULL, .offset = addr, .n = 1};
 	if (m)
-		out->offset = addr - m->map.start;
+		out->offset = addr - (m->map.bias_known ? m->map.bias : m->map.start);
 	if (!m || !m->file)
 		name_in_jit(s, addr, t_ns, out);
 	else if (m->map.bias_known)

@@ -62,6 +62,9 @@ struct mp_unwind_code {
 	const struct mp_cfi *(*table)(void *ctx, uint64_t addr, int64_t t_ns, uint64_t *bias, bool *is_code);
 	/* Bytes of the file mapped there, for libunwind's own reading of .eh_frame. False: not to be had. */
 	const struct mp_elf *(*elf)(void *ctx, uint64_t addr, int64_t t_ns, uint64_t *bias);
+	/* Whether there is code at `addr`, with or without a table. Cheap: words of the stack are asked
+	 * about. */
+	bool (*is_code)(void *ctx, uint64_t addr, int64_t t_ns);
 	/* Whether `addr` lies in code that a JIT compiler made: where a scan is worth it. */
 	bool (*is_jit)(void *ctx, uint64_t addr, int64_t t_ns);
 	void *ctx;

@@ -10,7 +10,8 @@
 --   op, size_bytes
 --   dur_ns      the floor is subtracted
 --   site        the first function outside the allocator, as in v_call
---   stack       functions, innermost first, joined by ' < '; NULL: no stack was taken
+--   stack       functions, innermost first, joined by ' < '; ' < ...': there are more frames, ' < ?': the
+--               caller of the last one is not known; NULL: no stack was taken
 --
 -- Caveats: complete down to the keep-over limit of the time, less the rows lost; below it, a random sample.
 
@@ -27,6 +28,7 @@ SELECT call_id, t_ns - :start_ns AS t_ns, tid,
        op.name AS op, size_bytes, dur_ns,
        coalesce((SELECT site FROM stack_site WHERE stack_site.stack_id = slowest.stack_id), '[no stack]') AS site,
        (SELECT group_concat(name, ' < ')
-        FROM (SELECT name FROM v_stack WHERE v_stack.stack_id = slowest.stack_id ORDER BY depth)) AS stack
+               || CASE max(ended) WHEN 'cut' THEN ' < ...' WHEN 'full' THEN ' < ...' WHEN 'lost' THEN ' < ?' ELSE '' END
+        FROM (SELECT name, ended FROM v_stack WHERE v_stack.stack_id = slowest.stack_id ORDER BY depth)) AS stack
 FROM slowest JOIN op USING (op_id)
 ORDER BY dur_ns DESC, call_id;

@@ -21,10 +21,7 @@
 
 CREATE VIEW v_stack AS
 SELECT stack_id,
-       stack_frame.depth + coalesce(level, 0)
-         + (SELECT count(*) FROM stack_frame AS inner_frame JOIN frame_inline USING (frame_id)
-            WHERE inner_frame.stack_id = stack_frame.stack_id AND inner_frame.depth < stack_frame.depth
-              AND frame_inline.level > 0) AS depth,
+       coalesce(stack_frame.shown, stack_frame.depth) + coalesce(level, 0) AS depth,
        CASE WHEN level IS NULL THEN frame.function ELSE frame_inline.function END AS function,
        coalesce(frame.module, (SELECT path FROM module WHERE module.module_id = frame.module_id)) AS module,
        CASE WHEN level IS NULL THEN frame.file ELSE frame_inline.file END AS file,

@@ -31,12 +31,18 @@ static bool in_code(uint64_t addr)
 	return addr >= CODE && addr < CODE + CODE_BYTES;
 }
 
-static const struct mp_cfi *find_table(void *ctx, uint64_t addr, int64_t t_ns, uint64_t *bias, bool *is_code)
+static bool is_code(void *ctx, uint64_t addr, int64_t t_ns)
+{
+	(void)ctx, (void)t_ns;
+	return in_code(addr);
+}
+
+static const struct mp_cfi *find_table(void *ctx, uint64_t addr, int64_t t_ns, uint64_t *bias, bool *is_there)
 {
 	(void)ctx, (void)t_ns;
 	*bias = 0;
-	*is_code = in_code(addr);
-	return *is_code ? now.table : NULL;
+	*is_there = in_code(addr);
+	return *is_there ? now.table : NULL;
 }
 
 static const struct mp_elf *find_elf(void *ctx, uint64_t addr, int64_t t_ns, uint64_t *bias)
@@ -55,7 +61,8 @@ static bool is_jit(void *ctx, uint64_t addr, int64_t t_ns)
 static struct mp_unwinder *unwinder(void)
 {
 	static struct mp_unwinder *u;
-	struct mp_unwind_code code = {.table = find_table, .elf = find_elf, .is_jit = is_jit};
+	struct mp_unwind_code code = {
+	    .table = find_table, .elf = find_elf, .is_code = is_code, .is_jit = is_jit};
 
 	if (!u)
 		u = mp_unwinder_new(&code);

@@ -196,9 +196,19 @@ static inline void stacks_load(struct stacks *s, const char *name)
 	stacks_load_maps(s, name);
 }
 
+static inline bool stacks_is_code(void *ctx, uint64_t addr, int64_t t_ns)
+{
+	uint64_t bias;
+	bool yes;
+
+	stacks_table(ctx, addr, t_ns, &bias, &yes);
+	return yes;
+}
+
 static inline struct mp_unwinder *stacks_unwinder(struct stacks *s)
 {
-	struct mp_unwind_code code = {.table = stacks_table, .elf = stacks_elf, .ctx = s};
+	struct mp_unwind_code code = {
+	    .table = stacks_table, .elf = stacks_elf, .is_code = stacks_is_code, .ctx = s};
 	struct mp_unwinder *u = mp_unwinder_new(&code);
 
 	if (!u)

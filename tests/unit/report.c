@@ -124,7 +124,7 @@ static void append_kept(void)
 		    .addr = 0x7000,
 		    .dur_ns = k->dur_ns,
 		    .stack_id = stack};
-		cr_assert_eq(mp_append_call(s, &c, &err), 0);
+		cr_assert_eq(mp_append_call(s, &c, NULL, &err), 0);
 	}
 }
 

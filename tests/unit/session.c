@@ -511,9 +511,9 @@ Test(session, every_kind_of_row_comes_back)
 		cr_assert_eq(mp_append_counter(s, 0, "minor_fault", 3, &err), 0);
 		cr_assert_eq(mp_append_overhead(s, 0, "uprobe", 10, 1000, &err), 0);
 	}
-	cr_assert_eq(mp_append_call(s, &call, &err), 0);
+	cr_assert_eq(mp_append_call(s, &call, NULL, &err), 0);
 	call.stack_id = 1;
-	cr_assert_eq(mp_append_call(s, &call, &err), 0);
+	cr_assert_eq(mp_append_call(s, &call, NULL, &err), 0);
 	cr_assert_eq(mp_append_kernel_event(s, &event, &err), 0);
 	cr_assert_eq(mp_append_kernel_event(s, &fault, &err), 0);
 	cr_assert_eq(mp_append_loss(s, 1, "ring", "rows", 5, &err), 0);
@@ -550,6 +550,7 @@ Test(session, every_kind_of_row_comes_back)
 	/* Better names later: an inlined function is a row of its own, and what lies outside moves down. */
 	cr_assert_eq(mp_session_edit(path, &s, &err), 0, "%s", err.text);
 	cr_assert_eq(mp_update_frame(s, 11, &inlined, &err), 0);
+	cr_assert_eq(mp_update_stack_frame(s, 1, 1, 2, &err), 0);
 	cr_assert_eq(mp_session_close(s, &err), 0);
 	cr_assert_eq(plain(path, "SELECT group_concat(depth || name || inlined) = '0insert1,1main0,20x99990'"
 				 " FROM (SELECT * FROM v_stack WHERE stack_id = 1 ORDER BY depth)"),

@@ -51,11 +51,16 @@ static struct mp_stack_state state;
 static uint64_t ip[64];
 
 /* Code without a table begins behind the rows: assembly, then nothing, then a JIT compiler's. */
-static const struct mp_cfi *find_table(void *ctx, uint64_t addr, int64_t t_ns, uint64_t *bias, bool *is_code)
+static bool is_code(void *ctx, uint64_t addr, int64_t t_ns)
 {
 	(void)ctx, (void)t_ns;
+	return (addr >= CODE && addr < CODE + 0x10000) || (addr >= JIT && addr < JIT + 0x1000);
+}
+
+static const struct mp_cfi *find_table(void *ctx, uint64_t addr, int64_t t_ns, uint64_t *bias, bool *in_code)
+{
 	*bias = CODE - 0x1000;
-	*is_code = (addr >= CODE && addr < CODE + 0x10000) || (addr >= JIT && addr < JIT + 0x1000);
+	*in_code = is_code(ctx, addr, t_ns);
 	return addr >= CODE && addr < CODE + 256 * N_ROWS ? table : NULL;
 }
 
@@ -69,7 +74,7 @@ static bool is_jit(void *ctx, uint64_t addr, int64_t t_ns)
 static void setup(void)
 {
 	struct mp_cfi_row *rows = malloc(sizeof(rules));
-	struct mp_unwind_code code = {.table = find_table, .is_jit = is_jit};
+	struct mp_unwind_code code = {.table = find_table, .is_code = is_code, .is_jit = is_jit};
 
 	memcpy(rows, rules, sizeof(rules));
 	for (uint32_t i = 0; i < N_ROWS; i++)
