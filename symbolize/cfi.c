@@ -156,19 +156,20 @@ int mp_cfi_build(const struct mp_elf *e, const struct mp_elf *debug, const char 
 	struct cfi_source source;
 	struct mp_cfi_row *row = NULL;
 	size_t n = 0;
-	uint64_t key = 0;
+	uint8_t key[CFI_KEY_BYTES];
+	uint64_t sum = 0;
 
 	int rc = mp_cfi_source_open(e, debug, &source);
 	if (rc < 0) {
 		rc = mp_err_set(err, -rc, "it has no %s", rc == -ENOENT ? "call frame information" : "code");
 		goto out;
 	}
-	if (build_id)
-		key = mp_cfi_source_hash(&source);
-	if (!build_id || mp_cfi_cache_load(cache_dir, build_id, source.base, key, &row, &n) < 0) {
+	if (build_id && (mp_cfi_cache_key(cache_dir, key) < 0 || mp_cfi_source_own(&source, key, &sum) < 0))
+		build_id = NULL; /* without the cache, then */
+	if (!build_id || mp_cfi_cache_load(cache_dir, build_id, source.base, sum, &row, &n) < 0) {
 		rc = build(&source, &row, &n, err);
 		if (rc == 0 && build_id)
-			mp_cfi_cache_store(cache_dir, build_id, source.base, key, row, n); /* if it can */
+			mp_cfi_cache_store(cache_dir, build_id, source.base, sum, row, n); /* if it can */
 	}
 	if (rc == 0 && mp_cfi_from_rows(source.base, row, n, out) < 0)
 		rc = mp_err_set(err, ENOMEM, "no memory for call frame information");

@@ -7,6 +7,7 @@
 #include <libdwarf/libdwarf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /*
@@ -102,26 +103,55 @@ void mp_cfi_source_close(struct cfi_source *s)
 	mp_section_close(&s->debug_frame);
 }
 
-uint64_t mp_cfi_source_hash(const struct cfi_source *s)
+/* A copy of `from` in memory, which goes into the sum, too. */
+static int copy_section(const struct mp_section *from, struct cfi_siphash *h, struct mp_section *to)
 {
-	const struct mp_section *const sections[] = {&s->eh_frame, &s->debug_frame};
-	static const size_t step = 65536;
-	uint64_t hash = s->base ^ s->size << 20 ^ s->machine;
-	uint64_t *words = malloc(step);
+	char buf[16384];
+	size_t n;
 
-	for (size_t i = 0; words && i < 2; i++) {
-		for (uint64_t at = 0, n; at < sections[i]->size; at += n) {
-			memset(words, 0, step);
-			n = mp_section_read(sections[i], at, words, step);
-			if (!n)
-				break;
-			for (size_t w = 0; w < (n + 7) / 8; w++)
-				hash = (hash ^ words[w]) * UINT64_C(0x9e3779b97f4a7c15) ^ hash >> 29;
+	mp_cfi_siphash_add(h, &from->vaddr, sizeof(from->vaddr));
+	mp_cfi_siphash_add(h, &from->size, sizeof(from->size));
+	*to = (struct mp_section){.fd = -1};
+	if (!from->size)
+		return 0;
+	int fd = memfd_create("mpsample-cfi", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*to = (struct mp_section){.fd = fd, .size = from->size, .vaddr = from->vaddr, .is_unpacked = true};
+	for (uint64_t at = 0; at < from->size; at += n) {
+		n = mp_section_read(from, at, buf, sizeof(buf));
+		mp_cfi_siphash_add(h, buf, n);
+		if (!n || pwrite(fd, buf, n, (off_t)at) != (ssize_t)n) {
+			mp_section_close(to);
+			return n ? -ENOSPC : -EBADMSG; /* truncated since */
 		}
-		hash += sections[i]->size;
 	}
-	free(words);
-	return hash;
+	return 0;
+}
+
+int mp_cfi_source_own(struct cfi_source *s, const uint8_t key[static CFI_KEY_BYTES], uint64_t *sum)
+{
+	const uint64_t code[] = {s->machine, s->base, s->size};
+	struct mp_section eh_frame, debug_frame;
+	struct cfi_siphash h;
+
+	if (s->eh_frame.size > CFI_OWN_BYTES_MAX || s->debug_frame.size > CFI_OWN_BYTES_MAX)
+		return -E2BIG;
+	mp_cfi_siphash_begin(&h, key);
+	mp_cfi_siphash_add(&h, code, sizeof(code));
+	int rc = copy_section(&s->eh_frame, &h, &eh_frame);
+	if (rc < 0)
+		return rc;
+	rc = copy_section(&s->debug_frame, &h, &debug_frame);
+	if (rc < 0) {
+		mp_section_close(&eh_frame);
+		return rc;
+	}
+	mp_cfi_source_close(s);
+	s->eh_frame = eh_frame;
+	s->debug_frame = debug_frame;
+	*sum = mp_cfi_siphash_end(&h);
+	return 0;
 }
 
 /* ---- A section as libdwarf sees it ---- */

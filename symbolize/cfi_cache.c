@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -14,15 +15,16 @@
 /*
  * A file per build-id, DIR/BUILDID.cfi: a header and the rows. What is in it is believed, so folder and file
  * have to be this user's, and nobody else's to write. A build-id is a file's own claim, and an unfriendly
- * program may claim libc's: `key` says which bytes the rows were made from.
+ * program may claim libc's: `sum` says which bytes the rows were made from, under the secret in DIR/key,
+ * without which nobody can make other bytes with the same sum.
  */
 
-#define CACHE_VERSION 1
+#define CACHE_VERSION 2
 
 struct header {
 	char magic[8];
 	uint32_t version, row_bytes;
-	uint64_t base, key;
+	uint64_t base, sum;
 	uint64_t rows, checksum;
 	char build_id[136];
 };
@@ -47,14 +49,14 @@ static uint64_t checksum(const struct mp_cfi_row *row, size_t n)
 	return sum;
 }
 
-static void fill_header(struct header *h, const char *build_id, uint64_t base, uint64_t key)
+static void fill_header(struct header *h, const char *build_id, uint64_t base, uint64_t sum)
 {
 	memset(h, 0, sizeof(*h));
 	memcpy(h->magic, magic, sizeof(magic));
 	h->version = CACHE_VERSION;
 	h->row_bytes = sizeof(struct mp_cfi_row);
 	h->base = base;
-	h->key = key;
+	h->sum = sum;
 	snprintf(h->build_id, sizeof(h->build_id), "%s", build_id);
 }
 
@@ -91,6 +93,13 @@ static int make_dir(const char *dir)
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+static int open_or_make_dir(const char *dir)
+{
+	int fd = open_dir(dir);
+
+	return fd == -ENOENT && make_dir(dir) == 0 ? open_dir(dir) : fd;
+}
+
 static bool read_all(int fd, void *buf, size_t n, off_t at)
 {
 	size_t done = 0;
@@ -107,6 +116,74 @@ static bool read_all(int fd, void *buf, size_t n, off_t at)
 	return true;
 }
 
+static bool write_all(int fd, const void *buf, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t w = write(fd, (const char *)buf + done, n - done);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w <= 0)
+			return false;
+		done += (size_t)w;
+	}
+	return true;
+}
+
+/* ---- The key ---- */
+
+static int read_key(int dir_fd, uint8_t key[static CFI_KEY_BYTES])
+{
+	struct stat st;
+	int fd = openat(dir_fd, "key", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	bool good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+		    !(st.st_mode & (S_IRWXG | S_IRWXO)) && st.st_size == CFI_KEY_BYTES &&
+		    read_all(fd, key, CFI_KEY_BYTES, 0);
+	close(fd);
+	return good ? 0 : -EPERM;
+}
+
+/* The key appears whole and only once: whoever comes second takes the first one's. */
+static int make_key(int dir_fd)
+{
+	char temporary[32];
+	uint8_t key[CFI_KEY_BYTES];
+	int rc = 0;
+
+	if (getrandom(key, sizeof(key), GRND_NONBLOCK) != (ssize_t)sizeof(key))
+		return -EAGAIN;
+	snprintf(temporary, sizeof(temporary), ".key.%d", (int)getpid());
+	unlinkat(dir_fd, temporary, 0); /* one that a process of the same number left behind */
+	int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (!write_all(fd, key, sizeof(key)))
+		rc = -EIO;
+	else if (linkat(dir_fd, temporary, dir_fd, "key", 0) < 0 && errno != EEXIST)
+		rc = -errno;
+	close(fd);
+	unlinkat(dir_fd, temporary, 0);
+	return rc;
+}
+
+int mp_cfi_cache_key(const char *dir, uint8_t key[static CFI_KEY_BYTES])
+{
+	int dir_fd = open_or_make_dir(dir);
+
+	if (dir_fd < 0)
+		return dir_fd;
+	int rc = read_key(dir_fd, key);
+	if (rc == -ENOENT)
+		rc = make_key(dir_fd) < 0 ? -ENOENT : read_key(dir_fd, key);
+	close(dir_fd);
+	return rc;
+}
+
+/* ---- Tables ---- */
+
 static int read_rows(int fd, const struct header *want, struct mp_cfi_row **row, size_t *n)
 {
 	struct header h;
@@ -116,7 +193,7 @@ static int read_rows(int fd, const struct header *want, struct mp_cfi_row **row,
 		return -EPERM;
 	if (!read_all(fd, &h, sizeof(h), 0))
 		return -EBADMSG;
-	uint64_t rows = h.rows, sum = h.checksum;
+	uint64_t rows = h.rows, rows_sum = h.checksum;
 	h.rows = h.checksum = 0;
 	if (memcmp(&h, want, sizeof(h)) != 0 || !rows || rows > CFI_ROWS_MAX ||
 	    (uint64_t)st.st_size != sizeof(h) + rows * sizeof(**row))
@@ -125,7 +202,7 @@ static int read_rows(int fd, const struct header *want, struct mp_cfi_row **row,
 	if (!*row)
 		return -ENOMEM;
 	*n = rows;
-	if (read_all(fd, *row, rows * sizeof(**row), sizeof(h)) && checksum(*row, *n) == sum &&
+	if (read_all(fd, *row, rows * sizeof(**row), sizeof(h)) && checksum(*row, *n) == rows_sum &&
 	    mp_cfi_rows_valid(*row, *n))
 		return 0;
 	free(*row);
@@ -134,7 +211,7 @@ static int read_rows(int fd, const struct header *want, struct mp_cfi_row **row,
 }
 
 int mp_cfi_cache_load(
-    const char *dir, const char *build_id, uint64_t base, uint64_t key, struct mp_cfi_row **row, size_t *n)
+    const char *dir, const char *build_id, uint64_t base, uint64_t sum, struct mp_cfi_row **row, size_t *n)
 {
 	char name[160];
 	struct header want;
@@ -148,24 +225,10 @@ int mp_cfi_cache_load(
 	close(dir_fd);
 	if (rc < 0)
 		return rc;
-	fill_header(&want, build_id, base, key);
+	fill_header(&want, build_id, base, sum);
 	rc = read_rows(fd, &want, row, n);
 	close(fd);
 	return rc;
-}
-
-static bool write_all(int fd, const void *buf, size_t n)
-{
-	for (size_t done = 0; done < n;) {
-		ssize_t w = write(fd, (const char *)buf + done, n - done);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return false;
-		done += (size_t)w;
-	}
-	return true;
 }
 
 /* Under a name of its own until it is complete: another recorder may look at any time. */
@@ -187,17 +250,15 @@ static int write_file(int dir_fd, const struct header *h, const struct mp_cfi_ro
 	return -EIO;
 }
 
-int mp_cfi_cache_store(const char *dir, const char *build_id, uint64_t base, uint64_t key,
+int mp_cfi_cache_store(const char *dir, const char *build_id, uint64_t base, uint64_t sum,
     const struct mp_cfi_row *row, size_t n)
 {
 	struct header h;
-	int dir_fd = open_dir(dir);
+	int dir_fd = open_or_make_dir(dir);
 
-	if (dir_fd == -ENOENT && make_dir(dir) == 0)
-		dir_fd = open_dir(dir);
 	if (dir_fd < 0)
 		return dir_fd;
-	fill_header(&h, build_id, base, key);
+	fill_header(&h, build_id, base, sum);
 	h.rows = n;
 	h.checksum = checksum(row, n);
 	int rc = write_file(dir_fd, &h, row, n);

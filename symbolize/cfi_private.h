@@ -3,6 +3,7 @@
 #define MP_SYMBOLIZE_CFI_PRIVATE_H
 
 #include "symbolize/cfi.h"
+#include "symbolize/cfi_siphash.h"
 #include "symbolize/section.h"
 
 /* What the cfi*.c files share. */
@@ -60,6 +61,16 @@ struct cfi_source {
 int mp_cfi_source_open(const struct mp_elf *e, const struct mp_elf *debug, struct cfi_source *out);
 void mp_cfi_source_close(struct cfi_source *s);
 
+/* Sections up to this size are read for the cache's sake. Their rows take about as much. */
+#define CFI_OWN_BYTES_MAX (UINT64_C(128) << 20)
+
+/*
+ * Copies the sections, so that nobody changes them between now and their use, and sums them up under the
+ * cache's key: a build-id is a file's own claim, and an unfriendly program may claim libc's. -E2BIG for
+ * larger ones, -errno: the source is as it was.
+ */
+int mp_cfi_source_own(struct cfi_source *s, const uint8_t key[static CFI_KEY_BYTES], uint64_t *sum);
+
 /* The sandboxed work: `ctx` is a struct cfi_source, the result an array of struct mp_cfi_row. */
 int mp_cfi_build_rows(void *ctx, int out_fd);
 
@@ -70,13 +81,14 @@ int mp_cfi_cache_dir_or(const char *of_system, char *buf, size_t size);
 
 /* ---- cfi_cache.c ---- */
 
-/* The table's rows as the cache has them, or -errno. `key` is mp_cfi_source_hash()'s. */
-int mp_cfi_cache_load(
-    const char *dir, const char *build_id, uint64_t base, uint64_t key, struct mp_cfi_row **row, size_t *n);
-int mp_cfi_cache_store(const char *dir, const char *build_id, uint64_t base, uint64_t key,
-    const struct mp_cfi_row *row, size_t n);
+/* The secret of the folder, made with it: 16 random bytes that nobody else can read. Without it no cache:
+ * -errno. */
+int mp_cfi_cache_key(const char *dir, uint8_t key[static CFI_KEY_BYTES]);
 
-/* Over the bytes of the sections: a build-id is a file's own claim. */
-uint64_t mp_cfi_source_hash(const struct cfi_source *s);
+/* The table's rows as the cache has them, or -errno. `sum` is mp_cfi_source_own()'s. */
+int mp_cfi_cache_load(
+    const char *dir, const char *build_id, uint64_t base, uint64_t sum, struct mp_cfi_row **row, size_t *n);
+int mp_cfi_cache_store(const char *dir, const char *build_id, uint64_t base, uint64_t sum,
+    const struct mp_cfi_row *row, size_t n);
 
 #endif

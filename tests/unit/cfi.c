@@ -398,6 +398,122 @@ Test(cfi, cache_in_a_folder_of_others_is_not_used, .fini = fixture_remove)
 	mp_elf_close(e);
 }
 
+/* The vector of the paper's appendix A, in one piece and in two. */
+Test(cfi, siphash)
+{
+	uint8_t key[CFI_KEY_BYTES], message[15], longer[100];
+	struct cfi_siphash h, whole;
+
+	for (uint8_t i = 0; i < sizeof(key); i++)
+		key[i] = i;
+	for (uint8_t i = 0; i < sizeof(message); i++)
+		message[i] = i;
+	for (uint8_t i = 0; i < sizeof(longer); i++)
+		longer[i] = (uint8_t)(i * 7);
+	for (size_t cut = 0; cut <= sizeof(message); cut++) {
+		mp_cfi_siphash_begin(&h, key);
+		mp_cfi_siphash_add(&h, message, cut);
+		mp_cfi_siphash_add(&h, message + cut, sizeof(message) - cut);
+		cr_expect_eq(mp_cfi_siphash_end(&h), UINT64_C(0xa129ca6149be45e5), "cut at %zu", cut);
+	}
+	mp_cfi_siphash_begin(&whole, key);
+	mp_cfi_siphash_add(&whole, longer, sizeof(longer));
+	uint64_t sum = mp_cfi_siphash_end(&whole);
+	for (size_t piece = 1; piece < 20; piece++) {
+		mp_cfi_siphash_begin(&h, key);
+		for (size_t at = 0; at < sizeof(longer); at += piece)
+			mp_cfi_siphash_add(
+			    &h, longer + at, piece < sizeof(longer) - at ? piece : sizeof(longer) - at);
+		cr_expect_eq(mp_cfi_siphash_end(&h), sum, "pieces of %zu", piece);
+	}
+}
+
+static uint64_t own_sum(struct cfi_source *own, const struct mp_elf *e, uint8_t first_of_key)
+{
+	uint8_t key[CFI_KEY_BYTES] = {first_of_key};
+	uint64_t sum = 0;
+
+	cr_assert_eq(mp_cfi_source_open(e, NULL, own), 0);
+	cr_assert_eq(mp_cfi_source_own(own, key, &sum), 0);
+	return sum;
+}
+
+/* What was summed up is what is read: the file may be changed in between. Nobody without the key knows a sum.
+ */
+Test(cfi, sources_are_summed_up_and_kept, .fini = fixture_remove)
+{
+	struct cfi_source own, again;
+	uint8_t before[64], after[64];
+
+	make_file("");
+	struct mp_elf *e = open_made("cfi.so");
+	uint64_t sum = own_sum(&own, e, 1);
+	cr_expect_eq(own_sum(&again, e, 1), sum);
+	mp_cfi_source_close(&again);
+	cr_expect_neq(own_sum(&again, e, 2), sum);
+	mp_cfi_source_close(&again);
+
+	struct mp_section eh;
+	cr_assert_eq(mp_section_open(e, ".eh_frame", &eh), 0);
+	cr_assert_eq(mp_section_read(&eh, 0, before, sizeof(before)), sizeof(before));
+	run("printf '\\377' | dd of=%s/cfi.so bs=1 seek=%lu conv=notrunc status=none", fixture_dir,
+	    (unsigned long)eh.offset + 20);
+	cr_expect_eq(mp_section_read(&own.eh_frame, 0, after, sizeof(after)), sizeof(after));
+	cr_expect_arr_eq(before, after, sizeof(before));
+	cr_expect_eq(own.eh_frame.vaddr, eh.vaddr);
+	cr_expect_eq(own.eh_frame.size, eh.size);
+	cr_expect_neq(own_sum(&again, e, 1), sum);
+	mp_cfi_source_close(&again);
+	mp_cfi_source_close(&own);
+	mp_elf_close(e);
+}
+
+/* Whether the table is in the cache after it was asked for. */
+static bool is_stored(const struct mp_elf *e, const char *cache)
+{
+	struct mp_cfi *c = build(e, NULL, cache);
+
+	expect_table(c, first_vaddr(e), true);
+	mp_cfi_free(c);
+	snprintf(cache_file, sizeof(cache_file), "%s/%s.cfi", cache, mp_elf_build_id(e));
+	return unlink(cache_file) == 0;
+}
+
+Test(cfi, cache_needs_its_key, .fini = fixture_remove)
+{
+	uint8_t key[CFI_KEY_BYTES], same[CFI_KEY_BYTES], other[CFI_KEY_BYTES];
+	char cache[128];
+
+	make_file("");
+	struct mp_elf *e = open_made("cfi.so");
+	snprintf(cache, sizeof(cache), "%s/other", fixture_dir);
+	cr_assert_eq(mp_cfi_cache_key(cache, other), 0);
+	snprintf(cache, sizeof(cache), "%s/cache", fixture_dir);
+	cr_expect(is_stored(e, cache));
+	run("cd %s && test \"$(stat -c %%s%%a key) $(ls -A)\" = '16600 key'", cache);
+	cr_assert_eq(mp_cfi_cache_key(cache, key), 0);
+	cr_assert_eq(mp_cfi_cache_key(cache, same), 0);
+	cr_expect_arr_eq(key, same, sizeof(key));
+	cr_expect_arr_neq(key, other, sizeof(key));
+
+	static const char *const changes[] = {"chmod 640 key", "truncate -s 15 key", "truncate -s 17 key",
+	    "rm key; ln -s ../other/key key", "rm key; mkdir key"};
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		run("cd %s && rm -rf key && cp -p ../other/key key", cache);
+		cr_expect(is_stored(e, cache));
+		run("cd %s && %s", cache, changes[i]);
+		cr_expect_not(is_stored(e, cache), "%s", changes[i]);
+	}
+	/* What was stored under another key is not taken. */
+	run("rm -rf %s/key", cache);
+	mp_cfi_free(build(e, NULL, cache));
+	find_cache_file(e, cache);
+	run("cp %s %s/good && cp -p %s/other/key %s/key", cache_file, fixture_dir, fixture_dir, cache);
+	mp_cfi_free(build(e, NULL, cache));
+	run("! cmp -s %s %s/good", cache_file, fixture_dir);
+	mp_elf_close(e);
+}
+
 /* mp_cfi_cache_dir() with these variables, within the fixture's folder ("": not set), where "system" stands
  * for /var/cache. The folder that it tells, without the fixture's, or NULL. */
 static const char *cache_dir_with(const char *xdg, const char *home)
