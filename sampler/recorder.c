@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -17,6 +16,7 @@
 #include "sampler/launch.h"
 #include "sampler/naming.h"
 #include "sampler/recorder_priv.h"
+#include "symbolize/cfi.h"
 
 #define TICK_NS       (NS_PER_S / 10) /* histograms are read and what is kept is steered this often */
 #define SLOT_NS       NS_PER_S        /* histograms are written and rows committed this often */
@@ -73,23 +73,12 @@ static int block_signals(struct mp_err *err)
 	return fd < 0 ? mp_err_set(err, errno, "cannot open a signalfd: %s", strerror(errno)) : fd;
 }
 
-/* Where the XDG base directory specification has it; false: nowhere. */
-static bool find_cache_dir(char *buf, size_t size)
-{
-	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	int n = cache && cache[0] == '/' ? snprintf(buf, size, "%s/mpsample", cache)
-		: home && home[0] == '/' ? snprintf(buf, size, "%s/.cache/mpsample", home)
-					 : 0;
-
-	return n > 0 && (size_t)n < size;
-}
-
 static struct mp_symbolizer *open_symbolizer(const struct mp_recorder *r)
 {
 	char cache[PATH_MAX];
 	const struct mp_symbolize_options options = {.debug_dirs = r->o->debug_dirs,
 	    .n_debug_dirs = r->o->n_debug_dirs,
-	    .cache_dir = find_cache_dir(cache, sizeof(cache)) ? cache : NULL,
+	    .cache_dir = mp_cfi_cache_dir(cache, sizeof(cache)) ? NULL : cache,
 	    .long_names = r->o->long_names};
 
 	return mp_symbolizer_new(r->target.pid, &options);

@@ -23,10 +23,10 @@ CREATE VIEW v_stack AS
 SELECT stack_id,
        coalesce(stack_frame.shown, stack_frame.depth) + coalesce(level, 0) AS depth,
        CASE WHEN level IS NULL THEN frame.function ELSE frame_inline.function END AS function,
-       coalesce(frame.module, (SELECT path FROM module WHERE module.module_id = frame.module_id)) AS module,
+       coalesce(frame.module, module.path) AS module,
        CASE WHEN level IS NULL THEN frame.file ELSE frame_inline.file END AS file,
        CASE WHEN level IS NULL THEN frame.line ELSE frame_inline.line END AS line,
-       frame.offset, frame.addr, coalesce(frame_inline.function, frame_name.name) AS name,
+       coalesce(frame.offset, frame.addr - bias, frame.addr - start_addr + file_offset) AS offset, frame.addr, coalesce(frame_inline.function, frame_name.name) AS name,
        level IS NOT NULL AND level < (SELECT max(level) FROM frame_inline AS last
                                       WHERE last.frame_id = frame.frame_id) AS inlined,
        CASE frame.quality WHEN 1 THEN 'dynsym' WHEN 2 THEN 'jit map' WHEN 3 THEN 'debugdata' WHEN 4 THEN 'symtab'
@@ -39,4 +39,5 @@ FROM stack_frame
   JOIN stack USING (stack_id)
   JOIN frame USING (frame_id)
   JOIN frame_name USING (frame_id)
+  LEFT JOIN module ON module.module_id = frame.module_id
   LEFT JOIN frame_inline USING (frame_id);

@@ -6,13 +6,22 @@
 #   full                            every call a row: with less of its stack, but with the innermost frames
 #   fp                              by frame pointers: what is found is marked as that
 #   off                             no stacks at all
-# cases: session multi tracefs preload full fp off
+#   ignored                         the recorder's parent ignores the end of its children, and it with it
+# cases: session multi tracefs preload full fp off ignored
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 case $CASE in
 session | multi | tracefs) need_backend "$CASE" && options=(--backend "$CASE") ;;
 preload) options=(--plane preload) ;;
 full) need_backend session && options=(--full) ;;
+ignored)
+	need_backend session && options=(--backend session)
+	command=$MPSAMPLE
+	printf '#!/bin/sh\nexec env --ignore-signal=CHLD %s "$@"\n' "$command" >ignoring
+	chmod +x ignoring
+	MPSAMPLE=$PWD/ignoring
+	export XDG_CACHE_HOME=$PWD/cache # no table is there yet
+	;;
 *) need_backend session && options=(--stack "$CASE") ;;
 esac
 program=("$TARGETS/order_flow")
@@ -48,7 +57,7 @@ sites() {
 }
 
 case $CASE in
-session | multi | preload)
+session | multi | preload | ignored)
 	whole
 	sites
 	;;

@@ -6,7 +6,9 @@
 #   better    recorded at once from the stripped program: its exported symbols at best; then the debug file; then without it
 #   other     the debug file of another build of the same program is not taken
 #   bad       a session that is none, that is recorded right now, of another schema; a folder that is none; no session
-# cases: later better other bad
+#   no_id     of a program without a build-id nothing can be said later, and what is known stays
+#   long      with --long-names template arguments are whole, also in a session that has names
+# cases: later better other bad no_id long
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_root
@@ -68,6 +70,31 @@ other)
 	"$MPSAMPLE" symbolize s.db --debug-dir debug
 	eq "names from another build" "$(sql s.db "SELECT DISTINCT function FROM v_stack WHERE module GLOB '*/program' AND function IS NOT NULL")" ""
 	contains "why" "$(sql s.db "SELECT DISTINCT note FROM v_module WHERE path GLOB '*/program'")" "build-id"
+	;;
+no_id)
+	need_command g++ g++
+	known="SELECT DISTINCT site FROM v_call UNION ALL
+		SELECT DISTINCT name || ' ' || module || ' ' || offset FROM v_stack WHERE module GLOB '*/program' ORDER BY 1"
+	g++ -std=gnu++17 -O2 -g -Wl,--build-id=none -o program "$ROOT/tests/targets/order_flow.cc"
+	for when in now later; do
+		start_target ./program
+		record_work $when.db --symbolize $when
+		sql $when.db "$known" >before
+		rm -f other
+		mv program other
+		"$MPSAMPLE" symbolize $when.db
+		mv other program
+		eq "what is known, $when" "$(sql $when.db "$known")" "$(<before)"
+	done
+	contains "sites" "$(sql now.db "SELECT DISTINCT site FROM v_call")" PriceLevel::append
+	;;
+long)
+	start_target order_flow
+	record_work s.db
+	long="SELECT count(*) FROM v_stack WHERE name GLOB 'std::__introsort_loop<*__ops::_Iter_comp_iter*>'"
+	eq "long names at first" "$(sql s.db "$long")" 0
+	"$MPSAMPLE" symbolize s.db --long-names
+	holds "long names" "$(sql s.db "$long") > 0"
 	;;
 bad)
 	start_target order_flow
