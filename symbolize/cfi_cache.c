@@ -227,6 +227,8 @@ int mp_cfi_cache_load(
 		return rc;
 	fill_header(&want, build_id, base, sum);
 	rc = read_rows(fd, &want, row, n);
+	if (rc == 0)
+		futimens(fd, NULL); /* what is used stays (cfi_cache_trim.c) */
 	close(fd);
 	return rc;
 }
@@ -253,15 +255,20 @@ static int write_file(int dir_fd, const struct header *h, const struct mp_cfi_ro
 int mp_cfi_cache_store(const char *dir, const char *build_id, uint64_t base, uint64_t sum,
     const struct mp_cfi_row *row, size_t n)
 {
+	uint64_t bytes = sizeof(struct header) + n * sizeof(*row);
 	struct header h;
-	int dir_fd = open_or_make_dir(dir);
 
+	if (bytes > CFI_CACHE_TABLE_BYTES_MAX)
+		return -E2BIG;
+	int dir_fd = open_or_make_dir(dir);
 	if (dir_fd < 0)
 		return dir_fd;
 	fill_header(&h, build_id, base, sum);
 	h.rows = n;
 	h.checksum = checksum(row, n);
-	int rc = write_file(dir_fd, &h, row, n);
+	int rc = mp_cfi_cache_trim(dir_fd, CFI_CACHE_BYTES_MAX - bytes - 4096);
+	if (rc == 0)
+		rc = write_file(dir_fd, &h, row, n);
 	close(dir_fd);
 	return rc;
 }

@@ -88,7 +88,19 @@ int mp_cfi_cache_key(const char *dir, uint8_t key[static CFI_KEY_BYTES]);
 /* The table's rows as the cache has them, or -errno. `sum` is mp_cfi_source_own()'s. */
 int mp_cfi_cache_load(
     const char *dir, const char *build_id, uint64_t base, uint64_t sum, struct mp_cfi_row **row, size_t *n);
+/* -E2BIG for a table that would take too much of the cache's room, which others make for it: those that were
+ * not used for the longest time are dropped. */
 int mp_cfi_cache_store(const char *dir, const char *build_id, uint64_t base, uint64_t sum,
     const struct mp_cfi_row *row, size_t n);
+
+/* All tables together, and one. */
+#define CFI_CACHE_BYTES_MAX       (UINT64_C(512) << 20)
+#define CFI_CACHE_TABLE_BYTES_MAX (UINT64_C(64) << 20)
+
+/* ---- cfi_cache_trim.c ---- */
+
+/* Drops tables of the folder until the rest takes at most so many bytes; and what was left half written. 0,
+ * or -errno: there may be more. */
+int mp_cfi_cache_trim(int dir_fd, uint64_t max_bytes);
 
 #endif

@@ -514,6 +514,52 @@ Test(cfi, cache_needs_its_key, .fini = fixture_remove)
 	mp_elf_close(e);
 }
 
+/* Files as large as a full cache take no room: they are holes. Number 1 is the oldest. */
+Test(cfi, cache_stays_small, .fini = fixture_remove)
+{
+	char cache[128];
+
+	make_file("");
+	struct mp_elf *e = open_made("cfi.so");
+	snprintf(cache, sizeof(cache), "%s/cache", fixture_dir);
+	mp_cfi_free(build(e, NULL, cache));
+	find_cache_file(e, cache);
+	run("cd %s && rm %s && truncate -s 600M key.txt .new.1 .old.1 && for i in 1 2 3 4 5 6 7 8; do"
+	    " truncate -s 64M $i.cfi && touch -d \"-$((9 - i)) days\" $i.cfi; done"
+	    " && touch -d '-2 hours' .old.1 && ln -s 1.cfi link.cfi",
+	    cache, cache_file);
+	mp_cfi_free(build(e, NULL, cache));
+	run("cd %s && test \"$(LC_ALL=C ls -A | grep -v %s | tr '\\n' ' ')\" = '.new.1 2.cfi 3.cfi 4.cfi "
+	    "5.cfi 6.cfi 7.cfi "
+	    "8.cfi key key.txt link.cfi '",
+	    cache, mp_elf_build_id(e));
+	/* What is used is kept. */
+	run("touch -d '-9 days' %s && rm %s/8.cfi", cache_file, cache);
+	mp_cfi_free(build(e, NULL, cache));
+	run("cd %s && truncate -s 64M 9.cfi", cache);
+	int fd = open(cache, O_RDONLY | O_DIRECTORY);
+	cr_expect_eq(mp_cfi_cache_trim(fd, (UINT64_C(129) << 20) + 8192), 0);
+	run("cd %s && test -e %s && test \"$(echo ?.cfi)\" = '7.cfi 9.cfi'", cache, cache_file);
+	cr_expect_eq(mp_cfi_cache_trim(fd, 0), 0);
+	run("cd %s && ! test -e %s && test \"$(echo *)\" = 'key key.txt link.cfi'", cache, cache_file);
+	close(fd);
+	mp_elf_close(e);
+}
+
+Test(cfi, large_tables_are_not_stored, .init = fixture_make, .fini = fixture_remove)
+{
+	size_t n = CFI_CACHE_TABLE_BYTES_MAX / sizeof(struct mp_cfi_row);
+	struct mp_cfi_row *rows = calloc(n, sizeof(*rows));
+	char cache[128];
+
+	snprintf(cache, sizeof(cache), "%s/cache", fixture_dir);
+	cr_assert(rows);
+	cr_expect_eq(mp_cfi_cache_store(cache, "abcd", 0, 1, rows, n), -E2BIG);
+	cr_expect_eq(mp_cfi_cache_store(cache, "abce", 0, 1, rows, n - 100), 0);
+	run("cd %s && test $(ls) = abce.cfi", cache);
+	free(rows);
+}
+
 /* mp_cfi_cache_dir() with these variables, within the fixture's folder ("": not set), where "system" stands
  * for /var/cache. The folder that it tells, without the fixture's, or NULL. */
 static const char *cache_dir_with(const char *xdg, const char *home)
