@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +19,14 @@
 
 /* What is read of files to compare their checksums: a target may have any number of them, each a sparse file
  * of terabytes. */
-#define CHECKSUM_BYTES_MAX (UINT64_C(8) << 30)
+#define CHECKSUM_BYTES_MAX (INT64_C(8) << 30)
 
 struct mp_debug_files {
 	char **dirs;
 	size_t ndirs;
 	int root_fd;
 	struct mp_debuginfod *debuginfod;
-	uint64_t checksum_bytes_left;
+	_Atomic int64_t checksum_bytes_left;
 };
 
 /* What shows that a file is the one looked for. */
@@ -93,9 +94,12 @@ static bool has_checksum(struct mp_debug_files *f, const struct mp_elf *e, uint3
 	uint64_t at = 0;
 	size_t n;
 
-	if (e->file_size > f->checksum_bytes_left)
+	if (e->file_size > (uint64_t)CHECKSUM_BYTES_MAX)
 		return false;
-	f->checksum_bytes_left -= e->file_size;
+	if (atomic_fetch_sub(&f->checksum_bytes_left, (int64_t)e->file_size) < (int64_t)e->file_size) {
+		atomic_fetch_add(&f->checksum_bytes_left, (int64_t)e->file_size);
+		return false;
+	}
 	while ((n = mp_elf_read(e, at, buf, sizeof(buf))) > 0) {
 		crc = crc32(crc, buf, (uInt)n);
 		at += n;

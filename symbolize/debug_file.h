@@ -16,7 +16,8 @@ struct mp_debuginfod;
  *
  * A file is taken only if it shows that it belongs: by its build-id, else by the checksum that the other one
  * gives of it; of split DWARF, its reader compares the ids. Paths that stand in the target's files are
- * resolved below the target's root first, then on the host. Only regular files are opened. One thread.
+ * resolved below the target's root first, then on the host. Only regular files are opened. Any thread;
+ * one, where servers are asked.
  */
 struct mp_debug_files;
 

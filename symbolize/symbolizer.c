@@ -159,7 +159,8 @@ struct mp_symbolizer *mp_symbolizer_new(pid_t pid, const struct mp_symbolize_opt
 	s->modules = mp_modmap_new();
 	s->jit = mp_jit_new(pid, &s->process);
 	s->strings = mp_intern_new();
-	s->tables = mp_cfi_queue_new(o->cache_dir);
+	s->tables = mp_cfi_queue_new(
+	    &(struct mp_cfi_queue_options){.cache_dir = o->cache_dir, .files = s->debug_files});
 	s->unwinder = mp_unwinder_new(&code);
 	if (!s->debug_files || !s->modules || !s->jit || !s->strings || !s->tables || !s->unwinder) {
 		mp_symbolizer_free(s);
@@ -248,7 +249,7 @@ static struct mp_symfile *note_file(struct mp_symbolizer *s, int fd, struct mp_m
 		return NULL;
 	f->stat = st;
 	if (s->pid) /* it may be in the target's root, which goes with the target */
-		mp_symfile_find_debug(f, s->debug_files);
+		mp_cfi_queue_add(s->tables, f);
 	return f;
 }
 
@@ -379,7 +380,7 @@ static void name_in_file(
 	struct mp_found found;
 
 	out->offset = vaddr;
-	mp_symfile_find_debug(f, s->debug_files);
+	mp_cfi_queue_find_debug(s->tables, f);
 	mp_symfile_find(f, vaddr, s->symbols_bytes < SYMBOLS_BYTES_MAX, &found);
 	if (f->is_opened && !was_opened)
 		sum_bytes(s);

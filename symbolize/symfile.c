@@ -23,12 +23,12 @@ struct mp_symfile *mp_symfile_new(struct mp_elf *elf, const char *path)
 
 void mp_symfile_find_debug(struct mp_symfile *f, struct mp_debug_files *files)
 {
-	if (f->debug_is_found)
+	if (f->debug_state == MP_CFI_READY)
 		return;
-	f->debug_is_found = true;
-	if (!mp_elf_has_symtab(f->elf) || !mp_section_exists(f->elf, ".debug_info"))
+	if (files && (!mp_elf_has_symtab(f->elf) || !mp_section_exists(f->elf, ".debug_info")))
 		mp_debug_files_find(files, f->elf, f->path, &f->debug);
 	f->dwarf_source = (struct mp_debug_source){files, f->path, f->debug.elf ? &f->debug : NULL};
+	atomic_store_explicit(&f->debug_state, MP_CFI_READY, memory_order_release);
 }
 
 void mp_symfile_free(struct mp_symfile *f)
@@ -55,6 +55,8 @@ void mp_symfile_find(struct mp_symfile *f, uint64_t vaddr, bool may_open, struct
 {
 	found->n = 0;
 	found->quality = MP_SYMBOL_NONE;
+	if (atomic_load_explicit(&f->debug_state, memory_order_acquire) == MP_CFI_PENDING)
+		return; /* sources that are opened now would be without it for good */
 	if (!f->is_opened && may_open)
 		open_sources(f);
 	for (int i = 0; i < MP_SOURCES; i++)
@@ -66,7 +68,7 @@ size_t mp_symfile_bytes(const struct mp_symfile *f)
 {
 	size_t n = mp_elf_loaded_bytes(f->elf);
 
-	if (f->debug.elf)
+	if (atomic_load_explicit(&f->debug_state, memory_order_acquire) == MP_CFI_READY && f->debug.elf)
 		n += mp_elf_loaded_bytes(f->debug.elf);
 	for (int i = 0; i < MP_SOURCES; i++)
 		if (f->source[i])

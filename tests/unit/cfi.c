@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "symbolize/cfi_private.h"
+#include "symbolize/cfi_queue.h"
 #include "symbolize_fixture.h"
 
 TestSuite(cfi, .timeout = 120);
@@ -334,6 +335,108 @@ Test(cfi, damaged_sections_are_refused_or_say_less, .fini = fixture_remove)
 		mp_elf_close(e);
 	}
 	cr_expect_gt(refused, 0);
+}
+
+/* ---- The queue ---- */
+
+static struct mp_symfile *symfile(const char *name, const char *path)
+{
+	struct mp_symfile *f = mp_symfile_new(open_made(name), path);
+
+	cr_assert(f);
+	return f;
+}
+
+/* What becomes of two files' tables within these bounds. */
+static void get_two(const struct mp_cfi_queue_options *options, struct mp_symfile *file[2])
+{
+	struct mp_cfi_queue *q = mp_cfi_queue_new(options);
+	bool is_pending;
+
+	cr_assert(q);
+	for (int i = 0; i < 2; i++) {
+		file[i] = symfile("cfi.so", "/app/cfi.so");
+		mp_cfi_queue_get(q, file[i], &is_pending);
+		mp_cfi_queue_get(q, file[i], &is_pending);
+	}
+	mp_cfi_queue_wait(q, -1);
+	for (int i = 0; i < 2; i++) {
+		cr_expect_eq(mp_cfi_queue_get(q, file[i], &is_pending), file[i]->cfi);
+		cr_expect_not(is_pending);
+	}
+	cr_expect_eq(mp_cfi_queue_done(q), 2);
+	mp_cfi_queue_free(q);
+}
+
+Test(cfi, queue_has_bounds_for_all_tables, .fini = fixture_remove)
+{
+	struct mp_cfi_queue_options o = {.cache_dir = NULL};
+	struct mp_symfile *file[2];
+
+	make_file("");
+	get_two(&o, file);
+	cr_assert(file[0]->cfi && file[1]->cfi);
+	cr_expect_str_empty(file[1]->cfi_err.text);
+	o.bytes_max = 2 * mp_cfi_bytes(file[0]->cfi) - 1;
+	for (int i = 0; i < 3; i++) {
+		mp_symfile_free(file[0]);
+		mp_symfile_free(file[1]);
+		if (i == 2)
+			break;
+		get_two(&o, file);
+		cr_expect(file[0]->cfi);
+		cr_expect_null(file[1]->cfi, "bound %d", i);
+		cr_expect(strstr(file[1]->cfi_err.text, i ? "too much time" : "too much memory"), "%s",
+		    file[1]->cfi_err.text);
+		o = (struct mp_cfi_queue_options){.build_ns_max = 1};
+	}
+}
+
+/* The debug file is found by the builder; before that there are no names, nor sources that are without it. */
+Test(cfi, queue_finds_debug_files, .init = fixture_make, .fini = fixture_remove)
+{
+	run("cd %s && mkdir app && cc -g -O1 -fPIC -shared -Wl,--build-id=sha1 -o full.so lib.c && objcopy "
+	    "--only-keep-debug full.so app/full.debug && "
+	    "objcopy -S --add-gnu-debuglink=app/full.debug full.so app/bare.so",
+	    fixture_dir);
+	struct mp_debug_files_options where = {.root_fd = open(fixture_dir, O_PATH | O_DIRECTORY)};
+	struct mp_debug_files *files = mp_debug_files_new(&where);
+	struct mp_cfi_queue *q = mp_cfi_queue_new(&(struct mp_cfi_queue_options){.files = files});
+	struct mp_symfile *f = symfile("app/bare.so", "/app/bare.so"),
+			  *other = symfile("app/bare.so", "/app/bare.so"),
+			  *none = symfile("app/bare.so", "/gone/bare.so");
+	struct mp_elf *full = open_made("full.so");
+	uint64_t hidden = find_symbol(full, "hidden").sym.vaddr;
+	struct mp_found found;
+
+	f->debug_state = MP_CFI_PENDING;
+	mp_symfile_find(f, hidden, true, &found);
+	cr_expect_eq(found.n, 0);
+	cr_expect_not(f->is_opened);
+
+	f->debug_state = MP_CFI_UNASKED;
+	mp_cfi_queue_add(q, f);
+	mp_cfi_queue_add(q, none);
+	mp_cfi_queue_find_debug(q, f);
+	mp_symfile_find(f, hidden, true, &found);
+	cr_assert_eq(found.n, 1);
+	cr_expect_str_eq(found.function[0].function, "hidden");
+	cr_expect_gt(found.function[0].line, 0);
+
+	mp_cfi_queue_find_debug(q, other); /* nobody asked */
+	cr_expect(other->debug.elf);
+	mp_cfi_queue_wait(q, -1);
+	cr_expect_eq(none->debug_state, MP_CFI_READY);
+	cr_expect_null(none->debug.elf);
+	cr_expect_eq(f->cfi_state, MP_CFI_UNASKED, "no table was asked for");
+	cr_expect_eq(mp_cfi_queue_done(q), 0);
+	mp_cfi_queue_free(q);
+	mp_symfile_free(f);
+	mp_symfile_free(other);
+	mp_symfile_free(none);
+	mp_elf_close(full);
+	mp_debug_files_free(files);
+	close(where.root_fd);
 }
 
 /* ---- The cache ---- */
