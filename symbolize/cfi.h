@@ -39,9 +39,9 @@ _Static_assert(sizeof(struct mp_cfi_row) == 12, "struct mp_cfi_row");
 struct mp_cfi;
 
 /* The table of `e`, with what `debug` (its separate debug file, or NULL) says in .debug_frame besides. Looks
- * in `cache_dir` first (NULL: none; by build-id), and leaves it there. 0, -ENOENT (it has none), -ETIMEDOUT,
- * -EBADMSG (damaged), -ENOMEM, with the reason. Takes some milliseconds for libc, a second for 100 MB of
- * code. */
+ * in `cache_dir` first (a folder of this user's, which nobody else may write to; NULL: none; by build-id),
+ * and leaves it there. 0, -ENOENT (it has none), -ETIMEDOUT, -EBADMSG (damaged), -ENOMEM, with the reason.
+ * Takes some milliseconds for libc, a second for 100 MB of code. */
 int mp_cfi_build(const struct mp_elf *e, const struct mp_elf *debug, const char *cache_dir,
     struct mp_cfi **out, struct mp_err *err);
 void mp_cfi_free(struct mp_cfi *c);

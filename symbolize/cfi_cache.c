@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,27 +78,6 @@ static int open_dir(const char *dir)
 	return -EPERM;
 }
 
-static int make_dir(const char *dir)
-{
-	char path[PATH_MAX];
-
-	if ((size_t)snprintf(path, sizeof(path), "%s", dir) >= sizeof(path))
-		return -ENAMETOOLONG;
-	for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
-		*slash = '\0';
-		mkdir(path, 0700); /* there already, or the last one tells */
-		*slash = '/';
-	}
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static int open_or_make_dir(const char *dir)
-{
-	int fd = open_dir(dir);
-
-	return fd == -ENOENT && make_dir(dir) == 0 ? open_dir(dir) : fd;
-}
-
 static bool read_all(int fd, void *buf, size_t n, off_t at)
 {
 	size_t done = 0;
@@ -171,7 +149,7 @@ static int make_key(int dir_fd)
 
 int mp_cfi_cache_key(const char *dir, uint8_t key[static CFI_KEY_BYTES])
 {
-	int dir_fd = open_or_make_dir(dir);
+	int dir_fd = open_dir(dir);
 
 	if (dir_fd < 0)
 		return dir_fd;
@@ -260,7 +238,7 @@ int mp_cfi_cache_store(const char *dir, const char *build_id, uint64_t base, uin
 
 	if (bytes > CFI_CACHE_TABLE_BYTES_MAX)
 		return -E2BIG;
-	int dir_fd = open_or_make_dir(dir);
+	int dir_fd = open_dir(dir);
 	if (dir_fd < 0)
 		return dir_fd;
 	fill_header(&h, build_id, base, sum);

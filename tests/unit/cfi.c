@@ -469,6 +469,9 @@ Test(cfi, cache, .fini = fixture_remove)
 	make_file("");
 	snprintf(cache, sizeof(cache), "%s/new/cache", fixture_dir);
 	struct mp_elf *e = open_made("cfi.so");
+	mp_cfi_free(build(e, NULL, cache));
+	cr_expect_neq(access(cache, F_OK), 0, "folders are mp_cfi_cache_dir()'s to make");
+	run("mkdir -p %s", cache);
 	for (int i = 0; i < 2; i++) {
 		struct mp_cfi *c = build(e, NULL, cache);
 		expect_table(c, first_vaddr(e), true);
@@ -590,6 +593,7 @@ Test(cfi, cache_needs_its_key, .fini = fixture_remove)
 	make_file("");
 	struct mp_elf *e = open_made("cfi.so");
 	snprintf(cache, sizeof(cache), "%s/other", fixture_dir);
+	run("mkdir %s %s/cache", cache, fixture_dir);
 	cr_assert_eq(mp_cfi_cache_key(cache, other), 0);
 	snprintf(cache, sizeof(cache), "%s/cache", fixture_dir);
 	cr_expect(is_stored(e, cache));
@@ -625,6 +629,7 @@ Test(cfi, cache_stays_small, .fini = fixture_remove)
 	make_file("");
 	struct mp_elf *e = open_made("cfi.so");
 	snprintf(cache, sizeof(cache), "%s/cache", fixture_dir);
+	run("mkdir %s", cache);
 	mp_cfi_free(build(e, NULL, cache));
 	find_cache_file(e, cache);
 	run("cd %s && rm %s && truncate -s 600M key.txt .new.1 .old.1 && for i in 1 2 3 4 5 6 7 8; do"
@@ -656,6 +661,7 @@ Test(cfi, large_tables_are_not_stored, .init = fixture_make, .fini = fixture_rem
 	char cache[128];
 
 	snprintf(cache, sizeof(cache), "%s/cache", fixture_dir);
+	run("mkdir %s", cache);
 	cr_assert(rows);
 	cr_expect_eq(mp_cfi_cache_store(cache, "abcd", 0, 1, rows, n), -E2BIG);
 	cr_expect_eq(mp_cfi_cache_store(cache, "abce", 0, 1, rows, n - 100), 0);
