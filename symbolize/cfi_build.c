@@ -23,16 +23,26 @@ struct eh_frame_hdr {
 	int32_t eh_frame; /* as DW_EH_PE_pcrel | DW_EH_PE_sdata4, which is what linkers write */
 };
 
-/* The length of the entries at `s`, up to a zero one, which ends them. */
+/* The length of the entries at `s`, up to a zero one, which ends them, or one too short to be one. */
 static uint64_t entries_bytes(const struct mp_section *s)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, from = 0;
+	uint8_t buf[16384];
 	uint32_t length;
+	size_t n = 0;
 
-	while (mp_section_read(s, at, &length, sizeof(length)) == sizeof(length) && length &&
-	       length < 0xfffffff0 && length <= s->size - at - sizeof(length))
-		at += sizeof(length) + length;
-	return at;
+	for (;; at += sizeof(length) + length) {
+		if (at - from + sizeof(length) > n) {
+			from = at;
+			n = mp_section_read(s, at, buf, sizeof(buf));
+		}
+		if (n < sizeof(length))
+			return at;
+		memcpy(&length, buf + (at - from), sizeof(length));
+		if (length < sizeof(uint32_t) || length >= 0xfffffff0 ||
+		    length > s->size - at - sizeof(length))
+			return at;
+	}
 }
 
 /* A file without section headers has .eh_frame all the same: a segment says where its index is. */
@@ -52,6 +62,8 @@ static void eh_frame_by_segment(const struct mp_elf *e, struct mp_section *out)
 			continue;
 		*out = (struct mp_section){
 		    .fd = e->fd, .offset = offset, .size = e->file_size - offset, .vaddr = vaddr};
+		if (out->size > CFI_SECTION_BYTES_MAX)
+			out->size = CFI_SECTION_BYTES_MAX;
 		out->size = entries_bytes(out);
 	}
 }
