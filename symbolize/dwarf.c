@@ -260,16 +260,19 @@ static const char *function_name(struct dwarf_loaded *l, uint32_t number)
 	struct dwarf_name *name = &l->functions.names[number];
 	if (!name->text) {
 		name->text = mp_dwarf_text(&l->cu, name->ref, NULL);
+		if (name->text && !name->text[0])
+			mp_dwarf_name_drop(name);
 		l->functions.name_bytes += name->text ? strlen(name->text) + 1 : 0;
 	}
-	return name->text && name->text[0] ? name->text : NULL;
+	return name->text;
 }
 
 static const char *qualified_name(struct dwarf_loaded *l, uint32_t number)
 {
+	if (number == DWARF_NOBODY || !l->functions.names[number].entry)
+		return NULL;
 	const char *text = function_name(l, number);
-
-	if (!text || !l->functions.names[number].entry)
+	if (!text)
 		return NULL;
 	struct dwarf_name *name = &l->functions.names[number];
 	if (!name->qualified) {
@@ -277,6 +280,14 @@ static const char *qualified_name(struct dwarf_loaded *l, uint32_t number)
 		l->functions.name_bytes += name->qualified ? strlen(name->qualified) + 1 : 0;
 	}
 	return name->qualified;
+}
+
+/* Names lie anywhere in memory: all are on their way before the first is needed. */
+static void prefetch_names(const struct dwarf_functions *f, uint32_t number)
+{
+	for (; number != DWARF_NOBODY; number = f->v[number].caller)
+		if (f->v[number].name != DWARF_NOBODY)
+			__builtin_prefetch(&f->names[f->v[number].name]);
 }
 
 /* What a unit knows of an address: the function there, the one that it is inlined in, and so on. */
@@ -291,6 +302,7 @@ static size_t find_in(struct dwarf_loaded *l, uint64_t vaddr, struct mp_dwarf_fr
 
 	if (!row && number == DWARF_NOBODY)
 		return 0;
+	prefetch_names(&l->functions, number);
 	do {
 		const struct dwarf_function *f = number != DWARF_NOBODY ? &l->functions.v[number] : NULL;
 

@@ -204,6 +204,7 @@ static bool read_declaration(struct dwarf_abbrevs *t, struct dwarf_cursor *c, co
 			is_good = add_attribute(t, a, cu, at, form, value, &seen);
 	}
 	a->n_steps = (uint16_t)(t->n_steps - a->first_step);
+	a->wants = seen;
 	if (!is_good)
 		c->bad = true; /* entries of this kind have a length that nobody knows */
 	return !c->bad;

@@ -283,10 +283,24 @@ static bool visit_function(struct walk *w, const struct dwarf_abbrev *a, uint32_
 	return !a->has_children || descend(w, number, scope);
 }
 
+static bool has(const struct dwarf_abbrev *a, enum dwarf_want want)
+{
+	return a->wants >> want & 1;
+}
+
+/* Half of all functions are declarations in types, of which nobody wants to know anything. */
+static bool is_declaration(const struct walk *w, const struct dwarf_abbrev *a)
+{
+	bool has_code = has(a, DWARF_LOW_PC) || has(a, DWARF_RANGES_AT);
+	bool has_place = w->has_scopes && has(a, DWARF_NAME) && !has(a, DWARF_LINKAGE_NAME);
+
+	return a->class == DWARF_FUNCTION && !has_code && !has_place;
+}
+
 /* `at`: of the entry, from the unit's beginning. */
 static bool visit(struct walk *w, const struct dwarf_abbrev *a, uint32_t at)
 {
-	if (a->class == DWARF_FUNCTION || a->class == DWARF_INLINED)
+	if ((a->class == DWARF_FUNCTION || a->class == DWARF_INLINED) && !is_declaration(w, a))
 		return visit_function(w, a, at);
 
 	uint64_t sibling = skip_entry(w, a);
@@ -296,7 +310,8 @@ static bool visit(struct walk *w, const struct dwarf_abbrev *a, uint32_t at)
 		return true;
 	if (sibling && a->class == DWARF_PRUNE && jump(w, sibling))
 		return true;
-	return descend(w, w->level[w->depth].inside, a->class == DWARF_SCOPE ? at : 0);
+	bool is_scope = a->class == DWARF_SCOPE || a->class == DWARF_FUNCTION;
+	return descend(w, w->level[w->depth].inside, is_scope ? at : 0);
 }
 
 static void walk_entries(struct walk *w)

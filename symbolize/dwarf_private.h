@@ -243,7 +243,8 @@ struct dwarf_abbrev {
 	int32_t
 	    sibling_at; /* of a DW_FORM_ref4, from the first attribute; -1: none, or not at a fixed place */
 	uint32_t first_step;
-	uint32_t size; /* of all attributes, or DWARF_VARIABLE */
+	uint32_t size;  /* of all attributes, or DWARF_VARIABLE */
+	uint32_t wants; /* bit set of enum dwarf_want: those that it has */
 };
 
 struct dwarf_abbrevs {

@@ -92,7 +92,8 @@ static void print(struct reader *r, uint64_t vaddr)
 	size_t n = r->dwarf ? mp_dwarf_find(r->dwarf, vaddr, frames, FRAMES_MAX) : 0;
 	struct mp_function symbol = {0};
 
-	mp_functions_find(r->symbols, vaddr, &symbol);
+	if (n == 0 || !frames[0].function || !is_mangled(frames[n - 1].function))
+		mp_functions_find(r->symbols, vaddr, &symbol);
 	if (n == 0)
 		printf(symbol.raw ? "%s at ??:?\n" : "%s ??:0\n", symbol.raw ? symbol.raw : "??");
 	for (size_t i = 0; i < n; i++) {
@@ -130,6 +131,7 @@ int main(int argc, char **argv)
 	}
 	if (open_reader(&r, argv[argc - 1]) < 0)
 		return 1;
+	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	while (fgets(line, sizeof(line), stdin))
 		print(&r, strtoull(line, NULL, 16));
 	if (tells_memory)
