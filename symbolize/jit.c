@@ -108,15 +108,28 @@ void mp_jit_refresh(struct mp_jit *j)
 	mp_perf_map_refresh(j->perf_map);
 }
 
-enum mp_symbol_quality mp_jit_find(struct mp_jit *j, uint64_t addr, int64_t t_ns, struct mp_jit_name *out)
+static void found_one(struct mp_found *found, const struct mp_jit_name *name, enum mp_symbol_quality quality)
 {
+	found->n = 1;
+	found->function[0] = (struct mp_found_function){name->function, name->file, name->line};
+	found->start = name->start;
+	found->quality = quality;
+}
+
+void mp_jit_find(struct mp_jit *j, uint64_t addr, int64_t t_ns, struct mp_found *found)
+{
+	struct mp_jit_name name = {0};
+
+	found->n = 0;
+	found->quality = MP_SYMBOL_NONE;
 	for (size_t i = 0; i < j->n; i++) {
 		mp_jitdump_poll(j->dump[i]);
-		if (mp_jitdump_find(j->dump[i], addr, t_ns, out))
-			return MP_SYMBOL_JITDUMP;
+		if (mp_jitdump_find(j->dump[i], addr, t_ns, &name)) {
+			found_one(found, &name, MP_SYMBOL_JITDUMP);
+			return;
+		}
 	}
 	mp_perf_map_poll(j->perf_map);
-	*out = (struct mp_jit_name){0};
-	return mp_perf_map_find(j->perf_map, addr, &out->function, &out->start) ? MP_SYMBOL_JIT_MAP
-										: MP_SYMBOL_NONE;
+	if (mp_perf_map_find(j->perf_map, addr, &name.function, &name.start))
+		found_one(found, &name, MP_SYMBOL_JIT_MAP);
 }

@@ -4,7 +4,7 @@
 
 #include "symbolize/jitdump.h"
 #include "symbolize/process.h"
-#include "symbolize/symbolize.h"
+#include "symbolize/source.h"
 
 /*
  * The names of code that the target's JIT compilers made, from whichever files they write: jitdump files
@@ -22,8 +22,8 @@ bool mp_jit_add_map(struct mp_jit *j, const struct mp_map *map);
 /* Reads what is new in all files; else that is read by and by, at most once a second. */
 void mp_jit_refresh(struct mp_jit *j);
 
-/* The rank of the source that knows the code at `addr`; MP_SYMBOL_NONE: none. Texts are valid until the next
- * call. */
-enum mp_symbol_quality mp_jit_find(struct mp_jit *j, uint64_t addr, int64_t t_ns, struct mp_jit_name *out);
+/* What is known of the code at `addr`, run-time address; names are as they are shown. Texts are valid until
+ * the next call. */
+void mp_jit_find(struct mp_jit *j, uint64_t addr, int64_t t_ns, struct mp_found *found);
 
 #endif

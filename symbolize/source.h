@@ -5,9 +5,13 @@
 #include "symbolize/symbolize.h"
 
 /*
- * A source of names: one kind of file that knows what code is called. The chain (symbolize/symbolizer.c) asks
- * from the highest rank to the lowest until the function is known; each adds what those before it did not
- * know.
+ * Sources of names, best first; each is a small file over a reader of one format, and each name carries its
+ * rank:
+ *
+ *   of a file (symbolize/symfile.c)       source_dwarf.c, source_symbols.c; the latter also gives the public
+ * name of what the former found of JIT code (symbolize/jit.c)         jitdump, perf map
+ *
+ * All say what they found in the same form, which the symbolizer makes names of.
  */
 struct mp_found {
 	size_t n; /* functions, innermost first; 0: nothing is known */
@@ -28,7 +32,8 @@ static inline bool mp_found_is_named(const struct mp_found *f)
 
 struct mp_symfile;
 
-/* Of one file. `addr` is as in its symbol table. */
+/* A source of one file. `addr` is as in its symbol table. Each adds to `found` what those before it did not
+ * know. */
 struct mp_source {
 	/* NULL: the file holds nothing of the kind; when it is damaged, with the reason in `note`. */
 	void *(*open)(struct mp_symfile *file, char *note, size_t note_bytes);

@@ -371,52 +371,53 @@ static void sum_bytes(struct mp_symbolizer *s)
 		s->symbols_bytes += mp_symfile_bytes(f);
 }
 
-/* In the file: what its sources know, demangled. */
-static void name_in_file(
-    struct mp_symbolizer *s, const struct mp_module *m, uint64_t vaddr, struct mp_name *out)
+/* What the sources found, in texts that stay; `at` as the sources count addresses. */
+static void take_found(
+    struct mp_symbolizer *s, const struct mp_found *found, uint64_t at, bool is_mangled, struct mp_name *out)
 {
-	struct mp_symfile *f = m->file;
-	bool was_opened = f->is_opened;
-	struct mp_found found;
+	char shown[MP_DEMANGLED_MAX];
 
-	out->offset = vaddr;
-	mp_cfi_queue_find_debug(s->tables, f);
-	mp_symfile_find(f, vaddr, s->symbols_bytes < SYMBOLS_BYTES_MAX, &found);
-	if (f->is_opened && !was_opened)
-		sum_bytes(s);
-	for (size_t i = 0; i < found.n; i++) {
-		const struct mp_found_function *from = &found.function[i];
-		char shown[MP_DEMANGLED_MAX];
+	for (size_t i = 0; i < found->n; i++) {
+		const struct mp_found_function *from = &found->function[i];
 
 		out->function[i] = (struct mp_name_function){.line = from->line};
 		if (from->file)
 			out->function[i].file = intern_clean(s, from->file);
 		if (!from->function)
 			continue;
-		mp_demangle(from->function, s->long_names, shown);
-		out->function[i].function = mp_intern(s->strings, shown);
 		out->function[i].raw = intern_clean(s, from->function);
+		out->function[i].function = out->function[i].raw;
+		if (is_mangled) {
+			mp_demangle(from->function, s->long_names, shown);
+			out->function[i].function = mp_intern(s->strings, shown);
+		}
 	}
-	if (!found.n)
+	if (!found->n)
 		return;
-	out->n = found.n;
-	out->quality = found.quality;
-	if (mp_found_is_named(&found) && found.start <= vaddr)
-		out->offset = vaddr - found.start;
+	out->n = found->n;
+	out->quality = found->quality;
+	if (mp_found_is_named(found) && found->start <= at)
+		out->offset = at - found->start;
 }
 
-static void name_in_jit(struct mp_symbolizer *s, uint64_t addr, int64_t t_ns, struct mp_name *out)
+static void name_in_file(struct mp_symbolizer *s, struct mp_symfile *f, uint64_t vaddr, struct mp_name *out)
 {
-	struct mp_jit_name name;
-	enum mp_symbol_quality quality = mp_jit_find(s->jit, addr, t_ns, &name);
+	bool was_opened = f->is_opened;
+	struct mp_found found;
 
-	if (quality == MP_SYMBOL_NONE)
-		return;
-	const char *function = mp_intern(s->strings, name.function);
-	out->function[0] = (struct mp_name_function){
-	    function, function, name.file ? intern_clean(s, name.file) : NULL, name.line};
-	out->offset = addr - name.start;
-	out->quality = function ? quality : MP_SYMBOL_NONE;
+	mp_cfi_queue_find_debug(s->tables, f);
+	mp_symfile_find(f, vaddr, s->symbols_bytes < SYMBOLS_BYTES_MAX, &found);
+	if (f->is_opened && !was_opened)
+		sum_bytes(s);
+	take_found(s, &found, vaddr, true, out);
+}
+
+static void name_in_jit_code(struct mp_symbolizer *s, uint64_t addr, int64_t t_ns, struct mp_name *out)
+{
+	struct mp_found found;
+
+	mp_jit_find(s->jit, addr, t_ns, &found);
+	take_found(s, &found, addr, false, out);
 }
 
 void mp_symbolizer_name(
@@ -428,9 +429,9 @@ void mp_symbolizer_name(
 	if (m)
 		out->offset = addr - (m->map.bias_known ? m->map.bias : m->map.start);
 	if (!m || !m->file)
-		name_in_jit(s, addr, t_ns, out);
+		name_in_jit_code(s, addr, t_ns, out);
 	else if (m->map.bias_known)
-		name_in_file(s, m, addr - m->map.bias, out);
+		name_in_file(s, m->file, addr - m->map.bias, out);
 	else
 		out->offset += m->map.file_offset;
 }
