@@ -87,6 +87,23 @@ static bool show_fetch(void *ctx, long done, long total)
 	return true;
 }
 
+/* The files that most addresses without a good name are in, and why. */
+static void tell_missing(struct mp_session *session)
+{
+	static const char sql[] =
+	    "SELECT count(*), path, coalesce(max(note), 'no name is known for this code')"
+	    " FROM frame JOIN module ON module.module_id = frame.module_id"
+	    " WHERE frame.quality < ? GROUP BY path ORDER BY 1 DESC, 2 LIMIT 3";
+	sqlite3_stmt *st = NULL;
+
+	if (sqlite3_prepare_v2(mp_session_db(session), sql, -1, &st, NULL) == SQLITE_OK)
+		sqlite3_bind_int(st, 1, MP_SYMBOL_DEBUGDATA);
+	while (st && sqlite3_step(st) == SQLITE_ROW)
+		printf("  %lld in %s: %s\n", (long long)sqlite3_column_int64(st, 0),
+		    sqlite3_column_text(st, 1), sqlite3_column_text(st, 2));
+	sqlite3_finalize(st);
+}
+
 static int name_session(struct mp_session *session, const struct options *o, struct mp_err *err)
 {
 	const struct mp_debuginfod_options fetch = {show_fetch, NULL};
@@ -115,10 +132,12 @@ static int name_session(struct mp_session *session, const struct options *o, str
 		    .ctx = &profiles};
 		ret = mp_naming_run(&naming, &totals, err);
 	}
-	if (!ret)
+	if (!ret) {
 		printf("%s: %" PRIu64 " of %" PRIu64 " addresses have a function, %" PRIu64
 		       " a line; %" PRIu64 " have a better name than before\n",
 		    o->session, totals.named, totals.frames, totals.with_lines, totals.better);
+		tell_missing(session);
+	}
 	mp_symbolizer_free(symbolizer);
 	mp_debuginfod_free(options.debuginfod);
 	mp_profiles_free(&profiles);

@@ -292,6 +292,20 @@ static bool find_by_link(struct mp_debug_files *f, const char *path, const char 
 	return try_root(f, in_root, proof, out);
 }
 
+/* As people keep what they have built: under the program's name, whole or only its debug information. Links
+ * in the folders lead where they like: they are the user's. A path with ".." is no one's. */
+static bool find_by_name(
+    struct mp_debug_files *f, const char *path, const struct proof *proof, struct mp_debug_file *out)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (path[0] != '/' || strstr(path, "/../"))
+		return false;
+	return try_dirs(f, proof, out, "%s", path + 1) || try_dirs(f, proof, out, "%s", slash + 1) ||
+	       try_dirs(f, proof, out, "%s.debug", path + 1) ||
+	       try_dirs(f, proof, out, "%s.debug", slash + 1);
+}
+
 int mp_debug_files_find(
     struct mp_debug_files *f, const struct mp_elf *e, const char *path, struct mp_debug_file *out)
 {
@@ -308,6 +322,8 @@ int mp_debug_files_find(
 			return 0;
 		proof.by_checksum = false;
 	}
+	if (build_id && find_by_name(f, path, &proof, out))
+		return 0;
 	return build_id && fetch(f, MP_DEBUGINFOD_DEBUG, &proof, out) ? 0 : -ENOENT;
 }
 
@@ -315,16 +331,13 @@ int mp_debug_files_find_executable(
     struct mp_debug_files *f, const char *path, const char *build_id, struct mp_debug_file *out)
 {
 	struct proof proof = {.build_id = build_id};
-	const char *slash = strrchr(path, '/');
 
 	*out = (struct mp_debug_file){0};
 	if (!is_build_id(build_id))
 		return -ENOENT;
 	if (try_dirs(f, &proof, out, ".build-id/%.2s/%s", build_id, build_id + 2))
 		return 0;
-	/* Links in the folders lead where they like: they are the user's. A path with ".." is no one's. */
-	if (path[0] == '/' && !strstr(path, "/../") &&
-	    (try_dirs(f, &proof, out, "%s", path + 1) || try_dirs(f, &proof, out, "%s", slash + 1)))
+	if (find_by_name(f, path, &proof, out))
 		return 0;
 	if (try_both(f, path, &proof, out) || fetch(f, MP_DEBUGINFOD_EXECUTABLE, &proof, out))
 		return 0;

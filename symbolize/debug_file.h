@@ -44,8 +44,9 @@ void mp_debug_file_close(struct mp_debug_file *f); /* also of one that is zeroed
 /*
  * The separate debug file of `e`, which the target mapped from `path` (as it sees it): by build-id
  * DIR/.build-id/xx/yyyy.debug in each folder, then in MP_DEBUG_DIR of the target's root; by .gnu_debuglink
- * beside the file, in .debug/ beside it, and below each of these folders with the file's own folder; from a
- * server. One without symbols and without DWARF is none. 0, or -ENOENT and `out` zeroed.
+ * beside the file, in .debug/ beside it, and below each of these folders with the file's own folder; with the
+ * same build-id, DIR/path and DIR/NAME, also with .debug behind; from a server. One without symbols and
+ * without DWARF is none. 0, or -ENOENT and `out` zeroed.
  */
 int mp_debug_files_find(
     struct mp_debug_files *f, const struct mp_elf *e, const char *path, struct mp_debug_file *out);

@@ -39,6 +39,8 @@ struct mp_source {
 	void *(*open)(struct mp_symfile *file, char *note, size_t note_bytes);
 	void (*find)(void *source, uint64_t addr, struct mp_found *found);
 	size_t (*bytes)(const void *source); /* of memory, now */
+	/* The first damage met with so far, or NULL: none. NULL: it is never damaged in part. */
+	const char *(*damage)(const void *source);
 	void (*close)(void *source);
 };
 

@@ -48,9 +48,18 @@ static size_t dwarf_bytes(const void *source)
 	return mp_dwarf_bytes(source);
 }
 
+static const char *dwarf_damage(const void *source)
+{
+	return mp_dwarf_damage(source);
+}
+
 static void dwarf_close(void *source)
 {
 	mp_dwarf_close(source);
 }
 
-const struct mp_source mp_source_dwarf = {dwarf_open, dwarf_find, dwarf_bytes, dwarf_close};
+const struct mp_source mp_source_dwarf = {.open = dwarf_open,
+    .find = dwarf_find,
+    .bytes = dwarf_bytes,
+    .damage = dwarf_damage,
+    .close = dwarf_close};

@@ -46,4 +46,5 @@ static void symbols_close(void *source)
 	mp_functions_free(source);
 }
 
-const struct mp_source mp_source_symbols = {symbols_open, symbols_find, symbols_bytes, symbols_close};
+const struct mp_source mp_source_symbols = {
+    .open = symbols_open, .find = symbols_find, .bytes = symbols_bytes, .close = symbols_close};

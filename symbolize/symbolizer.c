@@ -354,10 +354,8 @@ bool mp_symbolizer_module(const struct mp_symbolizer *s, uint32_t module, struct
 	    .bias_known = m->map.bias_known,
 	    .bias = m->map.bias,
 	    .note = m->map.note};
-	if (m->file && m->file->note[0])
-		out->note = m->file->note;
-	else if (m->file && atomic_load(&m->file->cfi_state) == MP_CFI_READY && m->file->cfi_err.text[0])
-		out->note = m->file->cfi_err.text;
+	if (m->file && !out->note)
+		out->note = mp_symfile_note(m->file);
 	return true;
 }
 

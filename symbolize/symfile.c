@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "symbolize/symfile.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +48,7 @@ void mp_symfile_free(struct mp_symfile *f)
 static void open_sources(struct mp_symfile *f)
 {
 	for (int i = 0; i < MP_SOURCES; i++)
-		f->source[i] = mp_sources[i]->open(f, f->note, sizeof(f->note));
+		f->source[i] = mp_sources[i]->open(f, f->open_note, sizeof(f->open_note));
 	f->is_opened = true;
 }
 
@@ -62,6 +63,39 @@ void mp_symfile_find(struct mp_symfile *f, uint64_t vaddr, bool may_open, struct
 	for (int i = 0; i < MP_SOURCES; i++)
 		if (f->source[i])
 			mp_sources[i]->find(f->source[i], vaddr, found);
+}
+
+static const char *missing_names(const struct mp_symfile *f)
+{
+	const struct mp_elf *debug = f->debug.elf;
+
+	for (int i = 0; i < MP_SOURCES; i++)
+		if (f->source[i] && mp_sources[i]->damage && mp_sources[i]->damage(f->source[i]))
+			return mp_sources[i]->damage(f->source[i]);
+	if (f->open_note[0])
+		return f->open_note;
+	if (!mp_elf_has_symtab(f->elf) && !(debug && mp_elf_has_symtab(debug)))
+		return "stripped, and its debug file was not found: only exported functions have names";
+	return f->source[0] ? NULL : "without debug information: functions have no lines";
+}
+
+static const char *missing_stacks(const struct mp_symfile *f)
+{
+	if (atomic_load_explicit(&f->cfi_state, memory_order_acquire) != MP_CFI_READY || f->cfi)
+		return NULL;
+	return f->cfi_err.text[0] ? f->cfi_err.text
+				  : "without call frame information: stacks go on by frame pointers";
+}
+
+const char *mp_symfile_note(struct mp_symfile *f)
+{
+	const char *names = f->is_opened ? missing_names(f) : NULL, *stacks = missing_stacks(f);
+
+	if (!names && !stacks)
+		return NULL;
+	snprintf(f->note, sizeof(f->note), "%s%s%s", names ? names : "", names && stacks ? "; " : "",
+	    stacks ? stacks : "");
+	return f->note;
 }
 
 size_t mp_symfile_bytes(const struct mp_symfile *f)

@@ -30,7 +30,8 @@ struct mp_symfile {
 
 	void *source[MP_SOURCES]; /* as mp_sources; opened at the first name */
 	bool is_opened;
-	char note[192]; /* what is known to be missing; or empty */
+	char open_note[192]; /* why a source is not open, though there is something; or empty */
+	char note[1024];     /* mp_symfile_note()'s */
 
 	_Atomic int cfi_state;    /* enum mp_cfi_state: what follows is there from MP_CFI_READY on */
 	const struct mp_cfi *cfi; /* NULL: it has none */
@@ -51,6 +52,10 @@ void mp_symfile_find_debug(struct mp_symfile *f, struct mp_debug_files *files);
 /* What the sources know of `vaddr`. With `may_open` false sources that are not open yet stay shut. After
  * mp_cfi_queue_wait() or mp_cfi_queue_find_debug(): while its debug file is pending, nothing is known. */
 void mp_symfile_find(struct mp_symfile *f, uint64_t vaddr, bool may_open, struct mp_found *found);
+
+/* What is known to be missing of its names and stacks, in one line; NULL: nothing, or nobody has asked for
+ * them yet. Valid until the next call. */
+const char *mp_symfile_note(struct mp_symfile *f);
 
 /* Memory that names take now, bytes. */
 size_t mp_symfile_bytes(const struct mp_symfile *f);

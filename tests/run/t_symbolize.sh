@@ -4,11 +4,12 @@
 #   later     recorded with --symbolize later from a stripped program, which is then gone: addresses and modules only;
 #             `mpsample symbolize --debug-dir` makes of it what a recording of the whole program says
 #   better    recorded at once from the stripped program: its exported symbols at best; then the debug file; then without it
+#   by_name   the program as it was built, under its own name in a folder, while the stripped one is still there
 #   other     the debug file of another build of the same program is not taken
 #   bad       a session that is none, that is recorded right now, of another schema; a folder that is none; no session
 #   no_id     of a program without a build-id nothing can be said later, and what is known stays
 #   long      with --long-names template arguments are whole, also in a session that has names
-# cases: later better other bad no_id long
+# cases: later better by_name other bad no_id long
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_root
@@ -62,6 +63,15 @@ better)
 	"$MPSAMPLE" symbolize s.db | tee said
 	contains "what it says" "$(<said)" " 0 have a better name than before"
 	eq "the story without the debug file" "$(sql s.db "$story")" "$(<better)"
+	;;
+by_name)
+	record_stripped
+	mkdir built
+	cp "$TARGETS/order_flow" built/program
+	"$MPSAMPLE" symbolize s.db | tee said
+	contains "what is missing" "$(<said)" "program: stripped, and its debug file was not found"
+	"$MPSAMPLE" symbolize s.db --debug-dir built
+	contains "the story" "$(sql s.db "$story")" "PriceLevel::append"
 	;;
 other)
 	record_stripped --symbolize later
