@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "sampler/target.h"
-#include "symbolize/elf.h"
+#include "symbolize/elf/elf.h"
 
 #ifdef __x86_64__
 #define BREAKPOINT      0xccUL /* int3 */

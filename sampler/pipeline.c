@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sampler/deferred.h"
+#include "sampler/grow.h"
 #include "sampler/index.h"
 #include "sampler/markers.h"
 #include "sampler/stack_table.h"
@@ -68,22 +69,13 @@ static struct mp_err *err_of(struct mp_pipeline *p)
 	return p->failed ? NULL : &p->err;
 }
 
-/* Makes room for one more element; 0 or -ENOMEM, remembered. */
+/* 0 or -ENOMEM, remembered. */
 static int grow(struct mp_pipeline *p, void **array, size_t *room, size_t wanted, size_t size)
 {
-	if (wanted <= *room)
+	if (mp_grow(array, room, wanted, size))
 		return 0;
-	size_t more = *room ? *room * 2 : 256;
-	while (more < wanted)
-		more *= 2;
-	void *bigger = reallocarray(*array, more, size);
-	if (!bigger) {
-		fail(p, mp_err_set(err_of(p), ENOMEM, "out of memory"));
-		return -ENOMEM;
-	}
-	*array = bigger;
-	*room = more;
-	return 0;
+	fail(p, mp_err_set(err_of(p), ENOMEM, "out of memory"));
+	return -ENOMEM;
 }
 
 static uint32_t *index_slot(struct mp_pipeline *p, struct mp_index *x, uint64_t hash,

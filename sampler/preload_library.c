@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "symbolize/elf.h"
+#include "symbolize/elf/elf.h"
 
 #define READY_FUNCTION "mpsample_ready_v1"
 

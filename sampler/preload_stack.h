@@ -8,7 +8,7 @@
 
 #include "sampler/preload/shared.h"
 #include "sampler/uprobe_shared.h"
-#include "symbolize/unwind.h"
+#include "symbolize/unwind/unwind.h"
 
 /*
  * Reads the copies of stacks that a slot's thread makes beside its records (struct mp_stack_copy). Every copy

@@ -14,7 +14,7 @@
 #include "sampler/insn.h"
 #include "sampler/preload/mpsample.h"
 #include "sampler/uprobe_shared.h"
-#include "symbolize/elf.h"
+#include "symbolize/elf/elf.h"
 
 #define MAX_FUNCTION_BYTES                                                                                   \
 	4096 /* of code that is looked at: allocation functions' entries are far shorter                     \

@@ -16,7 +16,7 @@
 #include "sampler/launch.h"
 #include "sampler/naming.h"
 #include "sampler/recorder_priv.h"
-#include "symbolize/cfi.h"
+#include "symbolize/unwind/cfi.h"
 
 #define TICK_NS       (NS_PER_S / 10) /* histograms are read and what is kept is steered this often */
 #define SLOT_NS       NS_PER_S        /* histograms are written and rows committed this often */

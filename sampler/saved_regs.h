@@ -3,7 +3,7 @@
 #define MP_SAMPLER_SAVED_REGS_H
 
 #include "sampler/uprobe_shared.h"
-#include "symbolize/unwind.h"
+#include "symbolize/unwind/unwind.h"
 
 /* Registers as the planes copy them, to registers as unwinding counts them: by their DWARF numbers (the
  * psABIs of x86-64 and AArch64). */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/grow.h"
 #include "sampler/index.h"
 #include "store/append.h"
 
@@ -70,22 +71,6 @@ static int no_memory(struct mp_err *err)
 	return mp_err_set(err, ENOMEM, "out of memory");
 }
 
-/* Makes room for `wanted` elements; false without memory. */
-static bool grow(void **array, size_t *room, size_t wanted, size_t size)
-{
-	if (wanted <= *room)
-		return true;
-	size_t more = *room ? *room * 2 : 256;
-	while (more < wanted)
-		more *= 2;
-	void *bigger = reallocarray(*array, more, size);
-	if (!bigger)
-		return false;
-	*array = bigger;
-	*room = more;
-	return true;
-}
-
 /* ---- Frames ---- */
 
 static bool same_frame(const void *owner, uint32_t number, const void *what)
@@ -108,7 +93,7 @@ static int64_t frame_number(struct mp_stack_table *t, uint64_t addr, int64_t t_n
 		return *slot;
 	if (t->frame_index.n >= MAX_FRAMES || t->stack_index.n >= MAX_STACKS)
 		return 0;
-	if (!grow((void **)&t->frames, &t->frames_room, t->frame_index.n + 1, sizeof(*t->frames)))
+	if (!mp_grow((void **)&t->frames, &t->frames_room, t->frame_index.n + 1, sizeof(*t->frames)))
 		return no_memory(err);
 	uint32_t number = (uint32_t)++t->frame_index.n;
 	t->frames[number - 1] = f;
@@ -147,8 +132,8 @@ static int64_t stack_number(
 		return *slot;
 	if (t->stack_index.n >= MAX_STACKS)
 		return 0;
-	if (!grow((void **)&t->stacks, &t->stacks_room, t->stack_index.n + 1, sizeof(*t->stacks)) ||
-	    !grow((void **)&t->stack_frames, &t->stack_frames_room, t->n_stack_frames + key->n,
+	if (!mp_grow((void **)&t->stacks, &t->stacks_room, t->stack_index.n + 1, sizeof(*t->stacks)) ||
+	    !mp_grow((void **)&t->stack_frames, &t->stack_frames_room, t->n_stack_frames + key->n,
 		sizeof(*t->stack_frames)))
 		return no_memory(err);
 	uint32_t number = (uint32_t)++t->stack_index.n;

@@ -91,7 +91,7 @@ CREATE TABLE frame_inline (     -- the functions at an address where some are in
 CREATE TABLE stack (
   stack_id INTEGER PRIMARY KEY,
   site     TEXT,                -- the first frame outside the allocator and its wrappers
-  quality  INTEGER NOT NULL DEFAULT 0, -- by what it was unwound, the worst of its frames: see symbolize/unwind.h
+  quality  INTEGER NOT NULL DEFAULT 0, -- by what it was unwound, the worst of its frames: see symbolize/unwind/unwind.h
   ended    INTEGER NOT NULL DEFAULT 0  -- why it ends where it ends: likewise
 ) STRICT;
 

@@ -13,9 +13,10 @@
 #include <zlib.h>
 
 #include "symbolize/debuginfod.h"
-#include "symbolize/elf_private.h"
+#include "symbolize/elf/link.h"
+#include "symbolize/elf/private.h"
+#include "symbolize/elf/section.h"
 #include "symbolize/file.h"
-#include "symbolize/section.h"
 
 /* What is read of files to compare their checksums: a target may have any number of them, each a sparse file
  * of terabytes. */
@@ -225,42 +226,6 @@ static bool fetch(struct mp_debug_files *f, enum mp_debuginfod_kind kind, const 
 
 /* ---- The separate debug file ---- */
 
-static size_t read_section(const struct mp_elf *e, const char *name, char *buf, size_t size)
-{
-	size_t number = mp_elf_find_section(e, name);
-	uint64_t bytes = number ? mp_elf_section_bytes(e, number) : 0;
-
-	return mp_elf_read(e, number ? e->sections[number].sh_offset : 0, buf, bytes < size ? bytes : size);
-}
-
-int mp_debug_link(const struct mp_elf *e, char name[static MP_DEBUG_LINK_MAX], uint32_t *crc)
-{
-	size_t n = read_section(e, ".gnu_debuglink", name, MP_DEBUG_LINK_MAX), length = strnlen(name, n);
-	size_t at = (length + 1 + 3) & ~(size_t)3; /* the checksum is aligned */
-
-	if (!n)
-		return -ENOENT;
-	if (length == n || at + sizeof(*crc) > n)
-		return -EBADMSG;
-	memcpy(crc, name + at, sizeof(*crc));
-	if (!length || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return -EBADMSG;
-	return 0;
-}
-
-int mp_debug_altlink(const struct mp_elf *e, char path[static MP_DEBUG_LINK_MAX], char build_id[static 129])
-{
-	size_t n = read_section(e, ".gnu_debugaltlink", path, MP_DEBUG_LINK_MAX), length = strnlen(path, n);
-
-	if (!n)
-		return -ENOENT;
-	if (!length || n < length + 2 || n - length - 1 > ELF_BUILD_ID_BYTES_MAX)
-		return -EBADMSG;
-	for (size_t i = length + 1; i < n; i++)
-		snprintf(build_id + 2 * (i - length - 1), 3, "%02x", (uint8_t)path[i]);
-	return 0;
-}
-
 static bool find_by_build_id(struct mp_debug_files *f, const struct proof *proof, struct mp_debug_file *out)
 {
 	char path[PATH_MAX];
@@ -311,12 +276,12 @@ int mp_debug_files_find(
 {
 	const char *build_id = is_build_id(mp_elf_build_id(e)) ? mp_elf_build_id(e) : NULL;
 	struct proof proof = {.build_id = build_id, .e = e};
-	char name[MP_DEBUG_LINK_MAX];
+	char name[MP_ELF_LINK_MAX];
 
 	*out = (struct mp_debug_file){0};
 	if (build_id && find_by_build_id(f, &proof, out))
 		return 0;
-	if (mp_debug_link(e, name, &proof.crc) == 0) {
+	if (mp_elf_debuglink(e, name, &proof.crc) == 0) {
 		proof.by_checksum = true;
 		if (find_by_link(f, path, name, &proof, out))
 			return 0;
@@ -429,16 +394,4 @@ static struct mp_elf *open_dwp(void *ctx)
 struct mp_dwarf_files mp_debug_source_files(struct mp_debug_source *source)
 {
 	return (struct mp_dwarf_files){open_alt, open_dwo, open_dwp, source};
-}
-
-struct mp_elf *mp_debug_file_open(const char *dir, int root_fd, const char *build_id)
-{
-	struct mp_debug_files f = {.dirs = (char *[]){(char *)dir}, .ndirs = 1, .root_fd = root_fd};
-	struct proof proof = {.build_id = build_id};
-	struct mp_debug_file found = {0};
-
-	if (is_build_id(build_id))
-		find_by_build_id(&f, &proof, &found);
-	free(found.path);
-	return found.elf;
 }

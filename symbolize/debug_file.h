@@ -2,8 +2,8 @@
 #ifndef MP_SYMBOLIZE_DEBUG_FILE_H
 #define MP_SYMBOLIZE_DEBUG_FILE_H
 
-#include "symbolize/dwarf.h"
-#include "symbolize/elf.h"
+#include "symbolize/dwarf/dwarf.h"
+#include "symbolize/elf/elf.h"
 
 struct mp_debuginfod;
 
@@ -66,15 +66,5 @@ struct mp_debug_source {
 
 /* The callbacks over `source`, which must outlive their user, as must what it points to. */
 struct mp_dwarf_files mp_debug_source_files(struct mp_debug_source *source);
-
-/* .gnu_debuglink: the name of the debug file (a plain name) and its CRC. .gnu_debugaltlink: the path of the
- * supplementary file and its build-id in hex. 0, -ENOENT (none), -EBADMSG. Any thread. */
-#define MP_DEBUG_LINK_MAX 4096
-int mp_debug_link(const struct mp_elf *e, char name[static MP_DEBUG_LINK_MAX], uint32_t *crc);
-int mp_debug_altlink(const struct mp_elf *e, char path[static MP_DEBUG_LINK_MAX], char build_id[static 129]);
-
-/* The separate debug file of the file with this build-id, below `dir` on the host, then below MP_DEBUG_DIR in
- * the folder `root_fd` (-1: none). NULL when there is none. Any thread. */
-struct mp_elf *mp_debug_file_open(const char *dir, int root_fd, const char *build_id);
 
 #endif

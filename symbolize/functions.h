@@ -2,7 +2,7 @@
 #ifndef MP_SYMBOLIZE_FUNCTIONS_H
 #define MP_SYMBOLIZE_FUNCTIONS_H
 
-#include "symbolize/elf.h"
+#include "symbolize/elf/elf.h"
 #include "symbolize/symbolize.h"
 
 /* The function symbols of one file, sorted for lookup by address. Immutable; any thread. */

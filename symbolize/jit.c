@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "symbolize/file.h"
-#include "symbolize/perf_map.h"
+#include "symbolize/jit/perf_map.h"
 
 /* A process has one JIT compiler, seldom two. */
 #define JITDUMPS_MAX 8

@@ -2,13 +2,13 @@
 #ifndef MP_SYMBOLIZE_JIT_H
 #define MP_SYMBOLIZE_JIT_H
 
-#include "symbolize/jitdump.h"
+#include "symbolize/jit/jitdump.h"
 #include "symbolize/process.h"
 #include "symbolize/source.h"
 
 /*
  * The names of code that the target's JIT compilers made, from whichever files they write: jitdump files
- * (symbolize/jitdump.h) before the perf map (symbolize/perf_map.h). One thread.
+ * (symbolize/jit/jitdump.h) before the perf map (symbolize/jit/perf_map.h). One thread.
  */
 struct mp_jit;
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "symbolize/elf.h"
+#include "symbolize/elf/elf.h"
 #include "symbolize/file.h"
 
 #define DELETED " (deleted)"

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "symbolize/dwarf.h"
+#include "symbolize/dwarf/dwarf.h"
 #include "symbolize/symfile.h"
 
 /* Functions, lines and inlining from the debug information of a file, or of its debug file. */

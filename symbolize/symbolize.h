@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "store/err.h"
-#include "symbolize/unwind.h"
+#include "symbolize/unwind/unwind.h"
 
 /*
  * Addresses of one process to stacks and names. The caller says which executable mappings there were and
@@ -36,7 +36,7 @@ enum mp_symbol_quality {
 struct mp_symbolize_options {
 	const char *const *debug_dirs; /* searched before /usr/lib/debug */
 	size_t n_debug_dirs;
-	const char *cache_dir; /* of unwind tables; NULL: none */
+	const char *cache_dir; /* of unwind tables, from mp_cfi_cache_dir(); NULL: none */
 	bool long_names;       /* template arguments whole */
 	struct mp_debuginfod
 	    *debuginfod; /* servers to ask (symbolize/debuginfod.h), the caller's; NULL: none */
@@ -63,10 +63,10 @@ struct mp_map {
 };
 
 /* Notes an executable mapping and opens its file at once, so that names survive the target and a replaced
- * file; symbols are read when the first address in it is named. Keeps one or two file descriptors per file,
- * of at most 1024 files. Copies `map`. A file that cannot be opened is not an error: its addresses stay
- * addresses. Returns the mapping's number, from 1 (also when the same one was noted before), 0 without memory
- * or when there are too many. */
+ * file; its separate debug file is looked for in the background, symbols are read when the first address in
+ * it is named. Keeps one or two file descriptors per file, of at most 1024 files. Copies `map`. A file that
+ * cannot be opened is not an error: its addresses stay addresses. Returns the mapping's number, from 1 (also
+ * when the same one was noted before), 0 without memory or when there are too many. */
 uint32_t mp_symbolizer_add_map(struct mp_symbolizer *s, const struct mp_map *map);
 
 /* The number of the mapping that held `addr` at `t_ns`, or 0. */
@@ -83,8 +83,8 @@ struct mp_module_info {
 bool mp_symbolizer_module(const struct mp_symbolizer *s, uint32_t module, struct mp_module_info *out);
 
 /*
- * Walks a stack (symbolize/unwind.h): addresses innermost first. -EAGAIN while the table of a file in it is
- * still built: ask again later, or after mp_symbolizer_wait().
+ * Walks a stack (symbolize/unwind/unwind.h): addresses innermost first. -EAGAIN while the table of a file in
+ * it is still built: ask again later, or after mp_symbolizer_wait().
  */
 int mp_symbolizer_unwind(struct mp_symbolizer *s, const struct mp_stack_state *state, uint64_t *ip,
     size_t room, struct mp_unwound *out);

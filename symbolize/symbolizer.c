@@ -9,10 +9,10 @@
 
 #include "symbolize/cfi_queue.h"
 #include "symbolize/debug_file.h"
-#include "symbolize/demangle.h"
+#include "symbolize/demangle/demangle.h"
 #include "symbolize/intern.h"
 #include "symbolize/jit.h"
-#include "symbolize/jit_mapping.h"
+#include "symbolize/jit/jit_mapping.h"
 #include "symbolize/mapped.h"
 #include "symbolize/modmap.h"
 #include "symbolize/process.h"

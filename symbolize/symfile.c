@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/section.h"
+#include "symbolize/elf/section.h"
 
 const struct mp_source *const mp_sources[MP_SOURCES] = {&mp_source_dwarf, &mp_source_symbols};
 

@@ -5,10 +5,10 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-#include "symbolize/cfi.h"
 #include "symbolize/debug_file.h"
-#include "symbolize/dwarf.h"
+#include "symbolize/dwarf/dwarf.h"
 #include "symbolize/source.h"
+#include "symbolize/unwind/cfi.h"
 
 /*
  * One file of code, however often it is mapped: the ELF file, its separate debug file, the sources of names

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "symbolize/cfi_private.h"
+#include "symbolize/unwind/cfi_private.h"
 
 /* An ELF file's call frame information, through the sandbox; and, where the input begins with 'P', programs
  * of a CIE and an FDE in this process: [1] the CIE's length, [2] flags, the CIE's, the FDE's. */

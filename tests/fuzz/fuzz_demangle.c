@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/demangle.h"
+#include "symbolize/demangle/demangle.h"
 
 /* The input as the name of a symbol, short and long; and as a demangled name to be shortened. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "symbolize/dwarf.h"
+#include "symbolize/dwarf/dwarf.h"
 #include "symbolize/functions.h"
 
 /* Functions and lines of an ELF file's DWARF. The same file stands in for all others that it asks for: what

@@ -6,10 +6,11 @@
 #include <unistd.h>
 
 #include "symbolize/debug_file.h"
-#include "symbolize/elf.h"
+#include "symbolize/elf/elf.h"
+#include "symbolize/elf/link.h"
+#include "symbolize/elf/section.h"
 #include "symbolize/functions.h"
 #include "symbolize/process.h"
-#include "symbolize/section.h"
 
 /* All that is read of an ELF file besides DWARF; and the input as what a process has in its memory. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -56,12 +57,12 @@ static void read_sections(const struct mp_elf *e)
 
 static void read_links(const struct mp_elf *e)
 {
-	char name[MP_DEBUG_LINK_MAX], build_id[129];
+	char name[MP_ELF_LINK_MAX], build_id[129];
 	uint32_t crc;
 
-	if (mp_debug_link(e, name, &crc) == 0 && (!name[0] || strchr(name, '/')))
+	if (mp_elf_debuglink(e, name, &crc) == 0 && (!name[0] || strchr(name, '/')))
 		abort();
-	if (mp_debug_altlink(e, name, build_id) == 0)
+	if (mp_elf_altlink(e, name, build_id) == 0)
 		sum += strlen(name) + strlen(build_id);
 }
 

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "symbolize/jitdump.h"
+#include "symbolize/jit/jitdump.h"
 
 /*
  * A jitdump file that is written in two parts, and then anew with its first record missing; every eight

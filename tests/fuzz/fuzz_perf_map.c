@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "symbolize/perf_map.h"
+#include "symbolize/jit/perf_map.h"
 
 /*
  * A perf map that is written in two parts, truncated and written again; names are asked for at the addresses

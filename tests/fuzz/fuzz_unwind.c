@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "symbolize/cfi_private.h"
-#include "symbolize/unwind_private.h"
+#include "symbolize/unwind/cfi_private.h"
+#include "symbolize/unwind/unwind_private.h"
 
 /*
  * Copied stacks. [0] is the way: 0 by a table whose rows are the input's, 1 by libunwind over an ELF file

@@ -4,6 +4,8 @@
 #
 #   store        includes none of the others
 #   symbolize    store's basic types
+#   symbolize/elf, dwarf, unwind, jit, demangle   themselves, how files are opened, and: dwarf and unwind use elf, dwarf
+#                demangle; none of them what stands above
 #   sampler      store, symbolize
 #   analysis     store, symbolize
 #   sampler/preload   itself, and of store the operations and the histogram: it goes into other people's processes
@@ -21,6 +23,12 @@ violations() {
 		BEGIN {
 			allowed["store"] = "^store/"
 			allowed["symbolize"] = "^(symbolize/|store/(err|place|op)\\.h$)"
+			own = "store/(err|op)\\.h$|symbolize/file\\.h$"
+			allowed["symbolize/elf"] = "^(symbolize/elf/|" own ")"
+			allowed["symbolize/dwarf"] = "^(symbolize/(dwarf|elf|demangle)/|" own ")"
+			allowed["symbolize/unwind"] = "^(symbolize/(unwind|elf)/|" own ")"
+			allowed["symbolize/jit"] = "^(symbolize/jit/|" own ")"
+			allowed["symbolize/demangle"] = "^(symbolize/demangle/|" own ")"
 			allowed["sampler"] = "^(sampler|symbolize|store)/"
 			allowed["sampler/preload"] = "^(sampler/preload/|store/(op|histogram)\\.h$)"
 			allowed["analysis"] = "^(analysis|symbolize|store)/"
@@ -31,6 +39,8 @@ violations() {
 			sub("/.*", "", folder)
 			if ($1 ~ "^sampler/preload/")
 				folder = "sampler/preload"
+			if (match($1, "^symbolize/[a-z]+/"))
+				folder = substr($1, 1, RLENGTH - 1)
 			if ($2 !~ allowed[folder])
 				print $1 ": " $2
 		}'
@@ -46,9 +56,11 @@ planted() { # FILE HEADER
 	mv saved "$1"
 }
 planted store/session.c sampler/probe.h
-planted store/err.h symbolize/elf.h
-planted symbolize/elf.c store/session.h
-planted symbolize/elf.h analysis/report.h
+planted store/err.h symbolize/elf/elf.h
+planted symbolize/elf/elf.c store/session.h
+planted symbolize/unwind/cfi.c symbolize/symbolize.h
+planted symbolize/jit/jitdump.c symbolize/elf/elf.h
+planted symbolize/elf/elf.h analysis/report.h
 planted sampler/target.c analysis/report.h
 planted sampler/preload/hooks.c sampler/target.h
 planted sampler/preload/shared.h store/err.h

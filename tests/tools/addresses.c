@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "symbolize/debug_file.h"
-#include "symbolize/dwarf.h"
+#include "symbolize/dwarf/dwarf.h"
 #include "symbolize/functions.h"
 
 #define FRAMES_MAX 256

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "symbolize/elf.h"
+#include "symbolize/elf/elf.h"
 #include "symbolize/modmap.h"
 #include "symbolize/process.h"
-#include "symbolize/unwind.h"
+#include "symbolize/unwind/unwind.h"
 #include "tests/targets/unwind/capture.h"
 
 /*

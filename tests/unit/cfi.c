@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "symbolize/cfi_private.h"
 #include "symbolize/cfi_queue.h"
+#include "symbolize/unwind/cfi_private.h"
 #include "symbolize_fixture.h"
 
 TestSuite(cfi, .timeout = 120);

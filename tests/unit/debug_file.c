@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "symbolize/debug_file.h"
+#include "symbolize/elf/link.h"
 
 TestSuite(debug_file, .init = fixture_make, .fini = fixture_remove, .timeout = 120);
 
@@ -159,7 +160,7 @@ Test(debug_file, another_build_or_itself)
 
 /* ---- The links themselves ---- */
 
-static int link_of(const char *bytes, size_t n, char name[static MP_DEBUG_LINK_MAX])
+static int link_of(const char *bytes, size_t n, char name[static MP_ELF_LINK_MAX])
 {
 	char path[128];
 	uint32_t crc = 0;
@@ -170,7 +171,7 @@ static int link_of(const char *bytes, size_t n, char name[static MP_DEBUG_LINK_M
 	fclose(f);
 	run("cd %s && objcopy --add-section .gnu_debuglink=section lib.so linked.so", fixture_dir);
 	struct mp_elf *e = fixture_open("linked.so");
-	int rc = mp_debug_link(e, name, &crc);
+	int rc = mp_elf_debuglink(e, name, &crc);
 	mp_elf_close(e);
 	if (rc == 0)
 		cr_expect_eq(crc, 0x04030201);
@@ -179,7 +180,7 @@ static int link_of(const char *bytes, size_t n, char name[static MP_DEBUG_LINK_M
 
 Test(debug_file, links)
 {
-	char name[MP_DEBUG_LINK_MAX], long_one[5000];
+	char name[MP_ELF_LINK_MAX], long_one[5000];
 
 	cr_expect_eq(link_of("ab\0\0\1\2\3\4", 8, name), 0);
 	cr_expect_str_eq(name, "ab");
@@ -197,13 +198,13 @@ Test(debug_file, links)
 Test(debug_file, altlinks)
 {
 	static const char id[] = "path\0\xab\xcd\x01";
-	char path[MP_DEBUG_LINK_MAX], build_id[129];
+	char path[MP_ELF_LINK_MAX], build_id[129];
 
 	run("cd %s && printf 'path\\000\\253\\315\\001' >section"
 	    " && objcopy --add-section .gnu_debugaltlink=section lib.so linked.so",
 	    fixture_dir);
 	struct mp_elf *e = fixture_open("linked.so");
-	cr_expect_eq(mp_debug_altlink(e, path, build_id), 0);
+	cr_expect_eq(mp_elf_altlink(e, path, build_id), 0);
 	cr_expect_str_eq(path, id);
 	cr_expect_str_eq(build_id, "abcd01");
 	mp_elf_close(e);
@@ -213,17 +214,17 @@ Test(debug_file, altlinks)
 		    " && objcopy --add-section .gnu_debugaltlink=section lib.so linked.so",
 		    fixture_dir, bad[i]);
 		e = fixture_open("linked.so");
-		cr_expect_eq(mp_debug_altlink(e, path, build_id), i == 2 ? 0 : -EBADMSG, "%s", bad[i]);
+		cr_expect_eq(mp_elf_altlink(e, path, build_id), i == 2 ? 0 : -EBADMSG, "%s", bad[i]);
 		mp_elf_close(e);
 	}
 	run("cd %s && head -c 200 /dev/zero | tr '\\0' x >section && sed -i 's/^/p\\x00/' section"
 	    " && objcopy --add-section .gnu_debugaltlink=section lib.so linked.so",
 	    fixture_dir);
 	e = fixture_open("linked.so");
-	cr_expect_eq(mp_debug_altlink(e, path, build_id), -EBADMSG);
+	cr_expect_eq(mp_elf_altlink(e, path, build_id), -EBADMSG);
 	mp_elf_close(e);
 	e = fixture_open("lib.so");
-	cr_expect_eq(mp_debug_altlink(e, path, build_id), -ENOENT);
+	cr_expect_eq(mp_elf_altlink(e, path, build_id), -ENOENT);
 	mp_elf_close(e);
 }
 
@@ -333,7 +334,7 @@ Test(debug_file, supplementary_file)
 /* As dwz makes it. */
 Test(debug_file, dwz)
 {
-	char path[MP_DEBUG_LINK_MAX], build_id[129];
+	char path[MP_ELF_LINK_MAX], build_id[129];
 	struct mp_debug_files *f = files_of(false);
 
 	if (system("command -v dwz >/dev/null") != 0)
@@ -344,7 +345,7 @@ Test(debug_file, dwz)
 	    " && cd debug && dwz -m .dwz/common -r 1.debug 2.debug",
 	    fixture_dir);
 	struct mp_elf *e = fixture_open("debug/1.debug");
-	cr_assert_eq(mp_debug_altlink(e, path, build_id), 0);
+	cr_assert_eq(mp_elf_altlink(e, path, build_id), 0);
 	mp_elf_close(e);
 	char name[256];
 	snprintf(name, sizeof(name), "%s/debug/1.debug", fixture_dir);

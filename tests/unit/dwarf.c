@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "symbolize/debug_file.h"
-#include "symbolize/dwarf.h"
+#include "symbolize/dwarf/dwarf.h"
 
 TestSuite(dwarf, .init = fixture_make, .fini = fixture_remove, .timeout = 300);
 

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "symbolize/jit_mapping.h"
-#include "symbolize/jitdump.h"
-#include "symbolize/timed_ranges.h"
+#include "symbolize/jit/jit_mapping.h"
+#include "symbolize/jit/jitdump.h"
+#include "symbolize/jit/timed_ranges.h"
 
 enum { LOAD, MOVE, DEBUG_INFO, CLOSE, UNWINDING_INFO };
 

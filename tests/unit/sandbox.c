@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "symbolize/sandbox.h"
+#include "symbolize/unwind/sandbox.h"
 
 TestSuite(sandbox, .timeout = 120);
 

@@ -287,40 +287,6 @@ Test(symbolize, separate_debug_file)
 	mp_symbolizer_free(s);
 }
 
-Test(symbolize, debug_file_of_another_build_is_not_taken)
-{
-	char build_id[256], debug_dir[128];
-
-	make_debug_file(build_id, sizeof(build_id));
-	snprintf(debug_dir, sizeof(debug_dir), "%s/debug", fixture_dir);
-	struct mp_elf *e = mp_debug_file_open(debug_dir, -1, build_id);
-	cr_assert(e);
-	mp_elf_close(e);
-
-	run("cd %s && echo 'int hidden(void) { return 1; }' > other.c && cc -g -shared -fPIC "
-	    "-Wl,--build-id=sha1 -o"
-	    " debug/.build-id/%.2s/%s.debug other.c",
-	    fixture_dir, build_id, build_id + 2);
-	cr_assert_null(mp_debug_file_open(debug_dir, -1, build_id));
-	cr_assert_null(mp_debug_file_open(debug_dir, -1, ""));
-	cr_assert_null(mp_debug_file_open(debug_dir, -1, "ab"));
-}
-
-/* /usr/lib/debug within the target's root, here the fixture's folder. */
-Test(symbolize, debug_file_in_the_targets_root)
-{
-	char build_id[256];
-
-	make_debug_file(build_id, sizeof(build_id));
-	run("cd %s && mkdir -p usr/lib && mv debug usr/lib/debug", fixture_dir);
-	int root = open(fixture_dir, O_PATH | O_DIRECTORY);
-	struct mp_elf *e = mp_debug_file_open("/nonexistent", root, build_id);
-	cr_assert(e);
-	cr_assert_eq(find_symbol(e, "hidden").found, 1);
-	mp_elf_close(e);
-	close(root);
-}
-
 Test(symbolize, debugdata)
 {
 	struct mp_symbolizer *s = mp_symbolizer_new(0, NULL);

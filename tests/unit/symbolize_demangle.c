@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "symbolize/demangle.h"
+#include "symbolize/demangle/demangle.h"
 
 TestSuite(demangle, .timeout = 60);
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "symbolize/elf.h"
+#include "symbolize/elf/elf.h"
 
 /* A folder of its own per test, with a small shared object "lib.so" whose functions are known. */
 static char fixture_dir[64];

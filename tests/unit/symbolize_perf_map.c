@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "symbolize/perf_map.h"
-#include "symbolize/ranges.h"
+#include "symbolize/jit/perf_map.h"
+#include "symbolize/jit/ranges.h"
 
 static char dir[64];
 static int dir_fd;

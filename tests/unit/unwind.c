@@ -5,8 +5,8 @@
 #include <string.h>
 #include <ucontext.h>
 
-#include "symbolize/cfi_private.h"
-#include "symbolize/unwind_private.h"
+#include "symbolize/unwind/cfi_private.h"
+#include "symbolize/unwind/unwind_private.h"
 
 TestSuite(unwind, .timeout = 60);
 
