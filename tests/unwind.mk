@@ -41,15 +41,8 @@ $(UNWIND_DIR)/capture.o: tests/targets/unwind/capture.c $(UNWIND_HDR)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 $(UNWIND_FLAGS) -c -o $@ $<
 
-$(O)/tests/tools/%: tests/tools/%.c $(LIB_OBJ)
-	@mkdir -p $(@D)
-	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
-
 # On the stacks of places_gcc_O2.
 $(O)/tests/bench/unwind: tests/bench/unwind.c tests/tools/stacks.h $(UNWIND_HDR) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
-
--include $(O)/tests/tools/check_unwind.d

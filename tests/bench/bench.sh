@@ -143,3 +143,6 @@ echo
 echo "unwinding: ns a frame by the flat tables and by libunwind, on the same stacks"
 "$targets/unwind/places_gcc_O2" "$dir/stacks" >"$dir/places"
 "$O/tests/bench/unwind" "$dir/stacks"
+
+echo
+"${BASH_SOURCE[0]%/*}/symbolize.sh"
