@@ -91,8 +91,8 @@ int mp_append_probe(struct mp_session *s, const struct mp_probe_row *p, struct m
 int mp_append_frame(struct mp_session *s, int64_t frame_id, uint64_t addr, int64_t module_id, int64_t t_ns,
     struct mp_err *err);
 
-/* A stack of return addresses, innermost first; `quality` and `ended` as in symbolize/unwind/unwind.h. A stack_id is
- * used once. */
+/* A stack of return addresses, innermost first; `quality` and `ended` as in symbolize/unwind/unwind.h. A
+ * stack_id is used once. */
 struct mp_stack_row {
 	int64_t stack_id;
 	const int64_t *frame_ids;
