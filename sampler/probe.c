@@ -526,14 +526,14 @@ static int no_allocator(const struct resolver *r, struct mp_err *err)
 		    "first is %s; run "
 		    "as root, or give mpsample CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE",
 		    t->pid, t->comm, unreadable, t->n_modules, t->modules[0].path);
+	bool is_stripped = t->n_modules == 1 && r->elf[0] && !mp_elf_has_symtab(r->elf[0]);
 	return mp_err_set(err, ENOENT,
 	    "no known allocator in process %d (%s): none of its %zu modules defines malloc or a function "
-	    "like it%s%s; a "
-	    "stripped static program keeps no names, build it with its symbol table; mpsample list profiles "
-	    "shows what "
-	    "is known",
+	    "like "
+	    "it%s%s%s; mpsample list profiles shows what is known",
 	    t->pid, t->comm, t->n_modules, r->out->uncovered[0] ? ", and not covered is: " : "",
-	    r->out->uncovered);
+	    r->out->uncovered,
+	    is_stripped ? "; a stripped static program keeps no names, build it with its symbol table" : "");
 }
 
 int mp_probe_resolve(const struct mp_target *t, const struct mp_profiles *profiles, struct mp_probe_set *out,
