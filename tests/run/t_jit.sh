@@ -49,7 +49,10 @@ named() {
 		SELECT count(*) FROM v_call AS c
 		WHERE op = 'malloc' AND size_bytes = $(truth bytes)
 		  AND EXISTS (SELECT * FROM v_stack AS s WHERE s.stack_id = c.stack_id AND ended = 'cut')
-		  AND NOT EXISTS (SELECT * FROM v_stack AS s WHERE s.stack_id = c.stack_id AND function GLOB '$3')")
+		  AND NOT EXISTS (
+			SELECT * FROM v_stack AS i JOIN v_stack AS o USING (stack_id)
+			WHERE i.stack_id = c.stack_id AND i.depth < o.depth
+			  AND i.function GLOB '$2' AND o.function GLOB '$3')")
 	echo "$cut stacks are cut before that"
 	(((named + cut) * 100 >= calls * $4)) || sql "$1" "
 		SELECT count(*), stack FROM (
