@@ -51,8 +51,17 @@ enum {
 static const unsigned allowed[] = {__NR_read, __NR_pread64, __NR_write, __NR_pwrite64, __NR_lseek, __NR_fstat,
     __NR_newfstatat, __NR_mmap, __NR_munmap, __NR_mremap, __NR_mprotect, __NR_madvise, __NR_brk, __NR_futex,
     __NR_clock_gettime, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_sigaltstack,
-    __NR_sched_yield, __NR_getpid, __NR_gettid, __NR_sysinfo, __NR_exit, __NR_exit_group,
-    __NR_restart_syscall};
+    __NR_sched_yield, __NR_sched_getaffinity, __NR_getpid, __NR_gettid, __NR_sysinfo, __NR_exit,
+    __NR_exit_group, __NR_restart_syscall};
+
+/* What malloc() of glibc does to count the CPUs, and does without where it fails. */
+static const unsigned refused[] = {
+#ifdef __NR_open
+    __NR_open,
+#endif
+    __NR_openat};
+
+#define N_REFUSED (sizeof(refused) / sizeof(*refused))
 
 #define N_ALLOWED               (sizeof(allowed) / sizeof(*allowed))
 #define FIELD(f)                ((uint32_t)offsetof(struct seccomp_data, f))
@@ -63,10 +72,10 @@ static const unsigned allowed[] = {__NR_read, __NR_pread64, __NR_write, __NR_pwr
 /* The low half of a 64-bit argument, which is where a PID is on these little-endian machines. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "argument halves of seccomp_data");
 
-/* From here on every other system call ends the process. */
+/* From here on opening files fails, and every other system call ends the process. */
 static int forbid_the_rest(void)
 {
-	struct sock_filter code[8 + 2 * N_ALLOWED + 8];
+	struct sock_filter code[8 + 2 * (N_ALLOWED + N_REFUSED) + 8];
 	unsigned short n = 0;
 
 	code[n++] = (struct sock_filter)LOAD(arch);
@@ -76,6 +85,10 @@ static int forbid_the_rest(void)
 	for (size_t i = 0; i < N_ALLOWED; i++) {
 		code[n++] = (struct sock_filter)SKIP_UNLESS_EQUAL(allowed[i], 1);
 		code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+	}
+	for (size_t i = 0; i < N_REFUSED; i++) {
+		code[n++] = (struct sock_filter)SKIP_UNLESS_EQUAL(refused[i], 1);
+		code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EACCES);
 	}
 	/* A signal to itself, as by abort(): or its end would look like a forbidden call. */
 	code[n++] = (struct sock_filter)SKIP_UNLESS_EQUAL(__NR_tgkill, 3);

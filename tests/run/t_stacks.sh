@@ -7,13 +7,19 @@
 #   fp                              by frame pointers: what is found is marked as that
 #   off                             no stacks at all
 #   ignored                         the recorder's parent ignores the end of its children, and it with it
-# cases: session multi tracefs preload full fp off ignored
+#   launch                          a command that the recorder starts, with no table in the cache
+# cases: session multi tracefs preload full fp off ignored launch
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 case $CASE in
 session | multi | tracefs) need_backend "$CASE" && options=(--backend "$CASE") ;;
 preload) options=(--plane preload) ;;
 full) need_backend session && options=(--full) ;;
+launch)
+	options=(--plane preload)
+	export XDG_CACHE_HOME=$PWD/cache
+	mkdir cache
+	;;
 ignored)
 	need_backend session && options=(--backend session)
 	command=$MPSAMPLE
@@ -21,16 +27,25 @@ ignored)
 	chmod +x ignoring
 	MPSAMPLE=$PWD/ignoring
 	export XDG_CACHE_HOME=$PWD/cache # no table is there yet
+	mkdir cache
 	;;
 *) need_backend session && options=(--stack "$CASE") ;;
 esac
 program=("$TARGETS/order_flow")
 [[ $CASE != preload ]] || program=(env "LD_PRELOAD=$O/libmpsample.so" "${program[@]}")
-start_target "${program[@]}"
-record_work s.db "${options[@]}"
+if [[ $CASE == launch ]]; then
+	launch -o s.db "${options[@]}" -- "${program[@]}"
+	wait_ready
+	go
+	wait_line target.out '^done' "$RECORDER"
+	end_launched
+else
+	start_target "${program[@]}"
+	record_work s.db "${options[@]}"
+fi
 
 orders=$(truth orders)
-eq "mallocs" "$(calls s.db malloc)" "$((2 * orders))"
+[[ $CASE == launch ]] || eq "mallocs" "$(calls s.db malloc)" "$((2 * orders))"
 mallocs="FROM v_call WHERE op = 'malloc'"
 stacks="(SELECT DISTINCT stack_id $mallocs AND stack_id IS NOT NULL)"
 kept=$(sql s.db "SELECT count(*) $mallocs")
@@ -67,6 +82,9 @@ tracefs | full) # the innermost functions at least
 	eq "stacks without the caller's caller" "$(sql s.db "
 		SELECT count(*) FROM $stacks k WHERE NOT EXISTS
 			(SELECT 1 FROM v_stack s WHERE s.stack_id = k.stack_id AND function = 'Gateway::on_packet')")" 0
+	;;
+launch) # also what the loader and libstdc++ allocate before main()
+	eq "how stacks are found, and where they end" "$(sql s.db "SELECT DISTINCT unwound, ended FROM v_stack")" "cfi|outermost"
 	;;
 fp)
 	eq "how they were found" "$(sql s.db "SELECT DISTINCT unwound FROM v_stack")" fp

@@ -166,7 +166,7 @@ static int forbidden(void *ctx, int out)
 	(void)out;
 	switch (*(int *)ctx) {
 	case 0:
-		return open("/etc/passwd", O_RDONLY);
+		return unlink("/tmp/none");
 	case 1:
 		return socket(AF_UNIX, SOCK_STREAM, 0);
 	case 2:
@@ -188,6 +188,20 @@ Test(sandbox, forbids_all_other_calls)
 		cr_expect_eq(run(forbidden, &i, &limits, &err), -EBADMSG, "call %d", i);
 		cr_expect(strstr(err.text, "system call"), "call %d: %s", i, err.text);
 	}
+}
+
+/* libc may try, and goes on without. */
+static int open_file(void *ctx, int out)
+{
+	(void)ctx, (void)out;
+	return open("/etc/passwd", O_RDONLY) < 0 ? -errno : 0;
+}
+
+Test(sandbox, files_cannot_be_opened)
+{
+	struct mp_err err;
+
+	cr_expect_eq(run(open_file, NULL, &limits, &err), -EACCES, "%s", err.text);
 }
 
 /* Which of the first 200 descriptors are open, as bytes. */
