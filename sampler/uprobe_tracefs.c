@@ -20,38 +20,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <asm/perf_regs.h>
-
-/* Of an entry the arguments, of a return the value and what unwinding needs; they come in the order of their
- * numbers. */
-#ifdef __x86_64__
-#define ENTRY_REGS                                                                                           \
-	(1ull << PERF_REG_X86_DX | 1ull << PERF_REG_X86_SI | 1ull << PERF_REG_X86_DI |                       \
-	    1ull << PERF_REG_X86_SP)
-#define RETURN_REGS                                                                                          \
-	(1ull << PERF_REG_X86_AX | 1ull << PERF_REG_X86_BX | 1ull << PERF_REG_X86_BP |                       \
-	    1ull << PERF_REG_X86_SP | 1ull << PERF_REG_X86_IP | 15ull << PERF_REG_X86_R12)
-enum { ENTRY_DX, ENTRY_SI, ENTRY_DI, ENTRY_SP };
-enum { RETURN_AX, RETURN_BX, RETURN_BP, RETURN_SP, RETURN_IP, RETURN_R12, N_RETURN_REGS = RETURN_R12 + 4 };
-#else
-#define ENTRY_REGS (7ull << PERF_REG_ARM64_X0 | 1ull << PERF_REG_ARM64_SP)
-#define RETURN_REGS                                                                                          \
-	(1ull << PERF_REG_ARM64_X0 | 2047ull << PERF_REG_ARM64_X19 | 1ull << PERF_REG_ARM64_SP |             \
-	    1ull << PERF_REG_ARM64_PC)
-enum { ENTRY_X0, ENTRY_SP = 3 };
-enum { RETURN_X0, RETURN_X19, RETURN_X29 = RETURN_X19 + 10, RETURN_SP, RETURN_IP, N_RETURN_REGS };
-#endif
-
-/* Of the stack, with each return of a probed function: the callers that have no frame pointer, innermost. */
-#define STACK_BYTES 256
-
 #include "sampler/pairing.h"
+#include "sampler/perf_regs.h"
 #include "sampler/perf_ring.h"
 #include "sampler/preload/mpsample.h"
 #include "sampler/saved_regs.h"
 #include "sampler/target.h"
 #include "sampler/tracefs.h"
 #include "sampler/uprobe.h"
+
+/* Of the stack, with each return of a probed function: the callers that have no frame pointer, innermost. */
+#define STACK_BYTES 256
 
 enum event_kind {
 	EVENT_ENTRY,
@@ -537,45 +516,6 @@ static int by_time(const void *a, const void *b)
 		return x->t_ns < y->t_ns ? -1 : 1;
 	return x->at < y->at ? -1 : x->at > y->at;
 }
-
-#ifdef __x86_64__
-static uint64_t reg_value(const uint64_t *r)
-{
-	return r[RETURN_AX];
-}
-
-static void reg_args(const uint64_t *r, uint64_t args[3])
-{
-	args[0] = r[ENTRY_DI];
-	args[1] = r[ENTRY_SI];
-	args[2] = r[ENTRY_DX];
-}
-
-static void reg_saved(const uint64_t *r, unsigned long long saved[MP_SAVED_REGS])
-{
-	saved[0] = r[RETURN_BP];
-	saved[1] = r[RETURN_BX];
-	for (int i = 0; i < 4; i++)
-		saved[2 + i] = r[RETURN_R12 + i];
-}
-#else
-static uint64_t reg_value(const uint64_t *r)
-{
-	return r[RETURN_X0];
-}
-
-static void reg_args(const uint64_t *r, uint64_t args[3])
-{
-	memcpy(args, r + ENTRY_X0, 3 * sizeof(*args));
-}
-
-static void reg_saved(const uint64_t *r, unsigned long long saved[MP_SAVED_REGS])
-{
-	saved[0] = r[RETURN_X29];
-	for (int i = 0; i < 10; i++)
-		saved[1 + i] = r[RETURN_X19 + i];
-}
-#endif
 
 static void take_entry(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const uint64_t *at)
 {
