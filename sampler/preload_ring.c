@@ -66,6 +66,8 @@ static void take_call(struct drain *d, const struct mp_record *record, uint64_t 
 		if (mp_preload_stack_take(d->slot, &d->reader->stacks_tail, position, &stack)) {
 			stack.state.t_ns = c.t_ns;
 			c.stack = &stack;
+			/* It is copied: the writer gets its room before the stack is walked and written. */
+			mp_store_release(&d->slot->stacks_tail, d->reader->stacks_tail);
 		} else
 			d->reader->stacks_lost++;
 	}

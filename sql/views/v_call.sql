@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Calls that were kept as rows.
 --
---   call_id
+--   call_id     not in the order of time: a call may be written after later ones
 --   t_ns        session clock: start of the call
 --   tid, op
 --   size_bytes  asked for; 0 for free and delete
