@@ -25,7 +25,7 @@
 
 /* The library's rings hold some thousand records and some dozen stacks: a burst shall not fill one between
  * two looks. More often with every call a record, and before it is known how many are to be kept. */
-#define DRAIN_NS      (NS_PER_S / 100)
+#define DRAIN_NS      (NS_PER_S / 250)
 #define DRAIN_MUCH_NS (NS_PER_S / 1000)
 
 /* A program that is started by exec makes its region when it first allocates. */
