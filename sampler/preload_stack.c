@@ -46,8 +46,8 @@ void mp_preload_stack_read(const struct mp_stack_copy *copy, struct mp_preload_s
 	out->state.ip = out->ip[0];
 	out->state.bytes = out->bytes;
 	out->state.n_bytes = copy->bytes;
-	mp_stack_state_set(&out->state, MP_DWARF_FP, fp);
-	mp_stack_state_set(&out->state, MP_DWARF_SP, copy->frame + 16);
+	mp_stack_state_set(&out->state, MP_REG_FP, fp);
+	mp_stack_state_set(&out->state, MP_REG_SP, copy->frame + 16);
 }
 
 /* Copies what is at a position; false if it is not a copy that begins there. */

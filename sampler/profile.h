@@ -40,7 +40,7 @@ bool mp_profile_glob(const char *globs, const char *name);
 /* Calls `fn` with each word of a space-separated list; stops when it returns true, and returns that. */
 bool mp_profile_each_word(const char *words, bool (*fn)(void *ctx, const char *word), void *ctx);
 
-/* For mp_pipeline_symbolize(): is this frame a wrapper around the allocator? `ctx` is the mp_profiles. */
+/* For struct mp_naming: is this frame a wrapper around the allocator? `ctx` is the mp_profiles. */
 bool mp_profile_is_wrapper(void *ctx, const char *function, const char *module);
 
 const char *mp_op_name(unsigned int op);

@@ -8,18 +8,14 @@
 /* Registers as the planes copy them, to registers as unwinding counts them: by their DWARF numbers (the
  * psABIs of x86-64 and AArch64). */
 #ifdef __x86_64__
-#define MP_DWARF_FP 6
-#define MP_DWARF_SP 7
-#define MP_DWARF_SAVED                                                                                       \
+#define MP_REGS_SAVED                                                                                        \
 	{                                                                                                    \
-		MP_DWARF_FP, 3, 12, 13, 14, 15                                                               \
+		MP_REG_FP, 3, 12, 13, 14, 15                                                                 \
 	}
 #else
-#define MP_DWARF_FP 29
-#define MP_DWARF_SP 31
-#define MP_DWARF_SAVED                                                                                       \
+#define MP_REGS_SAVED                                                                                        \
 	{                                                                                                    \
-		MP_DWARF_FP, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28                                          \
+		MP_REG_FP, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28                                            \
 	}
 #endif
 
@@ -33,9 +29,9 @@ static inline void mp_stack_state_set(struct mp_stack_state *s, unsigned int reg
 static inline void mp_stack_state_set_saved(
     struct mp_stack_state *s, uint64_t sp, const unsigned long long *saved)
 {
-	static const unsigned char number[] = MP_DWARF_SAVED;
+	static const unsigned char number[] = MP_REGS_SAVED;
 
-	mp_stack_state_set(s, MP_DWARF_SP, sp);
+	mp_stack_state_set(s, MP_REG_SP, sp);
 	for (unsigned int i = 0; i < sizeof(number); i++)
 		mp_stack_state_set(s, number[i], saved[i]);
 }

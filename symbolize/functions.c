@@ -197,11 +197,6 @@ bool mp_functions_find(const struct mp_functions *f, uint64_t vaddr, struct mp_f
 	return false;
 }
 
-size_t mp_functions_count(const struct mp_functions *f)
-{
-	return f->n;
-}
-
 size_t mp_functions_bytes(const struct mp_functions *f)
 {
 	return f->room * sizeof(*f->v);

@@ -21,8 +21,7 @@ struct mp_function {
 /* The function that covers `vaddr`. False in a gap: rather no name than the neighbour's. */
 bool mp_functions_find(const struct mp_functions *f, uint64_t vaddr, struct mp_function *out);
 
-/* The number of functions (aliases count once), and the memory that they take without their names. */
-size_t mp_functions_count(const struct mp_functions *f);
+/* The memory that the functions take without their names. */
 size_t mp_functions_bytes(const struct mp_functions *f);
 
 /* Whether a reader would rather see symbol `a` than `b`, which is at the same address. */

@@ -195,8 +195,6 @@ static void read_build_id(struct mp_elf *e, Elf *elf)
 static void read_dynamic(struct mp_elf *e)
 {
 	const Elf64_Phdr *dynamic = NULL;
-	uint64_t strings = 0, soname = 0;
-	bool has_soname = false;
 	Elf64_Dyn d;
 
 	for (size_t i = 0; i < e->nsegments && !dynamic; i++)
@@ -208,15 +206,7 @@ static void read_dynamic(struct mp_elf *e)
 			break;
 		if (d.d_tag == DT_NEEDED)
 			e->has_needed = true;
-		if (d.d_tag == DT_STRTAB)
-			strings = d.d_un.d_ptr;
-		if (d.d_tag == DT_SONAME) {
-			soname = d.d_un.d_val;
-			has_soname = true;
-		}
 	}
-	if (has_soname && mp_elf_vaddr_to_offset(e, strings, &strings))
-		mp_elf_read(e, strings + soname, e->soname, sizeof(e->soname) - 1);
 }
 
 /* Reads all that is read at open. libelf goes again before this returns. */
@@ -326,11 +316,6 @@ bool mp_elf_has_symtab(const struct mp_elf *e)
 const char *mp_elf_build_id(const struct mp_elf *e)
 {
 	return e->build_id[0] ? e->build_id : NULL;
-}
-
-const char *mp_elf_soname(const struct mp_elf *e)
-{
-	return e->soname[0] ? e->soname : NULL;
 }
 
 bool mp_elf_offset_to_vaddr(const struct mp_elf *e, uint64_t offset, uint64_t *vaddr)

@@ -76,7 +76,4 @@ struct mp_elf_usdt {
 int mp_elf_each_usdt(
     const struct mp_elf *e, int (*fn)(void *ctx, const struct mp_elf_usdt *probe), void *ctx);
 
-/* DT_SONAME, or NULL. */
-const char *mp_elf_soname(const struct mp_elf *e);
-
 #endif

@@ -51,7 +51,6 @@ struct mp_elf {
 	uint16_t machine;
 	bool has_interp, has_needed;
 	char build_id[2 * ELF_BUILD_ID_BYTES_MAX + 1];
-	char soname[256];
 	Elf64_Phdr *segments;
 	size_t nsegments;
 	Elf64_Shdr *sections; /* NULL: none, or damaged */

@@ -159,8 +159,8 @@ static enum step step_signal(struct walk *w)
 	const struct {
 		size_t at;
 		uint64_t *to;
-	} regs[] = {{CONTEXT_IP, &to.ip}, {CONTEXT_SP, &to.sp}, {CONTEXT_REG(STACK_FP), &to.fp},
-	    {CONTEXT_REG(STACK_LR), &to.lr}};
+	} regs[] = {{CONTEXT_IP, &to.ip}, {CONTEXT_SP, &to.sp}, {CONTEXT_REG(MP_REG_FP), &to.fp},
+	    {CONTEXT_REG(MP_REG_LR), &to.lr}};
 	to.has_lr = true;
 #else
 	const struct {
@@ -409,15 +409,15 @@ struct mp_unwound mp_unwind(
     struct mp_unwinder *u, const struct mp_stack_state *state, uint64_t *ip, size_t room)
 {
 	struct walk w = {.u = u, .s = state, .out = {.quality = MP_STACK_CFI, .end = MP_STACK_LOST}};
-	uint64_t needed = UINT64_C(1) << STACK_FP | UINT64_C(1) << STACK_SP;
+	uint64_t needed = UINT64_C(1) << MP_REG_FP | UINT64_C(1) << MP_REG_SP;
 
 	w.f = (struct frame){.ip = state->ip,
-	    .sp = state->reg[STACK_SP],
-	    .fp = state->reg[STACK_FP],
+	    .sp = state->reg[MP_REG_SP],
+	    .fp = state->reg[MP_REG_FP],
 	    .is_return = state->ip_is_return};
 #ifdef __aarch64__
-	w.f.lr = strip(state->reg[STACK_LR]);
-	w.f.has_lr = state->known >> STACK_LR & 1;
+	w.f.lr = strip(state->reg[MP_REG_LR]);
+	w.f.has_lr = state->known >> MP_REG_LR & 1;
 #endif
 	enum step s = (state->known & needed) == needed ? STEP_DONE : STEP_END;
 	if (!room || !state->ip)

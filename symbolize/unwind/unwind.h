@@ -18,6 +18,14 @@
 
 /* Registers by their DWARF numbers: x86-64 0-15 (6 rbp, 7 rsp), arm64 0-31 (29 fp, 30 lr, 31 sp). */
 #define MP_REGS 32
+#ifdef __aarch64__
+#define MP_REG_FP 29
+#define MP_REG_LR 30
+#define MP_REG_SP 31
+#else
+#define MP_REG_FP 6
+#define MP_REG_SP 7
+#endif
 
 struct mp_stack_state {
 	uint64_t ip;

@@ -6,15 +6,6 @@
 
 /* What unwind.c and unwind_libunwind.c share. */
 
-#ifdef __aarch64__
-#define STACK_FP 29
-#define STACK_LR 30
-#define STACK_SP 31
-#else
-#define STACK_FP 6
-#define STACK_SP 7
-#endif
-
 enum stack_read { READ_DONE, READ_ABOVE, READ_BELOW };
 
 /* The word at `addr` of the copied stack. */

@@ -92,8 +92,6 @@ static void use(const struct mp_elf *e)
 	mp_elf_is_static(e);
 	if (mp_elf_build_id(e))
 		sum += strlen(mp_elf_build_id(e));
-	if (mp_elf_soname(e))
-		sum += strlen(mp_elf_soname(e));
 	mp_elf_each_function(e, on_function, &last);
 	mp_elf_each_usdt(e, on_usdt, NULL);
 	read_sections(e);

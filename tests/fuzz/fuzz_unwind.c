@@ -82,10 +82,10 @@ static void walk(const uint8_t *stack, size_t n, bool reference)
 
 	for (int i = 0; i < MP_REGS; i++)
 		s.reg[i] = STACK + 64;
-	s.reg[STACK_SP] = STACK;
+	s.reg[MP_REG_SP] = STACK;
 	if (n >= 16) {
 		s.ip = CODE + stack[0] * 16;
-		s.reg[STACK_FP] = STACK + stack[1] * 8;
+		s.reg[MP_REG_FP] = STACK + stack[1] * 8;
 		s.ip_is_return = stack[2] & 1;
 		s.known &= ~(uint64_t)(stack[2] >> 1 & 3) << 6;
 	}

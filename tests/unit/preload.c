@@ -344,9 +344,9 @@ Test(preload, stacks_are_followed_within_their_copy)
 	cr_assert_eq(out.ip[0], 0x401000);
 	cr_assert_eq(out.ip[2], 0x403000);
 	cr_assert_eq(out.state.ip, 0x401000);
-	cr_assert_eq(out.state.reg[MP_DWARF_FP], base + 64, "the caller's");
-	cr_assert_eq(out.state.reg[MP_DWARF_SP], base + 32, "as it was behind the call");
-	cr_assert_eq(out.state.known, 1ULL << MP_DWARF_FP | 1ULL << MP_DWARF_SP);
+	cr_assert_eq(out.state.reg[MP_REG_FP], base + 64, "the caller's");
+	cr_assert_eq(out.state.reg[MP_REG_SP], base + 32, "as it was behind the call");
+	cr_assert_eq(out.state.known, 1ULL << MP_REG_FP | 1ULL << MP_REG_SP);
 	cr_assert_eq(out.state.bytes_at, base);
 	cr_assert_eq(out.state.n_bytes, sizeof(stack));
 

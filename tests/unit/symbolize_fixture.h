@@ -56,7 +56,7 @@ static void fixture_make(void)
 	cr_assert(f);
 	fputs(fixture_source, f);
 	fclose(f);
-	run("cd %s && cc -O1 -fPIC -shared -Wl,--build-id=sha1,-z,lazy,-soname,libfixture.so.1 -o lib.so "
+	run("cd %s && cc -O1 -fPIC -shared -Wl,--build-id=sha1,-z,lazy -o lib.so "
 	    "lib.c",
 	    fixture_dir);
 }

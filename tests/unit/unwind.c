@@ -84,12 +84,12 @@ static void setup(void)
 	cr_assert(unwinder);
 	memset(words, 0, sizeof(words));
 	state = (struct mp_stack_state){
-	    .known = UINT64_C(1) << STACK_SP | UINT64_C(1) << STACK_FP,
+	    .known = UINT64_C(1) << MP_REG_SP | UINT64_C(1) << MP_REG_FP,
 	    .bytes_at = STACK,
 	    .bytes = (const unsigned char *)words,
 	    .n_bytes = sizeof(words),
 	};
-	state.reg[STACK_SP] = STACK;
+	state.reg[MP_REG_SP] = STACK;
 }
 
 static void teardown(void)
@@ -154,7 +154,7 @@ Test(unwind, return_addresses_mean_the_code_before, .init = setup, .fini = teard
 Test(unwind, realigned_frame, .init = setup, .fini = teardown)
 {
 	state.ip = AT(ROW_DEREF);
-	state.reg[STACK_FP] = word_at(10);
+	state.reg[MP_REG_FP] = word_at(10);
 	words[9] = word_at(50);  /* the CFA */
 	words[10] = word_at(60); /* the caller's frame pointer */
 	words[49] = AT(ROW_FP16);
@@ -181,7 +181,7 @@ static void write_context(ucontext_t *uc, uint64_t at_ip, uint64_t sp, uint64_t 
 #ifdef __aarch64__
 	uc->uc_mcontext.pc = at_ip;
 	uc->uc_mcontext.sp = sp;
-	uc->uc_mcontext.regs[STACK_FP] = fp;
+	uc->uc_mcontext.regs[MP_REG_FP] = fp;
 #else
 	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)at_ip;
 	uc->uc_mcontext.gregs[REG_RSP] = (greg_t)sp;
@@ -248,14 +248,14 @@ Test(unwind, upwards_only, .init = setup, .fini = teardown)
 	static const uint64_t bad[] = {
 	    0, 8, STACK - 64, STACK - 17, UINT64_MAX, UINT64_MAX - 15, UINT64_MAX / 2};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		state.reg[STACK_FP] = bad[i];
+		state.reg[MP_REG_FP] = bad[i];
 		struct mp_unwound u = mp_unwind(unwinder, &state, ip, 64);
 		cr_expect_eq(u.n, 1, "frame pointer %#lx", (unsigned long)bad[i]);
 	}
 	/* A whole copy at the end of all addresses. */
 	state.bytes_at = UINT64_MAX - 63;
 	state.n_bytes = 64;
-	state.reg[STACK_SP] = UINT64_MAX - 23;
+	state.reg[MP_REG_SP] = UINT64_MAX - 23;
 	state.ip = AT(ROW_SP32_FP);
 	expect(1, MP_STACK_LOST, MP_STACK_CFI);
 }
@@ -264,14 +264,14 @@ Test(unwind, registers_that_are_not_known, .init = setup, .fini = teardown)
 {
 	words[1] = AT(ROW_OUTERMOST);
 	state.ip = AT(ROW_SP16);
-	state.known = UINT64_C(1) << STACK_FP;
+	state.known = UINT64_C(1) << MP_REG_FP;
 	expect(1, MP_STACK_LOST, MP_STACK_CFI);
 }
 
 Test(unwind, assembly_by_frame_pointer, .init = setup, .fini = teardown)
 {
 	state.ip = ASSEMBLY;
-	state.reg[STACK_FP] = word_at(10);
+	state.reg[MP_REG_FP] = word_at(10);
 	words[10] = word_at(30);
 	words[11] = AT(ROW_FP16);
 	words[31] = AT(ROW_OUTERMOST);
@@ -280,9 +280,9 @@ Test(unwind, assembly_by_frame_pointer, .init = setup, .fini = teardown)
 	words[11] = 0x1234; /* no code */
 	expect(1, MP_STACK_LOST, MP_STACK_CFI);
 	words[11] = AT(ROW_FP16);
-	state.reg[STACK_FP] = word_at(10) + 4;
+	state.reg[MP_REG_FP] = word_at(10) + 4;
 	expect(1, MP_STACK_LOST, MP_STACK_CFI);
-	state.reg[STACK_FP] = STACK - 8;
+	state.reg[MP_REG_FP] = STACK - 8;
 	expect(1, MP_STACK_LOST, MP_STACK_CFI);
 	state.ip = 0x1234; /* no code at all */
 	expect(1, MP_STACK_LOST, MP_STACK_CFI);
@@ -291,8 +291,8 @@ Test(unwind, assembly_by_frame_pointer, .init = setup, .fini = teardown)
 Test(unwind, jit_code_by_scan, .init = setup, .fini = teardown)
 {
 	state.ip = JIT + 8;
-	state.reg[STACK_FP] = 4711; /* a register as any other */
-	words[7] = STACK;           /* what is no code is passed over */
+	state.reg[MP_REG_FP] = 4711; /* a register as any other */
+	words[7] = STACK;            /* what is no code is passed over */
 	words[20] = JIT + 64;
 	words[100] = AT(ROW_SP16);
 	words[102] = AT(ROW_OUTERMOST);
@@ -304,11 +304,11 @@ Test(unwind, jit_code_by_scan, .init = setup, .fini = teardown)
 	words[100] = words[102] = 0;
 	words[400] = AT(ROW_SP16);
 	expect(2, MP_STACK_LOST, MP_STACK_GUESS);
-	state.reg[STACK_FP] = word_at(50);
+	state.reg[MP_REG_FP] = word_at(50);
 	words[51] = AT(ROW_OUTERMOST);
 	expect(2, MP_STACK_OUTERMOST, MP_STACK_FP);
 	/* The same code, made by no JIT compiler, is not scanned. */
-	state.reg[STACK_FP] = 4711;
+	state.reg[MP_REG_FP] = 4711;
 	state.ip = ASSEMBLY;
 	expect(1, MP_STACK_LOST, MP_STACK_CFI);
 }
