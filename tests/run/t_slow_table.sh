@@ -12,6 +12,7 @@ source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_root
 need_command gcc gcc
+[[ $(uname -m) == x86_64 ]] || skip "the file is written in the assembly of x86-64"
 export XDG_CACHE_HOME=$PWD/cache
 
 {
