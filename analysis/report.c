@@ -100,17 +100,8 @@ const struct mp_report *mp_report_find(const char *name, struct mp_err *err)
 	return NULL;
 }
 
-/* What the statements of a report are given, by name. */
-struct bounds {
-	int64_t start_ns, end_ns; /* of the recording */
-	int64_t from_ns, to_ns;   /* session clock; the smallest and largest integer when not asked for */
-	int64_t covered_ns;       /* of the recording, between them */
-	int64_t tid, limit;
-	bool finished;
-};
-
-static int prepare(
-    struct mp_session *s, const char *path, const struct bounds *b, sqlite3_stmt **stmt, struct mp_err *err)
+static int prepare(struct mp_session *s, const char *path, const struct mp_report_scope *b,
+    sqlite3_stmt **stmt, struct mp_err *err)
 {
 	sqlite3 *db = mp_session_db(s);
 	const struct {
@@ -189,7 +180,7 @@ static int64_t slot_floor(int64_t t_ns, int64_t any_slot_ns)
 
 /* From what the user asked for to session times; the other way round into `f`, once rounded. */
 static int find_bounds(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *f,
-    struct bounds *b, struct mp_err *err)
+    struct mp_report_scope *b, struct mp_err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = first_row(s,
@@ -201,7 +192,7 @@ static int find_bounds(struct mp_session *s, const struct mp_report *report, str
 	if (rc)
 		goto out;
 	int64_t slot_ns = sqlite3_column_int64(stmt, 3);
-	*b = (struct bounds){.start_ns = sqlite3_column_int64(stmt, 0),
+	*b = (struct mp_report_scope){.start_ns = sqlite3_column_int64(stmt, 0),
 	    .end_ns = sqlite3_column_int64(stmt, 1),
 	    .finished = sqlite3_column_int(stmt, 2),
 	    .from_ns = INT64_MIN,
@@ -316,7 +307,7 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 	    floor_known ? uncertain : "");
 }
 
-static void note_range(struct mp_emit *e, const struct mp_report *report, const struct bounds *b,
+static void note_range(struct mp_emit *e, const struct mp_report *report, const struct mp_report_scope *b,
     const struct mp_report_filter *f)
 {
 	char from[MP_CELL_NUMBER], to[MP_CELL_NUMBER];
@@ -358,8 +349,8 @@ static int check_table(const struct mp_report *report, const struct mp_report_fi
 }
 
 static int run_sections(struct mp_session *s, const struct mp_report *report,
-    const struct mp_report_filter *f, const struct bounds *b, struct mp_emit *e, enum mp_format format,
-    struct mp_err *err)
+    const struct mp_report_filter *f, const struct mp_report_scope *b, struct mp_emit *e,
+    enum mp_format format, struct mp_err *err)
 {
 	bool several = report->section[1].name;
 	int rc = 0;
@@ -384,8 +375,9 @@ static int run_sections(struct mp_session *s, const struct mp_report *report,
 }
 
 /* The session and coverage objects; for a table the first row of each is read here, and put into words. */
-static int run_object(struct mp_session *s, const char *name, const char *path, const struct bounds *b,
-    struct mp_emit *e, enum mp_format format, sqlite3_stmt **stmt, struct mp_err *err)
+static int run_object(struct mp_session *s, const char *name, const char *path,
+    const struct mp_report_scope *b, struct mp_emit *e, enum mp_format format, sqlite3_stmt **stmt,
+    struct mp_err *err)
 {
 	int rc = prepare(s, path, b, stmt, err);
 
@@ -400,7 +392,7 @@ static int run_object(struct mp_session *s, const char *name, const char *path, 
 }
 
 static int run(struct mp_session *s, const struct mp_report *report, const struct mp_report_filter *f,
-    const struct bounds *b, struct mp_emit *e, enum mp_format format, struct mp_err *err)
+    const struct mp_report_scope *b, struct mp_emit *e, enum mp_format format, struct mp_err *err)
 {
 	sqlite3_stmt *session = NULL, *coverage = NULL;
 	bool table = format == MP_FORMAT_TABLE;
@@ -439,13 +431,15 @@ static void sql_sqrt(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
     FILE *out, enum mp_format format, struct mp_err *err)
 {
-	struct bounds b;
+	struct mp_report_scope b;
 	int rc = check_table(report, filter, err);
 
 	if (!rc)
 		rc = check_thread(s, report, filter->tid, err);
 	if (!rc)
 		rc = find_bounds(s, report, filter, &b, err);
+	if (!rc && report->fill)
+		rc = report->fill(s, &b, err);
 	if (rc)
 		return rc;
 

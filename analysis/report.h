@@ -14,7 +14,7 @@
  * of SQL under sql/reports/. A report of one section has "rows" in JSON, one of several
  * "tables":{name:[rows]}.
  */
-#define MP_REPORT_SECTIONS 4
+#define MP_REPORT_SECTIONS 12
 
 struct mp_report_section {
 	const char *name;  /* in JSON, and for --table */
@@ -24,12 +24,26 @@ struct mp_report_section {
 	bool data_only;    /* too long for people: not in the table format unless asked for by name */
 };
 
+/* What a report is of. Session clock; from_ns and to_ns are the smallest and largest integer when not asked
+ * for. */
+struct mp_report_scope {
+	int64_t start_ns, end_ns; /* of the recording */
+	int64_t from_ns, to_ns;   /* the end exclusive */
+	int64_t covered_ns;       /* of the recording, between them */
+	int64_t tid;              /* 0: all threads */
+	int64_t limit;            /* rows; 0: all */
+	bool finished;
+};
+
 struct mp_report {
 	const char *name;
 	const char *purpose; /* one line */
 	bool histogram;      /* from the histograms: of all threads together, and by whole seconds */
 	bool is_of_rows;     /* sums over kept rows: too low where rows were lost */
 	int64_t limit;       /* rows unless the user says otherwise; 0: all */
+	/* What SQL cannot do: puts its results into temporary tables, which the sections read. NULL: nothing.
+	 */
+	int (*fill)(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 	struct mp_report_section section[MP_REPORT_SECTIONS + 1];
 };
 

@@ -280,7 +280,12 @@ static int span_end(struct mp_markers *m, const struct waiting *w, struct mp_err
 	    .id = w->a,
 	    .tid = s->tid,
 	    .t_ns = s->t_ns,
-	    .dur_ns = w->t_ns - s->t_ns};
+	    .dur_ns = w->t_ns - s->t_ns,
+	    .alloc_ns = -1,
+	    .alloc_calls = -1,
+	    .fault_ns = -1,
+	    .off_cpu_ns = -1,
+	    .gc_ns = -1};
 	remove_span(m, s);
 	return may_make_row(m) ? mp_append_span(m->session, &row, err) : 0;
 }

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The session database, schema version 2 (PRAGMA user_version). Changes only add.
+-- The session database, schema version 3 (PRAGMA user_version). Changes only add.
 --
 -- Tables are private to mpsample; scripts read the views (sql/views/), which stay as they are.
 -- All times (`_ns`) are nanoseconds of CLOCK_MONOTONIC, the session clock; `clock` maps them to wall time.
@@ -125,6 +125,16 @@ CREATE TABLE latency_sum (      -- exact: what buckets cannot give
   PRIMARY KEY (slot_ns, op_id, size_class)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE latency_window (   -- of each slot, the window of about 100 ms that had the highest p99
+  slot_ns    INTEGER NOT NULL,
+  op_id      INTEGER NOT NULL,
+  t_ns       INTEGER NOT NULL,  -- where the window begins
+  dur_ns     INTEGER NOT NULL,  -- how long it is
+  calls      INTEGER NOT NULL,
+  p99_ns     INTEGER NOT NULL,  -- upper end of its bucket
+  PRIMARY KEY (slot_ns, op_id)
+) STRICT, WITHOUT ROWID;
+
 -- Some calls, kept as rows.
 
 CREATE TABLE call (
@@ -144,11 +154,21 @@ CREATE TABLE kernel_event (
   event_id INTEGER PRIMARY KEY,
   t_ns     INTEGER NOT NULL,
   tid      INTEGER NOT NULL,
-  kind     TEXT NOT NULL,       -- minor_fault major_fault off_cpu migration
+  kind     TEXT NOT NULL,       -- as in `cause`
   dur_ns   INTEGER,             -- NULL: not known
   addr     INTEGER,             -- the faulting address; the new CPU of a migration
   ip       INTEGER              -- the faulting instruction
 ) STRICT;
+
+CREATE TABLE cause (            -- why a kept call was slow: its time, divided. The rows of a call add up to its duration
+  call_id INTEGER NOT NULL,
+  kind    TEXT NOT NULL,        -- minor_fault major_fault thp syscall:<name> lock off_cpu stopped migration irq softirq
+                                -- mmap_lock gc cache hiccup unexplained
+  dur_ns  INTEGER NOT NULL,     -- by this alone: what interrupted it counts as what that was
+  n       INTEGER NOT NULL,     -- how often
+  detail  TEXT,                 -- what is known besides: of off_cpu, which thread ran instead
+  PRIMARY KEY (call_id, kind)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE counter (          -- exact counts by slot, also of events that were not kept as rows
   slot_ns INTEGER NOT NULL,
@@ -173,7 +193,12 @@ CREATE TABLE span (             -- begin to end of a named piece of work
   id      INTEGER,              -- the program's own, told with begin and end: the unsigned number as a signed one
   tid     INTEGER NOT NULL,
   t_ns    INTEGER NOT NULL,
-  dur_ns  INTEGER NOT NULL
+  dur_ns  INTEGER NOT NULL,
+  alloc_ns    INTEGER,          -- of it, in allocation calls of its thread; NULL, here and below: not known
+  alloc_calls INTEGER,          -- how many
+  fault_ns    INTEGER,          -- in page faults of its thread, wherever they were
+  off_cpu_ns  INTEGER,          -- its thread was off the CPU
+  gc_ns       INTEGER           -- the process was stopped by a garbage collector
 ) STRICT;
 
 CREATE TABLE phase (            -- of the trading session
@@ -233,14 +258,6 @@ CREATE TABLE overhead (
 ) STRICT, WITHOUT ROWID;
 
 -- The rest of the format. This version's planes write none of it: scripts that ask find no rows, and no error.
-
-CREATE TABLE cause (            -- why a kept call was slow: its time, divided
-  call_id INTEGER NOT NULL,
-  kind    TEXT NOT NULL,        -- minor_fault major_fault thp syscall:<name> lock off_cpu stopped migration irq ...
-  dur_ns  INTEGER NOT NULL,
-  n       INTEGER NOT NULL,
-  PRIMARY KEY (call_id, kind)
-) STRICT, WITHOUT ROWID;
 
 CREATE TABLE object (           -- tracked allocations
   object_id  INTEGER PRIMARY KEY,

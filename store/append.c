@@ -21,7 +21,9 @@ enum statement {
 	STACK_FRAME,
 	LATENCY,
 	LATENCY_SUM,
+	LATENCY_WINDOW,
 	CALL,
+	CAUSE,
 	KERNEL_EVENT,
 	COUNTER,
 	MARK,
@@ -65,13 +67,19 @@ static const char *const sql[STATEMENTS] = {
 		    " bytes = CAST(bytes + excluded.bytes AS INTEGER),"
 		    " sum_ns = CAST(sum_ns + excluded.sum_ns AS INTEGER),"
 		    " max_ns = max(max_ns, excluded.max_ns)",
+    [LATENCY_WINDOW] = "INSERT OR REPLACE INTO latency_window (slot_ns, op_id, t_ns, dur_ns, calls, p99_ns)"
+		       " VALUES (?,?,?,?,?,?)",
     [CALL] = "INSERT INTO call (t_ns, tid, op_id, size_bytes, addr, dur_ns, kept, weight, stack_id)"
 	     " VALUES (?,?,?,?,?,?,?,?,?)",
+    [CAUSE] = "INSERT INTO cause (call_id, kind, dur_ns, n, detail) VALUES (?,?,?,?,?)"
+	      " ON CONFLICT DO UPDATE SET dur_ns = dur_ns + excluded.dur_ns, n = n + excluded.n",
     [KERNEL_EVENT] = "INSERT INTO kernel_event (t_ns, tid, kind, dur_ns, addr, ip) VALUES (?,?,?,?,?,?)",
     [COUNTER] = "INSERT INTO counter (slot_ns, name, value) VALUES (?,?,?)"
 		" ON CONFLICT DO UPDATE SET value = value + excluded.value",
     [MARK] = "INSERT INTO mark (t_ns, tid, name, detail) VALUES (?,?,?,?)",
-    [SPAN] = "INSERT INTO span (name, id, tid, t_ns, dur_ns) VALUES (?,?,?,?,?)",
+    [SPAN] =
+	"INSERT INTO span (name, id, tid, t_ns, dur_ns, alloc_ns, alloc_calls, fault_ns, off_cpu_ns, gc_ns)"
+	" VALUES (?,?,?,?,?,?,?,?,?,?)",
     [PHASE] = "INSERT INTO phase (name, start_ns, source) VALUES (?,?,?)",
     [POOL] = "INSERT INTO pool (name, address, capacity, object_bytes, created_ns) VALUES (?,?,?,?,?)",
     [POOL_USE] = "INSERT INTO pool_use (pool_id, slot_ns, in_use_min, in_use_max, gets, puts, failures)"
@@ -262,6 +270,20 @@ int mp_append_latency_sum(struct mp_session *s, int64_t slot_ns, uint32_t op, ui
 	return run(s, st, err);
 }
 
+int mp_append_latency_window(
+    struct mp_session *s, int64_t slot_ns, uint32_t op, const struct mp_latency_window *w, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, LATENCY_WINDOW);
+
+	bind_int(st, 1, slot_ns);
+	bind_int(st, 2, op);
+	bind_int(st, 3, w->t_ns);
+	bind_int(st, 4, w->dur_ns);
+	bind_count(st, 5, w->calls);
+	bind_count(st, 6, w->p99_ns);
+	return run(s, st, err);
+}
+
 int mp_append_call(struct mp_session *s, const struct mp_call *c, int64_t *call_id, struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, CALL);
@@ -279,6 +301,18 @@ int mp_append_call(struct mp_session *s, const struct mp_call *c, int64_t *call_
 	if (call_id)
 		*call_id = rc ? 0 : sqlite3_last_insert_rowid(s->db);
 	return rc;
+}
+
+int mp_append_cause(struct mp_session *s, const struct mp_cause_row *c, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, CAUSE);
+
+	bind_int(st, 1, c->call_id);
+	bind_text(st, 2, c->kind);
+	bind_int(st, 3, c->dur_ns);
+	bind_count(st, 4, c->n);
+	bind_text(st, 5, c->detail);
+	return run(s, st, err);
 }
 
 int mp_append_kernel_event(struct mp_session *s, const struct mp_kernel_event *e, struct mp_err *err)
@@ -327,6 +361,11 @@ int mp_append_span(struct mp_session *s, const struct mp_span_row *row, struct m
 	bind_int(st, 3, row->tid);
 	bind_int(st, 4, row->t_ns);
 	bind_int(st, 5, row->dur_ns);
+	bind_known(st, 6, row->alloc_ns >= 0, row->alloc_ns);
+	bind_known(st, 7, row->alloc_calls >= 0, row->alloc_calls);
+	bind_known(st, 8, row->fault_ns >= 0, row->fault_ns);
+	bind_known(st, 9, row->off_cpu_ns >= 0, row->off_cpu_ns);
+	bind_known(st, 10, row->gc_ns >= 0, row->gc_ns);
 	return run(s, st, err);
 }
 

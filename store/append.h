@@ -55,12 +55,21 @@ struct mp_probe_row {
 	uint32_t skipped_bytes;
 };
 
-/* Begin to end of a named piece of work. */
+/* Begin to end of a named piece of work. The parts of its time: < 0 is not known. */
 struct mp_span_row {
 	const char *name;
 	uint64_t id;
 	int64_t tid; /* the thread that began it */
 	int64_t t_ns, dur_ns;
+	int64_t alloc_ns, alloc_calls, fault_ns, off_cpu_ns, gc_ns;
+};
+
+/* A part of a call's duration (sql/views/v_cause.sql). */
+struct mp_cause_row {
+	int64_t call_id;
+	const char *kind, *detail; /* detail may be NULL */
+	int64_t dur_ns;
+	uint64_t n;
 };
 
 struct mp_pool_row {
@@ -103,10 +112,18 @@ int mp_append_stack(struct mp_session *s, const struct mp_stack_row *row, struct
 
 int mp_append_latency(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
     uint32_t bucket, uint64_t calls, struct mp_err *err);
+/* The worst of the windows that the slot was watched by. */
+struct mp_latency_window {
+	int64_t t_ns, dur_ns;
+	uint64_t calls, p99_ns;
+};
+int mp_append_latency_window(struct mp_session *s, int64_t slot_ns, uint32_t op,
+    const struct mp_latency_window *w, struct mp_err *err);
 int mp_append_latency_sum(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
     const struct mp_latency_sum *sum, struct mp_err *err);
 /* *call_id may be NULL. */
 int mp_append_call(struct mp_session *s, const struct mp_call *c, int64_t *call_id, struct mp_err *err);
+int mp_append_cause(struct mp_session *s, const struct mp_cause_row *c, struct mp_err *err);
 int mp_append_kernel_event(struct mp_session *s, const struct mp_kernel_event *e, struct mp_err *err);
 int mp_append_counter(
     struct mp_session *s, int64_t slot_ns, const char *name, int64_t value, struct mp_err *err);
