@@ -32,8 +32,16 @@ static const struct {
 	"a page had to be mapped, no I/O: with address, code and duration"},
     [MP_KERNEL_MAJOR_FAULT] = {"major_fault",
 	"a page had to be read from a disk: with address, code and duration"},
+    [MP_KERNEL_THP] = {"thp", "a page fault was given a huge page: with address, code and duration"},
+    [MP_KERNEL_SYSCALL] = {"syscall",
+	"a system call: with duration; as a row syscall:<name>, where it is long"},
+    [MP_KERNEL_LOCK] = {"lock", "a thread waited in futex(2) for another one: likewise"},
     [MP_KERNEL_OFF_CPU] = {"off_cpu", "a thread was not running, waiting or preempted: with duration"},
+    [MP_KERNEL_STOPPED] = {"stopped", "a thread was stopped by a signal, a debugger or the cgroup freezer"},
     [MP_KERNEL_MIGRATION] = {"migration", "a thread went on running on another CPU"},
+    [MP_KERNEL_IRQ] = {"irq", "an interrupt came while a thread ran: with duration, where it is long"},
+    [MP_KERNEL_SOFTIRQ] = {"softirq", "what interrupts leave behind was done while a thread ran: likewise"},
+    [MP_KERNEL_MMAP_LOCK] = {"mmap_lock", "a thread waited for the lock of its address space: likewise"},
 };
 
 static int list_events(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)

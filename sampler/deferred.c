@@ -9,7 +9,8 @@ struct waiting {
 	size_t bytes;
 	int64_t call_id;
 	struct mp_call_event event;
-	struct mp_stack_state stack;      /* what event.stack points to */
+	struct mp_causes causes;          /* what event.causes points to */
+	struct mp_stack_state stack;      /* likewise event.stack */
 	_Alignas(8) unsigned char data[]; /* the bytes of the stack, then the addresses of event.ip */
 };
 
@@ -67,6 +68,10 @@ bool mp_deferred_put(struct mp_deferred *d, const struct mp_call_event *e)
 	w->bytes = bytes;
 	w->call_id = 0;
 	w->event = *e;
+	if (e->causes) {
+		w->causes = *e->causes;
+		w->event.causes = &w->causes;
+	}
 	if (e->stack) {
 		w->stack = *e->stack;
 		memcpy(w->data, e->stack->bytes, e->stack->n_bytes);

@@ -255,15 +255,31 @@ void mp_pairing_switch(
 		return;
 	}
 	if (s->off_since_ns) {
+		int64_t dur_ns = t_ns - s->off_since_ns;
+		const struct mp_kernel_interval k = {.tid = tid,
+		    .kind = MP_KERNEL_OFF_CPU,
+		    .is_row = true,
+		    .is_cause = true,
+		    .cause = MP_KERNEL_OFF_CPU,
+		    .t_ns = s->off_since_ns,
+		    .dur_ns = dur_ns,
+		    .self_ns = dur_ns};
+
 		mp_pairing_count_kernel_event(p, MP_KERNEL_OFF_CPU);
 		if (out)
-			mp_pipeline_kernel_event(
-			    out, MP_KERNEL_OFF_CPU, tid, s->off_since_ns, t_ns - s->off_since_ns, 0, 0);
+			mp_pipeline_kernel_event(out, &k);
 	}
 	if (s->cpu >= 0 && s->cpu != cpu) {
+		const struct mp_kernel_interval k = {.tid = tid,
+		    .kind = MP_KERNEL_MIGRATION,
+		    .is_row = true,
+		    .t_ns = t_ns,
+		    .dur_ns = -1,
+		    .addr = (uint64_t)cpu};
+
 		mp_pairing_count_kernel_event(p, MP_KERNEL_MIGRATION);
 		if (out)
-			mp_pipeline_kernel_event(out, MP_KERNEL_MIGRATION, tid, t_ns, -1, (uint64_t)cpu, 0);
+			mp_pipeline_kernel_event(out, &k);
 	}
 	s->off_since_ns = 0;
 	s->cpu = cpu;

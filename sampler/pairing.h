@@ -46,7 +46,7 @@ struct mp_return_record {
 /* `out` may be NULL: then the call is only counted. */
 void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, struct mp_pipeline *out);
 
-/* A thread left or entered CPU `cpu`. */
+/* A thread left or entered CPU `cpu`. Why it left is not known. */
 void mp_pairing_switch(
     struct mp_pairing *p, pid_t tid, int64_t t_ns, bool is_out, int cpu, struct mp_pipeline *out);
 

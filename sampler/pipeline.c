@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/cause.h"
 #include "sampler/deferred.h"
 #include "sampler/grow.h"
 #include "sampler/index.h"
@@ -35,6 +36,7 @@ struct mp_pipeline {
 	struct mp_stack_table *stacks;
 	struct mp_deferred *deferred; /* calls whose stacks wait */
 	struct mp_markers *markers;
+	struct mp_context *context;
 	bool *is_written; /* by the symbolizer's number of a mapping: it is in the session */
 	size_t is_written_room;
 	uint64_t maps_lost; /* since the last commit */
@@ -49,13 +51,6 @@ struct mp_pipeline {
 	int64_t committed_ns;
 	struct mp_pipeline_totals totals;
 };
-
-static const char *const kind_names[] = {"minor_fault", "major_fault", "off_cpu", "migration"};
-
-const char *mp_kernel_kind_name(enum mp_kernel_kind kind)
-{
-	return kind_names[kind];
-}
 
 static void fail(struct mp_pipeline *p, int ret)
 {
@@ -102,7 +97,8 @@ struct mp_pipeline *mp_pipeline_new(struct mp_session *session, struct mp_symbol
 	p->stacks = mp_stack_table_new(session, symbolizer);
 	p->deferred = mp_deferred_new();
 	p->markers = mp_markers_new(session);
-	if (!p->stacks || !p->deferred || !p->markers) {
+	p->context = mp_context_new();
+	if (!p->stacks || !p->deferred || !p->markers || !p->context) {
 		mp_pipeline_free(p);
 		return NULL;
 	}
@@ -116,6 +112,7 @@ void mp_pipeline_free(struct mp_pipeline *p)
 	mp_stack_table_free(p->stacks);
 	mp_deferred_free(p->deferred);
 	mp_markers_free(p->markers);
+	mp_context_free(p->context);
 	mp_index_free(&p->thread_index);
 	free(p->is_written);
 	free(p->threads);
@@ -139,6 +136,10 @@ static int64_t append_call(struct mp_pipeline *p, const struct mp_call_event *e,
 
 	p->totals.rows++;
 	fail(p, mp_append_call(p->session, &row, &call_id, err_of(p)));
+	const struct mp_cause_account account = {
+	    .call_id = call_id, .dur_ns = e->dur_ns, .causes = e->causes, .hiccup_ns = e->hiccup_ns};
+	if (!p->failed)
+		fail(p, mp_cause_write(p->session, &account, err_of(p)));
 	return call_id;
 }
 
@@ -188,12 +189,17 @@ static bool give_up_stack(void *ctx, const struct mp_call_event *e, int64_t *cal
 	return false;
 }
 
-void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e)
+void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *call)
 {
+	struct mp_call_event e = *call;
+	struct mp_causes found;
 	int64_t call_id = 0;
 
-	if (take_call(p, e, &call_id) && !mp_deferred_put(p->deferred, e))
-		give_up_stack(p, e, &call_id);
+	if (!e.knows_causes && mp_context_causes(p->context, e.tid, e.t_ns, e.t_ns + e.dur_ns, &found))
+		e.causes = &found;
+	e.hiccup_ns = mp_context_hiccup_ns(p->context, e.t_ns, e.t_ns + e.dur_ns);
+	if (take_call(p, &e, &call_id) && !mp_deferred_put(p->deferred, &e))
+		give_up_stack(p, &e, &call_id);
 }
 
 /* Only where something has changed since the last look: a table was finished, or more mappings are known. */
@@ -208,13 +214,32 @@ static void retry(struct mp_pipeline *p)
 	mp_deferred_each(p->deferred, take_call, p);
 }
 
-void mp_pipeline_kernel_event(struct mp_pipeline *p, enum mp_kernel_kind kind, pid_t tid, int64_t t_ns,
-    int64_t dur_ns, uint64_t addr, uint64_t ip)
+void mp_pipeline_kernel_event(struct mp_pipeline *p, const struct mp_kernel_interval *k)
 {
+	char kind[MP_CAUSE_KIND_BYTES];
+	struct mp_kernel_event row = {.t_ns = k->t_ns,
+	    .tid = k->tid,
+	    .kind = mp_cause_kind(k->kind, k->what, kind),
+	    .dur_ns = k->dur_ns,
+	    .addr = k->addr,
+	    .ip = k->ip};
+
 	if (p->failed)
 		return;
-	struct mp_kernel_event row = {t_ns, tid, kind_names[kind], dur_ns, addr, ip};
+	mp_context_add(p->context, k);
+	if (!k->is_row)
+		return;
 	p->totals.kernel_rows++;
+	fail(p, mp_append_kernel_event(p->session, &row, err_of(p)));
+}
+
+void mp_pipeline_hiccup(struct mp_pipeline *p, int64_t t_ns, int64_t dur_ns)
+{
+	struct mp_kernel_event row = {.t_ns = t_ns, .kind = "hiccup", .dur_ns = dur_ns};
+
+	if (p->failed)
+		return;
+	mp_context_add_hiccup(p->context, t_ns, dur_ns);
 	fail(p, mp_append_kernel_event(p->session, &row, err_of(p)));
 }
 
@@ -380,6 +405,7 @@ int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 	mp_deferred_each(p->deferred, write_waiting, p);
 	tell_markers_lost(p, t_ns);
 	tell_stacks_lost(p, t_ns);
+	mp_context_forget(p->context, t_ns);
 	p->committed_ns = t_ns;
 	return commit(p, err);
 }

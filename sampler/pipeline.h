@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "sampler/uprobe_shared.h"
+#include "sampler/context.h"
 #include "store/session.h"
 #include "symbolize/symbolize.h"
 
@@ -37,13 +37,19 @@ struct mp_call_event {
 	 * first. With `stack`, it goes on where that is cut. */
 	const uint64_t *ip;
 	size_t nframes;
+	/* What the kernel did meanwhile, where the plane knows; NULL: nothing. Else it is found among the
+	 * kernel events of its thread, which have to be handed in before. */
+	bool knows_causes;
+	const struct mp_causes *causes;
+	int64_t hiccup_ns; /* the pipeline's own */
 };
 void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e);
 
-/* `dur_ns` < 0: not known. */
-void mp_pipeline_kernel_event(struct mp_pipeline *p, enum mp_kernel_kind kind, pid_t tid, int64_t t_ns,
-    int64_t dur_ns, uint64_t addr, uint64_t ip);
-const char *mp_kernel_kind_name(enum mp_kernel_kind kind);
+/* Those of a thread in the order in which they end. */
+void mp_pipeline_kernel_event(struct mp_pipeline *p, const struct mp_kernel_interval *k);
+
+/* The machine was stalled, as a thread of the recorder saw it. */
+void mp_pipeline_hiccup(struct mp_pipeline *p, int64_t t_ns, int64_t dur_ns);
 
 /* A thread of the target was seen: begins it, or gives it a new name. `start_ns` is used for a new one. */
 void mp_pipeline_thread(struct mp_pipeline *p, pid_t tid, const char *comm, int64_t start_ns);

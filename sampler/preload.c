@@ -303,8 +303,7 @@ void mp_preload_stats(const struct mp_preload *p, struct mp_preload_stats *out)
 struct drain {
 	const struct mp_preload *p;
 	struct mp_pipeline *pipeline;
-	mp_preload_thread_fn on_thread;
-	void *ctx;
+	const struct mp_preload_listener *listener;
 };
 
 static void take_call(void *ctx, const struct mp_ring_call *c)
@@ -351,15 +350,15 @@ static void take_owner(void *ctx, pid_t tid, int64_t t_ns)
 {
 	const struct drain *d = ctx;
 
-	if (d->on_thread)
-		d->on_thread(d->ctx, tid, t_ns);
+	if (d->listener->thread)
+		d->listener->thread(d->listener->ctx, tid, t_ns);
 }
 
 /* The heads first, then the point of the clock: no record that is read is younger than it. */
 bool mp_preload_drain(
-    struct mp_preload *p, struct mp_pipeline *pipeline, mp_preload_thread_fn on_thread, void *ctx)
+    struct mp_preload *p, struct mp_pipeline *pipeline, const struct mp_preload_listener *listener)
 {
-	struct drain d = {p, pipeline, on_thread, ctx};
+	struct drain d = {p, pipeline, listener};
 	const struct mp_ring_sink sink = {take_call, take_marker, take_owner, &d};
 	uint64_t heads[MP_REGION_SLOTS];
 	struct mp_slot *s;
@@ -369,6 +368,8 @@ bool mp_preload_drain(
 		if (know(p, i, &s))
 			heads[i] = mp_load_acquire(&s->head);
 	mp_preload_clock_point(&p->clock);
+	if (listener->before_rows)
+		listener->before_rows(listener->ctx);
 	for (unsigned int i = 0; i < p->region.slots; i++) {
 		struct mp_ring_reader *r = p->slots[i] ? &p->slots[i]->reader : NULL;
 		if (!r || r->tail == heads[i])
@@ -405,7 +406,7 @@ int mp_preload_follow(struct mp_preload *p, struct mp_pipeline *pipeline, struct
 		return ret;
 	}
 	mp_preload_poll(p, true);
-	mp_preload_drain(p, pipeline, NULL, NULL);
+	mp_preload_drain(p, pipeline, &(struct mp_preload_listener){0});
 	mp_preload_region_close(&p->region);
 	forget_slots(p);
 	p->region = next;

@@ -48,10 +48,17 @@ struct mp_hist_view mp_preload_hists(const struct mp_preload *p);
 void mp_preload_poll(struct mp_preload *p, bool final);
 
 /* Hands on all rows and markers that wait; NULL: throws them away. True when a ring was fuller than a
- * quarter: to be called again at once. `on_thread` (or NULL) is told of threads that rings name. */
-typedef void (*mp_preload_thread_fn)(void *ctx, pid_t tid, int64_t t_ns);
+ * quarter: to be called again at once. */
+struct mp_preload_listener {
+	/* NULL, or told of threads that rings name. */
+	void (*thread)(void *ctx, pid_t tid, int64_t t_ns);
+	/* NULL, or called when it stands fast which rows are going to be handed on: what happened before them
+	 * elsewhere can be handed on now. */
+	void (*before_rows)(void *ctx);
+	void *ctx;
+};
 bool mp_preload_drain(
-    struct mp_preload *p, struct mp_pipeline *pipeline, mp_preload_thread_fn on_thread, void *ctx);
+    struct mp_preload *p, struct mp_pipeline *pipeline, const struct mp_preload_listener *listener);
 
 /* Counts since activate, as of the last poll and drain; all exact. */
 struct mp_preload_stats {

@@ -316,13 +316,30 @@ static void drain_uprobe(struct mp_recorder *r, int64_t now, int64_t kernel_cred
 	mp_uprobe_drain(r->uprobe, r->pipeline, kernel_credit);
 }
 
+/* A call that has returned is explained by what the kernel did before that: it comes first. */
+static void drain_kernel_events(void *ctx)
+{
+	struct mp_recorder *r = ctx;
+
+	if (r->uprobe)
+		mp_uprobe_drain(r->uprobe, r->pipeline, 0);
+}
+
+static bool drain_rings(struct mp_recorder *r)
+{
+	const struct mp_preload_listener listener = {
+	    .thread = name_thread, .before_rows = drain_kernel_events, .ctx = r};
+
+	return mp_preload_drain(r->preload, r->pipeline, &listener);
+}
+
 /* True: more than enough waits in the library's rings to look again at once. */
 static bool drain_preload(struct mp_recorder *r, int64_t now)
 {
 	drain_sideband(r, now);
 	if (r->follow_until_ns)
 		follow_exec(r, now);
-	return mp_preload_drain(r->preload, r->pipeline, name_thread, r);
+	return drain_rings(r);
 }
 
 /* The same without a sideband; and what of it was lost. */
@@ -442,7 +459,7 @@ static void end_preload(struct mp_recorder *r)
 	mp_preload_deactivate(r->preload);
 	nanosleep(&settle, NULL);
 	mp_preload_poll(r->preload, true);
-	mp_preload_drain(r->preload, r->pipeline, name_thread, r);
+	drain_rings(r);
 }
 
 static int name_frames(struct mp_recorder *r, struct mp_err *err)

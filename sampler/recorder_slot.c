@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <time.h>
 
+#include "sampler/cause.h"
 #include "sampler/recorder_priv.h"
 #include "store/append.h"
 

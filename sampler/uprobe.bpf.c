@@ -7,119 +7,12 @@
  * The same source serves kernels with uprobe session programs (6.13) and those with multi-links only (6.6):
  * the loader loads `session` or `entry` + `ret`.
  */
-#include <linux/bpf.h>
-#include <linux/bpf_perf_event.h>
-#include <linux/ptrace.h>
-#include <stdbool.h>
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-
-#include "sampler/preload/mpsample.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/bpf/context.h"
+#include "sampler/bpf/state.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-typedef unsigned int u32;
-typedef unsigned long long u64;
-
-/* The few members that are used, found in the running kernel's types at load (CO-RE). */
-struct task_struct {
-	int pid;
-	int tgid;
-} __attribute__((preserve_access_index));
-
 extern bool bpf_session_is_return(void) __ksym __weak;
-
-/* A thread's open call, and its kernel-side context. */
-struct thread_state {
-	u64 entry_sp; /* stack pointer at the open call's entry; 0: none is open */
-	u64 entry_ip; /* the probed instruction */
-	u64 start_ns;
-	u64 size_bytes;
-	u64 ptr;
-	u64 off_since_ns;
-	u64 off_in_trap; /* the CPU was lost on the way out of the entry's trap */
-	u64 fault_addr;  /* of the page fault in progress */
-	u64 fault_ns;    /* start of the page fault in progress; 0: none */
-	u64 floor_ns;
-	u32 op;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct thread_state);
-} threads SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct mp_bpf_control);
-} control SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct mp_bpf_stats);
-} stats SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, MP_HIST_BLOCKS); /* times the shards: set by the loader */
-	__type(key, u32);
-	__type(value, struct mp_hist);
-} hists SEC(".maps");
-
-/* The sizes are set by the loader. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
-} call_rows SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
-} kernel_rows SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
-} marker_rows SEC(".maps");
-
-static __always_inline struct mp_bpf_control *get_control(void)
-{
-	u32 zero = 0;
-	return bpf_map_lookup_elem(&control, &zero);
-}
-
-static __always_inline struct mp_bpf_stats *get_stats(void)
-{
-	u32 zero = 0;
-	return bpf_map_lookup_elem(&stats, &zero);
-}
-
-#define COUNT(member)                                                                                        \
-	do {                                                                                                 \
-		struct mp_bpf_stats *st_ = get_stats();                                                      \
-		if (st_)                                                                                     \
-			__sync_fetch_and_add(&st_->member, 1);                                               \
-	} while (0)
-
-/* The recorder drains by a timer: a wakeup per row would interrupt the target. Only a ring that is half full
- * asks for attention. */
-static __always_inline u64 wakeup_flags(void *ring, u64 ring_bytes)
-{
-	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) * 2 > ring_bytes ? BPF_RB_FORCE_WAKEUP
-									   : BPF_RB_NO_WAKEUP;
-}
 
 /* ---- Calls ---- */
 
@@ -182,8 +75,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 	if (!c || !c->enabled || (mp_op_ignores_null(cookie_op(cookie)) && !PT_REGS_PARM1(ctx)))
 		return 1;
 
-	struct thread_state *t =
-	    bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
 	if (!t) {
 		COUNT(calls_lost);
 		return 1;
@@ -201,9 +93,14 @@ static __always_inline int enter(struct pt_regs *ctx)
 	t->floor_ns = c->floor_ns[cookie >> 24 & 1];
 	t->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
 	t->ptr = ptr_of(ctx, (cookie >> 16) & 0xff);
-	t->entry_sp = sp;
 	t->entry_ip = PT_REGS_IP(ctx);
+	if (t->has_causes) {
+		__builtin_memset(&t->causes, 0, sizeof(t->causes));
+		t->has_causes = 0;
+	}
 	t->start_ns = bpf_ktime_get_ns();
+	barrier(); /* from here on an interrupt is the call's, and looks at its start */
+	t->entry_sp = sp;
 	return 0;
 }
 
@@ -343,6 +240,9 @@ static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_co
 	r->nframes = 0;
 	r->stack_bytes = 0;
 	r->stack = mode;
+	r->has_causes = t->has_causes;
+	if (t->has_causes)
+		__builtin_memcpy(&r->causes, &t->causes, sizeof(r->causes));
 	if (mode == MP_STACK_FRAME_POINTERS) {
 		long bytes = bpf_get_stack(ctx, r + 1, room, BPF_F_USER_STACK);
 		r->nframes = bytes > 0 && bytes <= room ? bytes / sizeof(u64) : 0;
@@ -385,7 +285,7 @@ static __always_inline int leave(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
+	struct thread_state *t = state_of(bpf_get_current_task_btf());
 
 	if (!c || !t || !t->entry_sp || PT_REGS_SP(ctx) != t->entry_sp + RETURN_POPS)
 		return 0;
@@ -397,6 +297,8 @@ static __always_inline int leave(struct pt_regs *ctx)
 	u64 raw = now - t->start_ns;
 	u64 dur_ns = raw > t->floor_ns ? raw - t->floor_ns : 0;
 	count_call(c, op, t->size_bytes, dur_ns);
+	t->alloc_ns += dur_ns;
+	t->alloc_calls++;
 
 	u32 weight;
 	u32 kept = keep(c, op, dur_ns, &weight);
@@ -472,146 +374,4 @@ int marker(struct pt_regs *ctx)
 	if (bpf_ringbuf_output(&marker_rows, &m, sizeof(m), wakeup_flags(&marker_rows, c->marker_ring_bytes)))
 		COUNT(markers_lost);
 	return 0;
-}
-
-/* ---- Kernel events ---- */
-
-/* Counts an event, and keeps it while there is credit. */
-static __always_inline void emit_kernel(
-    const struct mp_bpf_control *c, u32 kind, u32 tid, u64 t_ns, u64 dur_ns, u64 addr, u64 ip)
-{
-	struct mp_bpf_stats *st = get_stats();
-	if (!st)
-		return;
-	__sync_fetch_and_add(&st->kernel_events[kind], 1);
-
-	/* Long ones have a credit of their own, so that short ones do not use it up. */
-	bool is_long = dur_ns != ~0ULL && dur_ns >= c->kernel_long_ns;
-	long long *credit = is_long ? &st->kernel_long_credit : &st->kernel_credit;
-	if (__sync_fetch_and_add(credit, -1) <= 0) {
-		__sync_fetch_and_add(&st->kernel_thinned, 1);
-		return;
-	}
-
-	struct mp_bpf_kernel r = {
-	    .tid = tid, .kind = kind, .t_ns = t_ns, .dur_ns = dur_ns, .addr = addr, .ip = ip};
-	if (bpf_ringbuf_output(&kernel_rows, &r, sizeof(r), wakeup_flags(&kernel_rows, c->kernel_ring_bytes)))
-		__sync_fetch_and_add(&st->kernel_rows_lost, 1);
-}
-
-static __always_inline struct mp_bpf_control *control_of_current(void)
-{
-	struct mp_bpf_control *c = get_control();
-	return c && c->enabled && c->tgid && bpf_get_current_pid_tgid() >> 32 == c->tgid ? c : 0;
-}
-
-/*
- * A thread that spends most of its time in our traps loses the CPU there, mostly where a trap returns to user
- * space. The function has not run an instruction yet then: the time is not the call's.
- */
-static __always_inline bool is_in_entry_trap(const struct thread_state *t, struct task_struct *task)
-{
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	u64 ip = regs ? PT_REGS_IP(regs) : 0;
-
-	return t->entry_sp && ip >= t->entry_ip &&
-	       ip < t->entry_ip + 16; /* an emulated instruction at most */
-}
-
-static __always_inline void switch_out(struct task_struct *prev, u64 now)
-{
-	struct thread_state *t = bpf_task_storage_get(&threads, prev, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!t)
-		return;
-	t->off_since_ns = now;
-	t->off_in_trap = is_in_entry_trap(t, prev);
-}
-
-static __always_inline void switch_in(const struct mp_bpf_control *c, struct task_struct *next, u64 now)
-{
-	struct thread_state *t = bpf_task_storage_get(&threads, next, 0, 0);
-	if (!t)
-		return;
-
-	if (t->off_since_ns && t->off_in_trap)
-		t->start_ns += now - t->off_since_ns;
-	if (t->off_since_ns)
-		emit_kernel(c, MP_KERNEL_OFF_CPU, next->pid, t->off_since_ns, now - t->off_since_ns, 0, 0);
-	t->off_since_ns = 0;
-}
-
-SEC("tp_btf/sched_switch")
-int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
-{
-	struct mp_bpf_control *c = get_control();
-	if (!c || !c->enabled || !c->tgid)
-		return 0;
-
-	bool out = prev->tgid == (int)c->tgid, in = next->tgid == (int)c->tgid;
-	if (!out && !in)
-		return 0;
-	u64 now = bpf_ktime_get_ns();
-	if (out)
-		switch_out(prev, now);
-	if (in)
-		switch_in(c, next, now);
-	return 0;
-}
-
-SEC("tp_btf/sched_migrate_task")
-int BPF_PROG(sched_migrate_task, struct task_struct *task, int to_cpu)
-{
-	struct mp_bpf_control *c = get_control();
-
-	if (c && c->enabled && c->tgid && task->tgid == (int)c->tgid)
-		emit_kernel(c, MP_KERNEL_MIGRATION, task->pid, bpf_ktime_get_ns(), ~0ULL, to_cpu, 0);
-	return 0;
-}
-
-SEC("tp_btf/page_fault_user")
-int BPF_PROG(page_fault_user, unsigned long address)
-{
-	if (!control_of_current())
-		return 0;
-
-	struct thread_state *t =
-	    bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (t) {
-		t->fault_addr = address;
-		t->fault_ns = bpf_ktime_get_ns();
-	}
-	return 0;
-}
-
-/* The software event fires at the end of a fault: with the tracepoint above it gives the duration. */
-static __always_inline int fault(struct bpf_perf_event_data *ctx, u32 kind)
-{
-	struct mp_bpf_control *c = control_of_current();
-	if (!c)
-		return 0;
-
-	u64 now = bpf_ktime_get_ns(), start = 0;
-	struct thread_state *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
-	/* Faults that end in a signal have no end, those of the kernel no start: only the same address is the
-	 * same fault. */
-	if (t) {
-		start = t->fault_addr == ctx->addr ? t->fault_ns : 0;
-		t->fault_ns = 0;
-	}
-	u64 dur_ns = start ? now - start : ~0ULL;
-	emit_kernel(c, kind, (u32)bpf_get_current_pid_tgid(), start ? start : now, dur_ns, ctx->addr,
-	    PT_REGS_IP(&ctx->regs));
-	return 0;
-}
-
-SEC("perf_event")
-int minor_fault(struct bpf_perf_event_data *ctx)
-{
-	return fault(ctx, MP_KERNEL_MINOR_FAULT);
-}
-
-SEC("perf_event")
-int major_fault(struct bpf_perf_event_data *ctx)
-{
-	return fault(ctx, MP_KERNEL_MAJOR_FAULT);
 }

@@ -12,6 +12,7 @@ struct mp_uprobe {
 	const struct mp_uprobe_ops *ops;
 	void *impl;
 	pid_t pid;
+	bool is_joined; /* kernel events with calls from elsewhere */
 	struct mp_keep keep;
 	struct mp_floor floor;
 };
@@ -132,9 +133,9 @@ static int calibration_round(
 	uint64_t calls;
 
 	mp_latency_calibration_reset(&view);
-	u->ops->enable(u->impl, true, 0);
+	u->ops->enable(u->impl, true, 0, 0);
 	*probed_ns = run_calibration(function);
-	u->ops->enable(u->impl, false, 0);
+	u->ops->enable(u->impl, false, 0, 0);
 	u->ops->drain(u->impl, NULL, 0);
 
 	*floor_ns = mp_latency_calibration(&view, &calls);
@@ -258,6 +259,7 @@ int mp_uprobe_open_kernel_events(pid_t pid, struct mp_uprobe **out, struct mp_er
 	if (!u)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	u->pid = pid;
+	u->is_joined = true;
 	u->ops = &mp_uprobe_session;
 	int ret = u->ops->open(pid, &u->impl, &first);
 	if (ret) {
@@ -294,7 +296,7 @@ int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t 
 void mp_uprobe_enable(struct mp_uprobe *u)
 {
 	u->ops->keep(u->impl, &u->keep, &u->floor);
-	u->ops->enable(u->impl, true, u->pid);
+	u->ops->enable(u->impl, true, u->pid, u->is_joined ? MP_HAND_OVER_NS : 0);
 }
 
 void mp_uprobe_keep(struct mp_uprobe *u, const struct mp_keep *keep)
@@ -328,7 +330,7 @@ void mp_uprobe_detach(struct mp_uprobe *u)
 {
 	/* Probes go one after the other: without this, a call whose own probe is gone would seem to be left
 	 * by the next call of a function whose probe is not. */
-	u->ops->enable(u->impl, false, 0);
+	u->ops->enable(u->impl, false, 0, 0);
 	u->ops->detach(u->impl);
 }
 

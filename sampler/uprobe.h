@@ -44,6 +44,9 @@ struct mp_keep {
 	bool over_adaptive;
 };
 
+/* What the kernel does to a thread for less than this is not handed on to be joined with calls. */
+#define MP_HAND_OVER_NS 200
+
 /* Counts since enable, all exact. */
 struct mp_uprobe_stats {
 	uint64_t calls_lost, rows_lost, unpaired, nested;
@@ -62,8 +65,8 @@ struct mp_uprobe;
 int mp_uprobe_open(
     enum mp_backend want, pid_t pid, const struct mp_keep *keep, struct mp_uprobe **out, struct mp_err *err);
 
-/* Likewise where no function is going to be probed: for the kernel events of a process only. Without
- * calibration. */
+/* Likewise where calls come from elsewhere: for the kernel events of a process, all of which are handed on, to be
+ * joined with the calls by time. Without calibration. */
 int mp_uprobe_open_kernel_events(pid_t pid, struct mp_uprobe **out, struct mp_err *err);
 
 enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u);
@@ -107,7 +110,8 @@ struct mp_uprobe_ops {
 	enum mp_backend backend;
 	int (*open)(pid_t pid, void **impl, struct mp_err *err);
 	int (*attach)(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err);
-	void (*enable)(void *impl, bool on, pid_t kernel_events_of);
+	/* `hand_over_ns`: all kernel events of this duration are handed on; 0: only what becomes a row. */
+	void (*enable)(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns);
 	void (*keep)(void *impl, const struct mp_keep *keep, const struct mp_floor *floor);
 	struct mp_hist_view (*hists)(void *impl);
 	void (*stats)(void *impl, struct mp_uprobe_stats *out);

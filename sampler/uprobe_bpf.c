@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The backends `session` and `multi`: loads uprobe.bpf.c, links it to functions, reads its maps. */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -39,12 +40,49 @@ struct link_create_uprobe_multi {
 #define MAX_LINKS 256
 #define MAX_CPUS  4096
 
+/* Beside the calls: what the kernel does to the target's threads (sampler/bpf/context.h). In the order of
+ * their worth, the last are given up first; not every kernel and architecture has all these tracepoints. */
+static const struct kernel_program {
+	const char *name;
+	int software_event; /* enum perf_sw_ids, or -1: a tracepoint of that name */
+} kernel_programs[] = {
+    {"minor_fault", PERF_COUNT_SW_PAGE_FAULTS_MIN},
+    {"major_fault", PERF_COUNT_SW_PAGE_FAULTS_MAJ},
+    {"sched_switch", -1},
+    {"sched_migrate_task", -1},
+    {"page_fault_user", -1},
+    {"sys_enter", -1},
+    {"sys_exit", -1},
+    {"sched_waking", -1},
+    {"irq_handler_entry", -1},
+    {"irq_handler_exit", -1},
+    {"softirq_entry", -1},
+    {"softirq_exit", -1},
+    {"local_timer_entry", -1},
+    {"local_timer_exit", -1},
+    {"reschedule_entry", -1},
+    {"reschedule_exit", -1},
+    {"call_function_entry", -1},
+    {"call_function_exit", -1},
+    {"call_function_single_entry", -1},
+    {"call_function_single_exit", -1},
+    {"irq_work_entry", -1},
+    {"irq_work_exit", -1},
+    {"mm_page_alloc", -1},
+    {"contention_begin", -1},
+    {"contention_end", -1},
+};
+
+#define N_KERNEL_PROGRAMS (sizeof(kernel_programs) / sizeof(*kernel_programs))
+#define SEES_SYSCALLS     6 /* this one, if it is linked */
+
 struct bpf_plane {
 	enum mp_backend backend;
 	struct bpf_object *object;
 	struct bpf_program *session, *entry, *ret, *marker;
 	int links[MAX_LINKS]; /* uprobe links, by descriptor */
 	size_t n_links;
+	bool has[N_KERNEL_PROGRAMS];    /* this kernel knows the tracepoint */
 	struct bpf_link **kernel_links; /* tracepoints and software events */
 	size_t n_kernel_links;
 	struct mp_bpf_control *control;
@@ -117,6 +155,8 @@ static int handle_call(void *ctx, void *data, size_t size)
 	    .dur_ns = (int64_t)r->dur_ns,
 	    .size_bytes = r->size_bytes,
 	    .addr = r->addr,
+	    .causes = r->has_causes ? &r->causes : NULL,
+	    .knows_causes = true,
 	};
 	take_stack(r, size - sizeof(*r), &stack, &e);
 	mp_pipeline_call(b->pipeline, &e);
@@ -128,9 +168,24 @@ static int handle_kernel(void *ctx, void *data, size_t size)
 	struct bpf_plane *b = ctx;
 	const struct mp_bpf_kernel *r = data;
 
-	if (b->pipeline && size >= sizeof(*r) && r->kind < MP_KERNEL_KINDS)
-		mp_pipeline_kernel_event(b->pipeline, r->kind, (pid_t)r->tid, (int64_t)r->t_ns,
-		    r->dur_ns == ~0ULL ? -1 : (int64_t)r->dur_ns, r->addr, r->ip);
+	if (!b->pipeline || size < sizeof(*r) || r->kind >= MP_KERNEL_KINDS)
+		return 0;
+	struct mp_kernel_interval e = {
+	    .tid = (pid_t)r->tid,
+	    .kind = r->kind,
+	    .is_row = r->is_row,
+	    .is_cause = r->cause < MP_KERNEL_KINDS,
+	    .cause = r->cause,
+	    .t_ns = (int64_t)r->t_ns,
+	    .dur_ns = r->dur_ns == ~0ULL ? -1 : (int64_t)r->dur_ns,
+	    .self_ns = (int64_t)r->self_ns,
+	    .addr = r->addr,
+	    .ip = r->ip,
+	    .what = r->what,
+	    .cpu = r->cpu,
+	};
+	memcpy(e.ran, r->ran, sizeof(e.ran));
+	mp_pipeline_kernel_event(b->pipeline, &e);
 	return 0;
 }
 
@@ -170,10 +225,20 @@ static unsigned int shards_for_this_machine(void)
 	return shards;
 }
 
-/* In the order in which they are given up: not every kernel has types for all these tracepoints. */
-static const char *const kernel_programs[] = {
-    "minor_fault", "major_fault", "sched_switch", "sched_migrate_task", "page_fault_user"};
-static const size_t n_kernel_programs = sizeof(kernel_programs) / sizeof(*kernel_programs);
+/* Which of them this kernel has. */
+static void find_kernel_programs(bool has[static N_KERNEL_PROGRAMS])
+{
+	struct btf *types = btf__load_vmlinux_btf();
+	char name[64];
+
+	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++) {
+		snprintf(name, sizeof(name), "btf_trace_%s", kernel_programs[i].name);
+		has[i] =
+		    kernel_programs[i].software_event >= 0 ||
+		    (!libbpf_get_error(types) && btf__find_by_name_kind(types, name, BTF_KIND_TYPEDEF) > 0);
+	}
+	btf__free(types);
+}
 
 /* Chooses the programs of the backend and the sizes of the maps, and loads; with the first so many of the
  * programs for kernel events. */
@@ -198,9 +263,10 @@ static int load(struct bpf_plane *b, size_t kernel_events, struct mp_err *err)
 	bpf_program__set_expected_attach_type(b->marker, ATTACH_UPROBE_MULTI);
 	bpf_program__set_flags(b->marker, bpf_program__flags(b->marker) | BPF_F_SLEEPABLE);
 
-	for (size_t i = 0; i < n_kernel_programs; i++)
+	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++)
 		bpf_program__set_autoload(
-		    bpf_object__find_program_by_name(b->object, kernel_programs[i]), i < kernel_events);
+		    bpf_object__find_program_by_name(b->object, kernel_programs[i].name),
+		    i < kernel_events && b->has[i]);
 
 	b->shards = shards_for_this_machine();
 	bpf_map__set_max_entries(map(b, "hists"), b->shards * MP_HIST_BLOCKS);
@@ -299,16 +365,21 @@ static void link_software_event(struct bpf_plane *b, struct bpf_program *program
 static int link_kernel_events(struct bpf_plane *b, size_t n, struct mp_err *err)
 {
 	b->kernel_links =
-	    calloc(n_kernel_programs * (size_t)libbpf_num_possible_cpus(), sizeof(*b->kernel_links));
+	    calloc(N_KERNEL_PROGRAMS * (size_t)libbpf_num_possible_cpus(), sizeof(*b->kernel_links));
 	if (!b->kernel_links)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++) {
-		struct bpf_program *program = bpf_object__find_program_by_name(b->object, kernel_programs[i]);
-		if (i < 2)
-			link_software_event(
-			    b, program, i ? PERF_COUNT_SW_PAGE_FAULTS_MAJ : PERF_COUNT_SW_PAGE_FAULTS_MIN);
-		else
-			keep_kernel_link(b, bpf_program__attach(program));
+		const struct kernel_program *k = &kernel_programs[i];
+		struct bpf_program *program = bpf_object__find_program_by_name(b->object, k->name);
+		if (!b->has[i])
+			continue;
+		if (k->software_event >= 0) {
+			link_software_event(b, program, (uint64_t)k->software_event);
+			continue;
+		}
+		struct bpf_link *link = bpf_program__attach(program);
+		b->control->sees_syscalls |= link && i == SEES_SYSCALLS;
+		keep_kernel_link(b, link);
 	}
 	return 0;
 }
@@ -339,10 +410,12 @@ static int bpf_plane_open(enum mp_backend backend, void **impl, struct mp_err *e
 	b->backend = backend;
 	libbpf_set_print(keep_libbpf_words);
 
-	size_t kernel_events = n_kernel_programs;
+	size_t kernel_events = N_KERNEL_PROGRAMS;
+	find_kernel_programs(b->has);
 	int ret = load(b, kernel_events, err);
 	while (ret && ret != -EPERM && ret != -EACCES && kernel_events)
-		ret = load(b, --kernel_events, err);
+		if (b->has[--kernel_events])
+			ret = load(b, kernel_events, err);
 	if (!ret)
 		ret = open_maps(b, err);
 	if (!ret)
@@ -444,10 +517,11 @@ static int bpf_plane_attach(
 	return 0;
 }
 
-static void bpf_plane_enable(void *impl, bool on, pid_t kernel_events_of)
+static void bpf_plane_enable(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns)
 {
 	struct bpf_plane *b = impl;
 
+	b->control->hand_over_ns = hand_over_ns;
 	b->control->tgid = (unsigned int)kernel_events_of;
 	__atomic_store_n(&b->control->enabled, on, __ATOMIC_RELEASE);
 }

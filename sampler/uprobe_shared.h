@@ -48,12 +48,51 @@ static inline unsigned int mp_hist_block(unsigned int op, unsigned int size_clas
 	return op * MP_SIZE_CLASSES + size_class;
 }
 
+/* What the kernel does to a thread, and so to a call that is under way in it. Each is the time by itself:
+ * what interrupts it counts as what that is. Counters, rows and causes have the names of sampler/context.h.
+ */
 enum mp_kernel_kind {
 	MP_KERNEL_MINOR_FAULT,
 	MP_KERNEL_MAJOR_FAULT,
-	MP_KERNEL_OFF_CPU,
+	MP_KERNEL_THP,     /* a page fault that was given a huge page */
+	MP_KERNEL_SYSCALL, /* running or asleep */
+	MP_KERNEL_LOCK,    /* a futex wait */
+	MP_KERNEL_OFF_CPU, /* runnable, and another thread ran instead */
+	MP_KERNEL_STOPPED,
 	MP_KERNEL_MIGRATION,
+	MP_KERNEL_IRQ,
+	MP_KERNEL_SOFTIRQ,
+	MP_KERNEL_MMAP_LOCK,
 	MP_KERNEL_KINDS
+};
+
+#define MP_COMM_BYTES 16 /* the kernel's TASK_COMM_LEN */
+
+/* Interrupts that are no line of a device: x86's vectors, by their tracepoints. */
+enum mp_irq {
+	MP_IRQ_LOCAL_TIMER = 1 << 16, /* below: the number of a line */
+	MP_IRQ_RESCHEDULE,
+	MP_IRQ_CALL_FUNCTION,
+	MP_IRQ_CALL_FUNCTION_SINGLE,
+	MP_IRQ_WORK,
+};
+
+/* What happened while a call was under way. All 0: nothing did. */
+#define MP_CAUSE_SYSCALLS 4 /* different ones that are told apart */
+
+struct mp_causes {
+	unsigned long long ns[MP_KERNEL_KINDS];
+	unsigned int n[MP_KERNEL_KINDS];
+	unsigned int ran_tid; /* the thread that ran longest instead */
+	struct mp_cause_syscall {
+		unsigned int nr, n; /* n 0: unused */
+		unsigned long long ns;
+	} syscall[MP_CAUSE_SYSCALLS]; /* of ns[MP_KERNEL_SYSCALL]; the rest is of others */
+	unsigned long long ran_ns;
+	char ran[MP_COMM_BYTES];
+	unsigned long long irq_ns, softirq_ns; /* the longest of each */
+	unsigned int irq, irq_cpu;             /* a line, or enum mp_irq */
+	unsigned int softirq;                  /* a vector of linux/interrupt.h */
 };
 
 /*
@@ -64,7 +103,10 @@ enum mp_kernel_kind {
  */
 struct mp_bpf_control {
 	unsigned int enabled;
-	unsigned int tgid; /* whose kernel events are kept */
+	unsigned int tgid;          /* whose kernel events are kept */
+	unsigned int sees_syscalls; /* their tracepoints are linked */
+	unsigned int hand_over_ns;  /* every interval of so long by itself is handed on, to be joined with
+				       calls; 0: none */
 	unsigned int full;
 	unsigned int stack; /* enum mp_stack_mode: of kept rows */
 	unsigned int shard_mask;
@@ -105,22 +147,35 @@ struct mp_bpf_call {
 	unsigned short nframes;
 	unsigned int weight;
 	unsigned short stack_bytes;
-	unsigned short stack;    /* enum mp_stack_mode: what was asked for */
+	unsigned char stack; /* enum mp_stack_mode: what was asked for */
+	unsigned char has_causes;
 	unsigned long long t_ns; /* CLOCK_MONOTONIC at the call's start */
 	unsigned long long dur_ns;
 	unsigned long long size_bytes;
 	unsigned long long addr;
 	unsigned long long ip, sp; /* after the return */
 	unsigned long long saved[MP_SAVED_REGS];
+	struct mp_causes causes;
 };
+
+/* Something that the kernel did to a thread. As a row it is what it looks like from outside: a thread was off
+ * the CPU, for whatever reason. As a cause it is a part of that. */
+#define MP_KERNEL_NO_CAUSE 255
 
 struct mp_bpf_kernel {
 	unsigned int tid;
-	unsigned int kind; /* enum mp_kernel_kind */
+	unsigned char kind;  /* enum mp_kernel_kind, of the row */
+	unsigned char cause; /* of the part of it that is a cause, or MP_KERNEL_NO_CAUSE */
+	unsigned char is_row;
+	unsigned char pad;
 	unsigned long long t_ns;
-	unsigned long long dur_ns; /* ~0: not known */
+	unsigned long long dur_ns;  /* ~0: not known */
+	unsigned long long self_ns; /* of the cause */
 	unsigned long long addr;
 	unsigned long long ip;
+	unsigned int what; /* the system call, the interrupt, the thread that ran instead */
+	unsigned int cpu;
+	char ran[MP_COMM_BYTES];
 };
 
 /* A marker passed. Its name is empty when it could not be read. */

@@ -619,10 +619,17 @@ static void take_fault(
 	/* IDENTIFIER, IP, TID, TIME, ADDR */
 	enum mp_kernel_kind k = kind == EVENT_MINOR_FAULT ? MP_KERNEL_MINOR_FAULT : MP_KERNEL_MAJOR_FAULT;
 
+	const struct mp_kernel_interval event = {.tid = (pid_t)(words[2] >> 32),
+	    .kind = k,
+	    .is_row = true,
+	    .t_ns = (int64_t)words[3],
+	    .dur_ns = -1,
+	    .addr = words[4],
+	    .ip = words[1]};
+
 	mp_pairing_count_kernel_event(t->pairing, k);
 	if (p)
-		mp_pipeline_kernel_event(
-		    p, k, (pid_t)(words[2] >> 32), (int64_t)words[3], -1, words[4], words[1]);
+		mp_pipeline_kernel_event(p, &event);
 }
 
 static void take(struct tracefs_plane *t, const struct waiting *w, struct mp_pipeline *p)
@@ -740,11 +747,12 @@ static void tracefs_stats(void *impl, struct mp_uprobe_stats *out)
 	out->kernel_rows_lost += t->lost_others;
 }
 
-static void tracefs_enable(void *impl, bool on, pid_t kernel_events_of)
+static void tracefs_enable(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns)
 {
 	struct tracefs_plane *t = impl;
 
 	(void)kernel_events_of;
+	(void)hand_over_ns; /* all are, always */
 	if (on)
 		t->enabled_ns = t->complete_ns = now_ns();
 	t->enabled = on;

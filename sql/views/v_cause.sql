@@ -23,7 +23,7 @@
 --
 -- Caveats: a call of which nothing is known is one row, unexplained; so are all calls where the kernel's events could not
 -- be seen (v_session, key 'causes').
--- Example: SELECT kind, sum(dur_ns) FROM v_cause JOIN v_call USING (call_id) WHERE kept = 'outlier' GROUP BY kind
+-- Example: SELECT kind, sum(v_cause.dur_ns) FROM v_cause JOIN v_call USING (call_id) WHERE kept = 'outlier' GROUP BY kind
 
 CREATE VIEW v_cause AS
 SELECT call_id, kind, dur_ns, n, detail FROM cause

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+#ifndef MP_SAMPLER_BPF_CONTEXT_H
+#define MP_SAMPLER_BPF_CONTEXT_H
+
+/*
+ * What the kernel does to the threads of the target: page faults, system calls, time off the CPU, interrupts.
+ * Each is counted, some become rows, and each adds its time to the call that is under way. Part of
+ * uprobe.bpf.c.
+ *
+ * These intervals nest, and time is counted once, for the innermost: an interval takes its whole length less
+ * what ended within it. A sleep is no interval of its own. Its time is that of the system call, the page
+ * fault or the lock that sleeps.
+ */
+#include "sampler/bpf/state.h"
+
+/* Rows of these are wanted only where they are long: there are many, and none is a surprise. */
+static __always_inline bool is_row_when_long(u32 kind)
+{
+	return kind == MP_KERNEL_IRQ || kind == MP_KERNEL_SOFTIRQ || kind == MP_KERNEL_SYSCALL ||
+	       kind == MP_KERNEL_LOCK || kind == MP_KERNEL_MMAP_LOCK || kind == MP_KERNEL_STOPPED;
+}
+
+/* Counts an event; true: it shall be a row, and there is credit. Long ones have a credit of their own, so
+ * that short ones do not use it up. */
+static __always_inline bool take_credit(const struct mp_bpf_control *c, u32 kind, u64 dur_ns)
+{
+	struct mp_bpf_stats *st = get_stats();
+	bool is_long = dur_ns != ~0ULL && dur_ns >= c->kernel_long_ns;
+
+	if (!st || kind >= MP_KERNEL_KINDS)
+		return false;
+	__sync_fetch_and_add(&st->kernel_events[kind], 1);
+	if (!is_long && is_row_when_long(kind))
+		return false;
+	if (__sync_fetch_and_add(is_long ? &st->kernel_long_credit : &st->kernel_credit, -1) > 0)
+		return true;
+	__sync_fetch_and_add(&st->kernel_thinned, 1);
+	return false;
+}
+
+/* A row, or a cause of a call that only the recorder knows to be under way, or both. */
+static __always_inline void emit_kernel(const struct mp_bpf_control *c, struct mp_bpf_kernel *r)
+{
+	bool is_wanted =
+	    c->hand_over_ns && (r->kind == MP_KERNEL_OFF_CPU ||
+				   (r->cause != MP_KERNEL_NO_CAUSE && r->self_ns >= c->hand_over_ns));
+
+	if (!r->is_row && !is_wanted)
+		return;
+	if (bpf_ringbuf_output(&kernel_rows, r, sizeof(*r), wakeup_flags(&kernel_rows, c->kernel_ring_bytes)))
+		COUNT(kernel_rows_lost);
+}
+
+static __always_inline struct mp_bpf_control *control_of_current(void)
+{
+	struct mp_bpf_control *c = get_control();
+	return c && c->enabled && c->tgid && bpf_get_current_pid_tgid() >> 32 == c->tgid ? c : 0;
+}
+
+/* ---- Intervals ---- */
+
+static __always_inline void begin(struct thread_state *t, u32 which, u64 now)
+{
+	t->in[which].since_ns = now;
+	t->in[which].accounted_ns = t->accounted_ns;
+}
+
+/* The time of an interval by itself. */
+static __always_inline u64 end(struct thread_state *t, u32 which, u64 now)
+{
+	u64 whole = now - t->in[which].since_ns;
+	u64 inner = t->accounted_ns - t->in[which].accounted_ns;
+
+	t->in[which].since_ns = 0;
+	t->accounted_ns = t->in[which].accounted_ns + whole;
+	return whole > inner ? whole - inner : 0;
+}
+
+/* Of an interval inside a longer one that is not over: that much is not the longer one's. */
+static __always_inline void account(struct thread_state *t, u64 ns)
+{
+	t->accounted_ns += ns;
+}
+
+static __always_inline void add_syscall(struct mp_causes *to, u32 nr, u64 ns)
+{
+#pragma unroll
+	for (u32 i = 0; i < MP_CAUSE_SYSCALLS; i++) {
+		if (to->syscall[i].n && to->syscall[i].nr != nr)
+			continue;
+		to->syscall[i].nr = nr;
+		to->syscall[i].n++;
+		to->syscall[i].ns += ns;
+		return;
+	}
+}
+
+/* Adds to the call that is under way. */
+static __always_inline void add_cause(struct thread_state *t, u32 kind, u64 ns, u64 now)
+{
+	u64 age = now - t->start_ns;
+
+	if (!t->entry_sp || kind >= MP_KERNEL_KINDS)
+		return;
+	t->causes.ns[kind] += ns < age ? ns : age;
+	t->causes.n[kind]++;
+	t->has_causes = 1;
+}
+
+/* ---- Off the CPU ---- */
+
+#define STATE_STOPPED 0x4
+#define STATE_TRACED  0x8
+#define STATE_FROZEN  0x8000
+
+/* The threads "migration/N" of the kernel. */
+static __always_inline bool is_stopper(const char *comm)
+{
+	static const char begins[8] = "migratio";
+
+	return *(const u64 *)comm == *(const u64 *)begins;
+}
+
+/*
+ * A thread that spends most of its time in our traps loses the CPU there, mostly where a trap returns to user
+ * space. The function has not run an instruction yet then: the time is not the call's.
+ */
+static __always_inline bool is_in_entry_trap(const struct thread_state *t, struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	u64 ip = regs ? PT_REGS_IP(regs) : 0;
+
+	return t->entry_sp && ip >= t->entry_ip &&
+	       ip < t->entry_ip + 16; /* an emulated instruction at most */
+}
+
+static __always_inline u32 how_off(
+    const struct mp_bpf_control *c, const struct thread_state *t, bool preempt, u32 state)
+{
+	if (preempt || !state)
+		return OFF_RUNNABLE;
+	if (state & (STATE_STOPPED | STATE_TRACED | STATE_FROZEN))
+		return OFF_STOPPED;
+	if (t->in[IN_SYSCALL].since_ns || t->in[IN_FAULT].since_ns || !c->sees_syscalls)
+		return OFF_ASLEEP;
+	return OFF_STOPPED; /* on its way out of the kernel: a debugger, or the cgroup freezer */
+}
+
+static __always_inline void note_ran(struct thread_state *t, struct task_struct *other)
+{
+	t->ran_tid = other->pid;
+	bpf_probe_read_kernel(t->ran, sizeof(t->ran), other->comm);
+}
+
+static __always_inline void switch_out(const struct mp_bpf_control *c, bool preempt, struct task_struct *prev,
+    struct task_struct *next, u32 state, u64 now)
+{
+	struct thread_state *t = make_state_of(prev);
+	if (!t)
+		return;
+	begin(t, OFF_CPU, now);
+	t->off_in_trap = is_in_entry_trap(t, prev);
+	t->off_how = how_off(c, t, preempt, state);
+	t->woken_ns = t->moved_ns = 0;
+	note_ran(t, next);
+	t->off_to_stopper = is_stopper(t->ran);
+}
+
+/* Of a time off the CPU up to `now`, what is a cause by itself. */
+static __always_inline u32 off_cause(const struct thread_state *t, u64 *self_ns, u64 whole, u64 now)
+{
+	if (t->off_to_stopper && t->moved_ns) {
+		*self_ns = whole;
+		return MP_KERNEL_MIGRATION;
+	}
+	if (t->off_how == OFF_ASLEEP) {
+		/* Woken, and another one had the CPU: of idle CPUs the time to wake up is the sleep's. */
+		*self_ns = t->woken_ns && t->ran_tid ? now - t->woken_ns : 0;
+		return *self_ns ? MP_KERNEL_OFF_CPU : MP_KERNEL_NO_CAUSE;
+	}
+	*self_ns = whole;
+	return t->off_how == OFF_STOPPED ? MP_KERNEL_STOPPED : MP_KERNEL_OFF_CPU;
+}
+
+static __always_inline void add_off(struct thread_state *t, u32 cause, u64 self_ns, u64 now)
+{
+	add_cause(t, cause, self_ns, now);
+	if (!t->entry_sp || self_ns <= t->causes.ran_ns || cause != MP_KERNEL_OFF_CPU)
+		return;
+	t->causes.ran_ns = self_ns;
+	t->causes.ran_tid = t->ran_tid;
+	__builtin_memcpy(t->causes.ran, t->ran, sizeof(t->ran));
+}
+
+static __always_inline void switch_in(
+    const struct mp_bpf_control *c, struct task_struct *prev, struct task_struct *next, u64 now)
+{
+	struct thread_state *t = state_of(next);
+	if (!t || !t->in[OFF_CPU].since_ns)
+		return;
+
+	struct mp_bpf_kernel r = {
+	    .tid = next->pid, .kind = MP_KERNEL_OFF_CPU, .t_ns = t->in[OFF_CPU].since_ns};
+	r.dur_ns = now - r.t_ns;
+	t->in[OFF_CPU].since_ns = 0;
+	t->off_ns += r.dur_ns;
+	if (t->off_how == OFF_ASLEEP)
+		note_ran(t, prev);
+	r.cause = off_cause(t, &r.self_ns, r.dur_ns, now);
+	r.what = t->ran_tid;
+	__builtin_memcpy(r.ran, t->ran, sizeof(r.ran));
+	r.is_row = take_credit(c, MP_KERNEL_OFF_CPU, r.dur_ns);
+	if (t->off_in_trap) {
+		t->start_ns += r.dur_ns;
+		r.cause = MP_KERNEL_NO_CAUSE;
+	}
+	if (r.cause == MP_KERNEL_STOPPED)
+		take_credit(c, MP_KERNEL_STOPPED, 0); /* to be counted */
+	if (r.cause != MP_KERNEL_NO_CAUSE) {
+		account(t, r.self_ns);
+		add_off(t, r.cause, r.self_ns, now);
+	}
+	emit_kernel(c, &r);
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(
+    sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int state)
+{
+	struct mp_bpf_control *c = get_control();
+	if (!c || !c->enabled || !c->tgid)
+		return 0;
+
+	bool out = prev->tgid == (int)c->tgid, in = next->tgid == (int)c->tgid;
+	if (!out && !in)
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	if (out)
+		switch_out(c, preempt, prev, next, state, now);
+	if (in)
+		switch_in(c, prev, next, now);
+	return 0;
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(sched_waking, struct task_struct *task)
+{
+	struct mp_bpf_control *c = get_control();
+	if (!c || !c->enabled || !c->tgid || task->tgid != (int)c->tgid)
+		return 0;
+
+	struct thread_state *t = state_of(task);
+	if (t && t->in[OFF_CPU].since_ns && !t->woken_ns)
+		t->woken_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("tp_btf/sched_migrate_task")
+int BPF_PROG(sched_migrate_task, struct task_struct *task, int to_cpu)
+{
+	struct mp_bpf_control *c = get_control();
+	if (!c || !c->enabled || !c->tgid || task->tgid != (int)c->tgid)
+		return 0;
+
+	u64 now = bpf_ktime_get_ns();
+	struct thread_state *t = state_of(task);
+	if (t && t->in[OFF_CPU].since_ns && !t->moved_ns)
+		t->moved_ns = now;
+	struct mp_bpf_kernel r = {.tid = task->pid,
+	    .kind = MP_KERNEL_MIGRATION,
+	    .cause = MP_KERNEL_NO_CAUSE,
+	    .is_row = take_credit(c, MP_KERNEL_MIGRATION, ~0ULL),
+	    .t_ns = now,
+	    .dur_ns = ~0ULL,
+	    .addr = to_cpu};
+	emit_kernel(c, &r);
+	return 0;
+}
+
+/* ---- Page faults ---- */
+
+SEC("tp_btf/page_fault_user")
+int BPF_PROG(page_fault_user, unsigned long address)
+{
+	if (!control_of_current())
+		return 0;
+
+	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
+	if (t) {
+		t->fault_addr = address;
+		t->fault_is_huge = 0;
+		begin(t, IN_FAULT, bpf_ktime_get_ns());
+	}
+	return 0;
+}
+
+/* An order of pages that no fault takes but for a huge page, or a folio of several that is as dear. */
+#define HUGE_ORDER 4
+
+SEC("tp_btf/mm_page_alloc")
+int BPF_PROG(mm_page_alloc, void *page, unsigned int order)
+{
+	if (order < HUGE_ORDER || !control_of_current())
+		return 0;
+
+	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	if (t && t->in[IN_FAULT].since_ns && !t->in[IN_IRQ].since_ns && !t->in[IN_SOFTIRQ].since_ns)
+		t->fault_is_huge = 1;
+	return 0;
+}
+
+/* The software event fires at the end of a fault: with the tracepoint above it gives the duration. Faults
+ * that end in a signal have no end, those of the kernel no start: only the same address is the same fault. */
+static __always_inline int fault(struct bpf_perf_event_data *ctx, u32 kind)
+{
+	struct mp_bpf_control *c = control_of_current();
+	if (!c)
+		return 0;
+
+	u64 now = bpf_ktime_get_ns();
+	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
+	    .kind = kind,
+	    .cause = MP_KERNEL_NO_CAUSE,
+	    .t_ns = now,
+	    .dur_ns = ~0ULL,
+	    .addr = ctx->addr,
+	    .ip = PT_REGS_IP(&ctx->regs)};
+	if (t && t->in[IN_FAULT].since_ns && t->fault_addr == ctx->addr) {
+		if (t->fault_is_huge && kind == MP_KERNEL_MINOR_FAULT)
+			r.kind = MP_KERNEL_THP;
+		r.cause = r.kind;
+		r.t_ns = t->in[IN_FAULT].since_ns;
+		r.dur_ns = now - r.t_ns;
+		r.self_ns = end(t, IN_FAULT, now);
+		t->fault_ns += r.self_ns;
+		add_cause(t, r.kind, r.self_ns, now);
+	} else if (t) {
+		t->in[IN_FAULT].since_ns = 0;
+	}
+	r.is_row = take_credit(c, r.kind, r.dur_ns);
+	emit_kernel(c, &r);
+	return 0;
+}
+
+SEC("perf_event")
+int minor_fault(struct bpf_perf_event_data *ctx)
+{
+	return fault(ctx, MP_KERNEL_MINOR_FAULT);
+}
+
+SEC("perf_event")
+int major_fault(struct bpf_perf_event_data *ctx)
+{
+	return fault(ctx, MP_KERNEL_MAJOR_FAULT);
+}
+
+/* ---- System calls ---- */
+
+#ifdef __TARGET_ARCH_x86
+#define NR_FUTEX 202
+#else
+#define NR_FUTEX 98
+#endif
+
+/* Of linux/futex.h: those that wait for another thread. */
+static __always_inline bool is_futex_wait(u32 op)
+{
+	op &= 0x7f; /* without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME */
+	return op == 0 || op == 6 || op == 9 || op == 11 || op == 13;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
+{
+	if (!control_of_current())
+		return 0;
+
+	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
+	if (!t)
+		return 0;
+	t->syscall_nr = nr;
+	t->syscall_op = nr == NR_FUTEX ? PT_REGS_PARM2(regs) : 0;
+	t->in[IN_FAULT].since_ns = t->in[IN_MMAP_LOCK].since_ns = 0; /* of a fault that ended in a signal */
+	begin(t, IN_SYSCALL, bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+{
+	struct mp_bpf_control *c = control_of_current();
+	if (!c)
+		return 0;
+
+	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	if (!t || !t->in[IN_SYSCALL].since_ns)
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
+	    .kind = MP_KERNEL_SYSCALL,
+	    .t_ns = t->in[IN_SYSCALL].since_ns,
+	    .what = t->syscall_nr};
+	r.dur_ns = now - r.t_ns;
+	r.self_ns = end(t, IN_SYSCALL, now);
+	if (t->syscall_nr == NR_FUTEX && is_futex_wait(t->syscall_op))
+		r.kind = MP_KERNEL_LOCK;
+	r.cause = r.kind;
+	add_cause(t, r.kind, r.self_ns, now);
+	if (t->entry_sp && r.kind == MP_KERNEL_SYSCALL)
+		add_syscall(&t->causes, t->syscall_nr, r.self_ns);
+	r.is_row = take_credit(c, r.kind, r.dur_ns);
+	emit_kernel(c, &r);
+	return 0;
+}
+
+/* ---- The lock of the address space ---- */
+
+SEC("tp_btf/contention_begin")
+int BPF_PROG(contention_begin, void *lock)
+{
+	if (!control_of_current())
+		return 0;
+
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct thread_state *t = state_of(task);
+
+	if (mm && t && (u64)lock == (u64)mm + bpf_core_field_offset(mm->mmap_lock))
+		begin(t, IN_MMAP_LOCK, bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("tp_btf/contention_end")
+int BPF_PROG(contention_end, void *lock)
+{
+	struct mp_bpf_control *c = control_of_current();
+	if (!c)
+		return 0;
+
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct thread_state *t = state_of(task);
+
+	if (!mm || !t || !t->in[IN_MMAP_LOCK].since_ns ||
+	    (u64)lock != (u64)mm + bpf_core_field_offset(mm->mmap_lock))
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
+	    .kind = MP_KERNEL_MMAP_LOCK,
+	    .cause = MP_KERNEL_MMAP_LOCK,
+	    .t_ns = t->in[IN_MMAP_LOCK].since_ns};
+	r.dur_ns = now - r.t_ns;
+	r.self_ns = end(t, IN_MMAP_LOCK, now);
+	add_cause(t, MP_KERNEL_MMAP_LOCK, r.self_ns, now);
+	r.is_row = take_credit(c, MP_KERNEL_MMAP_LOCK, r.dur_ns);
+	emit_kernel(c, &r);
+	return 0;
+}
+
+/* ---- Interrupts ---- */
+
+static __always_inline int interrupt_begin(u32 which)
+{
+	struct thread_state *t = control_of_current() ? state_of(bpf_get_current_task_btf()) : 0;
+
+	if (t)
+		begin(t, which, bpf_ktime_get_ns());
+	return 0;
+}
+
+static __always_inline int interrupt_end(u32 which, u32 kind, u32 what)
+{
+	struct mp_bpf_control *c = control_of_current();
+	struct thread_state *t = c ? state_of(bpf_get_current_task_btf()) : 0;
+	if (!t || !t->in[which].since_ns)
+		return 0;
+
+	u64 now = bpf_ktime_get_ns();
+	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
+	    .kind = kind,
+	    .cause = kind,
+	    .t_ns = t->in[which].since_ns,
+	    .what = what,
+	    .cpu = bpf_get_smp_processor_id()};
+	r.dur_ns = now - r.t_ns;
+	r.self_ns = end(t, which, now);
+	add_cause(t, kind, r.self_ns, now);
+	if (t->entry_sp && kind == MP_KERNEL_IRQ && r.self_ns > t->causes.irq_ns) {
+		t->causes.irq_ns = r.self_ns;
+		t->causes.irq = what;
+		t->causes.irq_cpu = r.cpu;
+	}
+	if (t->entry_sp && kind == MP_KERNEL_SOFTIRQ && r.self_ns > t->causes.softirq_ns) {
+		t->causes.softirq_ns = r.self_ns;
+		t->causes.softirq = what;
+	}
+	r.is_row = take_credit(c, kind, r.dur_ns);
+	emit_kernel(c, &r);
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_entry")
+int BPF_PROG(irq_handler_entry, int irq)
+{
+	return interrupt_begin(IN_IRQ);
+}
+
+SEC("tp_btf/irq_handler_exit")
+int BPF_PROG(irq_handler_exit, int irq)
+{
+	return interrupt_end(IN_IRQ, MP_KERNEL_IRQ, irq);
+}
+
+SEC("tp_btf/softirq_entry")
+int BPF_PROG(softirq_entry, unsigned int vector)
+{
+	return interrupt_begin(IN_SOFTIRQ);
+}
+
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(softirq_exit, unsigned int vector)
+{
+	return interrupt_end(IN_SOFTIRQ, MP_KERNEL_SOFTIRQ, vector);
+}
+
+/* x86 has tracepoints of its own for what is no device's. */
+#define VECTOR(name, which)                                                                                  \
+	SEC("tp_btf/" #name "_entry")                                                                        \
+	int BPF_PROG(name##_entry, int vector)                                                               \
+	{                                                                                                    \
+		return interrupt_begin(IN_IRQ);                                                              \
+	}                                                                                                    \
+	SEC("tp_btf/" #name "_exit")                                                                         \
+	int BPF_PROG(name##_exit, int vector)                                                                \
+	{                                                                                                    \
+		return interrupt_end(IN_IRQ, MP_KERNEL_IRQ, which);                                          \
+	}
+
+VECTOR(local_timer, MP_IRQ_LOCAL_TIMER)
+VECTOR(reschedule, MP_IRQ_RESCHEDULE)
+VECTOR(call_function, MP_IRQ_CALL_FUNCTION)
+VECTOR(call_function_single, MP_IRQ_CALL_FUNCTION_SINGLE)
+VECTOR(irq_work, MP_IRQ_WORK)
+
+#endif

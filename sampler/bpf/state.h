@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+#ifndef MP_SAMPLER_BPF_STATE_H
+#define MP_SAMPLER_BPF_STATE_H
+
+/* The maps of the BPF programs, and what they keep of each thread. Part of uprobe.bpf.c. */
+#include <linux/bpf.h>
+#include <linux/bpf_perf_event.h>
+#include <linux/ptrace.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "sampler/preload/mpsample.h"
+#include "sampler/uprobe_shared.h"
+
+typedef unsigned char u8;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+/* The few members that are used, found in the running kernel's types at load (CO-RE). */
+struct rw_semaphore {
+	int dummy;
+} __attribute__((preserve_access_index));
+
+struct mm_struct {
+	struct rw_semaphore mmap_lock;
+} __attribute__((preserve_access_index));
+
+struct task_struct {
+	int pid;
+	int tgid;
+	struct mm_struct *mm;
+	char comm[MP_COMM_BYTES];
+} __attribute__((preserve_access_index));
+
+/* What a thread may be in the middle of, outermost first: they nest. */
+enum interval { IN_SYSCALL, IN_FAULT, IN_MMAP_LOCK, IN_SOFTIRQ, IN_IRQ, OFF_CPU, INTERVALS };
+
+/* How a thread left the CPU. */
+enum off {
+	OFF_RUNNABLE,
+	OFF_ASLEEP,
+	OFF_STOPPED,
+};
+
+struct thread_state {
+	/* The open call. */
+	u64 entry_sp; /* stack pointer at its entry; 0: none is open */
+	u64 entry_ip; /* the probed instruction */
+	u64 start_ns;
+	u64 size_bytes;
+	u64 ptr;
+	u64 floor_ns;
+	u32 op;
+	u32 has_causes;
+	struct mp_causes causes;
+
+	/* What the kernel is doing to the thread. */
+	struct {
+		u64 since_ns; /* 0: not in it */
+		u64 accounted_ns;
+	} in[INTERVALS];
+	u64 accounted_ns; /* of all intervals that have ended, nested ones once */
+	u64 fault_addr;
+	u32 fault_is_huge;
+	u32 syscall_nr, syscall_op; /* its number; the operation of a futex call */
+	u32 off_how;                /* enum off */
+	u32 off_in_trap;            /* the CPU was lost on the way out of the entry's trap */
+	u32 off_to_stopper;         /* to the kernel's thread that moves others */
+	u64 woken_ns, moved_ns;     /* while off the CPU; 0: not */
+	char ran[MP_COMM_BYTES];    /* the first that ran instead */
+	u32 ran_tid;
+
+	/* Since the thread was first seen. */
+	u64 fault_ns, off_ns, alloc_ns, alloc_calls;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread_state);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct mp_bpf_control);
+} control SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct mp_bpf_stats);
+} stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MP_HIST_BLOCKS); /* times the shards: set by the loader */
+	__type(key, u32);
+	__type(value, struct mp_hist);
+} hists SEC(".maps");
+
+/* The sizes are set by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} call_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} kernel_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} marker_rows SEC(".maps");
+
+static __always_inline struct mp_bpf_control *get_control(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline struct mp_bpf_stats *get_stats(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&stats, &zero);
+}
+
+static __always_inline struct thread_state *state_of(struct task_struct *task)
+{
+	return bpf_task_storage_get(&threads, task, 0, 0);
+}
+
+static __always_inline struct thread_state *make_state_of(struct task_struct *task)
+{
+	return bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+#define COUNT(member)                                                                                        \
+	do {                                                                                                 \
+		struct mp_bpf_stats *st_ = get_stats();                                                      \
+		if (st_)                                                                                     \
+			__sync_fetch_and_add(&st_->member, 1);                                               \
+	} while (0)
+
+/* The recorder drains by a timer: a wakeup per row would interrupt the target. Only a ring that is half full
+ * asks for attention. */
+static __always_inline u64 wakeup_flags(void *ring, u64 ring_bytes)
+{
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) * 2 > ring_bytes ? BPF_RB_FORCE_WAKEUP
+									   : BPF_RB_NO_WAKEUP;
+}
+
+#endif
