@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,6 +151,15 @@ static void enable_planes(struct mp_recorder *r)
 		mp_preload_activate(r->preload, &r->keep);
 }
 
+/* The recorder wakes up hundreds of times a second: that must not take the CPU from a thread of the target that
+ * runs. The command that is started has its own policy by now. */
+static void give_way(void)
+{
+	const struct sched_param none = {0};
+
+	sched_setscheduler(0, SCHED_BATCH, &none); /* refused: then it stays as it is */
+}
+
 static int begin(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_hist_view view = r->preload ? mp_preload_hists(r->preload) : mp_uprobe_hists(r->uprobe);
@@ -157,6 +167,7 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 
 	if (ret)
 		return ret;
+	give_way();
 	r->latency = mp_latency_new(&view);
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)

@@ -102,7 +102,7 @@ run_test() {
 
 	[[ -f $test ]] || test=$here/$test
 	[[ -f $test ]] || test=$here/t_$(basename "$test").sh
-	cases=$(sed -n 's/^# cases: //p' "$test" 2>/dev/null)
+	cases=$(sed -n 's/^# cases: //p' "$test" 2>/dev/null | paste -sd' ')
 	if [[ ! -f $test || ($only && " $cases " != *" $only "*) ]]; then
 		echo "run.sh: no test '$1'" >&2
 		exit 2

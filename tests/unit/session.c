@@ -415,7 +415,7 @@ Test(session, other_schemas_are_told_apart)
 	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
 	cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version=9", NULL, NULL, NULL), SQLITE_OK);
 	cannot_open(
-	    -EPROTO, "was made by a newer mpsample: schema 9, this one reads up to 2: use that version");
+	    -EPROTO, "was made by a newer mpsample: schema 9, this one reads up to 3: use that version");
 	cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version=0", NULL, NULL, NULL), SQLITE_OK);
 	cannot_open(-EPROTO, "older mpsample");
 	sqlite3_close(db);
