@@ -20,6 +20,10 @@ struct mp_latency {
 	struct series *series[MP_HIST_BLOCKS];                /* NULL: never used */
 	uint64_t calls[MP_OP_COUNT];
 	uint32_t recent[MP_OP_COUNT][MP_HIST_BUCKETS];
+	uint32_t window[MP_OP_COUNT][MP_HIST_BUCKETS]; /* since window_ns */
+	uint64_t window_calls[MP_OP_COUNT];
+	int64_t window_ns;
+	struct mp_latency_window worst[MP_OP_COUNT]; /* since the last flush; calls 0: none */
 };
 
 struct mp_latency *mp_latency_new(const struct mp_hist_view *view)
@@ -77,6 +81,8 @@ static void take_block(
 		s->sum.calls += more;
 		l->calls[op] += more;
 		l->recent[op][b] += more;
+		l->window[op][b] += more;
+		l->window_calls[op] += more;
 	}
 	s->touched = true;
 }
@@ -98,6 +104,59 @@ void mp_latency_poll(struct mp_latency *l, bool final)
 			take_block(l, block / MP_SIZE_CLASSES, l->series[block], now, l->seen[i]);
 		}
 	}
+}
+
+/* ---- Windows ---- */
+
+#define WINDOW_MIN_CALLS 100
+
+/* Nearest rank: the smallest bucket that a share `q` of the calls lies in or below. */
+static uint64_t quantile(const uint32_t *buckets, uint64_t calls, double q)
+{
+	uint64_t rank = (uint64_t)ceil(q * (double)calls), below = 0;
+
+	for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++) {
+		below += buckets[b];
+		if (below && below >= rank)
+			return mp_hist_hi_ns(b);
+	}
+	return 0;
+}
+
+static bool is_worse(const struct mp_latency_window *a, const struct mp_latency_window *than)
+{
+	bool has_many = a->calls >= WINDOW_MIN_CALLS, had_many = than->calls >= WINDOW_MIN_CALLS;
+
+	return has_many != had_many ? has_many : a->p99_ns > than->p99_ns;
+}
+
+void mp_latency_window(struct mp_latency *l, int64_t now_ns)
+{
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++) {
+		struct mp_latency_window w = {
+		    .t_ns = l->window_ns, .dur_ns = now_ns - l->window_ns, .calls = l->window_calls[op]};
+		if (!w.calls)
+			continue;
+		w.p99_ns = quantile(l->window[op], w.calls, 0.99);
+		if (l->window_ns && is_worse(&w, &l->worst[op]))
+			l->worst[op] = w;
+		memset(l->window[op], 0, sizeof(l->window[op]));
+		l->window_calls[op] = 0;
+	}
+	l->window_ns = now_ns;
+}
+
+static int flush_windows(
+    struct mp_latency *l, struct mp_session *session, int64_t slot_ns, struct mp_err *err)
+{
+	int ret = 0;
+
+	for (unsigned int op = 0; !ret && op < MP_OP_COUNT; op++) {
+		if (l->worst[op].calls)
+			ret = mp_append_latency_window(session, slot_ns, op, &l->worst[op], err);
+		l->worst[op] = (struct mp_latency_window){0};
+	}
+	return ret;
 }
 
 static int flush_series(
@@ -127,7 +186,7 @@ int mp_latency_flush(struct mp_latency *l, struct mp_session *session, int64_t s
 		if (ret)
 			return ret;
 	}
-	return 0;
+	return flush_windows(l, session, slot_ns, err);
 }
 
 uint64_t mp_latency_calls(const struct mp_latency *l, unsigned int op)
@@ -142,19 +201,6 @@ uint64_t mp_latency_calls_all(const struct mp_latency *l)
 	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
 		all += l->calls[op];
 	return all;
-}
-
-/* Nearest rank: the smallest bucket that a share `q` of the calls lies in or below. */
-static uint64_t quantile(const uint32_t *buckets, uint64_t calls, double q)
-{
-	uint64_t rank = (uint64_t)ceil(q * (double)calls), below = 0;
-
-	for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++) {
-		below += buckets[b];
-		if (below && below >= rank)
-			return mp_hist_hi_ns(b);
-	}
-	return 0;
 }
 
 uint64_t mp_latency_recent_calls(const struct mp_latency *l, unsigned int op)

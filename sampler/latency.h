@@ -28,6 +28,11 @@ void mp_latency_free(struct mp_latency *l);
  * once with `final` when the plane has stopped: then every block is read, whether it seems changed or not. */
 void mp_latency_poll(struct mp_latency *l, bool final);
 
+/* A window ends at `now_ns` that began with the last one's end, or at `now_ns` of the first call: the worst
+ * of each operation, by its p99, is written with the slot. Of windows with fewer than 100 calls, whose p99 is
+ * their maximum, only if there is no other. */
+void mp_latency_window(struct mp_latency *l, int64_t now_ns);
+
 /* Writes what was taken in since the last flush as the slot that began at `slot_ns`. */
 int mp_latency_flush(struct mp_latency *l, struct mp_session *session, int64_t slot_ns, struct mp_err *err);
 

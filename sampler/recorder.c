@@ -151,8 +151,8 @@ static void enable_planes(struct mp_recorder *r)
 		mp_preload_activate(r->preload, &r->keep);
 }
 
-/* The recorder wakes up hundreds of times a second: that must not take the CPU from a thread of the target that
- * runs. The command that is started has its own policy by now. */
+/* The recorder wakes up hundreds of times a second: that must not take the CPU from a thread of the target
+ * that runs. The command that is started has its own policy by now. */
 static void give_way(void)
 {
 	const struct sched_param none = {0};
@@ -172,6 +172,7 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
+	r->hiccup = mp_hiccup_start();
 
 	/* Read again: it went on mapping while the probes went in. What comes from now on the sideband tells.
 	 */
@@ -191,6 +192,7 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 		ret = mp_pipeline_commit(r->pipeline, r->start_ns, err);
 	if (ret)
 		return ret;
+	mp_latency_window(r->latency, r->start_ns);
 	enable_planes(r);
 	if (r->is_held) {
 		r->is_held = false;
@@ -321,9 +323,17 @@ static void drain_sideband(struct mp_recorder *r, int64_t now)
 		r->follow_until_ns = now + FOLLOW_NS;
 }
 
+/* Before the calls that they explain. */
+static void drain_hiccups(struct mp_recorder *r, int64_t now)
+{
+	if (r->hiccup)
+		mp_hiccup_drain(r->hiccup, r->pipeline, now);
+}
+
 static void drain_uprobe(struct mp_recorder *r, int64_t now, int64_t kernel_credit)
 {
 	drain_sideband(r, now);
+	drain_hiccups(r, now);
 	mp_uprobe_drain(r->uprobe, r->pipeline, kernel_credit);
 }
 
@@ -332,6 +342,7 @@ static void drain_kernel_events(void *ctx)
 {
 	struct mp_recorder *r = ctx;
 
+	drain_hiccups(r, mp_recorder_now_ns());
 	if (r->uprobe)
 		mp_uprobe_drain(r->uprobe, r->pipeline, 0);
 }
@@ -371,11 +382,13 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	int ret = 0;
 
 	look_at_target(r, now);
+	drain_hiccups(r, now);
 	if (r->uprobe)
 		mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
 	if (r->preload)
 		mp_preload_poll(r->preload, false);
 	mp_latency_poll(r->latency, false);
+	mp_latency_window(r->latency, now);
 	steer(r, now);
 	if (!r->preload && r->new_code && now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
 		ret = look_at_new_code(r, now, err);
@@ -515,6 +528,7 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 	if (r->preload && r->follow_until_ns)
 		tell_not_followed(r, now);
 	mp_latency_poll(r->latency, true);
+	mp_latency_window(r->latency, now);
 	mark_exit(r, now);
 	int ret = mp_recorder_end_slot(r, now, err);
 	if (!ret)
@@ -536,6 +550,7 @@ static void close_all(struct mp_recorder *r)
 		mp_launch_abandon(r->child);
 	mp_preload_close(r->preload);
 	mp_uprobe_close(r->uprobe);
+	mp_hiccup_stop(r->hiccup);
 	mp_sideband_close(r->sideband);
 	mp_census_free(r->census);
 	mp_latency_free(r->latency);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "sampler/census.h"
+#include "sampler/hiccup.h"
 #include "sampler/preload.h"
 #include "sampler/recorder.h"
 #include "sampler/sideband.h"
@@ -32,6 +33,7 @@ struct mp_recorder {
 	struct mp_census *census;
 	struct mp_symbolizer *symbolizer;
 	struct mp_pipeline *pipeline;
+	struct mp_hiccup *hiccup; /* NULL: stalls of the machine are not seen */
 	struct mp_latency *latency;
 	struct mp_keep keep;
 	pid_t child;            /* the target, when it was started by us */

@@ -65,8 +65,8 @@ struct mp_uprobe;
 int mp_uprobe_open(
     enum mp_backend want, pid_t pid, const struct mp_keep *keep, struct mp_uprobe **out, struct mp_err *err);
 
-/* Likewise where calls come from elsewhere: for the kernel events of a process, all of which are handed on, to be
- * joined with the calls by time. Without calibration. */
+/* Likewise where calls come from elsewhere: for the kernel events of a process, all of which are handed on,
+ * to be joined with the calls by time. Without calibration. */
 int mp_uprobe_open_kernel_events(pid_t pid, struct mp_uprobe **out, struct mp_err *err);
 
 enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u);

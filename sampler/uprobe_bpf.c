@@ -74,7 +74,6 @@ static const struct kernel_program {
 };
 
 #define N_KERNEL_PROGRAMS (sizeof(kernel_programs) / sizeof(*kernel_programs))
-#define SEES_SYSCALLS     6 /* this one, if it is linked */
 
 struct bpf_plane {
 	enum mp_backend backend;
@@ -377,9 +376,7 @@ static int link_kernel_events(struct bpf_plane *b, size_t n, struct mp_err *err)
 			link_software_event(b, program, (uint64_t)k->software_event);
 			continue;
 		}
-		struct bpf_link *link = bpf_program__attach(program);
-		b->control->sees_syscalls |= link && i == SEES_SYSCALLS;
-		keep_kernel_link(b, link);
+		keep_kernel_link(b, bpf_program__attach(program));
 	}
 	return 0;
 }

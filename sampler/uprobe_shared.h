@@ -103,10 +103,9 @@ struct mp_causes {
  */
 struct mp_bpf_control {
 	unsigned int enabled;
-	unsigned int tgid;          /* whose kernel events are kept */
-	unsigned int sees_syscalls; /* their tracepoints are linked */
-	unsigned int hand_over_ns;  /* every interval of so long by itself is handed on, to be joined with
-				       calls; 0: none */
+	unsigned int tgid;         /* whose kernel events are kept */
+	unsigned int hand_over_ns; /* every interval of so long by itself is handed on, to be joined with
+				      calls; 0: none */
 	unsigned int full;
 	unsigned int stack; /* enum mp_stack_mode: of kept rows */
 	unsigned int shard_mask;

@@ -134,14 +134,13 @@ static __always_inline bool is_in_entry_trap(const struct thread_state *t, struc
 	       ip < t->entry_ip + 16; /* an emulated instruction at most */
 }
 
-static __always_inline u32 how_off(
-    const struct mp_bpf_control *c, const struct thread_state *t, bool preempt, u32 state)
+static __always_inline u32 how_off(const struct thread_state *t, bool preempt, u32 state)
 {
 	if (preempt || !state)
 		return OFF_RUNNABLE;
 	if (state & (STATE_STOPPED | STATE_TRACED | STATE_FROZEN))
 		return OFF_STOPPED;
-	if (t->in[IN_SYSCALL].since_ns || t->in[IN_FAULT].since_ns || !c->sees_syscalls)
+	if (t->in[IN_SYSCALL].since_ns || t->in[IN_FAULT].since_ns || !t->knows_syscalls)
 		return OFF_ASLEEP;
 	return OFF_STOPPED; /* on its way out of the kernel: a debugger, or the cgroup freezer */
 }
@@ -152,15 +151,15 @@ static __always_inline void note_ran(struct thread_state *t, struct task_struct 
 	bpf_probe_read_kernel(t->ran, sizeof(t->ran), other->comm);
 }
 
-static __always_inline void switch_out(const struct mp_bpf_control *c, bool preempt, struct task_struct *prev,
-    struct task_struct *next, u32 state, u64 now)
+static __always_inline void switch_out(
+    bool preempt, struct task_struct *prev, struct task_struct *next, u32 state, u64 now)
 {
 	struct thread_state *t = make_state_of(prev);
 	if (!t)
 		return;
 	begin(t, OFF_CPU, now);
 	t->off_in_trap = is_in_entry_trap(t, prev);
-	t->off_how = how_off(c, t, preempt, state);
+	t->off_how = how_off(t, preempt, state);
 	t->woken_ns = t->moved_ns = 0;
 	note_ran(t, next);
 	t->off_to_stopper = is_stopper(t->ran);
@@ -236,7 +235,7 @@ int BPF_PROG(
 		return 0;
 	u64 now = bpf_ktime_get_ns();
 	if (out)
-		switch_out(c, preempt, prev, next, state, now);
+		switch_out(preempt, prev, next, state, now);
 	if (in)
 		switch_in(c, prev, next, now);
 	return 0;
@@ -379,6 +378,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
 	if (!t)
 		return 0;
+	t->knows_syscalls = 1;
 	t->syscall_nr = nr;
 	t->syscall_op = nr == NR_FUTEX ? PT_REGS_PARM2(regs) : 0;
 	t->in[IN_FAULT].since_ns = t->in[IN_MMAP_LOCK].since_ns = 0; /* of a fault that ended in a signal */

@@ -67,6 +67,7 @@ struct thread_state {
 	u32 fault_is_huge;
 	u32 syscall_nr, syscall_op; /* its number; the operation of a futex call */
 	u32 off_how;                /* enum off */
+	u32 knows_syscalls;         /* one has begun since the thread is watched */
 	u32 off_in_trap;            /* the CPU was lost on the way out of the entry's trap */
 	u32 off_to_stopper;         /* to the kernel's thread that moves others */
 	u64 woken_ns, moved_ns;     /* while off the CPU; 0: not */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/hiccup.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PERIOD_NS 1000000
+#define NS_PER_S  1000000000LL
+#define ROOM      256 /* stalls from one drain to the next; a power of two */
+
+struct stall {
+	int64_t t_ns, dur_ns;
+};
+
+/* A ring with one writer, the thread, and one reader. */
+struct mp_hiccup {
+	pthread_t thread;
+	bool stop;           /* atomic */
+	uint64_t head, tail; /* atomic */
+	uint64_t dropped;    /* atomic */
+	uint64_t told_dropped;
+	struct stall stalls[ROOM];
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* How long this thread has waited for a CPU so far (Documentation/scheduler/sched-stats.rst); 0 where the
+ * kernel does not tell. */
+static int64_t waited_ns(int schedstat)
+{
+	char text[64];
+	int64_t ran, waited = 0;
+	ssize_t n = schedstat < 0 ? 0 : pread(schedstat, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = 0;
+	return sscanf(text, "%" SCNd64 " %" SCNd64, &ran, &waited) == 2 ? waited : 0;
+}
+
+static void note(struct mp_hiccup *h, int64_t t_ns, int64_t dur_ns)
+{
+	uint64_t head = h->head; /* ours */
+
+	if (head - __atomic_load_n(&h->tail, __ATOMIC_ACQUIRE) == ROOM) {
+		__atomic_fetch_add(&h->dropped, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	h->stalls[head % ROOM] = (struct stall){t_ns, dur_ns};
+	/* The reader that sees the new head sees the stall. */
+	__atomic_store_n(&h->head, head + 1, __ATOMIC_RELEASE);
+}
+
+static void *watch(void *arg)
+{
+	struct mp_hiccup *h = arg;
+	int schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	int64_t due_ns = now_ns(), waited = waited_ns(schedstat);
+
+	prctl(PR_SET_TIMERSLACK, 1UL); /* or the kernel lets it sleep 50 us longer */
+	while (!__atomic_load_n(&h->stop, __ATOMIC_RELAXED)) {
+		due_ns += PERIOD_NS;
+		const struct timespec due = {.tv_sec = due_ns / NS_PER_S, .tv_nsec = due_ns % NS_PER_S};
+
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+		int64_t now = now_ns(), before = waited;
+		waited = waited_ns(schedstat);
+		int64_t stalled_ns = now - due_ns - (waited - before);
+		if (stalled_ns >= MP_HICCUP_NS)
+			note(h, due_ns, stalled_ns);
+		if (now - due_ns >= PERIOD_NS)
+			due_ns = now; /* what was missed is not made up for */
+	}
+	if (schedstat >= 0)
+		close(schedstat);
+	return NULL;
+}
+
+struct mp_hiccup *mp_hiccup_start(void)
+{
+	struct mp_hiccup *h = calloc(1, sizeof(*h));
+
+	if (h && pthread_create(&h->thread, NULL, watch, h)) {
+		free(h);
+		return NULL;
+	}
+	return h;
+}
+
+void mp_hiccup_drain(struct mp_hiccup *h, struct mp_pipeline *p, int64_t t_ns)
+{
+	uint64_t head = __atomic_load_n(&h->head, __ATOMIC_ACQUIRE), tail = h->tail;
+	uint64_t dropped = __atomic_load_n(&h->dropped, __ATOMIC_RELAXED);
+
+	for (; tail != head; tail++)
+		mp_pipeline_hiccup(p, h->stalls[tail % ROOM].t_ns, h->stalls[tail % ROOM].dur_ns);
+	__atomic_store_n(&h->tail, tail, __ATOMIC_RELEASE);
+	mp_pipeline_loss(p, t_ns, "stalls of the machine", "events", dropped - h->told_dropped);
+	h->told_dropped = dropped;
+}
+
+void mp_hiccup_stop(struct mp_hiccup *h)
+{
+	if (!h)
+		return;
+	__atomic_store_n(&h->stop, true, __ATOMIC_RELAXED);
+	pthread_join(h->thread, NULL);
+	free(h);
+}
