@@ -38,6 +38,10 @@
 	"                          mpsample symbolize does the rest, also elsewhere\n"                       \
 	"      --debug-dir DIR     look for separate debug files here first; may be given several times\n"   \
 	"      --long-names        template arguments whole\n"                                               \
+	"      --spans NAME        calls of the function NAME are spans, from entry to return; * and ? "     \
+	"match, may be "                                                                                     \
+	"given\n"                                                                                            \
+	"                          several times; at most 64 functions\n"                                    \
 	"      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default "     \
 	"auto)\n"                                                                                            \
 	"      --plane auto|preload|uprobe\n"                                                                \
@@ -67,6 +71,7 @@ enum {
 	OPT_PLANE,
 	OPT_PROBE,
 	OPT_FOLLOW_FORKS,
+	OPT_SPANS,
 };
 
 static const struct option long_options[] = {
@@ -85,6 +90,7 @@ static const struct option long_options[] = {
     {"plane", required_argument, NULL, OPT_PLANE},
     {"probe", required_argument, NULL, OPT_PROBE},
     {"follow-forks", no_argument, NULL, OPT_FOLLOW_FORKS},
+    {"spans", required_argument, NULL, OPT_SPANS},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -162,6 +168,19 @@ static int add_debug_dir(struct mp_record_options *o, const char *dir, struct mp
 	return 0;
 }
 
+static int add_spans(struct mp_record_options *o, const char *glob, struct mp_err *err)
+{
+	static const char *globs[MP_SPANS_MAX];
+
+	if (!*glob)
+		return mp_err_set(err, EINVAL, "--spans: give the name of a function");
+	if (o->n_spans == MP_SPANS_MAX)
+		return mp_err_set(err, EINVAL, "--spans: more than %d names", MP_SPANS_MAX);
+	globs[o->n_spans++] = glob;
+	o->spans = globs;
+	return 0;
+}
+
 static int take_option(int opt, const char *arg, struct mp_record_options *o, struct mp_err *err)
 {
 	unsigned int word = 0;
@@ -206,6 +225,8 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		ret = parse_word("--plane", arg, plane_words, &word, err);
 		o->plane = (enum mp_plane)word;
 		return ret;
+	case OPT_SPANS:
+		return add_spans(o, arg, err);
 	case OPT_FOLLOW_FORKS:
 		o->follow_forks = true;
 		return 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sampler/insn.h"
 
+#include <errno.h>
+
 #include "store/op.h"
 
 #ifdef __x86_64__
@@ -173,6 +175,23 @@ int mp_insn_each_call(
 	return 0;
 }
 
+int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr,
+    int (*fn)(void *ctx, size_t at, bool is_jump, uint64_t to), void *ctx)
+{
+	struct insn in;
+	int64_t target = 0;
+	int ret = 0;
+
+	for (size_t at = 0; !ret && at < n; at += in.i.length) {
+		if (!decode(code + at, n - at, &in))
+			return -EINVAL;
+		bool is_jump = in.i.mnemonic == ZYDIS_MNEMONIC_JMP && direct_target(&in, &target);
+		if (is_jump || in.i.meta.category == ZYDIS_CATEGORY_RET)
+			ret = fn(ctx, at, is_jump, vaddr + at + (uint64_t)target);
+	}
+	return ret;
+}
+
 uint64_t mp_insn_stub_slot(const unsigned char *code, size_t n, uint64_t vaddr)
 {
 	struct insn in;
@@ -228,6 +247,21 @@ int mp_insn_each_call(
 			return ret;
 	}
 	return 0;
+}
+
+/* RET {Xn}: D65F0000 | n << 5; B: imm26 words (Arm ARM C6.2.254, C6.2.26). */
+int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr,
+    int (*fn)(void *ctx, size_t at, bool is_jump, uint64_t to), void *ctx)
+{
+	int ret = 0;
+
+	for (size_t at = 0; !ret && at + 4 <= n; at += 4) {
+		uint32_t w = word(code + at);
+		bool is_jump = (w & 0xfc000000) == 0x14000000;
+		if (is_jump || (w & 0xfffffc1f) == 0xd65f0000)
+			ret = fn(ctx, at, is_jump, vaddr + at + (uint64_t)(int64_t)((int32_t)(w << 6) >> 4));
+	}
+	return ret;
 }
 
 /* adrp x16, page; ldr x17, [x16, #imm] (the PLT entry of the AArch64 ELF ABI). */

@@ -38,6 +38,14 @@ int mp_insn_each_call(
     const unsigned char *code, size_t n, uint64_t vaddr, int (*fn)(void *ctx, uint64_t callee), void *ctx);
 
 /*
+ * Calls `fn` with each place where the function at `vaddr` ends or may: its returns, and its unconditional
+ * direct jumps with where they lead; `at` in bytes from its beginning. Stops when `fn` returns non-zero and
+ * returns that; a negative number when some of the code cannot be decoded, or on machines where none is.
+ */
+int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr,
+    int (*fn)(void *ctx, size_t at, bool is_jump, uint64_t to), void *ctx);
+
+/*
  * The slot through which a stub (PLT entry) jumps: the address that the indirect jump within its first
  * instructions reads. 0 if it is no such stub.
  */

@@ -14,7 +14,7 @@
 
 #define NAME_BYTES 48 /* with the NUL: the promise of mpsample.h */
 
-#define MAX_WAITING    (1u << 21) /* 100 MB: a million markers a second, for two slots */
+#define MAX_WAITING    (1u << 21) /* 170 MB: a million markers a second, for two slots */
 #define MAX_ROWS       250000     /* in a slot: SQLite writes about twice as many in a second */
 #define MAX_NAMES      (1u << 16)
 #define MAX_OPEN_SPANS (1u << 18)
@@ -37,6 +37,7 @@ struct waiting {
 	uint32_t name; /* number of it; 0: none */
 	uint32_t kind;
 	uint32_t order; /* of arrival, for those of one time */
+	struct mp_thread_sums sums;
 };
 
 struct open_span {
@@ -44,6 +45,7 @@ struct open_span {
 	int64_t t_ns;
 	pid_t tid;
 	uint32_t name; /* 0: empty slot */
+	struct mp_thread_sums sums;
 };
 
 struct pool {
@@ -56,7 +58,8 @@ struct pool {
 
 struct mp_markers {
 	struct mp_session *session;
-	uint64_t seed; /* of the hashes: the target could choose what falls together */
+	struct mp_context *context; /* NULL: not all kernel events are known */
+	uint64_t seed;              /* of the hashes: the target could choose what falls together */
 
 	struct waiting *waiting;
 	size_t n_waiting, waiting_room;
@@ -111,6 +114,11 @@ struct mp_markers *mp_markers_new(struct mp_session *session)
 		return NULL;
 	}
 	return m;
+}
+
+void mp_markers_use(struct mp_markers *m, struct mp_context *context)
+{
+	m->context = context;
 }
 
 void mp_markers_free(struct mp_markers *m)
@@ -168,7 +176,13 @@ static bool has_name(unsigned int kind)
 
 void mp_markers_take(struct mp_markers *m, const struct mp_marker_event *e)
 {
-	struct waiting w = {.t_ns = e->t_ns, .a = e->a, .b = e->b, .c = e->c, .tid = e->tid, .kind = e->kind};
+	struct waiting w = {.t_ns = e->t_ns,
+	    .a = e->a,
+	    .b = e->b,
+	    .c = e->c,
+	    .tid = e->tid,
+	    .kind = e->kind,
+	    .sums = e->sums};
 
 	if (e->kind < MPSAMPLE_KIND_SPAN_BEGIN || e->kind > MPSAMPLE_KIND_POOL_EMPTY)
 		return;
@@ -254,7 +268,7 @@ static int span_begin(struct mp_markers *m, const struct waiting *w, struct mp_e
 		m->n_spans++;
 		s = span_slot(m, w->name, w->a);
 	}
-	*s = (struct open_span){.id = w->a, .t_ns = w->t_ns, .tid = w->tid, .name = w->name};
+	*s = (struct open_span){.id = w->a, .t_ns = w->t_ns, .tid = w->tid, .name = w->name, .sums = w->sums};
 	return 0;
 }
 
@@ -266,6 +280,36 @@ static bool may_make_row(struct mp_markers *m)
 	}
 	m->lost[LIMIT_ROWS]++;
 	return false;
+}
+
+static int64_t difference(int64_t from, int64_t to)
+{
+	return from < 0 || to < from ? -1 : to - from;
+}
+
+static struct mp_thread_sums spent_between(const struct mp_thread_sums *from, const struct mp_thread_sums *to)
+{
+	return (struct mp_thread_sums){.alloc_ns = difference(from->alloc_ns, to->alloc_ns),
+	    .alloc_calls = difference(from->alloc_calls, to->alloc_calls),
+	    .fault_ns = difference(from->fault_ns, to->fault_ns),
+	    .off_cpu_ns = difference(from->off_cpu_ns, to->off_cpu_ns)};
+}
+
+int mp_markers_span(struct mp_markers *m, const struct mp_span_event *e, struct mp_err *err)
+{
+	struct mp_span_row row = {.name = e->name,
+	    .tid = e->tid,
+	    .t_ns = e->t_ns,
+	    .dur_ns = e->dur_ns,
+	    .alloc_ns = e->spent.alloc_ns,
+	    .alloc_calls = e->spent.alloc_calls,
+	    .fault_ns = e->spent.fault_ns,
+	    .off_cpu_ns = e->spent.off_cpu_ns,
+	    .gc_ns = -1};
+
+	if (!may_make_row(m))
+		return 0;
+	return mp_append_span(m->session, &row, err);
 }
 
 static int span_end(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
@@ -280,12 +324,18 @@ static int span_end(struct mp_markers *m, const struct waiting *w, struct mp_err
 	    .id = w->a,
 	    .tid = s->tid,
 	    .t_ns = s->t_ns,
-	    .dur_ns = w->t_ns - s->t_ns,
-	    .alloc_ns = -1,
-	    .alloc_calls = -1,
-	    .fault_ns = -1,
-	    .off_cpu_ns = -1,
-	    .gc_ns = -1};
+	    .dur_ns = w->t_ns - s->t_ns};
+	/* Of two threads there is no sum. */
+	struct mp_thread_sums spent =
+	    s->tid == w->tid ? spent_between(&s->sums, &w->sums) : MP_THREAD_SUMS_UNKNOWN;
+	if (spent.off_cpu_ns < 0 && s->tid == w->tid && m->context &&
+	    !mp_context_sums(m->context, w->tid, s->t_ns, w->t_ns, &spent.fault_ns, &spent.off_cpu_ns))
+		spent.fault_ns = spent.off_cpu_ns = -1;
+	row.alloc_ns = spent.alloc_ns;
+	row.alloc_calls = spent.alloc_calls;
+	row.fault_ns = spent.fault_ns;
+	row.off_cpu_ns = spent.off_cpu_ns;
+	row.gc_ns = -1;
 	remove_span(m, s);
 	return may_make_row(m) ? mp_append_span(m->session, &row, err) : 0;
 }

@@ -19,10 +19,17 @@ struct mp_markers;
 
 /* The session stays the caller's. NULL: out of memory. */
 struct mp_markers *mp_markers_new(struct mp_session *session);
+
+/* All kernel events of the target are in `context`, which stays the caller's: spans are told apart by it
+ * where their markers do not know. */
+void mp_markers_use(struct mp_markers *m, struct mp_context *context);
 void mp_markers_free(struct mp_markers *m);
 
 /* Takes a marker; copies its name. An unknown kind is ignored. */
 void mp_markers_take(struct mp_markers *m, const struct mp_marker_event *e);
+
+/* Writes a span that is whole already. */
+int mp_markers_span(struct mp_markers *m, const struct mp_span_event *e, struct mp_err *err);
 
 /* A slot ends at `t_ns`. Applies, and writes, what is older than the slot: of the rest older companions may
  * still be in a buffer. The first call says when the first slot begins. */

@@ -353,6 +353,17 @@ void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char
 		fail(p, mp_append_mark(p->session, t_ns, tid, name, detail, err_of(p)));
 }
 
+void mp_pipeline_all_kernel_events(struct mp_pipeline *p)
+{
+	mp_markers_use(p->markers, p->context);
+}
+
+void mp_pipeline_span(struct mp_pipeline *p, const struct mp_span_event *e)
+{
+	if (!p->failed)
+		fail(p, mp_markers_span(p->markers, e, err_of(p)));
+}
+
 void mp_pipeline_marker(struct mp_pipeline *p, const struct mp_marker_event *e)
 {
 	if (!p->failed)

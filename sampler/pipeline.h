@@ -67,6 +67,18 @@ void mp_pipeline_mappings_known(struct mp_pipeline *p, int64_t t_ns);
 
 void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char *name, const char *detail);
 
+/* What a thread has spent so far, from any beginning: the difference of two is what it spent in between. < 0:
+ * not known; then the pipeline takes it from the kernel events of the thread, if all of them are handed in.
+ */
+struct mp_thread_sums {
+	int64_t alloc_ns, alloc_calls; /* in allocation calls */
+	int64_t fault_ns, off_cpu_ns;
+};
+#define MP_THREAD_SUMS_UNKNOWN ((struct mp_thread_sums){-1, -1, -1, -1})
+
+/* All kernel events of the target are handed in, not only those that become rows. */
+void mp_pipeline_all_kernel_events(struct mp_pipeline *p);
+
 /* A marker of <mpsample.h>: a, b and c as enum mpsample_kind there tells. They may come in any order: what is
  * older than the last commit is applied at the next one (sampler/markers.h). The name is copied; NULL for
  * kinds without one, and where it could not be read. */
@@ -76,8 +88,18 @@ struct mp_marker_event {
 	unsigned int kind;
 	const char *name;
 	uint64_t a, b, c;
+	struct mp_thread_sums sums; /* with the begin and end of a span */
 };
 void mp_pipeline_marker(struct mp_pipeline *p, const struct mp_marker_event *e);
+
+/* A call of a function that --spans names. The name is copied. */
+struct mp_span_event {
+	pid_t tid;
+	int64_t t_ns, dur_ns;
+	const char *name;
+	struct mp_thread_sums spent; /* in it */
+};
+void mp_pipeline_span(struct mp_pipeline *p, const struct mp_span_event *e);
 
 /* Something was dropped: `what` is "calls", "rows" or "events" (sql/schema.sql, table loss). 0 is no loss. */
 void mp_pipeline_loss(

@@ -335,8 +335,14 @@ static void take_marker(void *ctx, const struct mp_ring_marker *m)
 {
 	const struct drain *d = ctx;
 	char name[MP_NAME_BYTES + 1] = "";
-	struct mp_marker_event e = {
-	    .tid = m->tid, .t_ns = m->t_ns, .kind = m->kind, .a = m->a, .b = m->b, .c = m->c};
+	struct mp_marker_event e = {.tid = m->tid,
+	    .t_ns = m->t_ns,
+	    .kind = m->kind,
+	    .a = m->a,
+	    .b = m->b,
+	    .c = m->c,
+	    .sums = {
+		.alloc_ns = m->alloc_ns, .alloc_calls = m->alloc_calls, .fault_ns = -1, .off_cpu_ns = -1}};
 
 	if (m->name < MP_NAMES) {
 		memcpy(name, d->p->region.header->name[m->name].text, MP_NAME_BYTES);

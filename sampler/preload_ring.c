@@ -77,6 +77,20 @@ static void take_call(struct drain *d, const struct mp_record *record, uint64_t 
 		d->reader->rows_lost++;
 }
 
+/* A counter of which only the low bits are told, since it was last told. */
+static void advance(uint64_t *counter, uint64_t low, unsigned int bits)
+{
+	*counter += (low - *counter) & ((1ULL << bits) - 1);
+}
+
+static void take_sums(struct drain *d, uint64_t packed, struct mp_ring_marker *m)
+{
+	advance(&d->reader->calls_ns, packed, MP_SPAN_NS_BITS);
+	advance(&d->reader->calls, packed >> MP_SPAN_NS_BITS, 64 - MP_SPAN_NS_BITS);
+	m->alloc_ns = (int64_t)d->reader->calls_ns;
+	m->alloc_calls = (int64_t)d->reader->calls;
+}
+
 /* The third argument stands behind its marker, which both found room together. */
 static void take_marker(struct drain *d, const struct mp_record *record, uint64_t position)
 {
@@ -86,8 +100,12 @@ static void take_marker(struct drain *d, const struct mp_record *record, uint64_
 	    .name = record->what & 0xffff,
 	    .t_ns = mp_preload_clock_ns(d->clock, record->t),
 	    .a = record->addr,
-	    .b = record->size};
+	    .b = record->size,
+	    .alloc_calls = -1,
+	    .alloc_ns = -1};
 
+	if (m.kind == MPSAMPLE_KIND_SPAN_BEGIN || m.kind == MPSAMPLE_KIND_SPAN_END)
+		take_sums(d, record->size, &m);
 	if (position + 1 != d->head) {
 		mp_ring_peek(ring_of(d->slot), d->ring_records, position + 1, &more);
 		if (kind_of(&more) == MP_KIND_MORE)

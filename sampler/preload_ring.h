@@ -18,6 +18,7 @@ struct mp_ring_reader {
 	pid_t owner;          /* of the records that follow; 0: not told yet */
 	uint64_t rows_lost;   /* records that could not be read: positions that make no sense, no such kind */
 	uint64_t stacks_lost; /* copies that were announced and not found */
+	uint64_t calls, calls_ns; /* of the slot, at the last marker that told */
 };
 
 struct mp_ring_call {
@@ -34,6 +35,7 @@ struct mp_ring_marker {
 	unsigned int name; /* index in the region's table, or one that is beyond it: none */
 	int64_t t_ns;
 	uint64_t a, b, c;
+	int64_t alloc_calls, alloc_ns; /* of its thread so far; -1: not told */
 };
 
 struct mp_ring_sink {

@@ -172,6 +172,8 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
+	if (r->preload && r->uprobe)
+		mp_pipeline_all_kernel_events(r->pipeline);
 	r->hiccup = mp_hiccup_start();
 
 	/* Read again: it went on mapping while the probes went in. What comes from now on the sideband tells.
@@ -556,6 +558,7 @@ static void close_all(struct mp_recorder *r)
 	mp_latency_free(r->latency);
 	mp_pipeline_free(r->pipeline);
 	mp_symbolizer_free(r->symbolizer);
+	mp_span_set_free(&r->spans);
 	mp_probe_set_free(&r->found);
 	mp_probe_set_free(&r->probes);
 	mp_profiles_free(&r->profiles);

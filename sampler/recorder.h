@@ -37,6 +37,8 @@ struct mp_record_options {
 	bool long_names;               /* template arguments whole */
 	const char *const *debug_dirs; /* searched first */
 	size_t n_debug_dirs;
+	const char *const *spans; /* globs: functions that are spans */
+	size_t n_spans;
 	int64_t keep_over_ns;     /* < 0: adaptive, about the p99.9 of each operation */
 	int64_t sample_every;     /* < 0: adaptive, about 250 rows a second; 0: none */
 	const char *options_text; /* the command line, for the session */

@@ -214,6 +214,13 @@ int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, stru
 	return (int)n;
 }
 
+static int attach_spans(struct mp_recorder *r, struct mp_err *err)
+{
+	int ret = mp_span_resolve(&r->target, r->o->spans, r->o->n_spans, &r->spans, err);
+
+	return ret ? ret : mp_uprobe_attach_spans(r->uprobe, &r->spans, err);
+}
+
 static int open_uprobe(struct mp_recorder *r, struct mp_err *err)
 {
 	int ret = refuse_deadly_kernel(r, err);
@@ -227,6 +234,8 @@ static int open_uprobe(struct mp_recorder *r, struct mp_err *err)
 	if (ret)
 		return ret;
 	ret = mp_recorder_attach_new(r, &r->found, err);
+	if (ret >= 0 && r->o->n_spans)
+		ret = attach_spans(r, err);
 	return ret > 0 ? 0 : ret;
 }
 
@@ -258,6 +267,14 @@ static int open_beside_preload(struct mp_recorder *r, struct mp_err *err)
 
 	if (mp_uprobe_open_kernel_events(r->target.pid, &r->uprobe, &r->missing))
 		r->uprobe = NULL;
+	if (r->o->n_spans) {
+		int ret = r->uprobe ? refuse_deadly_kernel(r, err)
+				    : mp_err_set(err, ENOTSUP, "--spans needs probes: %s", r->missing.text);
+		if (!ret)
+			ret = attach_spans(r, err);
+		if (ret)
+			return ret;
+	}
 	if (!mp_sideband_open(r->target.pid, &r->sideband, &why))
 		return 0;
 	r->sideband = NULL;

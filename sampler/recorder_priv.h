@@ -27,6 +27,7 @@ struct mp_recorder {
 	struct mp_profiles profiles;
 	struct mp_probe_set found;  /* what the target defines, before anything is attached */
 	struct mp_probe_set probes; /* all that were ever attached */
+	struct mp_span_set spans;
 	struct mp_preload *preload; /* NULL: calls come by uprobes */
 	struct mp_uprobe *uprobe;   /* with `preload` for kernel events only, and NULL where there are none */
 	struct mp_sideband *sideband; /* NULL: not permitted, then `census` */

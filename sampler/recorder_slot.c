@@ -38,6 +38,9 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	if (!ret)
 		ret = store_counter(r, "nested_calls", s.nested - last->nested, err);
 
+	if (!ret)
+		ret = store_counter(r, "span_begin_without_end", s.spans_left - last->spans_left, err);
+
 	bool by_ring = mp_uprobe_backend(r->uprobe) == MP_BACKEND_TRACEFS;
 	mp_pipeline_loss(r->pipeline, now, by_ring ? "perf ring" : "thread state", "calls",
 	    s.calls_lost - last->calls_lost);
@@ -45,6 +48,8 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	mp_pipeline_loss(r->pipeline, now, "call ring", "rows", s.rows_lost - last->rows_lost);
 	mp_pipeline_loss(
 	    r->pipeline, now, "kernel event ring", "events", s.kernel_rows_lost - last->kernel_rows_lost);
+	mp_pipeline_loss(
+	    r->pipeline, now, "spans inside too many others", "events", s.spans_deep - last->spans_deep);
 	*last = s;
 	return ret;
 }

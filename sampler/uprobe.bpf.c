@@ -297,8 +297,8 @@ static __always_inline int leave(struct pt_regs *ctx)
 	u64 raw = now - t->start_ns;
 	u64 dur_ns = raw > t->floor_ns ? raw - t->floor_ns : 0;
 	count_call(c, op, t->size_bytes, dur_ns);
-	t->alloc_ns += dur_ns;
-	t->alloc_calls++;
+	t->sums.alloc_ns += dur_ns;
+	t->sums.alloc_calls++;
 
 	u32 weight;
 	u32 kept = keep(c, op, dur_ns, &weight);
@@ -367,11 +367,83 @@ int marker(struct pt_regs *ctx)
 			m.b = PT_REGS_PARM2(ctx);
 		}
 	} else {
+		struct thread_state *t = state_of(bpf_get_current_task_btf());
+		if (t)
+			m.sums = t->sums;
 		read_name(&m, (const char *)PT_REGS_PARM1(ctx));
 		if (m.kind != MPSAMPLE_KIND_PHASE)
 			m.a = PT_REGS_PARM2(ctx);
 	}
 	if (bpf_ringbuf_output(&marker_rows, &m, sizeof(m), wakeup_flags(&marker_rows, c->marker_ring_bytes)))
+		COUNT(markers_lost);
+	return 0;
+}
+
+/* ---- Spans: functions from entry to return ---- */
+
+static __always_inline struct open_span *span_at(struct thread_state *t, u32 i)
+{
+	return &t->spans[i & (MP_SPANS_DEEP - 1)];
+}
+
+/* Those below the stack pointer were left by a longjmp or an exception. */
+static __always_inline void drop_left_spans(struct thread_state *t, u64 sp)
+{
+#pragma unroll
+	for (u32 i = 0; i < MP_SPANS_DEEP; i++) {
+		if (!t->n_spans || span_at(t, t->n_spans - 1)->sp >= sp)
+			return;
+		t->n_spans--;
+		COUNT(spans_left);
+	}
+}
+
+/* The cookie: bits 0-7 which span, bit 8 that the return address is popped already: a return probe. */
+SEC("kprobe")
+int span_entry(struct pt_regs *ctx)
+{
+	struct mp_bpf_control *c = get_control();
+	struct thread_state *t = c && c->enabled ? make_state_of(bpf_get_current_task_btf()) : 0;
+	u64 sp = PT_REGS_SP(ctx);
+
+	if (!t)
+		return 0;
+	drop_left_spans(t, sp);
+	if (t->n_spans >= MP_SPANS_DEEP) {
+		COUNT(spans_deep);
+		return 0;
+	}
+	struct open_span *s = span_at(t, t->n_spans++);
+	s->sp = sp;
+	s->sums = t->sums;
+	s->start_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("kprobe")
+int span_exit(struct pt_regs *ctx)
+{
+	u64 now = bpf_ktime_get_ns(), cookie = bpf_get_attach_cookie(ctx);
+	struct mp_bpf_control *c = get_control();
+	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	u64 sp = PT_REGS_SP(ctx) - (cookie >> 8 & 1 ? RETURN_POPS : 0);
+
+	if (!c || !t)
+		return 0;
+	drop_left_spans(t, sp);
+	if (!t->n_spans || span_at(t, t->n_spans - 1)->sp != sp)
+		return 0; /* began before the recording, or was too deep */
+	const struct open_span *s = span_at(t, --t->n_spans);
+	struct mp_bpf_span r = {.tid = (u32)bpf_get_current_pid_tgid(),
+	    .kind = MP_BPF_SPAN,
+	    .t_ns = s->start_ns,
+	    .dur_ns = now - s->start_ns,
+	    .span = cookie & 0xff};
+	r.spent.alloc_ns = t->sums.alloc_ns - s->sums.alloc_ns;
+	r.spent.alloc_calls = t->sums.alloc_calls - s->sums.alloc_calls;
+	r.spent.fault_ns = t->sums.fault_ns - s->sums.fault_ns;
+	r.spent.off_cpu_ns = t->sums.off_cpu_ns - s->sums.off_cpu_ns;
+	if (bpf_ringbuf_output(&marker_rows, &r, sizeof(r), wakeup_flags(&marker_rows, c->marker_ring_bytes)))
 		COUNT(markers_lost);
 	return 0;
 }

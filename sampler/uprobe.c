@@ -293,6 +293,15 @@ int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t 
 	return u->ops->attach(u->impl, u->pid, probes, n, err);
 }
 
+int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, struct mp_err *err)
+{
+	if (!u->ops->attach_spans)
+		return mp_err_set(err, ENOTSUP,
+		    "--spans needs BPF, which backend %s is without: use --backend session or multi",
+		    mp_backend_name(u->ops->backend));
+	return u->ops->attach_spans(u->impl, u->pid, set, err);
+}
+
 void mp_uprobe_enable(struct mp_uprobe *u)
 {
 	u->ops->keep(u->impl, &u->keep, &u->floor);

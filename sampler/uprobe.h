@@ -10,6 +10,7 @@
 #include "sampler/latency.h"
 #include "sampler/pipeline.h"
 #include "sampler/probe.h"
+#include "sampler/span.h"
 
 /*
  * The uprobe plane: probes at the entry and return of functions of one process, every call counted in a
@@ -51,6 +52,7 @@ struct mp_keep {
 struct mp_uprobe_stats {
 	uint64_t calls_lost, rows_lost, unpaired, nested;
 	uint64_t kernel_rows_lost, kernel_thinned;
+	uint64_t spans_left, spans_deep; /* began, and did not end; too many inside one another */
 	uint64_t kernel_events[MP_KERNEL_KINDS];
 };
 
@@ -84,6 +86,9 @@ const struct mp_floor *mp_uprobe_floor(const struct mp_uprobe *u);
 /* Puts the probes in. All or nothing: on failure those of this call are out again. */
 int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t n, struct mp_err *err);
 
+/* The same for functions that are spans, once; they stay the caller's until close. -ENOTSUP by `tracefs`. */
+int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, struct mp_err *err);
+
 /* From now on calls are counted: all probes begin at once. */
 void mp_uprobe_enable(struct mp_uprobe *u);
 
@@ -110,6 +115,7 @@ struct mp_uprobe_ops {
 	enum mp_backend backend;
 	int (*open)(pid_t pid, void **impl, struct mp_err *err);
 	int (*attach)(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err);
+	int (*attach_spans)(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err);
 	/* `hand_over_ns`: all kernel events of this duration are handed on; 0: only what becomes a row. */
 	void (*enable)(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns);
 	void (*keep)(void *impl, const struct mp_keep *keep, const struct mp_floor *floor);

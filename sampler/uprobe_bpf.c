@@ -78,7 +78,10 @@ static const struct kernel_program {
 struct bpf_plane {
 	enum mp_backend backend;
 	struct bpf_object *object;
-	struct bpf_program *session, *entry, *ret, *marker;
+	struct bpf_program *session, *entry, *ret, *marker, *span_entry, *span_exit;
+	const struct mp_span_set *spans; /* NULL: none */
+	bool sees_faults, sees_switches;
+	bool is_joined;       /* the calls come from elsewhere */
 	int links[MAX_LINKS]; /* uprobe links, by descriptor */
 	size_t n_links;
 	bool has[N_KERNEL_PROGRAMS];    /* this kernel knows the tracepoint */
@@ -188,12 +191,38 @@ static int handle_kernel(void *ctx, void *data, size_t size)
 	return 0;
 }
 
+static struct mp_thread_sums sums_of(const struct bpf_plane *b, const struct mp_bpf_sums *s)
+{
+	return (struct mp_thread_sums){.alloc_ns = b->is_joined ? -1 : (int64_t)s->alloc_ns,
+	    .alloc_calls = b->is_joined ? -1 : (int64_t)s->alloc_calls,
+	    .fault_ns = b->sees_faults ? (int64_t)s->fault_ns : -1,
+	    .off_cpu_ns = b->sees_switches ? (int64_t)s->off_cpu_ns : -1};
+}
+
+static int handle_span(struct bpf_plane *b, const struct mp_bpf_span *r)
+{
+	if (!b->spans || r->span >= b->spans->n)
+		return 0;
+	const struct mp_span_event e = {.tid = (pid_t)r->tid,
+	    .t_ns = (int64_t)r->t_ns,
+	    .dur_ns = (int64_t)r->dur_ns,
+	    .name = b->spans->functions[r->span].name,
+	    .spent = sums_of(b, &r->spent)};
+
+	mp_pipeline_span(b->pipeline, &e);
+	return 0;
+}
+
 static int handle_marker(void *ctx, void *data, size_t size)
 {
 	struct bpf_plane *b = ctx;
 	const struct mp_bpf_marker *r = data;
 
-	if (!b->pipeline || size < sizeof(*r))
+	if (!b->pipeline || size < sizeof(struct mp_bpf_span))
+		return 0;
+	if (r->kind == MP_BPF_SPAN)
+		return handle_span(b, data);
+	if (size < sizeof(*r))
 		return 0;
 	char name[MP_MARKER_NAME_BYTES + 1] = ""; /* what is copied from the target need not be terminated */
 	memcpy(name, r->name, MP_MARKER_NAME_BYTES);
@@ -205,6 +234,7 @@ static int handle_marker(void *ctx, void *data, size_t size)
 	    .a = r->a,
 	    .b = r->b,
 	    .c = r->c,
+	    .sums = sums_of(b, &r->sums),
 	};
 	mp_pipeline_marker(b->pipeline, &e);
 	return 0;
@@ -260,6 +290,10 @@ static int load(struct bpf_plane *b, size_t kernel_events, struct mp_err *err)
 	bpf_program__set_expected_attach_type(b->entry, ATTACH_UPROBE_MULTI);
 	bpf_program__set_expected_attach_type(b->ret, ATTACH_UPROBE_MULTI);
 	bpf_program__set_expected_attach_type(b->marker, ATTACH_UPROBE_MULTI);
+	b->span_entry = bpf_object__find_program_by_name(b->object, "span_entry");
+	b->span_exit = bpf_object__find_program_by_name(b->object, "span_exit");
+	bpf_program__set_expected_attach_type(b->span_entry, ATTACH_UPROBE_MULTI);
+	bpf_program__set_expected_attach_type(b->span_exit, ATTACH_UPROBE_MULTI);
 	bpf_program__set_flags(b->marker, bpf_program__flags(b->marker) | BPF_F_SLEEPABLE);
 
 	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++)
@@ -372,6 +406,8 @@ static int link_kernel_events(struct bpf_plane *b, size_t n, struct mp_err *err)
 		struct bpf_program *program = bpf_object__find_program_by_name(b->object, k->name);
 		if (!b->has[i])
 			continue;
+		b->sees_switches |= !strcmp(k->name, "sched_switch");
+		b->sees_faults |= !strcmp(k->name, "page_fault_user");
 		if (k->software_event >= 0) {
 			link_software_event(b, program, (uint64_t)k->software_event);
 			continue;
@@ -514,11 +550,80 @@ static int bpf_plane_attach(
 	return 0;
 }
 
+/* ---- Spans ---- */
+
+struct places {
+	uint64_t offsets[MP_SPANS_MAX * MP_SPAN_ENDS_MAX], cookies[MP_SPANS_MAX * MP_SPAN_ENDS_MAX];
+	size_t n;
+};
+
+static void add_place(struct places *p, uint64_t offset, uint64_t cookie)
+{
+	p->offsets[p->n] = offset;
+	p->cookies[p->n++] = cookie;
+}
+
+static int link_places(struct bpf_plane *b, const struct bpf_program *program, uint32_t flags, pid_t pid,
+    const struct mp_span_function *f, const struct places *p, struct mp_err *err)
+{
+	if (!p->n)
+		return 0;
+	if (b->n_links == MAX_LINKS)
+		return mp_err_set(err, E2BIG, "more than %d files to probe", MAX_LINKS / 2);
+	int fd = link_uprobes(
+	    program, ATTACH_UPROBE_MULTI, flags, f->open_path, p->offsets, p->cookies, p->n, pid);
+
+	if (fd < 0)
+		return mp_err_set(
+		    err, errno, "cannot probe %s in %s: %s", f->name, f->module, strerror(errno));
+	b->links[b->n_links++] = fd;
+	return 0;
+}
+
+/* See span_exit in uprobe.bpf.c for the cookies. The ends first: what begins shall be seen to end. */
+static int attach_spans_of_file(struct bpf_plane *b, pid_t pid, const struct mp_span_set *set, size_t from,
+    size_t to, struct places places[static 3], struct mp_err *err)
+{
+	struct places *entries = &places[0], *returns = &places[1], *ends = &places[2];
+	const struct mp_span_function *f = set->functions;
+
+	entries->n = returns->n = ends->n = 0;
+	for (size_t i = from; i < to; i++) {
+		add_place(entries, f[i].entry, i);
+		if (!f[i].n_ends)
+			add_place(returns, f[i].entry, i | 1 << 8);
+		for (size_t k = 0; k < f[i].n_ends; k++)
+			add_place(ends, f[i].ends[k], i);
+	}
+	int ret = link_places(b, b->span_exit, UPROBE_MULTI_RETURN, pid, &f[from], returns, err);
+	if (!ret)
+		ret = link_places(b, b->span_exit, 0, pid, &f[from], ends, err);
+	return ret ? ret : link_places(b, b->span_entry, 0, pid, &f[from], entries, err);
+}
+
+static int bpf_plane_attach_spans(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err)
+{
+	struct bpf_plane *b = impl;
+	struct places *places = calloc(3, sizeof(*places));
+	int ret = places ? 0 : mp_err_set(err, ENOMEM, "out of memory");
+
+	b->spans = set;
+	for (size_t from = 0, to; !ret && from < set->n; from = to) {
+		for (to = from + 1;
+		     to < set->n && !strcmp(set->functions[to].open_path, set->functions[from].open_path);)
+			to++;
+		ret = attach_spans_of_file(b, pid, set, from, to, places, err);
+	}
+	free(places);
+	return ret;
+}
+
 static void bpf_plane_enable(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns)
 {
 	struct bpf_plane *b = impl;
 
 	b->control->hand_over_ns = hand_over_ns;
+	b->is_joined = hand_over_ns;
 	b->control->tgid = (unsigned int)kernel_events_of;
 	__atomic_store_n(&b->control->enabled, on, __ATOMIC_RELEASE);
 }
@@ -557,6 +662,8 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 	out->nested = s->nested;
 	out->kernel_rows_lost = s->kernel_rows_lost;
 	out->kernel_thinned = s->kernel_thinned;
+	out->spans_left = s->spans_left;
+	out->spans_deep = s->spans_deep;
 	for (int k = 0; k < MP_KERNEL_KINDS; k++)
 		out->kernel_events[k] = s->kernel_events[k];
 }
@@ -606,9 +713,9 @@ static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 }
 
 #define BPF_PLANE_OPS                                                                                        \
-	.attach = bpf_plane_attach, .enable = bpf_plane_enable, .keep = bpf_plane_keep,                      \
-	.hists = bpf_plane_hists, .stats = bpf_plane_stats, .fd = bpf_plane_fd, .drain = bpf_plane_drain,    \
-	.detach = bpf_plane_detach, .close = bpf_plane_close
+	.attach = bpf_plane_attach, .attach_spans = bpf_plane_attach_spans, .enable = bpf_plane_enable,      \
+	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .fd = bpf_plane_fd,      \
+	.drain = bpf_plane_drain, .detach = bpf_plane_detach, .close = bpf_plane_close
 
 const struct mp_uprobe_ops mp_uprobe_session = {
     .backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};

@@ -132,7 +132,10 @@ struct mp_bpf_stats {
 	unsigned long long outliers; /* likewise */
 	unsigned long long kernel_rows_lost; /* kernel events for which the ring had no room */
 	unsigned long long kernel_thinned;   /* kernel events counted but not kept: over the row budget */
-	unsigned long long markers_lost;     /* markers for which the ring had no room */
+	unsigned long long markers_lost;     /* markers and spans for which the ring had no room */
+	unsigned long long
+	    spans_left; /* spans that began and did not end: left by a longjmp or an exception */
+	unsigned long long spans_deep; /* spans that were not followed: too many inside one another */
 	unsigned long long kernel_events[MP_KERNEL_KINDS];
 	long long kernel_credit; /* how many more kernel events may be kept; refilled by the recorder */
 	long long kernel_long_credit;
@@ -177,6 +180,11 @@ struct mp_bpf_kernel {
 	char ran[MP_COMM_BYTES];
 };
 
+/* What a thread has spent since it was first seen. */
+struct mp_bpf_sums {
+	unsigned long long alloc_ns, alloc_calls, fault_ns, off_cpu_ns;
+};
+
 /* A marker passed. Its name is empty when it could not be read. */
 #define MP_MARKER_NAME_BYTES 48
 
@@ -185,7 +193,20 @@ struct mp_bpf_marker {
 	unsigned int kind; /* enum mpsample_kind */
 	unsigned long long t_ns;
 	unsigned long long a, b, c; /* as enum mpsample_kind tells */
+	struct mp_bpf_sums sums;    /* with those of spans */
 	char name[MP_MARKER_NAME_BYTES];
+};
+
+/* A call of a function that is a span. In the ring of the markers, with this as its kind. */
+#define MP_BPF_SPAN 255
+
+struct mp_bpf_span {
+	unsigned int tid;
+	unsigned int kind;
+	unsigned long long t_ns, dur_ns;
+	struct mp_bpf_sums spent; /* in it */
+	unsigned int span;        /* which: what the loader's cookie said */
+	unsigned int pad;
 };
 
 #endif

@@ -558,7 +558,8 @@ static void take_marker(pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_p
 	    .kind = (unsigned int)words[2],
 	    .a = words[3],
 	    .b = words[4],
-	    .c = words[5]};
+	    .c = words[5],
+	    .sums = MP_THREAD_SUMS_UNKNOWN};
 	if (has_text(e.kind)) {
 		memcpy(&place, raw + sizeof(words), sizeof(place));
 		uint32_t offset = place & 0xffff, bytes = place >> 16;

@@ -202,7 +202,7 @@ static __always_inline void switch_in(
 	    .tid = next->pid, .kind = MP_KERNEL_OFF_CPU, .t_ns = t->in[OFF_CPU].since_ns};
 	r.dur_ns = now - r.t_ns;
 	t->in[OFF_CPU].since_ns = 0;
-	t->off_ns += r.dur_ns;
+	t->sums.off_cpu_ns += r.dur_ns;
 	if (t->off_how == OFF_ASLEEP)
 		note_ran(t, prev);
 	r.cause = off_cause(t, &r.self_ns, r.dur_ns, now);
@@ -332,7 +332,7 @@ static __always_inline int fault(struct bpf_perf_event_data *ctx, u32 kind)
 		r.t_ns = t->in[IN_FAULT].since_ns;
 		r.dur_ns = now - r.t_ns;
 		r.self_ns = end(t, IN_FAULT, now);
-		t->fault_ns += r.self_ns;
+		t->sums.fault_ns += r.self_ns;
 		add_cause(t, r.kind, r.self_ns, now);
 	} else if (t) {
 		t->in[IN_FAULT].since_ns = 0;

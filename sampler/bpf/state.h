@@ -45,6 +45,8 @@ enum off {
 	OFF_STOPPED,
 };
 
+#define MP_SPANS_DEEP 8
+
 struct thread_state {
 	/* The open call. */
 	u64 entry_sp; /* stack pointer at its entry; 0: none is open */
@@ -74,8 +76,15 @@ struct thread_state {
 	char ran[MP_COMM_BYTES];    /* the first that ran instead */
 	u32 ran_tid;
 
-	/* Since the thread was first seen. */
-	u64 fault_ns, off_ns, alloc_ns, alloc_calls;
+	struct mp_bpf_sums sums;
+
+	/* Spans that are open, outermost first. */
+	struct open_span {
+		u64 sp; /* stack pointer at its entry */
+		u64 start_ns;
+		struct mp_bpf_sums sums;
+	} spans[MP_SPANS_DEEP];
+	u32 n_spans;
 };
 
 struct {

@@ -21,6 +21,17 @@ static uint32_t name_index(struct mpsample_name *name)
 	return index;
 }
 
+/* What the thread has spent in allocation calls so far: a span's part is what is between its two markers. */
+static uint64_t calls_so_far(const struct mp_slot *s)
+{
+	return s->calls << MP_SPAN_NS_BITS | (s->calls_ns & ((1ULL << MP_SPAN_NS_BITS) - 1));
+}
+
+static bool is_span(unsigned int kind)
+{
+	return kind == MPSAMPLE_KIND_SPAN_BEGIN || kind == MPSAMPLE_KIND_SPAN_END;
+}
+
 static bool has_name(unsigned int kind)
 {
 	return kind <= MPSAMPLE_KIND_POOL_CREATE;
@@ -64,6 +75,8 @@ static void marker(unsigned int kind, struct mpsample_name *name, unsigned long 
 		lost();
 		return;
 	}
+	if (is_span(kind))
+		b = calls_so_far(recording.slot);
 	const struct mp_record record = {
 	    mp_ticks(recording.word), a, b, index | (uint64_t)(MP_KIND_MARKER + kind) << MP_KIND_SHIFT};
 	push(recording.slot, &record, kind, c);

@@ -144,6 +144,7 @@ MP_INLINE void mp_hist_count(struct mp_slot *s, uint32_t op, uint64_t size, uint
 	mp_add(cell, 1);
 	mp_add(&sum->bytes, size);
 	mp_add(&sum->sum_ns, ns);
+	mp_store(&s->calls_ns, s->calls_ns + ns);
 	if (longest > sum->max) /* a later period is larger than any duration of an earlier one */
 		mp_store(&sum->max, longest);
 	mp_store_release(&s->calls, s->calls + 1);

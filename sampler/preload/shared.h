@@ -23,7 +23,7 @@
 
 #define MP_REGION_NAME    "mpsample" /* of the memfd: "/memfd:mpsample" in /proc/PID/maps */
 #define MP_REGION_MAGIC   0x314c50656c706d73ULL
-#define MP_REGION_VERSION 1
+#define MP_REGION_VERSION 2
 
 #define MP_LINE_BYTES 64
 #define MP_ALIGNED    __attribute__((aligned(MP_LINE_BYTES)))
@@ -60,9 +60,11 @@ struct mp_record {
 };
 
 /* Kinds: enum mp_op, then markers (MPSAMPLE_KIND_* of mpsample.h added), then these. */
-#define MP_KIND_MARKER  16
-#define MP_KIND_THREAD  30
-#define MP_KIND_MORE    31 /* third argument of the marker before it, in `addr` */
+#define MP_KIND_MARKER 16
+#define MP_KIND_THREAD 30
+#define MP_KIND_MORE   31 /* third argument of the marker before it, in `addr` */
+#define MP_SPAN_NS_BITS                                                                                      \
+	40 /* `size` of a span's markers: the slot's calls above so many bits of its calls_ns */
 #define MP_KIND_SHIFT   41
 #define MP_KIND_MASK    31u
 #define MP_KEPT_SHIFT   46
@@ -142,6 +144,7 @@ struct mp_slot {
 	uint32_t ring_mask;       /* records - 1 */
 	uint32_t weight;          /* the next sample stands for so many calls */
 	uint32_t lines;           /* the next fine line to be given out; published by a release store */
+	uint64_t calls_ns;        /* that they took, ever */
 
 	/* Written now and then. */
 	MP_ALIGNED uint64_t keep_over_ns[MP_OP_COUNT];

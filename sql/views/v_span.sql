@@ -5,7 +5,7 @@
 -- span_end_without_begin).
 --
 --   span_id
---   name         as the program calls it, or the function; cut to 47 bytes
+--   name         as the program calls it, cut to 47 bytes; or the function, without parameters
 --   id           the program's own: begin and end of one span agree in it. The unsigned number as a signed one
 --   tid          the thread that began it; another one may have ended it
 --   t_ns         session clock: begin
