@@ -36,6 +36,7 @@ struct slot {
 	struct mp_slot_seen seen;
 	struct mp_ring_reader reader;
 	struct slot_counts counts;
+	pid_t told_tid; /* by mp_preload_each_counter() */
 };
 
 struct mp_preload {
@@ -298,6 +299,25 @@ void mp_preload_poll(struct mp_preload *p, bool final)
 void mp_preload_stats(const struct mp_preload *p, struct mp_preload_stats *out)
 {
 	*out = p->stats;
+}
+
+void mp_preload_each_counter(struct mp_preload *p,
+    void (*fn)(void *ctx, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr), void *ctx)
+{
+	struct mp_slot *s;
+
+	for (unsigned int i = 0; (i = next_slot(p, i)) < p->region.slots; i++) {
+		struct slot *slot = know(p, i, &s);
+		pid_t tid = slot ? (pid_t)mp_load(&s->tid) : 0;
+
+		if (!slot || tid == slot->told_tid)
+			continue;
+		slot->told_tid = tid;
+		uint64_t at = tid > 0 ? mp_preload_region_slot_addr(&p->region, p->pid, i) : 0;
+		if (at)
+			fn(ctx, tid, at + offsetof(struct mp_slot, calls),
+			    at + offsetof(struct mp_slot, calls_ns));
+	}
 }
 
 struct drain {

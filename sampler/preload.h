@@ -47,6 +47,11 @@ void mp_preload_slot(struct mp_preload *p);
 struct mp_hist_view mp_preload_hists(const struct mp_preload *p);
 void mp_preload_poll(struct mp_preload *p, bool final);
 
+/* Where in the process a thread counts its calls, and their durations (struct mp_slot: calls, calls_ns).
+ * Calls `fn` for each of which that has changed since the last time. */
+void mp_preload_each_counter(struct mp_preload *p,
+    void (*fn)(void *ctx, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr), void *ctx);
+
 /* Hands on all rows and markers that wait; NULL: throws them away. True when a ring was fuller than a
  * quarter: to be called again at once. */
 struct mp_preload_listener {

@@ -20,7 +20,7 @@
 
 /* A mapping of a memfd that has the region's name. */
 struct candidate {
-	uint64_t start, end, inode;
+	uint64_t start, end, offset, inode;
 	unsigned int dev_major, dev_minor;
 };
 
@@ -31,42 +31,87 @@ struct candidate {
 static bool parse_mapping(const char *line, struct candidate *c)
 {
 	static const char name[] = "/memfd:" MP_REGION_NAME;
-	unsigned long long start, end, inode;
+	unsigned long long start, end, offset, inode;
 	int path_at = 0;
 
-	if (sscanf(line, "%llx-%llx %*s %*x %x:%x %llu %n", &start, &end, &c->dev_major, &c->dev_minor,
-		&inode, &path_at) < 5)
+	if (sscanf(line, "%llx-%llx %*s %llx %x:%x %llu %n", &start, &end, &offset, &c->dev_major,
+		&c->dev_minor, &inode, &path_at) < 6)
 		return false;
 	c->start = start;
 	c->end = end;
+	c->offset = offset;
 	c->inode = inode;
 	line += path_at;
 	return !strncmp(line, name, sizeof(name) - 1) &&
 	       (line[sizeof(name) - 1] == ' ' || line[sizeof(name) - 1] == '\n');
 }
 
-/* The slots of one region are many mappings of one inode. Returns how many regions, or -errno. */
-static int find_candidates(pid_t pid, struct candidate *out)
+/* Calls `fn` with each mapping of a region, until it returns false. 0 or -errno. */
+static int each_mapping(pid_t pid, bool (*fn)(void *ctx, const struct candidate *c), void *ctx)
 {
 	char path[64], *line = NULL;
 	size_t size = 0;
-	int n = 0;
+	bool goes_on = true;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return -errno;
-	for (unsigned int lines = 0; lines < MAX_LINES && getline(&line, &size, f) > 0; lines++) {
+	for (unsigned int lines = 0; goes_on && lines < MAX_LINES && getline(&line, &size, f) > 0; lines++) {
 		struct candidate c;
-		bool is_new = parse_mapping(line, &c);
-		for (int i = 0; is_new && i < n; i++)
-			is_new = out[i].inode != c.inode;
-		if (is_new && n < MAX_CANDIDATES)
-			out[n++] = c;
+		if (parse_mapping(line, &c))
+			goes_on = fn(ctx, &c);
 	}
 	free(line);
 	fclose(f);
-	return n;
+	return 0;
+}
+
+struct candidates {
+	struct candidate *found;
+	int n;
+};
+
+/* The slots of one region are many mappings of one inode. */
+static bool take_candidate(void *ctx, const struct candidate *c)
+{
+	struct candidates *l = ctx;
+
+	for (int i = 0; i < l->n; i++)
+		if (l->found[i].inode == c->inode)
+			return true;
+	l->found[l->n++] = *c;
+	return l->n < MAX_CANDIDATES;
+}
+
+/* Returns how many regions, or -errno. */
+static int find_candidates(pid_t pid, struct candidate *out)
+{
+	struct candidates l = {.found = out};
+	int ret = each_mapping(pid, take_candidate, &l);
+
+	return ret ? ret : l.n;
+}
+
+struct slot_search {
+	uint64_t inode, offset;
+	uint64_t addr; /* found */
+};
+
+static bool is_slot(void *ctx, const struct candidate *c)
+{
+	struct slot_search *s = ctx;
+
+	if (c->inode == s->inode && s->offset >= c->offset && s->offset - c->offset < c->end - c->start)
+		s->addr = c->start + (s->offset - c->offset);
+	return !s->addr;
+}
+
+uint64_t mp_preload_region_slot_addr(const struct mp_preload_region *r, pid_t pid, unsigned int i)
+{
+	struct slot_search s = {.inode = r->inode, .offset = mp_region_header_bytes() + i * r->slot_bytes};
+
+	return each_mapping(pid, is_slot, &s) ? 0 : s.addr;
 }
 
 int mp_preload_region_is_mapped(const struct mp_preload_region *r, pid_t pid)

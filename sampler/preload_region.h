@@ -49,6 +49,9 @@ static inline struct mp_slot *mp_preload_region_slot(const struct mp_preload_reg
 	return mp_region_slot(r->header, r->slot_bytes, i);
 }
 
+/* Where the process itself maps a slot; 0 when it does not, or that cannot be read. */
+uint64_t mp_preload_region_slot_addr(const struct mp_preload_region *r, pid_t pid, unsigned int i);
+
 /*
  * The next slot at or after `i` whose memory is there; r->slots when there is none. Reading of a slot that
  * nobody has claimed would take memory for it.

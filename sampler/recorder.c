@@ -140,6 +140,20 @@ static void add_threads_and_mappings(struct mp_recorder *r, int64_t t_ns)
 	}
 }
 
+static void tell_counter(void *ctx, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)
+{
+	struct mp_recorder *r = ctx;
+	mp_uprobe_counter(r->uprobe, tid, calls_addr, calls_ns_addr);
+}
+
+/* Functions that are spans are probed, and their allocations counted by the library: the probes are told
+ * where. */
+static void tell_counters(struct mp_recorder *r)
+{
+	if (r->preload && r->spans.n)
+		mp_preload_each_counter(r->preload, tell_counter, r);
+}
+
 static void enable_planes(struct mp_recorder *r)
 {
 	if (r->uprobe) {
@@ -149,6 +163,7 @@ static void enable_planes(struct mp_recorder *r)
 	}
 	if (r->preload)
 		mp_preload_activate(r->preload, &r->keep);
+	tell_counters(r);
 }
 
 /* The recorder wakes up hundreds of times a second: that must not take the CPU from a thread of the target
@@ -389,6 +404,7 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
 	if (r->preload)
 		mp_preload_poll(r->preload, false);
+	tell_counters(r);
 	mp_latency_poll(r->latency, false);
 	mp_latency_window(r->latency, now);
 	steer(r, now);

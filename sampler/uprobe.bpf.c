@@ -326,6 +326,29 @@ int ret(struct pt_regs *ctx)
 	return leave(ctx);
 }
 
+/* ---- What a thread spends ---- */
+
+/* What the thread has spent so far. */
+static __always_inline struct mp_bpf_sums sums_now(
+    const struct mp_bpf_control *c, const struct thread_state *t)
+{
+	struct mp_bpf_sums sums = t->sums;
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct mp_bpf_counter *at = c->has_counters ? bpf_map_lookup_elem(&counters, &tid) : 0;
+
+	if (c->counts_calls)
+		return sums;
+	if (!at || bpf_probe_read_user(&sums.alloc_calls, sizeof(u64), (void *)at->calls) ||
+	    bpf_probe_read_user(&sums.alloc_ns, sizeof(u64), (void *)at->calls_ns))
+		sums.alloc_calls = sums.alloc_ns = ~0ULL;
+	return sums;
+}
+
+static __always_inline u64 spent(u64 from, u64 to)
+{
+	return from == ~0ULL || to == ~0ULL ? ~0ULL : to - from;
+}
+
 /* ---- Markers ---- */
 
 /*
@@ -369,7 +392,7 @@ int marker(struct pt_regs *ctx)
 	} else {
 		struct thread_state *t = state_of(bpf_get_current_task_btf());
 		if (t)
-			m.sums = t->sums;
+			m.sums = sums_now(c, t);
 		read_name(&m, (const char *)PT_REGS_PARM1(ctx));
 		if (m.kind != MPSAMPLE_KIND_PHASE)
 			m.a = PT_REGS_PARM2(ctx);
@@ -415,7 +438,7 @@ int span_entry(struct pt_regs *ctx)
 	}
 	struct open_span *s = span_at(t, t->n_spans++);
 	s->sp = sp;
-	s->sums = t->sums;
+	s->sums = sums_now(c, t);
 	s->start_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -439,10 +462,11 @@ int span_exit(struct pt_regs *ctx)
 	    .t_ns = s->start_ns,
 	    .dur_ns = now - s->start_ns,
 	    .span = cookie & 0xff};
-	r.spent.alloc_ns = t->sums.alloc_ns - s->sums.alloc_ns;
-	r.spent.alloc_calls = t->sums.alloc_calls - s->sums.alloc_calls;
-	r.spent.fault_ns = t->sums.fault_ns - s->sums.fault_ns;
-	r.spent.off_cpu_ns = t->sums.off_cpu_ns - s->sums.off_cpu_ns;
+	struct mp_bpf_sums sums = sums_now(c, t);
+	r.spent.alloc_ns = spent(s->sums.alloc_ns, sums.alloc_ns);
+	r.spent.alloc_calls = spent(s->sums.alloc_calls, sums.alloc_calls);
+	r.spent.fault_ns = sums.fault_ns - s->sums.fault_ns;
+	r.spent.off_cpu_ns = sums.off_cpu_ns - s->sums.off_cpu_ns;
 	if (bpf_ringbuf_output(&marker_rows, &r, sizeof(r), wakeup_flags(&marker_rows, c->marker_ring_bytes)))
 		COUNT(markers_lost);
 	return 0;

@@ -302,6 +302,12 @@ int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, s
 	return u->ops->attach_spans(u->impl, u->pid, set, err);
 }
 
+void mp_uprobe_counter(struct mp_uprobe *u, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)
+{
+	if (u->ops->counter)
+		u->ops->counter(u->impl, tid, calls_addr, calls_ns_addr);
+}
+
 void mp_uprobe_enable(struct mp_uprobe *u)
 {
 	u->ops->keep(u->impl, &u->keep, &u->floor);

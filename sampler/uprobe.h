@@ -89,6 +89,10 @@ int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t 
 /* The same for functions that are spans, once; they stay the caller's until close. -ENOTSUP by `tracefs`. */
 int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, struct mp_err *err);
 
+/* Where a thread of the target counts its calls itself (sampler/preload/shared.h, struct mp_slot): its spans
+ * are told by that what they spent in them. */
+void mp_uprobe_counter(struct mp_uprobe *u, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
+
 /* From now on calls are counted: all probes begin at once. */
 void mp_uprobe_enable(struct mp_uprobe *u);
 
@@ -116,6 +120,7 @@ struct mp_uprobe_ops {
 	int (*open)(pid_t pid, void **impl, struct mp_err *err);
 	int (*attach)(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err);
 	int (*attach_spans)(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err);
+	void (*counter)(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
 	/* `hand_over_ns`: all kernel events of this duration are handed on; 0: only what becomes a row. */
 	void (*enable)(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns);
 	void (*keep)(void *impl, const struct mp_keep *keep, const struct mp_floor *floor);

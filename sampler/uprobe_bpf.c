@@ -193,8 +193,8 @@ static int handle_kernel(void *ctx, void *data, size_t size)
 
 static struct mp_thread_sums sums_of(const struct bpf_plane *b, const struct mp_bpf_sums *s)
 {
-	return (struct mp_thread_sums){.alloc_ns = b->is_joined ? -1 : (int64_t)s->alloc_ns,
-	    .alloc_calls = b->is_joined ? -1 : (int64_t)s->alloc_calls,
+	return (struct mp_thread_sums){.alloc_ns = (int64_t)s->alloc_ns,
+	    .alloc_calls = (int64_t)s->alloc_calls,
 	    .fault_ns = b->sees_faults ? (int64_t)s->fault_ns : -1,
 	    .off_cpu_ns = b->sees_switches ? (int64_t)s->off_cpu_ns : -1};
 }
@@ -601,6 +601,17 @@ static int attach_spans_of_file(struct bpf_plane *b, pid_t pid, const struct mp_
 	return ret ? ret : link_places(b, b->span_entry, 0, pid, &f[from], entries, err);
 }
 
+static void bpf_plane_counter(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)
+{
+	struct bpf_plane *b = impl;
+	uint32_t key = (uint32_t)tid;
+	const struct mp_bpf_counter at = {calls_addr, calls_ns_addr};
+
+	/* Full: the oldest goes (an LRU map). A thread without an entry has spans without these parts. */
+	bpf_map_update_elem(bpf_map__fd(map(b, "counters")), &key, &at, BPF_ANY);
+	b->control->has_counters = 1;
+}
+
 static int bpf_plane_attach_spans(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err)
 {
 	struct bpf_plane *b = impl;
@@ -623,7 +634,7 @@ static void bpf_plane_enable(void *impl, bool on, pid_t kernel_events_of, uint32
 	struct bpf_plane *b = impl;
 
 	b->control->hand_over_ns = hand_over_ns;
-	b->is_joined = hand_over_ns;
+	b->control->counts_calls = !hand_over_ns;
 	b->control->tgid = (unsigned int)kernel_events_of;
 	__atomic_store_n(&b->control->enabled, on, __ATOMIC_RELEASE);
 }
@@ -713,9 +724,10 @@ static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 }
 
 #define BPF_PLANE_OPS                                                                                        \
-	.attach = bpf_plane_attach, .attach_spans = bpf_plane_attach_spans, .enable = bpf_plane_enable,      \
-	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .fd = bpf_plane_fd,      \
-	.drain = bpf_plane_drain, .detach = bpf_plane_detach, .close = bpf_plane_close
+	.attach = bpf_plane_attach, .attach_spans = bpf_plane_attach_spans, .counter = bpf_plane_counter,    \
+	.enable = bpf_plane_enable, .keep = bpf_plane_keep, .hists = bpf_plane_hists,                        \
+	.stats = bpf_plane_stats, .fd = bpf_plane_fd, .drain = bpf_plane_drain, .detach = bpf_plane_detach,  \
+	.close = bpf_plane_close
 
 const struct mp_uprobe_ops mp_uprobe_session = {
     .backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};

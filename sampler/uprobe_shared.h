@@ -109,6 +109,8 @@ struct mp_bpf_control {
 	unsigned int full;
 	unsigned int stack; /* enum mp_stack_mode: of kept rows */
 	unsigned int shard_mask;
+	unsigned int counts_calls; /* probes do; else the target itself may, then `has_counters` */
+	unsigned int has_counters;
 	unsigned int sample_weight; /* a call is sampled with probability 1/weight; 0: none */
 	unsigned int
 	    double_every; /* so many samples since the recorder's last look double sample_weight; 0: never */
@@ -180,9 +182,14 @@ struct mp_bpf_kernel {
 	char ran[MP_COMM_BYTES];
 };
 
-/* What a thread has spent since it was first seen. */
+/* What a thread has spent since it was first seen. alloc_*: ~0 when not known. */
 struct mp_bpf_sums {
 	unsigned long long alloc_ns, alloc_calls, fault_ns, off_cpu_ns;
+};
+
+/* Addresses in the target. */
+struct mp_bpf_counter {
+	unsigned long long calls, calls_ns;
 };
 
 /* A marker passed. Its name is empty when it could not be read. */

@@ -134,6 +134,14 @@ struct {
 	__uint(max_entries, 4096);
 } marker_rows SEC(".maps");
 
+/* Where in the target a thread counts its calls itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32); /* tid */
+	__type(value, struct mp_bpf_counter);
+} counters SEC(".maps");
+
 static __always_inline struct mp_bpf_control *get_control(void)
 {
 	u32 zero = 0;
