@@ -409,7 +409,7 @@ static __always_inline struct open_span *span_at(struct thread_state *t, u32 i)
 	return &t->spans[i & (MP_SPANS_DEEP - 1)];
 }
 
-/* Those below the stack pointer were left by a longjmp or an exception. */
+/* Those that are open below the stack pointer were left by a longjmp or an exception. */
 static __always_inline void drop_left_spans(struct thread_state *t, u64 sp)
 {
 #pragma unroll
@@ -421,23 +421,37 @@ static __always_inline void drop_left_spans(struct thread_state *t, u64 sp)
 	}
 }
 
-/* The cookie: bits 0-7 which span, bit 8 that the return address is popped already: a return probe. */
+/* One that begins where another is open takes its place on the stack: that was left, too. But one that
+ * another ended in a jump to, whose return probe is still to come. */
+static __always_inline void drop_same_place(struct thread_state *t, u64 sp, u64 cookie)
+{
+	const struct open_span *s = span_at(t, t->n_spans - 1);
+
+	if (!t->n_spans || s->sp != sp || (cookie & MP_SPAN_BY_RETURN && s->span != (cookie & 0xff)))
+		return;
+	t->n_spans--;
+	COUNT(spans_left);
+}
+
+/* The cookie: bits 0-7 which span, and how its end is seen. */
 SEC("kprobe")
 int span_entry(struct pt_regs *ctx)
 {
 	struct mp_bpf_control *c = get_control();
 	struct thread_state *t = c && c->enabled ? make_state_of(bpf_get_current_task_btf()) : 0;
-	u64 sp = PT_REGS_SP(ctx);
+	u64 sp = PT_REGS_SP(ctx), cookie = bpf_get_attach_cookie(ctx);
 
 	if (!t)
 		return 0;
 	drop_left_spans(t, sp);
+	drop_same_place(t, sp, cookie);
 	if (t->n_spans >= MP_SPANS_DEEP) {
 		COUNT(spans_deep);
 		return 0;
 	}
 	struct open_span *s = span_at(t, t->n_spans++);
 	s->sp = sp;
+	s->span = cookie & 0xff;
 	s->sums = sums_now(c, t);
 	s->start_ns = bpf_ktime_get_ns();
 	return 0;
@@ -449,7 +463,7 @@ int span_exit(struct pt_regs *ctx)
 	u64 now = bpf_ktime_get_ns(), cookie = bpf_get_attach_cookie(ctx);
 	struct mp_bpf_control *c = get_control();
 	struct thread_state *t = state_of(bpf_get_current_task_btf());
-	u64 sp = PT_REGS_SP(ctx) - (cookie >> 8 & 1 ? RETURN_POPS : 0);
+	u64 sp = PT_REGS_SP(ctx) - (cookie & MP_SPAN_BY_RETURN ? RETURN_POPS : 0);
 
 	if (!c || !t)
 		return 0;

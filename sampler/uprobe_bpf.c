@@ -589,11 +589,12 @@ static int attach_spans_of_file(struct bpf_plane *b, pid_t pid, const struct mp_
 
 	entries->n = returns->n = ends->n = 0;
 	for (size_t i = from; i < to; i++) {
-		add_place(entries, f[i].entry, i);
+		uint64_t cookie = i | (f[i].n_ends ? 0 : MP_SPAN_BY_RETURN);
+		add_place(entries, f[i].entry, cookie);
 		if (!f[i].n_ends)
-			add_place(returns, f[i].entry, i | 1 << 8);
+			add_place(returns, f[i].entry, cookie);
 		for (size_t k = 0; k < f[i].n_ends; k++)
-			add_place(ends, f[i].ends[k], i);
+			add_place(ends, f[i].ends[k], cookie);
 	}
 	int ret = link_places(b, b->span_exit, UPROBE_MULTI_RETURN, pid, &f[from], returns, err);
 	if (!ret)

@@ -207,6 +207,9 @@ struct mp_bpf_marker {
 /* A call of a function that is a span. In the ring of the markers, with this as its kind. */
 #define MP_BPF_SPAN 255
 
+/* In the cookies of its probes: its end is seen by a return probe. */
+#define MP_SPAN_BY_RETURN (1u << 8)
+
 struct mp_bpf_span {
 	unsigned int tid;
 	unsigned int kind;

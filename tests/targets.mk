@@ -15,7 +15,7 @@ TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own thre
 	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
 	stamped logged bad_region frozen_writer \
 	markers markers_static markers_cxx libmarkers_late.so \
-	causes libcause_alloc.so \
+	causes libcause_alloc.so spans spans_cxx \
 	where where_other libwhere_a.so libwhere_b.so order_flow \
 	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
 
@@ -47,6 +47,14 @@ $(TARGET_DIR)/lib%.so: tests/targets/%.c $(TARGET_HDR)
 $(TARGET_DIR)/delay: tests/targets/delay.c $(TARGET_DIR)/libdelay_alloc.so
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -o $@ $< $(TARGET_DIR)/libdelay_alloc.so -Wl,-rpath,'$$ORIGIN'
+
+$(TARGET_DIR)/spans: tests/targets/spans.cc $(TARGET_HDR)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -x c -o $@ $<
+
+$(TARGET_DIR)/spans_cxx: tests/targets/spans.cc $(TARGET_HDR)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -o $@ $<
 
 $(TARGET_DIR)/causes: tests/targets/causes.c $(TARGET_DIR)/libcause_alloc.so
 	$(call say,CC,$@)

@@ -82,6 +82,7 @@ struct thread_state {
 	struct open_span {
 		u64 sp; /* stack pointer at its entry */
 		u64 start_ns;
+		u64 span; /* which */
 		struct mp_bpf_sums sums;
 	} spans[MP_SPANS_DEEP];
 	u32 n_spans;
