@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "sampler/cause.h"
 #include "sampler/recorder_priv.h"
 #include "store/append.h"
 
@@ -70,6 +71,20 @@ static int describe_preload(struct mp_recorder *r, struct mp_err *err)
 	return 0;
 }
 
+/* The parts of calls that can be seen; what is not among them is unexplained. */
+static int describe_causes(struct mp_recorder *r, struct mp_err *err)
+{
+	uint32_t sees = r->uprobe ? mp_uprobe_sees(r->uprobe) : 0;
+	char text[256] = "";
+	size_t n = 0;
+
+	for (unsigned int kind = 0; kind < MP_KERNEL_KINDS; kind++)
+		if (sees >> kind & 1)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s ", mp_kernel_kind_name(kind));
+	snprintf(text + n, sizeof(text) - n, "%s", r->hiccup ? "hiccup" : "");
+	return mp_session_set(r->session, err, "causes", "%s", text);
+}
+
 int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 {
 	struct utsname host;
@@ -89,6 +104,8 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 	    mp_session_set(s, err, "probe", "all") || mp_session_set(s, err, "duty", "1.0"))
 		return -EIO;
 	int ret = r->preload ? describe_preload(r, err) : describe_uprobe(r, err);
+	if (!ret)
+		ret = describe_causes(r, err);
 	if (!ret)
 		ret = r->o->keep_over_ns < 0
 			  ? mp_session_set(s, err, "keep_over_ns", "adaptive")

@@ -331,6 +331,11 @@ void mp_uprobe_stats(struct mp_uprobe *u, struct mp_uprobe_stats *out)
 	u->ops->stats(u->impl, out);
 }
 
+uint32_t mp_uprobe_sees(const struct mp_uprobe *u)
+{
+	return u->ops->sees(u->impl);
+}
+
 int mp_uprobe_fd(const struct mp_uprobe *u)
 {
 	return u->ops->fd(u->impl);

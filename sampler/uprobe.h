@@ -100,6 +100,9 @@ void mp_uprobe_keep(struct mp_uprobe *u, const struct mp_keep *keep);
 struct mp_hist_view mp_uprobe_hists(const struct mp_uprobe *u);
 void mp_uprobe_stats(struct mp_uprobe *u, struct mp_uprobe_stats *out);
 
+/* What of the kernel's doings is seen, as parts of calls: 1 << enum mp_kernel_kind. */
+uint32_t mp_uprobe_sees(const struct mp_uprobe *u);
+
 /* A descriptor that polls readable when a buffer fills up, or -1. */
 int mp_uprobe_fd(const struct mp_uprobe *u);
 
@@ -126,6 +129,7 @@ struct mp_uprobe_ops {
 	void (*keep)(void *impl, const struct mp_keep *keep, const struct mp_floor *floor);
 	struct mp_hist_view (*hists)(void *impl);
 	void (*stats)(void *impl, struct mp_uprobe_stats *out);
+	uint32_t (*sees)(void *impl);
 	int (*fd)(void *impl);
 	void (*drain)(void *impl, struct mp_pipeline *p, int64_t kernel_credit);
 	void (*detach)(void *impl);

@@ -42,35 +42,38 @@ struct link_create_uprobe_multi {
 
 /* Beside the calls: what the kernel does to the target's threads (sampler/bpf/context.h). In the order of
  * their worth, the last are given up first; not every kernel and architecture has all these tracepoints. */
+#define SEES(kind) (1u << MP_KERNEL_##kind)
+
 static const struct kernel_program {
 	const char *name;
 	int software_event; /* enum perf_sw_ids, or -1: a tracepoint of that name */
+	uint32_t sees;      /* what is seen with it, and those before it */
 } kernel_programs[] = {
-    {"minor_fault", PERF_COUNT_SW_PAGE_FAULTS_MIN},
-    {"major_fault", PERF_COUNT_SW_PAGE_FAULTS_MAJ},
-    {"sched_switch", -1},
-    {"sched_migrate_task", -1},
-    {"page_fault_user", -1},
-    {"sys_enter", -1},
-    {"sys_exit", -1},
-    {"sched_waking", -1},
-    {"irq_handler_entry", -1},
-    {"irq_handler_exit", -1},
-    {"softirq_entry", -1},
-    {"softirq_exit", -1},
-    {"local_timer_entry", -1},
-    {"local_timer_exit", -1},
-    {"reschedule_entry", -1},
-    {"reschedule_exit", -1},
-    {"call_function_entry", -1},
-    {"call_function_exit", -1},
-    {"call_function_single_entry", -1},
-    {"call_function_single_exit", -1},
-    {"irq_work_entry", -1},
-    {"irq_work_exit", -1},
-    {"mm_page_alloc", -1},
-    {"contention_begin", -1},
-    {"contention_end", -1},
+    {"minor_fault", PERF_COUNT_SW_PAGE_FAULTS_MIN, 0},
+    {"major_fault", PERF_COUNT_SW_PAGE_FAULTS_MAJ, 0},
+    {"sched_switch", -1, SEES(OFF_CPU) | SEES(STOPPED) | SEES(MIGRATION)},
+    {"sched_migrate_task", -1, 0},
+    {"page_fault_user", -1, SEES(MINOR_FAULT) | SEES(MAJOR_FAULT)},
+    {"sys_enter", -1, 0},
+    {"sys_exit", -1, SEES(SYSCALL) | SEES(LOCK)},
+    {"sched_waking", -1, 0},
+    {"irq_handler_entry", -1, 0},
+    {"irq_handler_exit", -1, SEES(IRQ)},
+    {"softirq_entry", -1, 0},
+    {"softirq_exit", -1, SEES(SOFTIRQ)},
+    {"local_timer_entry", -1, 0},
+    {"local_timer_exit", -1, SEES(IRQ)},
+    {"reschedule_entry", -1, 0},
+    {"reschedule_exit", -1, 0},
+    {"call_function_entry", -1, 0},
+    {"call_function_exit", -1, 0},
+    {"call_function_single_entry", -1, 0},
+    {"call_function_single_exit", -1, 0},
+    {"irq_work_entry", -1, 0},
+    {"irq_work_exit", -1, 0},
+    {"mm_page_alloc", -1, SEES(THP)},
+    {"contention_begin", -1, 0},
+    {"contention_end", -1, SEES(MMAP_LOCK)},
 };
 
 #define N_KERNEL_PROGRAMS (sizeof(kernel_programs) / sizeof(*kernel_programs))
@@ -80,9 +83,9 @@ struct bpf_plane {
 	struct bpf_object *object;
 	struct bpf_program *session, *entry, *ret, *marker, *span_entry, *span_exit;
 	const struct mp_span_set *spans; /* NULL: none */
-	bool sees_faults, sees_switches;
-	bool is_joined;       /* the calls come from elsewhere */
-	int links[MAX_LINKS]; /* uprobe links, by descriptor */
+	uint32_t sees;                   /* 1 << enum mp_kernel_kind */
+	bool is_joined;                  /* the calls come from elsewhere */
+	int links[MAX_LINKS];            /* uprobe links, by descriptor */
 	size_t n_links;
 	bool has[N_KERNEL_PROGRAMS];    /* this kernel knows the tracepoint */
 	struct bpf_link **kernel_links; /* tracepoints and software events */
@@ -195,8 +198,8 @@ static struct mp_thread_sums sums_of(const struct bpf_plane *b, const struct mp_
 {
 	return (struct mp_thread_sums){.alloc_ns = (int64_t)s->alloc_ns,
 	    .alloc_calls = (int64_t)s->alloc_calls,
-	    .fault_ns = b->sees_faults ? (int64_t)s->fault_ns : -1,
-	    .off_cpu_ns = b->sees_switches ? (int64_t)s->off_cpu_ns : -1};
+	    .fault_ns = b->sees & SEES(MINOR_FAULT) ? (int64_t)s->fault_ns : -1,
+	    .off_cpu_ns = b->sees & SEES(OFF_CPU) ? (int64_t)s->off_cpu_ns : -1};
 }
 
 static int handle_span(struct bpf_plane *b, const struct mp_bpf_span *r)
@@ -269,9 +272,29 @@ static void find_kernel_programs(bool has[static N_KERNEL_PROGRAMS])
 	btf__free(types);
 }
 
-/* Chooses the programs of the backend and the sizes of the maps, and loads; with the first so many of the
- * programs for kernel events. */
-static int load(struct bpf_plane *b, size_t kernel_events, struct mp_err *err)
+/* After a kernel has refused to load: one program less, that which it named if it is one of these, else the
+ * last. */
+static bool give_up_one(struct bpf_plane *b)
+{
+	size_t last = N_KERNEL_PROGRAMS;
+	char named[64];
+
+	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++) {
+		snprintf(named, sizeof(named), "'%s'", kernel_programs[i].name);
+		if (b->has[i])
+			last = i;
+		if (!b->has[i] || !strstr(libbpf_words, named))
+			continue;
+		b->has[i] = false;
+		return true;
+	}
+	if (last < N_KERNEL_PROGRAMS)
+		b->has[last] = false;
+	return last < N_KERNEL_PROGRAMS;
+}
+
+/* Chooses the programs of the backend and the sizes of the maps, and loads. */
+static int load(struct bpf_plane *b, struct mp_err *err)
 {
 	libbpf_words[0] = 0;
 	b->object = bpf_object__open_mem(mp_bpf_uprobe, mp_bpf_uprobe_size, NULL);
@@ -298,8 +321,7 @@ static int load(struct bpf_plane *b, size_t kernel_events, struct mp_err *err)
 
 	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++)
 		bpf_program__set_autoload(
-		    bpf_object__find_program_by_name(b->object, kernel_programs[i].name),
-		    i < kernel_events && b->has[i]);
+		    bpf_object__find_program_by_name(b->object, kernel_programs[i].name), b->has[i]);
 
 	b->shards = shards_for_this_machine();
 	bpf_map__set_max_entries(map(b, "hists"), b->shards * MP_HIST_BLOCKS);
@@ -395,19 +417,18 @@ static void link_software_event(struct bpf_plane *b, struct bpf_program *program
 	}
 }
 
-static int link_kernel_events(struct bpf_plane *b, size_t n, struct mp_err *err)
+static int link_kernel_events(struct bpf_plane *b, struct mp_err *err)
 {
 	b->kernel_links =
 	    calloc(N_KERNEL_PROGRAMS * (size_t)libbpf_num_possible_cpus(), sizeof(*b->kernel_links));
 	if (!b->kernel_links)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++) {
 		const struct kernel_program *k = &kernel_programs[i];
 		struct bpf_program *program = bpf_object__find_program_by_name(b->object, k->name);
 		if (!b->has[i])
 			continue;
-		b->sees_switches |= !strcmp(k->name, "sched_switch");
-		b->sees_faults |= !strcmp(k->name, "page_fault_user");
+		b->sees |= k->sees;
 		if (k->software_event >= 0) {
 			link_software_event(b, program, (uint64_t)k->software_event);
 			continue;
@@ -443,16 +464,14 @@ static int bpf_plane_open(enum mp_backend backend, void **impl, struct mp_err *e
 	b->backend = backend;
 	libbpf_set_print(keep_libbpf_words);
 
-	size_t kernel_events = N_KERNEL_PROGRAMS;
 	find_kernel_programs(b->has);
-	int ret = load(b, kernel_events, err);
-	while (ret && ret != -EPERM && ret != -EACCES && kernel_events)
-		if (b->has[--kernel_events])
-			ret = load(b, kernel_events, err);
+	int ret = load(b, err);
+	while (ret && ret != -EPERM && ret != -EACCES && give_up_one(b))
+		ret = load(b, err);
 	if (!ret)
 		ret = open_maps(b, err);
 	if (!ret)
-		ret = link_kernel_events(b, kernel_events, err);
+		ret = link_kernel_events(b, err);
 	if (ret) {
 		bpf_plane_close(b);
 		return ret;
@@ -680,6 +699,11 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 		out->kernel_events[k] = s->kernel_events[k];
 }
 
+static uint32_t bpf_plane_sees(void *impl)
+{
+	return ((struct bpf_plane *)impl)->sees;
+}
+
 static int bpf_plane_fd(void *impl)
 {
 	struct bpf_plane *b = impl;
@@ -727,8 +751,8 @@ static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 #define BPF_PLANE_OPS                                                                                        \
 	.attach = bpf_plane_attach, .attach_spans = bpf_plane_attach_spans, .counter = bpf_plane_counter,    \
 	.enable = bpf_plane_enable, .keep = bpf_plane_keep, .hists = bpf_plane_hists,                        \
-	.stats = bpf_plane_stats, .fd = bpf_plane_fd, .drain = bpf_plane_drain, .detach = bpf_plane_detach,  \
-	.close = bpf_plane_close
+	.stats = bpf_plane_stats, .sees = bpf_plane_sees, .fd = bpf_plane_fd, .drain = bpf_plane_drain,      \
+	.detach = bpf_plane_detach, .close = bpf_plane_close
 
 const struct mp_uprobe_ops mp_uprobe_session = {
     .backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};

@@ -773,6 +773,13 @@ static struct mp_hist_view tracefs_hists(void *impl)
 	return mp_pairing_hists(((struct tracefs_plane *)impl)->pairing);
 }
 
+/* Why a thread is off the CPU is not known here, nor how long a page fault takes. */
+static uint32_t tracefs_sees(void *impl)
+{
+	(void)impl;
+	return 1u << MP_KERNEL_OFF_CPU;
+}
+
 static int tracefs_fd(void *impl)
 {
 	return ((struct tracefs_plane *)impl)->epoll;
@@ -798,6 +805,7 @@ const struct mp_uprobe_ops mp_uprobe_tracefs = {
     .keep = tracefs_keep,
     .hists = tracefs_hists,
     .stats = tracefs_stats,
+    .sees = tracefs_sees,
     .fd = tracefs_fd,
     .drain = tracefs_drain,
     .detach = tracefs_detach,
