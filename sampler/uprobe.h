@@ -45,8 +45,9 @@ struct mp_keep {
 	bool over_adaptive;
 };
 
-/* What the kernel does to a thread for less than this is not handed on to be joined with calls. */
-#define MP_HAND_OVER_NS 200
+/* System calls, interrupts and the like that are shorter are not handed on to be joined with calls: they
+ * would cost the target more than they explain. */
+#define MP_HAND_OVER_NS 500
 
 /* Counts since enable, all exact. */
 struct mp_uprobe_stats {

@@ -41,9 +41,11 @@ static __always_inline bool take_credit(const struct mp_bpf_control *c, u32 kind
 /* A row, or a cause of a call that only the recorder knows to be under way, or both. */
 static __always_inline void emit_kernel(const struct mp_bpf_control *c, struct mp_bpf_kernel *r)
 {
+	/* A call may have hundreds of page faults: short ones add up. */
+	bool is_long =
+	    r->kind <= MP_KERNEL_THP || r->kind == MP_KERNEL_OFF_CPU || r->self_ns >= c->hand_over_ns;
 	bool is_wanted =
-	    c->hand_over_ns && (r->kind == MP_KERNEL_OFF_CPU ||
-				   (r->cause != MP_KERNEL_NO_CAUSE && r->self_ns >= c->hand_over_ns));
+	    c->hand_over_ns && is_long && (r->cause != MP_KERNEL_NO_CAUSE || r->kind == MP_KERNEL_OFF_CPU);
 
 	if (!r->is_row && !is_wanted)
 		return;
