@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/jitter.h"
 #include "store/cell.h"
 #include "store/embed.h"
 
@@ -19,15 +20,46 @@ const struct mp_report mp_reports[] = {
 	.histogram = true,
 	.section = {{"rows", "Every call, by operation", "sql/reports/summary.sql", NULL, false}}},
     {.name = "jitter",
-	.purpose = "how evenly operations are served: spread, tail, worst second, by size and over time",
+	.purpose =
+	    "how evenly operations are served: spread, tail, worst second, by size, phase and over time",
 	.histogram = true,
-	.section = {{"ops", "Spread, by operation", "sql/reports/jitter_ops.sql",
-			"(worst: the second with the highest p99; cv: stddev / mean)", false},
-	    {"sizes", "By size", "sql/reports/jitter_sizes.sql", NULL, false},
-	    {"strip", "p99 over time, a digit a step", "sql/reports/jitter_strip.sql",
-		"(digit d: p99 is 2^d times the calmest step's; '.': no calls; the figures: --table seconds)",
-		false},
-	    {"seconds", "p99, by second", "sql/reports/jitter_seconds.sql", NULL, true}}},
+	.fill = mp_jitter_fill,
+	.section =
+	    {{.name = "ops",
+		 .title = "Spread, by operation",
+		 .sql = "sql/reports/jitter.sql",
+		 .note = "(cv: stddev / mean; masd: from one call to the next; gap_cv: of the times between "
+			 "outliers, 1 is chance, above 1 bursts; worst: the second, and the 100 ms, of the "
+			 "highest p99)"},
+		{.name = "percentiles",
+		    .title = "Percentiles, and what they stand on",
+		    .sql = "sql/reports/jitter_percentiles.sql",
+		    .note = "(lo, hi: it is between them with 95 % confidence; beyond_calls: how many were "
+			    "slower. Percentiles that no call lies beyond are left out)"},
+		{.name = "phases",
+		    .title = "By phase",
+		    .sql = "sql/reports/jitter_phases.sql",
+		    .is_optional = true},
+		{.name = "sizes", .title = "By size", .sql = "sql/reports/jitter_sizes.sql"},
+		{.name = "strip",
+		    .title = "p99 over time, a digit a step",
+		    .sql = "sql/reports/jitter_strip.sql",
+		    .note =
+			"(digit d: p99 is 2^d times the calmest step's; '.': no calls. All sizes: --table "
+			"sizes; further tables: histogram, threads, seconds)"},
+		{.name = "histogram",
+		    .title = "Durations, a power of two a line",
+		    .sql = "sql/reports/jitter_histogram.sql",
+		    .note = "(bar: a # more each time that the calls double)",
+		    .data_only = true},
+		{.name = "threads",
+		    .title = "By thread, estimated from the kept rows",
+		    .sql = "sql/reports/jitter_threads.sql",
+		    .data_only = true},
+		{.name = "seconds",
+		    .title = "p99, by second",
+		    .sql = "sql/reports/jitter_seconds.sql",
+		    .data_only = true}}},
     {.name = "outliers",
 	.purpose = "the slowest calls, with thread, size, site and stack",
 	.limit = 20,
@@ -115,6 +147,7 @@ static int prepare(struct mp_session *s, const char *path, const struct mp_repor
 	    {":covered_ns", b->covered_ns, true},
 	    {":tid", b->tid, b->tid != 0},
 	    {":limit", b->limit ? b->limit : -1, true},
+	    {":brief", 1, b->is_brief},
 	};
 
 	if (sqlite3_prepare_v2(db, mp_embedded_text(path), -1, stmt, NULL) != SQLITE_OK)
@@ -334,7 +367,7 @@ static bool is_wanted(const struct mp_report *report, const struct mp_report_sec
 
 static int check_table(const struct mp_report *report, const struct mp_report_filter *f, struct mp_err *err)
 {
-	char all[128] = "";
+	char all[256] = "";
 
 	if (!f->table)
 		return 0;
@@ -346,6 +379,15 @@ static int check_table(const struct mp_report *report, const struct mp_report_fi
 		snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "", c->name);
 	}
 	return mp_err_set(err, EINVAL, "%s has no table %s: it has %s", report->name, f->table, all);
+}
+
+/* Of a statement that fails, too: whoever runs it says why. */
+static bool has_rows(sqlite3_stmt *stmt)
+{
+	int rc = sqlite3_step(stmt);
+
+	sqlite3_reset(stmt);
+	return rc != SQLITE_DONE;
 }
 
 static int run_sections(struct mp_session *s, const struct mp_report *report,
@@ -363,6 +405,10 @@ static int run_sections(struct mp_session *s, const struct mp_report *report,
 		if (!is_wanted(report, c, f, format))
 			continue;
 		rc = prepare(s, c->sql, b, &stmt, err);
+		if (!rc && c->is_optional && format == MP_FORMAT_TABLE && !f->table && !has_rows(stmt)) {
+			sqlite3_finalize(stmt);
+			continue;
+		}
 		if (!rc)
 			rc = mp_emit_rows(e, c->name, c->title, stmt, err);
 		if (!rc && c->note)
@@ -438,6 +484,8 @@ int mp_report_run(struct mp_session *s, const struct mp_report *report, struct m
 		rc = check_thread(s, report, filter->tid, err);
 	if (!rc)
 		rc = find_bounds(s, report, filter, &b, err);
+	if (!rc)
+		b.is_brief = format == MP_FORMAT_TABLE && !filter->table && filter->limit < 0;
 	if (!rc && report->fill)
 		rc = report->fill(s, &b, err);
 	if (rc)

@@ -22,6 +22,7 @@ struct mp_report_section {
 	const char *sql;   /* path of the embedded file */
 	const char *note;  /* below the table: how to read it; or NULL */
 	bool data_only;    /* too long for people: not in the table format unless asked for by name */
+	bool is_optional;  /* not in the table format where it has no rows, unless asked for by name */
 };
 
 /* What a report is of. Session clock; from_ns and to_ns are the smallest and largest integer when not asked
@@ -33,6 +34,8 @@ struct mp_report_scope {
 	int64_t tid;              /* 0: all threads */
 	int64_t limit;            /* rows; 0: all */
 	bool finished;
+	bool is_brief; /* for people, beside other tables: sections may leave out what matters least (:brief)
+			*/
 };
 
 struct mp_report {
