@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "analysis/jitter.h"
+#include "analysis/phase.h"
 #include "store/cell.h"
 #include "store/embed.h"
 
@@ -211,6 +212,34 @@ static int64_t slot_floor(int64_t t_ns, int64_t any_slot_ns)
 	return t_ns - (phase < 0 ? phase + SLOT_NS : phase);
 }
 
+/* A session may come from anybody: its times are kept where they can be added and subtracted. */
+static int64_t sane(int64_t t_ns)
+{
+	return t_ns < 0 ? 0 : t_ns > INT64_MAX / 4 ? INT64_MAX / 4 : t_ns;
+}
+
+/* The phase asked for as a part of the recording's time. */
+static int apply_phase(
+    struct mp_session *s, const struct mp_report_scope *b, struct mp_report_filter *f, struct mp_err *err)
+{
+	int64_t start_ns, end_ns;
+
+	if (!f->phase)
+		return 0;
+	if (f->from_ns >= 0 || f->to_ns >= 0)
+		return mp_err_set(err, EINVAL, "give a phase or --from and --to, not both");
+	int rc = mp_phase_find(s, f->phase, &start_ns, &end_ns, err);
+	if (rc)
+		return rc;
+	start_ns = start_ns > b->start_ns ? start_ns : b->start_ns;
+	end_ns = end_ns < b->end_ns ? end_ns : b->end_ns;
+	if (start_ns >= end_ns)
+		return mp_err_set(err, EINVAL, "phase %.80s has no time in %s", f->phase, mp_session_path(s));
+	f->from_ns = start_ns - b->start_ns;
+	f->to_ns = end_ns - b->start_ns;
+	return 0;
+}
+
 /* From what the user asked for to session times; the other way round into `f`, once rounded. */
 static int find_bounds(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *f,
     struct mp_report_scope *b, struct mp_err *err)
@@ -224,14 +253,17 @@ static int find_bounds(struct mp_session *s, const struct mp_report *report, str
 
 	if (rc)
 		goto out;
-	int64_t slot_ns = sqlite3_column_int64(stmt, 3);
-	*b = (struct mp_report_scope){.start_ns = sqlite3_column_int64(stmt, 0),
-	    .end_ns = sqlite3_column_int64(stmt, 1),
+	int64_t slot_ns = sane(sqlite3_column_int64(stmt, 3));
+	*b = (struct mp_report_scope){.start_ns = sane(sqlite3_column_int64(stmt, 0)),
+	    .end_ns = sane(sqlite3_column_int64(stmt, 1)),
 	    .finished = sqlite3_column_int(stmt, 2),
 	    .from_ns = INT64_MIN,
 	    .to_ns = INT64_MAX,
 	    .tid = f->tid,
 	    .limit = f->limit < 0 ? report->limit : f->limit};
+	rc = apply_phase(s, b, f, err);
+	if (rc)
+		goto out;
 	if (f->from_ns >= 0)
 		b->from_ns = b->start_ns + f->from_ns;
 	if (f->to_ns >= 0)
@@ -351,7 +383,8 @@ static void note_range(struct mp_emit *e, const struct mp_report *report, const 
 		return;
 	mp_cell_int(MP_UNIT_TIME, f->from_ns < 0 ? 0 : f->from_ns, from);
 	mp_cell_int(MP_UNIT_TIME, f->to_ns < 0 ? b->end_ns - b->start_ns : f->to_ns, to);
-	mp_emit_note(e, "only from %s s to %s s of the recording%s", from, to,
+	mp_emit_note(e, "only %s%sfrom %s s to %s s of the recording%s", f->phase ? f->phase : "",
+	    f->phase ? ", " : "", from, to,
 	    report->histogram ? ": rounded outwards to the seconds that the histograms count by" : "");
 }
 

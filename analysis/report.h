@@ -58,6 +58,7 @@ const struct mp_report *mp_report_find(const char *name, struct mp_err *err);
 
 struct mp_report_filter {
 	const char *table; /* only this section; NULL: all, but CSV, which holds one table, has the first */
+	const char *phase; /* only this phase, as mp_phase_find(); not with from_ns or to_ns. NULL: all */
 	int64_t tid;       /* 0: all threads */
 	int64_t from_ns;   /* since the start of the recording; < 0: its start */
 	int64_t to_ns;     /* exclusive; < 0: its end */
@@ -67,8 +68,8 @@ struct mp_report_filter {
 /*
  * Writes a report. Reports from histograms round from_ns and to_ns outwards to whole seconds; `filter` holds
  * on return what was used. -EINVAL, with nothing written, for a filter that the data cannot answer: a thread
- * of a histogram, a thread that was not there, a time after the end, an unknown table. -EPIPE, -EIO as
- * mp_emit_rows().
+ * of a histogram, a thread or phase that was not there, a time after the end, an unknown table. -EPIPE, -EIO
+ * as mp_emit_rows().
  */
 int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
     FILE *out, enum mp_format format, struct mp_err *err);

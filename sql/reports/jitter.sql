@@ -9,9 +9,9 @@
 --   stddev_ns      from the middles of the buckets (within 0.8 %)
 --   cv             coefficient of variation, stddev / mean: 0 is a clock; above 1 the mean says little
 --   p999_over_p50  how much worse one call in a thousand is than a usual one
---   masd_ns        mean absolute difference between a call's duration and that of the next one of its thread; near
---                  the stddev, calls are slow at random; far below it, slow calls follow each other. From the kept rows,
---                  and exact only where everything was kept; NULL: too few rows
+--   masd_ns        mean absolute difference between a call's duration and that of the next one of its thread: what a
+--                  thread meets from call to call; unlike stddev not ruled by the few slowest. From the kept rows, and
+--                  exact only where everything was kept (analysis/succession.h); NULL: too few rows
 --   gap_cv         coefficient of variation of the times between outliers: 1 is chance (Poisson), above 1 they come in
 --                  bursts, below 1 at a beat. NULL: too few
 --   worst_t_ns     start of the second with the highest p99, since the start of the recording

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- How often each duration was seen: one row for each operation and power of two between its fastest and its slowest call.
+-- How often each duration was seen: one row for each operation and power of two, from its fastest call to its slowest.
 --
 -- Parameters: :limit (-1: all)
 -- Columns:

@@ -5,8 +5,8 @@
 -- Columns:
 --   op
 --   percentile    p50 p90 p99 p99.9 p99.99 p99.999
---   dur_ns        nearest rank, middle of its bucket (within 0.8 %); NULL: no call lies beyond it, so that it would just
---                 be the slowest call
+--   dur_ns        nearest rank, middle of its bucket (within 0.8 %); NULL: no call lies beyond it, so that it would be
+--                 just the slowest call
 --   lo_ns, hi_ns  with 95 % confidence it is between these: order statistics, whatever the distribution, outer ends of
 --                 the buckets. NULL: too few calls for a bound
 --   beyond_calls  how many calls rank above it: what the percentile stands on

@@ -14,8 +14,8 @@
 --                       time themselves (p99)
 --   from_ns, to_ns      the time that the report covers, since the start of the recording
 --
--- Caveats: a loss is known by the interval in which it happened, about a second long. total(), since sum() fails where a
--- session's numbers overflow.
+-- Caveats: a loss is known by the interval in which it happened, about a second long. total(), since sum() fails where
+-- a session's numbers overflow.
 
 SELECT (SELECT CAST(total(calls) AS INTEGER) FROM latency_sum
         WHERE slot_ns + 1000000000 > :from_ns AND slot_ns < :to_ns)                 AS calls_counted,

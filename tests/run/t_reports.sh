@@ -56,7 +56,8 @@ jitter)
 	has_keys '$.tables' ops,percentiles,phases,sizes,strip,histogram,threads,seconds
 	eq "operations" "$(sqlite3 -batch csv.db "SELECT op, calls FROM r")" $'malloc|100003\nfree|99991'
 	eq "what percentiles stand on" "$(sqlite3 -batch :memory: "SELECT group_concat(value ->> 'beyond_calls')
-		FROM json_each(readfile('r.json'), '$.tables.percentiles') WHERE value ->> 'op' = 'malloc'")" 50001,10000,1000,100,10,1
+		FROM json_each(readfile('r.json'), '$.tables.percentiles') WHERE value ->> 'op' = 'malloc'")" \
+		50001,10000,1000,100,10,1
 	eq "calls of the histogram" "$(sqlite3 -batch :memory: "SELECT sum(value ->> 'calls')
 		FROM json_each(readfile('r.json'), '$.tables.histogram')")" 199994
 	eq "rows by thread" "$(sqlite3 -batch :memory: "SELECT value ->> 'tid', sum(value ->> 'rows')

@@ -2,6 +2,7 @@
 #include "analysis/jitter.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -491,6 +492,69 @@ Test(jitter, phases_are_told_in_order_and_by_name)
 	free(text);
 }
 
+/* ---- Only one phase ---- */
+
+static char *run_phase(const char *report, const char *phase, enum mp_format format)
+{
+	struct mp_report_filter filter = everything;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	filter.phase = phase;
+	int rc = mp_report_run(s, mp_report_find(report, &err), &filter, out, format, &err);
+	fclose(out);
+	cr_assert_eq(!rc, *text != 0);
+	if (rc) {
+		cr_assert_eq(rc, -EINVAL, "%s", err.text);
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+Test(jitter, only_one_phase)
+{
+	/* Histograms count by the second: rounded outwards. */
+	char *text = run_phase("jitter", "halt", MP_FORMAT_JSON);
+	cr_assert_eq(json(text, "$.coverage.from_ns"), 4e9);
+	cr_assert_eq(json(text, "$.coverage.to_ns"), 6e9);
+	cr_assert_eq(json(text, "$.coverage.calls_counted"), 2 * PER_SLOT);
+	free(text);
+	text = run_phase("outliers", "halt", MP_FORMAT_JSON);
+	cr_assert_eq(json(text, "$.coverage.from_ns"), 4.5e9);
+	cr_assert_eq(json(text, "$.coverage.to_ns"), 6e9);
+	free(text);
+	text = run_phase("outliers", "continuous#2", MP_FORMAT_TABLE);
+	cr_assert(
+	    strstr(text, "only continuous#2, from 6.000000 s to 9.000000 s of the recording"), "%s", text);
+	free(text);
+	text = run_phase("outliers", "open#1", MP_FORMAT_JSON);
+	cr_assert_eq(json(text, "$.coverage.from_ns"), 0.5e9);
+	free(text);
+}
+
+Test(jitter, a_phase_that_is_none_is_refused)
+{
+	struct mp_report_filter both = {.phase = "halt", .from_ns = 1, .to_ns = -1, .limit = -1};
+
+	cr_assert_null(run_phase("jitter", "close", MP_FORMAT_JSON));
+	cr_assert(strstr(err.text, "there is no phase close in /tmp/"), "%s", err.text);
+	cr_assert(strstr(err.text, ": it has open, continuous, halt"), "%s", err.text);
+	cr_assert_null(run_phase("jitter", "continuous", MP_FORMAT_JSON));
+	cr_assert_str_eq(
+	    err.text, "phase continuous came 2 times: tell which, from continuous#1 to continuous#2");
+	static const char *const none[] = {
+	    "continuous#3", "continuous#0", "continuous#", "continuous#2x", "#1", "#"};
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+		cr_assert_null(run_phase("jitter", none[i], MP_FORMAT_JSON));
+		cr_assert(strstr(err.text, "it has open, continuous, halt"), "%s: %s", none[i], err.text);
+	}
+	cr_assert_eq(
+	    mp_report_run(s, mp_report_find("jitter", &err), &both, stdout, MP_FORMAT_JSON, &err), -EINVAL);
+	cr_assert(strstr(err.text, "not both"), "%s", err.text);
+}
+
 /* ---- Sessions of somebody else ---- */
 
 TestSuite(jitter_hostile, .init = create, .fini = teardown, .timeout = 120);
@@ -537,6 +601,29 @@ Test(jitter_hostile, numbers_out_of_range)
 	every_format();
 	fill();
 	one_row(query("SELECT 1 FROM temp.jitter_spread WHERE calls < 1 OR max_ns < 0 OR p50_ns > p99_ns"));
+}
+
+Test(jitter_hostile, phases_of_any_name_and_time)
+{
+	exec("INSERT INTO phase VALUES (1, 'a#1', 7000000000123, 7001000000123, ''),"
+	     " (2, 'past', -9223372036854775808, 5, ''), (3, 'future', 9223372036854775807, NULL, ''),"
+	     " (4, 'reverse', 7003000000123, 7001000000123, ''), (5, printf('%.*c', 100000, 'x'), 0, NULL, "
+	     "'')");
+	exec("INSERT INTO latency_sum VALUES (7000000000123, 0, 0, 1, 1, 1, 1)");
+	open_again();
+	free(run_phase("jitter", "a#1", MP_FORMAT_JSON));
+	cr_assert_null(run_phase("jitter", "past", MP_FORMAT_JSON));
+	cr_assert_null(run_phase("jitter", "future", MP_FORMAT_JSON));
+	cr_assert_null(run_phase("jitter", "reverse", MP_FORMAT_JSON));
+	cr_assert(strstr(err.text, "phase reverse has no time in "), "%s", err.text);
+	cr_assert_null(run_phase("jitter", "nope", MP_FORMAT_JSON));
+}
+
+Test(jitter_hostile, no_phases)
+{
+	open_again();
+	cr_assert_null(run_phase("jitter", "open", MP_FORMAT_JSON));
+	cr_assert(strstr(err.text, "it has none"), "%s", err.text);
 }
 
 Test(jitter_hostile, counts_that_have_no_end)
