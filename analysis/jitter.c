@@ -11,9 +11,9 @@
 #include "analysis/succession.h"
 #include "analysis/tally.h"
 
-#define OPS      MP_SUCCESSION_OPS /* operations with larger numbers are passed over */
-#define PHASES   64                /* names: further ones count as the last */
-#define NAME_MAX 64
+#define OPS        MP_SUCCESSION_OPS /* operations with larger numbers are passed over */
+#define PHASES     64                /* names: further ones count as the last */
+#define PHASE_NAME 64                /* bytes: what is longer is cut */
 
 enum statement { SPREAD, SUCCESSION, QUANTILE, STEP, PHASE, SLOT_SUMS, STATEMENTS };
 
@@ -41,7 +41,7 @@ static const char tables[] =
 
 /* A name of phases: the program may be in it several times. */
 struct phase {
-	char name[NAME_MAX];
+	char name[PHASE_NAME];
 	int64_t start_ns, slots;
 	struct mp_tally op[OPS];
 };
@@ -57,7 +57,7 @@ struct jitter {
 
 	/* Phases by their start, one row ahead of the slots. */
 	sqlite3_stmt *phases;
-	bool has_next, has_current;
+	bool has_next;
 	int64_t end_ns; /* of the current one */
 	struct phase *current;
 	struct phase *phase[PHASES], none;
@@ -204,7 +204,7 @@ static int open_phases(struct jitter *j, struct mp_err *err)
 /* The phase of that name; NULL: out of memory. */
 static struct phase *find_phase(struct jitter *j, const char *name)
 {
-	char cut[NAME_MAX];
+	char cut[PHASE_NAME];
 
 	snprintf(cut, sizeof(cut), "%s", name ? name : "");
 	for (size_t i = 0; i < j->n_phases; i++)
@@ -457,13 +457,14 @@ int mp_jitter_fill(struct mp_session *s, const struct mp_report_scope *scope, st
 		return mp_err_set(err, ENOMEM, "cannot read %s: out of memory", mp_session_path(s));
 	j->session = s;
 	j->scope = scope;
-	int rc = exec(j, "PRAGMA query_only=OFF; BEGIN", err);
-	if (!rc)
+	int rc = exec(j, "PRAGMA query_only=OFF; SAVEPOINT jitter", err);
+	if (!rc) {
 		rc = fill(j, err);
-	if (!rc)
-		rc = exec(j, "COMMIT", err);
-	if (rc)
-		sqlite3_exec(db_of(j), "ROLLBACK", NULL, NULL, NULL);
+		if (rc)
+			sqlite3_exec(db_of(j), "ROLLBACK TO jitter", NULL, NULL, NULL);
+		int end = exec(j, "RELEASE jitter", rc ? NULL : err);
+		rc = rc ? rc : end;
+	}
 	sqlite3_exec(db_of(j), "PRAGMA query_only=ON", NULL, NULL, NULL);
 	jitter_free(j);
 	return rc;

@@ -2,7 +2,7 @@
 -- The same by thread: one row for each thread and operation, the highest p99.9 first. Estimates from the kept rows:
 -- histograms know no threads.
 --
--- Parameters: :limit (-1: all)
+-- Parameters: :limit (-1: all) :brief (1: the first 6; NULL: all)
 -- Columns:
 --   tid          NULL: all threads beyond the first thousands, together
 --   thread       its name when last looked at
@@ -24,4 +24,4 @@ SELECT nullif(key, 0) AS tid,
 FROM temp.jitter_spread JOIN op USING (op_id)
 WHERE kind = 'thread'
 ORDER BY rows >= 30 DESC, p999_ns DESC, max_ns DESC, key, op_id
-LIMIT :limit;
+LIMIT coalesce(6 * :brief, :limit);

@@ -639,6 +639,19 @@ Test(jitter_hostile, counts_that_have_no_end)
 	every_format();
 }
 
+Test(jitter_hostile, a_table_that_is_missing)
+{
+	struct mp_report_scope scope = {.from_ns = INT64_MIN, .to_ns = INT64_MAX};
+
+	exec("DROP TABLE phase");
+	open_again();
+	cr_assert_eq(mp_jitter_fill(s, &scope, &err), -EIO);
+	cr_assert(strstr(err.text, "no such table: main.phase"), "%s", err.text);
+	cr_assert_neq(sqlite3_exec(mp_session_db(s), "CREATE TEMP TABLE t(x)", NULL, NULL, NULL), SQLITE_OK,
+	    "nothing can be written any more");
+	cr_assert_eq(sqlite3_get_autocommit(mp_session_db(s)), 1, "no transaction is left open");
+}
+
 Test(jitter_hostile, many_phases_and_many_threads)
 {
 	exec("INSERT INTO phase WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
