@@ -22,7 +22,7 @@ const struct mp_report mp_reports[] = {
 	.section = {{"rows", "Every call, by operation", "sql/reports/summary.sql", NULL, false}}},
     {.name = "jitter",
 	.purpose =
-	    "how evenly operations are served: spread, tail, worst second, by size, phase and over time",
+	    "how evenly operations are served: spread, tail, worst second, by size, phase, thread and time",
 	.histogram = true,
 	.fill = mp_jitter_fill,
 	.section =
