@@ -16,6 +16,8 @@ static const char usage[] =
     "\n"
     "  --format table|json|csv   table: aligned, in readable units (the default)\n"
     "  --from T, --to T          only this part, in seconds since the start of the recording: 2.5\n"
+    "  --phase NAME              only this phase of the trading session; NAME#2: the second time that it "
+    "came\n"
     "  --thread TID              only this thread (reports from kept calls: outliers, sites)\n"
     "  --limit N                 rows; 0: all\n"
     "  --table NAME              one table of a report that has several; CSV has the first otherwise\n"
@@ -76,6 +78,9 @@ static int parse_option(int opt, struct arguments *a, struct mp_err *err)
 		return parse_seconds("--from", optarg, &a->filter.from_ns, err);
 	case 'T':
 		return parse_seconds("--to", optarg, &a->filter.to_ns, err);
+	case 'p':
+		a->filter.phase = optarg;
+		return 0;
 	case 't':
 		return parse_count("--thread", optarg, 1, &a->filter.tid, err);
 	case 'l':
@@ -91,8 +96,9 @@ static int parse(int argc, char **argv, struct arguments *a, struct mp_err *err)
 {
 	static const struct option options[] = {{"format", required_argument, NULL, 'f'},
 	    {"from", required_argument, NULL, 'F'}, {"to", required_argument, NULL, 'T'},
-	    {"thread", required_argument, NULL, 't'}, {"limit", required_argument, NULL, 'l'},
-	    {"table", required_argument, NULL, 'b'}, {"help", no_argument, NULL, 'h'}, {0}};
+	    {"phase", required_argument, NULL, 'p'}, {"thread", required_argument, NULL, 't'},
+	    {"limit", required_argument, NULL, 'l'}, {"table", required_argument, NULL, 'b'},
+	    {"help", no_argument, NULL, 'h'}, {0}};
 	int opt;
 
 	optind = 0;
@@ -136,7 +142,7 @@ static void say_rounded(const struct arguments *a, const struct mp_report_filter
 	if (a->format == MP_FORMAT_TABLE || !a->report->histogram ||
 	    (a->filter.from_ns == asked->from_ns && a->filter.to_ns == asked->to_ns))
 		return;
-	fprintf(stderr, "mpsample: %s counts by the second: --from and --to are rounded outwards",
+	fprintf(stderr, "mpsample: %s counts by the second: the time asked for is rounded outwards",
 	    a->report->name);
 	if (a->filter.from_ns >= 0)
 		fprintf(stderr, ", from %g s", (double)a->filter.from_ns / 1e9);

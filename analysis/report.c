@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/jitter.h"
+#include "analysis/phase.h"
 #include "store/cell.h"
 #include "store/embed.h"
 
@@ -19,15 +21,45 @@ const struct mp_report mp_reports[] = {
 	.histogram = true,
 	.section = {{"rows", "Every call, by operation", "sql/reports/summary.sql", NULL, false}}},
     {.name = "jitter",
-	.purpose = "how evenly operations are served: spread, tail, worst second, by size and over time",
+	.purpose =
+	    "how evenly operations are served: spread, tail, worst second, by size, phase, thread and time",
 	.histogram = true,
-	.section = {{"ops", "Spread, by operation", "sql/reports/jitter_ops.sql",
-			"(worst: the second with the highest p99; cv: stddev / mean)", false},
-	    {"sizes", "By size", "sql/reports/jitter_sizes.sql", NULL, false},
-	    {"strip", "p99 over time, a digit a step", "sql/reports/jitter_strip.sql",
-		"(digit d: p99 is 2^d times the calmest step's; '.': no calls; the figures: --table seconds)",
-		false},
-	    {"seconds", "p99, by second", "sql/reports/jitter_seconds.sql", NULL, true}}},
+	.fill = mp_jitter_fill,
+	.section =
+	    {{.name = "ops",
+		 .title = "Spread, by operation",
+		 .sql = "sql/reports/jitter.sql",
+		 .note = "(cv: stddev / mean; masd: from one call to the next; gap_cv: of the times between "
+			 "outliers, 1 is chance, above 1 bursts; worst: the second, and the 100 ms, of the "
+			 "highest p99)"},
+		{.name = "percentiles",
+		    .title = "Percentiles, and what they stand on",
+		    .sql = "sql/reports/jitter_percentiles.sql",
+		    .note = "(lo, hi: it is between them with 95 % confidence; beyond_calls: how many were "
+			    "slower. Percentiles that no call lies beyond are left out)"},
+		{.name = "phases",
+		    .title = "By phase",
+		    .sql = "sql/reports/jitter_phases.sql",
+		    .is_optional = true},
+		{.name = "sizes", .title = "By size", .sql = "sql/reports/jitter_sizes.sql"},
+		{.name = "threads",
+		    .title = "By thread, the highest p99.9 first, estimated from the kept rows",
+		    .sql = "sql/reports/jitter_threads.sql",
+		    .is_optional = true},
+		{.name = "strip",
+		    .title = "p99 over time, a digit a step",
+		    .sql = "sql/reports/jitter_strip.sql",
+		    .note = "(digit d: p99 is 2^d times the calmest step's; '.': no calls. All sizes and "
+			    "threads: --table sizes, threads; further tables: histogram, seconds)"},
+		{.name = "histogram",
+		    .title = "Durations, a power of two a line",
+		    .sql = "sql/reports/jitter_histogram.sql",
+		    .note = "(bar: a # more each time that the calls double)",
+		    .data_only = true},
+		{.name = "seconds",
+		    .title = "p99, by second",
+		    .sql = "sql/reports/jitter_seconds.sql",
+		    .data_only = true}}},
     {.name = "outliers",
 	.purpose = "the slowest calls, with thread, size, site and stack",
 	.limit = 20,
@@ -115,6 +147,7 @@ static int prepare(struct mp_session *s, const char *path, const struct mp_repor
 	    {":covered_ns", b->covered_ns, true},
 	    {":tid", b->tid, b->tid != 0},
 	    {":limit", b->limit ? b->limit : -1, true},
+	    {":brief", 1, b->is_brief},
 	};
 
 	if (sqlite3_prepare_v2(db, mp_embedded_text(path), -1, stmt, NULL) != SQLITE_OK)
@@ -178,6 +211,34 @@ static int64_t slot_floor(int64_t t_ns, int64_t any_slot_ns)
 	return t_ns - (phase < 0 ? phase + SLOT_NS : phase);
 }
 
+/* A session may come from anybody: its times are kept where they can be added and subtracted. */
+static int64_t sane(int64_t t_ns)
+{
+	return t_ns < 0 ? 0 : t_ns > INT64_MAX / 4 ? INT64_MAX / 4 : t_ns;
+}
+
+/* The phase asked for as a part of the recording's time. */
+static int apply_phase(
+    struct mp_session *s, const struct mp_report_scope *b, struct mp_report_filter *f, struct mp_err *err)
+{
+	int64_t start_ns, end_ns;
+
+	if (!f->phase)
+		return 0;
+	if (f->from_ns >= 0 || f->to_ns >= 0)
+		return mp_err_set(err, EINVAL, "give a phase or --from and --to, not both");
+	int rc = mp_phase_find(s, f->phase, &start_ns, &end_ns, err);
+	if (rc)
+		return rc;
+	start_ns = start_ns > b->start_ns ? start_ns : b->start_ns;
+	end_ns = end_ns < b->end_ns ? end_ns : b->end_ns;
+	if (start_ns >= end_ns)
+		return mp_err_set(err, EINVAL, "phase %.80s has no time in %s", f->phase, mp_session_path(s));
+	f->from_ns = start_ns - b->start_ns;
+	f->to_ns = end_ns - b->start_ns;
+	return 0;
+}
+
 /* From what the user asked for to session times; the other way round into `f`, once rounded. */
 static int find_bounds(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *f,
     struct mp_report_scope *b, struct mp_err *err)
@@ -191,14 +252,17 @@ static int find_bounds(struct mp_session *s, const struct mp_report *report, str
 
 	if (rc)
 		goto out;
-	int64_t slot_ns = sqlite3_column_int64(stmt, 3);
-	*b = (struct mp_report_scope){.start_ns = sqlite3_column_int64(stmt, 0),
-	    .end_ns = sqlite3_column_int64(stmt, 1),
+	int64_t slot_ns = sane(sqlite3_column_int64(stmt, 3));
+	*b = (struct mp_report_scope){.start_ns = sane(sqlite3_column_int64(stmt, 0)),
+	    .end_ns = sane(sqlite3_column_int64(stmt, 1)),
 	    .finished = sqlite3_column_int(stmt, 2),
 	    .from_ns = INT64_MIN,
 	    .to_ns = INT64_MAX,
 	    .tid = f->tid,
 	    .limit = f->limit < 0 ? report->limit : f->limit};
+	rc = apply_phase(s, b, f, err);
+	if (rc)
+		goto out;
 	if (f->from_ns >= 0)
 		b->from_ns = b->start_ns + f->from_ns;
 	if (f->to_ns >= 0)
@@ -318,7 +382,8 @@ static void note_range(struct mp_emit *e, const struct mp_report *report, const 
 		return;
 	mp_cell_int(MP_UNIT_TIME, f->from_ns < 0 ? 0 : f->from_ns, from);
 	mp_cell_int(MP_UNIT_TIME, f->to_ns < 0 ? b->end_ns - b->start_ns : f->to_ns, to);
-	mp_emit_note(e, "only from %s s to %s s of the recording%s", from, to,
+	mp_emit_note(e, "only %s%sfrom %s s to %s s of the recording%s", f->phase ? f->phase : "",
+	    f->phase ? ", " : "", from, to,
 	    report->histogram ? ": rounded outwards to the seconds that the histograms count by" : "");
 }
 
@@ -334,7 +399,7 @@ static bool is_wanted(const struct mp_report *report, const struct mp_report_sec
 
 static int check_table(const struct mp_report *report, const struct mp_report_filter *f, struct mp_err *err)
 {
-	char all[128] = "";
+	char all[256] = "";
 
 	if (!f->table)
 		return 0;
@@ -346,6 +411,15 @@ static int check_table(const struct mp_report *report, const struct mp_report_fi
 		snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "", c->name);
 	}
 	return mp_err_set(err, EINVAL, "%s has no table %s: it has %s", report->name, f->table, all);
+}
+
+/* Of a statement that fails, too: whoever runs it says why. */
+static bool has_rows(sqlite3_stmt *stmt)
+{
+	int rc = sqlite3_step(stmt);
+
+	sqlite3_reset(stmt);
+	return rc != SQLITE_DONE;
 }
 
 static int run_sections(struct mp_session *s, const struct mp_report *report,
@@ -363,6 +437,10 @@ static int run_sections(struct mp_session *s, const struct mp_report *report,
 		if (!is_wanted(report, c, f, format))
 			continue;
 		rc = prepare(s, c->sql, b, &stmt, err);
+		if (!rc && c->is_optional && format == MP_FORMAT_TABLE && !f->table && !has_rows(stmt)) {
+			sqlite3_finalize(stmt);
+			continue;
+		}
 		if (!rc)
 			rc = mp_emit_rows(e, c->name, c->title, stmt, err);
 		if (!rc && c->note)
@@ -438,6 +516,8 @@ int mp_report_run(struct mp_session *s, const struct mp_report *report, struct m
 		rc = check_thread(s, report, filter->tid, err);
 	if (!rc)
 		rc = find_bounds(s, report, filter, &b, err);
+	if (!rc)
+		b.is_brief = format == MP_FORMAT_TABLE && !filter->table && filter->limit < 0;
 	if (!rc && report->fill)
 		rc = report->fill(s, &b, err);
 	if (rc)

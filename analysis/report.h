@@ -22,6 +22,7 @@ struct mp_report_section {
 	const char *sql;   /* path of the embedded file */
 	const char *note;  /* below the table: how to read it; or NULL */
 	bool data_only;    /* too long for people: not in the table format unless asked for by name */
+	bool is_optional;  /* not in the table format where it has no rows, unless asked for by name */
 };
 
 /* What a report is of. Session clock; from_ns and to_ns are the smallest and largest integer when not asked
@@ -33,6 +34,8 @@ struct mp_report_scope {
 	int64_t tid;              /* 0: all threads */
 	int64_t limit;            /* rows; 0: all */
 	bool finished;
+	bool is_brief; /* for people, beside other tables: sections may leave out what matters least (:brief)
+			*/
 };
 
 struct mp_report {
@@ -55,6 +58,7 @@ const struct mp_report *mp_report_find(const char *name, struct mp_err *err);
 
 struct mp_report_filter {
 	const char *table; /* only this section; NULL: all, but CSV, which holds one table, has the first */
+	const char *phase; /* only this phase, as mp_phase_find(); not with from_ns or to_ns. NULL: all */
 	int64_t tid;       /* 0: all threads */
 	int64_t from_ns;   /* since the start of the recording; < 0: its start */
 	int64_t to_ns;     /* exclusive; < 0: its end */
@@ -64,8 +68,8 @@ struct mp_report_filter {
 /*
  * Writes a report. Reports from histograms round from_ns and to_ns outwards to whole seconds; `filter` holds
  * on return what was used. -EINVAL, with nothing written, for a filter that the data cannot answer: a thread
- * of a histogram, a thread that was not there, a time after the end, an unknown table. -EPIPE, -EIO as
- * mp_emit_rows().
+ * of a histogram, a thread or phase that was not there, a time after the end, an unknown table. -EPIPE, -EIO
+ * as mp_emit_rows().
  */
 int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
     FILE *out, enum mp_format format, struct mp_err *err);

@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The p99 over time at a glance: one row an operation, one digit a second.
 --
--- Parameters: :from_ns :to_ns (session clock, starts of seconds, the end exclusive) :start_ns (of the recording)
---             :limit (-1: all)
+-- Parameters: :start_ns (of the recording) :limit (-1: all)
 -- Columns:
 --   op
 --   t_ns         of the first digit, since the start of the recording
@@ -12,9 +11,10 @@
 --                2^(d+1); 9: 512 times or more; '.': no calls
 --
 -- Caveats: with few calls in a second its p99 is its maximum.
+-- Reads temporary tables of analysis/jitter.h.
 
 WITH RECURSIVE second AS MATERIALIZED (
-  SELECT slot_ns, op, p99_ns FROM v_second WHERE slot_ns >= :from_ns AND slot_ns < :to_ns
+  SELECT key AS slot_ns, op.name AS op, p99_ns FROM temp.jitter_spread JOIN op USING (op_id) WHERE kind = 'slot'
 ), range AS (
   SELECT min(slot_ns) AS first_ns, ((max(slot_ns) - min(slot_ns)) / 1000000000 + 100) / 100 * 1000000000 AS step_ns,
          max(slot_ns) AS last_ns

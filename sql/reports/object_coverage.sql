@@ -14,15 +14,16 @@
 --                       time themselves (p99)
 --   from_ns, to_ns      the time that the report covers, since the start of the recording
 --
--- Caveats: a loss is known by the interval in which it happened, about a second long.
+-- Caveats: a loss is known by the interval in which it happened, about a second long. total(), since sum() fails where
+-- a session's numbers overflow.
 
-SELECT (SELECT coalesce(sum(calls), 0) FROM latency_sum
+SELECT (SELECT CAST(total(calls) AS INTEGER) FROM latency_sum
         WHERE slot_ns + 1000000000 > :from_ns AND slot_ns < :to_ns)                 AS calls_counted,
-       (SELECT coalesce(sum(lost), 0) FROM loss
+       (SELECT CAST(total(lost) AS INTEGER) FROM loss
         WHERE what = 'calls' AND t_ns >= :from_ns AND t_ns - 1000000000 < :to_ns)   AS calls_lost,
        (SELECT count(*) FROM call
         WHERE t_ns >= :from_ns AND t_ns < :to_ns AND (:tid IS NULL OR tid = :tid))  AS rows_kept,
-       (SELECT coalesce(sum(lost), 0) FROM loss
+       (SELECT CAST(total(lost) AS INTEGER) FROM loss
         WHERE what = 'rows' AND t_ns >= :from_ns AND t_ns - 1000000000 < :to_ns)    AS rows_lost,
        CAST((SELECT value FROM session WHERE key = 'duty') AS REAL)                 AS duty,
        CAST((SELECT value FROM session WHERE key = 'floor_ns') AS INTEGER)          AS floor_ns,

@@ -53,8 +53,16 @@ summary)
 		"$(sql s.db "SELECT * FROM v_percentile")"
 	;;
 jitter)
-	has_keys '$.tables' ops,sizes,seconds
+	has_keys '$.tables' ops,percentiles,phases,sizes,strip,histogram,threads,seconds
 	eq "operations" "$(sqlite3 -batch csv.db "SELECT op, calls FROM r")" $'malloc|100003\nfree|99991'
+	eq "what percentiles stand on" "$(sqlite3 -batch :memory: "SELECT group_concat(value ->> 'beyond_calls')
+		FROM json_each(readfile('r.json'), '$.tables.percentiles') WHERE value ->> 'op' = 'malloc'")" \
+		50001,10000,1000,100,10,1
+	eq "calls of the histogram" "$(sqlite3 -batch :memory: "SELECT sum(value ->> 'calls')
+		FROM json_each(readfile('r.json'), '$.tables.histogram')")" 199994
+	eq "rows by thread" "$(sqlite3 -batch :memory: "SELECT value ->> 'tid', sum(value ->> 'rows')
+		FROM json_each(readfile('r.json'), '$.tables.threads') GROUP BY 1 ORDER BY 1")" \
+		"$(sql s.db "SELECT tid, count(*) FROM v_call GROUP BY 1 ORDER BY 1")"
 	;;
 outliers)
 	eq "columns" "$columns" call_id,t_ns,tid,thread,op,size_bytes,dur_ns,site,stack

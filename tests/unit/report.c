@@ -337,6 +337,8 @@ Test(report, views_have_the_promised_columns)
 	    {"v_thread", "tid,comm,start_ns,end_ns"},
 	    {"v_latency", "slot_ns,op,size_lo_bytes,size_hi_bytes,lo_ns,hi_ns,calls"},
 	    {"v_percentile", "op,calls,p50_ns,p90_ns,p99_ns,p999_ns,p9999_ns,max_ns"},
+	    {"v_jitter", "op,size_lo_bytes,size_hi_bytes,calls,p50_ns,p90_ns,p99_ns,p999_ns,p9999_ns,"
+			 "p99999_ns,max_ns,mean_ns,stddev_ns,cv,p999_over_p50"},
 	    {"v_call", "call_id,t_ns,tid,op,size_bytes,addr,dur_ns,kept,weight,stack_id,site"},
 	    {"v_site", "site,op,calls,bytes,p50_ns,p99_ns,max_ns,stack_id"},
 	    {"v_stack", "stack_id,depth,function,module,file,line,offset,addr,name,inlined,source,unwound,"
@@ -547,7 +549,7 @@ Test(report, what_the_data_cannot_answer_is_refused)
 	refuses("outliers", f, "--from 2 is not before --to 1");
 	f = everything;
 	f.table = "nope";
-	refuses("jitter", f, "jitter has no table nope: it has ops, sizes, strip, seconds");
+	refuses("jitter", f, "jitter has no table nope: it has ops, percentiles, ");
 }
 
 Test(report, unknown_names_are_suggested)
