@@ -21,6 +21,23 @@ static int store_counter(struct mp_recorder *r, const char *name, uint64_t value
 	return value ? mp_append_counter(r->session, r->slot_ns, name, (int64_t)value, err) : 0;
 }
 
+/* Of the kernel events since the last slot, which `last` still has. */
+static int store_kernel_overhead(struct mp_recorder *r, const struct mp_uprobe_stats *now,
+    const struct mp_uprobe_stats *last, struct mp_err *err)
+{
+	struct mp_kernel_cost cost = mp_uprobe_kernel_cost(r->uprobe);
+	uint64_t events = 0, cost_ns = 0;
+
+	for (unsigned int kind = 0; kind < MP_KERNEL_KINDS; kind++) {
+		uint64_t more = now->kernel_events[kind] - last->kernel_events[kind];
+		bool is_fault =
+		    kind == MP_KERNEL_MINOR_FAULT || kind == MP_KERNEL_MAJOR_FAULT || kind == MP_KERNEL_THP;
+		events += more;
+		cost_ns += more * (is_fault ? cost.fault_ns : cost.syscall_ns);
+	}
+	return cost_ns ? mp_append_overhead(r->session, r->slot_ns, "perf", events, cost_ns, err) : 0;
+}
+
 static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err *err)
 {
 	struct mp_uprobe_stats s, *last = &r->slot_stats;
@@ -50,6 +67,8 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	    r->pipeline, now, "kernel event ring", "events", s.kernel_rows_lost - last->kernel_rows_lost);
 	mp_pipeline_loss(
 	    r->pipeline, now, "spans inside too many others", "events", s.spans_deep - last->spans_deep);
+	if (!ret)
+		ret = store_kernel_overhead(r, &s, last, err);
 	*last = s;
 	return ret;
 }

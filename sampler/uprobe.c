@@ -336,6 +336,11 @@ uint32_t mp_uprobe_sees(const struct mp_uprobe *u)
 	return u->ops->sees(u->impl);
 }
 
+struct mp_kernel_cost mp_uprobe_kernel_cost(const struct mp_uprobe *u)
+{
+	return u->ops->kernel_cost ? u->ops->kernel_cost(u->impl) : (struct mp_kernel_cost){0};
+}
+
 int mp_uprobe_fd(const struct mp_uprobe *u)
 {
 	return u->ops->fd(u->impl);

@@ -104,6 +104,14 @@ void mp_uprobe_stats(struct mp_uprobe *u, struct mp_uprobe_stats *out);
 /* What of the kernel's doings is seen, as parts of calls: 1 << enum mp_kernel_kind. */
 uint32_t mp_uprobe_sees(const struct mp_uprobe *u);
 
+/* What watching the kernel adds to a system call and to a page fault of the target, in CPU time, as measured
+ * when the plane was opened; 0 where that cannot be told. The other kinds are taken to be as dear as a system
+ * call. */
+struct mp_kernel_cost {
+	uint64_t syscall_ns, fault_ns;
+};
+struct mp_kernel_cost mp_uprobe_kernel_cost(const struct mp_uprobe *u);
+
 /* A descriptor that polls readable when a buffer fills up, or -1. */
 int mp_uprobe_fd(const struct mp_uprobe *u);
 
@@ -131,6 +139,7 @@ struct mp_uprobe_ops {
 	struct mp_hist_view (*hists)(void *impl);
 	void (*stats)(void *impl, struct mp_uprobe_stats *out);
 	uint32_t (*sees)(void *impl);
+	struct mp_kernel_cost (*kernel_cost)(void *impl); /* NULL: cannot be told */
 	int (*fd)(void *impl);
 	void (*drain)(void *impl, struct mp_pipeline *p, int64_t kernel_credit);
 	void (*detach)(void *impl);

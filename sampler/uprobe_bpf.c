@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sampler/kernel_cost.h"
 #include "sampler/saved_regs.h"
 #include "sampler/uprobe.h"
 
@@ -83,6 +84,7 @@ struct bpf_plane {
 	struct bpf_object *object;
 	struct bpf_program *session, *entry, *ret, *marker, *span_entry, *span_exit;
 	const struct mp_span_set *spans; /* NULL: none */
+	struct mp_kernel_cost kernel_cost;
 	uint32_t sees;                   /* 1 << enum mp_kernel_kind */
 	bool is_joined;                  /* the calls come from elsewhere */
 	int links[MAX_LINKS];            /* uprobe links, by descriptor */
@@ -455,6 +457,16 @@ static int link_uprobes(const struct bpf_program *program, uint32_t type, uint32
 	return (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 }
 
+/* On ourselves, as if we were the target. */
+static void measure_kernel_cost(struct bpf_plane *b, struct mp_kernel_cost before)
+{
+	b->control->tgid = (unsigned int)getpid();
+	b->control->enabled = 1;
+	b->kernel_cost = mp_kernel_cost_added(before, mp_kernel_cost_now());
+	b->control->enabled = 0;
+	b->control->tgid = 0;
+}
+
 static int bpf_plane_open(enum mp_backend backend, void **impl, struct mp_err *err)
 {
 	struct bpf_plane *b = calloc(1, sizeof(*b));
@@ -470,8 +482,11 @@ static int bpf_plane_open(enum mp_backend backend, void **impl, struct mp_err *e
 		ret = load(b, err);
 	if (!ret)
 		ret = open_maps(b, err);
+	struct mp_kernel_cost before = mp_kernel_cost_now();
 	if (!ret)
 		ret = link_kernel_events(b, err);
+	if (!ret)
+		measure_kernel_cost(b, before);
 	if (ret) {
 		bpf_plane_close(b);
 		return ret;
@@ -704,6 +719,11 @@ static uint32_t bpf_plane_sees(void *impl)
 	return ((struct bpf_plane *)impl)->sees;
 }
 
+static struct mp_kernel_cost bpf_plane_kernel_cost(void *impl)
+{
+	return ((struct bpf_plane *)impl)->kernel_cost;
+}
+
 static int bpf_plane_fd(void *impl)
 {
 	struct bpf_plane *b = impl;
@@ -751,8 +771,8 @@ static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 #define BPF_PLANE_OPS                                                                                        \
 	.attach = bpf_plane_attach, .attach_spans = bpf_plane_attach_spans, .counter = bpf_plane_counter,    \
 	.enable = bpf_plane_enable, .keep = bpf_plane_keep, .hists = bpf_plane_hists,                        \
-	.stats = bpf_plane_stats, .sees = bpf_plane_sees, .fd = bpf_plane_fd, .drain = bpf_plane_drain,      \
-	.detach = bpf_plane_detach, .close = bpf_plane_close
+	.stats = bpf_plane_stats, .sees = bpf_plane_sees, .kernel_cost = bpf_plane_kernel_cost,              \
+	.fd = bpf_plane_fd, .drain = bpf_plane_drain, .detach = bpf_plane_detach, .close = bpf_plane_close
 
 const struct mp_uprobe_ops mp_uprobe_session = {
     .backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};

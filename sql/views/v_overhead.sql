@@ -4,8 +4,11 @@
 --   slot_ns  session clock: start of the second
 --   plane    uprobe, perf, preload
 --   events   probe hits or kernel events handled
---   cost_ns  their CPU time in the target: events x the cost calibrated at start
+--   cost_ns  their CPU time in the target: events x the cost calibrated at start. Of perf: page faults at the cost of a
+--            page fault, all others at that of a system call
 --
+-- Caveats: while the kernel's events are watched, every system call and page fault of the machine, of whatever process,
+-- takes some time more: about half of what one of the target's does.
 -- Example: SELECT plane, sum(cost_ns) / 1e9 AS cpu_seconds FROM v_overhead GROUP BY plane
 
 CREATE VIEW v_overhead AS

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_KERNEL_COST_H
+#define MP_SAMPLER_KERNEL_COST_H
+
+#include "sampler/uprobe.h"
+
+/* What a system call and a page fault take in the calling thread now: the best of some rounds, in CPU time.
+ * Takes about 5 ms. Before and after the kernel's events are watched, the difference is what that costs. */
+struct mp_kernel_cost mp_kernel_cost_now(void);
+
+/* after - before, not below 0. */
+struct mp_kernel_cost mp_kernel_cost_added(struct mp_kernel_cost before, struct mp_kernel_cost after);
+
+#endif
