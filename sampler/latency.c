@@ -229,19 +229,21 @@ static struct mp_hist *calibration_block(const struct mp_hist_view *view, unsign
 	return &view->blocks[(size_t)shard * MP_HIST_BLOCKS + mp_hist_block(MP_OP_CALIBRATE, 0)];
 }
 
-uint64_t mp_latency_calibration(const struct mp_hist_view *view, uint64_t *calls)
+struct mp_latency_calibration mp_latency_calibration(const struct mp_hist_view *view)
 {
 	uint32_t buckets[MP_HIST_BUCKETS] = {0};
+	struct mp_latency_calibration out = {0};
 
-	*calls = 0;
 	for (unsigned int shard = 0; shard < view->shards; shard++) {
 		const struct mp_hist *h = calibration_block(view, shard);
 		for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++) {
 			buckets[b] += h->bucket[b];
-			*calls += h->bucket[b];
+			out.calls += h->bucket[b];
 		}
 	}
-	return quantile(buckets, *calls, 0.5);
+	out.p50_ns = quantile(buckets, out.calls, 0.5);
+	out.p99_ns = quantile(buckets, out.calls, 0.99);
+	return out;
 }
 
 void mp_latency_calibration_reset(const struct mp_hist_view *view)

@@ -46,8 +46,12 @@ uint64_t mp_latency_recent_quantile(const struct mp_latency *l, unsigned int op,
 uint64_t mp_latency_recent_calls(const struct mp_latency *l, unsigned int op);
 void mp_latency_fade(struct mp_latency *l);
 
-/* The median of the calibration block, and its calls; and empties it, while nothing is counted. */
-uint64_t mp_latency_calibration(const struct mp_hist_view *view, uint64_t *calls);
+/* What the calibration block holds: its calls, their median and p99; and empties it, while nothing is
+ * counted. */
+struct mp_latency_calibration {
+	uint64_t calls, p50_ns, p99_ns;
+};
+struct mp_latency_calibration mp_latency_calibration(const struct mp_hist_view *view);
 void mp_latency_calibration_reset(const struct mp_hist_view *view);
 
 #endif

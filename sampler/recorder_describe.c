@@ -52,6 +52,7 @@ static int describe_uprobe(struct mp_recorder *r, struct mp_err *err)
 	if (mp_session_set(s, err, "planes", "uprobe,perf") ||
 	    mp_session_set(s, err, "backend", "%s", mp_backend_name(mp_uprobe_backend(r->uprobe))) ||
 	    mp_session_set(s, err, "floor_ns", "%" PRIu64, f->ns[0]) ||
+	    mp_session_set(s, err, "floor_spread_ns", "%" PRIu64, f->spread_ns[0]) ||
 	    mp_session_set(s, err, "floor_stepped_ns", "%" PRIu64, f->ns[1]) ||
 	    mp_session_set(s, err, "cost_ns", "%" PRIu64, f->cost_ns[0]) ||
 	    mp_session_set(s, err, "cost_stepped_ns", "%" PRIu64, f->cost_ns[1]))

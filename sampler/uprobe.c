@@ -123,14 +123,13 @@ static uint64_t run_calibration(void (*function)(void))
 }
 
 struct calibration {
-	uint64_t floor_ns[CALIBRATION_ROUNDS], cost_ns[CALIBRATION_ROUNDS];
+	uint64_t floor_ns[CALIBRATION_ROUNDS], spread_ns[CALIBRATION_ROUNDS], cost_ns[CALIBRATION_ROUNDS];
 };
 
-static int calibration_round(
-    struct mp_uprobe *u, void (*function)(void), uint64_t *floor_ns, uint64_t *probed_ns, struct mp_err *err)
+static int calibration_round(struct mp_uprobe *u, void (*function)(void), struct mp_latency_calibration *out,
+    uint64_t *probed_ns, struct mp_err *err)
 {
 	struct mp_hist_view view = u->ops->hists(u->impl);
-	uint64_t calls;
 
 	mp_latency_calibration_reset(&view);
 	u->ops->enable(u->impl, true, 0, 0);
@@ -138,13 +137,13 @@ static int calibration_round(
 	u->ops->enable(u->impl, false, 0, 0);
 	u->ops->drain(u->impl, NULL, 0);
 
-	*floor_ns = mp_latency_calibration(&view, &calls);
-	if (calls != CALIBRATION_CALLS)
+	*out = mp_latency_calibration(&view);
+	if (out->calls != CALIBRATION_CALLS)
 		return mp_err_set(err, EIO,
 		    "backend %s saw %llu of %d calls of a function of mpsample's own: it cannot be trusted "
 		    "on this "
 		    "kernel, choose another with --backend",
-		    mp_backend_name(u->ops->backend), (unsigned long long)calls, CALIBRATION_CALLS);
+		    mp_backend_name(u->ops->backend), (unsigned long long)out->calls, CALIBRATION_CALLS);
 	return 0;
 }
 
@@ -172,15 +171,19 @@ static int calibrate_with(struct mp_uprobe *u, void (*function)(void), int which
 	uint64_t plain_ns = run_calibration(function);
 	ret = u->ops->attach(u->impl, getpid(), &probe, 1, err);
 	for (int i = 0; !ret && i < CALIBRATION_ROUNDS; i++) {
+		struct mp_latency_calibration seen = {0};
 		uint64_t probed_ns;
 		nanosleep(&pause, NULL);
-		ret = calibration_round(u, function, &c.floor_ns[i], &probed_ns, err);
+		ret = calibration_round(u, function, &seen, &probed_ns, err);
+		c.floor_ns[i] = seen.p50_ns;
+		c.spread_ns[i] = seen.p99_ns - seen.p50_ns;
 		c.cost_ns[i] = probed_ns > plain_ns ? (probed_ns - plain_ns) / CALIBRATION_CALLS : 0;
 	}
 	u->ops->detach(u->impl);
 	if (ret)
 		return ret;
 	u->floor.ns[which] = median(c.floor_ns);
+	u->floor.spread_ns[which] = median(c.spread_ns);
 	u->floor.cost_ns[which] = median(c.cost_ns);
 	return 0;
 }

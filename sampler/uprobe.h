@@ -81,6 +81,8 @@ enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u);
 struct mp_floor {
 	uint64_t ns[2];
 	uint64_t cost_ns[2];
+	uint64_t
+	    spread_ns[2]; /* one in a hundred takes so much more than `ns`: durations are that uncertain */
 };
 const struct mp_floor *mp_uprobe_floor(const struct mp_uprobe *u);
 

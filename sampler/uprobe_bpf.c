@@ -85,9 +85,9 @@ struct bpf_plane {
 	struct bpf_program *session, *entry, *ret, *marker, *span_entry, *span_exit;
 	const struct mp_span_set *spans; /* NULL: none */
 	struct mp_kernel_cost kernel_cost;
-	uint32_t sees;                   /* 1 << enum mp_kernel_kind */
-	bool is_joined;                  /* the calls come from elsewhere */
-	int links[MAX_LINKS];            /* uprobe links, by descriptor */
+	uint32_t sees;        /* 1 << enum mp_kernel_kind */
+	bool is_joined;       /* the calls come from elsewhere */
+	int links[MAX_LINKS]; /* uprobe links, by descriptor */
 	size_t n_links;
 	bool has[N_KERNEL_PROGRAMS];    /* this kernel knows the tracepoint */
 	struct bpf_link **kernel_links; /* tracepoints and software events */

@@ -10,8 +10,8 @@
 --   rows_lost           counted, but not kept
 --   duty                part of the time in which calls were probed, 0 to 1; NULL: not known
 --   floor_ns            what the probes themselves take, subtracted from every duration; NULL: not known
---   uncertain_ns        how far a duration may be off after that: the plane's own, as measured against programs that
---                       time themselves (p99)
+--   uncertain_ns        how far a duration may be off after that (p99): as measured against programs that time themselves,
+--                       and not less than the spread of the floor when the recording began
 --   from_ns, to_ns      the time that the report covers, since the start of the recording
 --
 -- Caveats: a loss is known by the interval in which it happened, about a second long. total(), since sum() fails where
@@ -28,6 +28,8 @@ SELECT (SELECT CAST(total(calls) AS INTEGER) FROM latency_sum
        CAST((SELECT value FROM session WHERE key = 'duty') AS REAL)                 AS duty,
        CAST((SELECT value FROM session WHERE key = 'floor_ns') AS INTEGER)          AS floor_ns,
        CASE (SELECT value FROM session WHERE key = 'backend')
-         WHEN 'preload' THEN 50 ELSE 300 END                                        AS uncertain_ns,
+         WHEN 'preload' THEN 50
+         ELSE max(300, coalesce((SELECT CAST(value AS INTEGER) FROM session WHERE key = 'floor_spread_ns'), 0))
+       END                                                                          AS uncertain_ns,
        max(:from_ns, :start_ns) - :start_ns                                         AS from_ns,
        max(:from_ns, :start_ns) - :start_ns + :covered_ns                           AS to_ns;

@@ -226,6 +226,16 @@ static void stop_slow(void)
 	kill(getpid(), SIGSTOP);
 }
 
+/* ---- At work, for 50 us: nothing that the kernel sees ---- */
+
+static void spin_slow(void)
+{
+	uint64_t end = target_ns(CLOCK_MONOTONIC) + 50000;
+
+	while (target_ns(CLOCK_MONOTONIC) < end)
+		;
+}
+
 /* ---- */
 
 static const struct cause {
@@ -241,6 +251,7 @@ static const struct cause {
     {"migration", migration_choose, NULL, migration_slow},
     {"sleep", NULL, NULL, sleep_slow},
     {"stop", stop_choose, NULL, stop_slow},
+    {"spin", NULL, NULL, spin_slow},
 };
 
 static const struct cause *chosen;
