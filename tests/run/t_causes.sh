@@ -3,8 +3,8 @@
 # Truth: `causes NAME` makes 100 calls that are slow for one reason each. Of the kept calls of its slow_site, at least
 # 95 have that reason as the largest part of their duration, by probes and by the preload library. The parts of every
 # call add up to its duration.
-# cases: probe_pages probe_file probe_hog probe_lock probe_munmap probe_migration probe_sleep probe_stop
-# cases: preload_pages preload_file preload_hog preload_lock preload_munmap preload_migration preload_sleep preload_stop
+# cases: probe_pages probe_huge probe_file probe_hog probe_lock probe_munmap probe_migration probe_sleep probe_stop
+# cases: preload_pages preload_huge preload_file preload_hog preload_lock preload_munmap preload_migration preload_sleep preload_stop
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_root
@@ -12,6 +12,7 @@ plane=${CASE%%_*} name=${CASE#*_}
 op=malloc
 case $name in
 pages) kind=minor_fault ;;
+huge) kind=thp ;;
 file) kind=major_fault ;;
 hog) kind=off_cpu ;;
 lock) kind=lock ;;
@@ -20,6 +21,7 @@ migration) kind=migration ;;
 sleep) kind=syscall:clock_nanosleep ;;
 stop) kind=stopped ;;
 esac
+[[ $name != huge || $(</sys/kernel/mm/transparent_hugepage/enabled) != *"[never]"* ]] || skip "no huge pages here"
 [[ $name != migration || $(nproc) -gt 1 ]] || skip "one CPU: nowhere to be moved to"
 
 library=()

@@ -70,6 +70,32 @@ static void pages_slow(void)
 		((volatile char *)pages)[i * PAGE_BYTES] = 1;
 }
 
+/* ---- A huge page ---- */
+
+enum { HUGE_BYTES = 2 << 20 };
+
+static char *huge;
+
+static bool huge_choose(void)
+{
+	char *p = mmap(NULL, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	huge = (char *)(((uintptr_t)p + HUGE_BYTES - 1) & ~(uintptr_t)(HUGE_BYTES - 1));
+	return !madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
+}
+
+static void huge_prepare(void)
+{
+	madvise(huge, HUGE_BYTES, MADV_DONTNEED);
+}
+
+static void huge_slow(void)
+{
+	*(volatile char *)huge = 1;
+}
+
 /* ---- Pages of a file that were dropped ---- */
 
 static int file;
@@ -245,6 +271,7 @@ static const struct cause {
 	void (*slow)(void);
 } causes[] = {
     {"pages", pages_choose, pages_prepare, pages_slow},
+    {"huge", huge_choose, huge_prepare, huge_slow},
     {"file", file_choose, file_prepare, file_slow},
     {"hog", hog_choose, NULL, hog_slow},
     {"lock", lock_choose, lock_prepare, lock_slow},
