@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sampler/cause.h"
 #include "sampler/doctor/check.h"
 #include "sampler/perf_ring.h"
 #include "sampler/sideband.h"
@@ -315,6 +316,39 @@ static void check_software_events(struct mp_doctor *d, const void *arg, struct m
 		mp_finding_fix(out, "boot a kernel with CONFIG_PERF_EVENTS");
 }
 
+/* What of a slow call can be explained, and what that costs the target. Opens what is beside the calls. */
+static void check_causes(struct mp_doctor *d, const void *arg, struct mp_finding *out)
+{
+	char seen[256] = "", missing[256] = "";
+	struct mp_uprobe *u;
+	struct mp_err err;
+	int code = mp_uprobe_open_kernel_events(getpid(), &u, &err);
+
+	(void)arg;
+	if (code) {
+		mp_finding_error(out, MP_CHECK_MISSING, err.text);
+		if (not_permitted(code))
+			mp_finding_fix(out, "%s", d->facts.rights_fix);
+		else
+			mp_finding_fix(out, NEWER_KERNEL);
+		return;
+	}
+	uint32_t sees = mp_uprobe_sees(u);
+	const struct mp_kernel_cost cost = mp_uprobe_kernel_cost(u);
+	mp_uprobe_close(u);
+	for (unsigned int kind = 0; kind < MP_KERNEL_KINDS; kind++) {
+		char *to = sees >> kind & 1 ? seen : missing;
+		size_t n = strlen(to);
+		snprintf(to + n, sizeof(seen) - n, "%s%s", n ? " " : "", mp_kernel_kind_name(kind));
+	}
+	mp_finding_set(out, *missing ? MP_CHECK_LIMITED : MP_CHECK_WORKS,
+	    "%s%s%s; adds %llu ns to a system call of the target and %llu ns to a page fault", seen,
+	    *missing ? "; not seen: " : "", missing, (unsigned long long)cost.syscall_ns,
+	    (unsigned long long)cost.fault_ns);
+	if (*missing)
+		mp_finding_no_fix(out, "this kernel has no tracepoints for these");
+}
+
 static const enum mp_backend session = MP_BACKEND_SESSION, multi = MP_BACKEND_MULTI,
 			     tracefs = MP_BACKEND_TRACEFS;
 
@@ -332,5 +366,6 @@ const struct mp_check mp_checks_kernel[] = {
     {"backend tracefs", check_backend, &tracefs},
     {"perf events", check_watching, NULL},
     {"software events", check_software_events, NULL},
+    {"causes", check_causes, NULL},
     {NULL, NULL, NULL},
 };
