@@ -146,3 +146,6 @@ echo "unwinding: ns a frame by the flat tables and by libunwind, on the same sta
 
 echo
 "${BASH_SOURCE[0]%/*}/symbolize.sh"
+
+echo
+"${BASH_SOURCE[0]%/*}/analysis.sh"
