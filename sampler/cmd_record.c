@@ -11,52 +11,48 @@
 #include "sampler/files.h"
 #include "sampler/recorder.h"
 
-#define USAGE                                                                                                \
-	"usage: mpsample record [options] -p PID\n"                                                          \
-	"       mpsample record [options] -- COMMAND [ARGUMENT]...\n"                                        \
-	"\n"                                                                                                 \
-	"Records the allocations of a process into a session database: every call is counted, slow and "     \
-	"sampled\n"                                                                                          \
-	"calls are kept as rows with their stacks, page faults and context switches beside them.\n"          \
-	"\n"                                                                                                 \
-	"  -p, --pid PID           the process\n"                                                            \
-	"  -o, --output FILE       the session database (default mpsample.db)\n"                             \
-	"      --force             overwrite FILE\n"                                                         \
-	"  -d, --duration SECONDS  end after so long (default: at Ctrl-C, SIGTERM, or the target's end)\n"   \
-	"      --keep-over NS      keep every call of this duration or more (default: about the slowest "    \
-	"0.1 %)\n"                                                                                           \
-	"      --sample-every N    keep one in N of the others, drawn at random (default: about 250 a "      \
-	"second; 0: none)\n"                                                                                 \
-	"      --full              keep every call; without the two above\n"                                 \
-	"      --stack off|fp|dwarf    stacks of kept calls: registers and up to 8 KiB of stack are copied " \
-	"and "                                                                                               \
-	"unwound\n"                                                                                          \
-	"                          by call frame information (dwarf, the default), or frame pointers are "   \
-	"followed\n"                                                                                         \
-	"      --symbolize now|later   name functions at the end (default), or only note modules and "       \
-	"addresses:\n"                                                                                       \
-	"                          mpsample symbolize does the rest, also elsewhere\n"                       \
-	"      --debug-dir DIR     look for separate debug files here first; may be given several times\n"   \
-	"      --long-names        template arguments whole\n"                                               \
-	"      --spans NAME        calls of the function NAME are spans, from entry to return; * and ? "     \
-	"match, may be "                                                                                     \
-	"given\n"                                                                                            \
-	"                          several times; at most 64 functions\n"                                    \
-	"      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default "     \
-	"auto)\n"                                                                                            \
-	"      --plane auto|preload|uprobe\n"                                                                \
-	"                          how calls are seen: by libmpsample.so in the process (a command gets it " \
-	"by\n"                                                                                               \
-	"                          LD_PRELOAD; a process with -p has to have been started with it), by "     \
-	"uprobes\n"                                                                                          \
-	"                          in the kernel, or (auto) by the library where that is possible\n"         \
-	"      --follow-forks      programs that COMMAND starts keep the library, and its forks have it, "   \
-	"too: each\n"                                                                                        \
-	"                          can then be recorded by its own PID. COMMAND itself is recorded in any "  \
-	"case,\n"                                                                                            \
-	"                          with this option also beyond an exec\n"                                   \
-	"      --probe auto|all    which calls; this version has the one choice\n"                           \
-	"  -h, --help\n"
+static const char usage[] =
+    "usage: mpsample record [options] -p PID\n"
+    "       mpsample record [options] -- COMMAND [ARGUMENT]...\n"
+    "\n"
+    "Records the allocations of a process into a session database: every call is counted, slow and sampled\n"
+    "calls are kept as rows with their stacks, page faults and context switches beside them.\n"
+    "\n"
+    "  -p, --pid PID           the process\n"
+    "  -o, --output FILE       the session database (default mpsample.db)\n"
+    "      --force             overwrite FILE\n"
+    "  -d, --duration SECONDS  end after so long (default: at Ctrl-C, SIGTERM, or the target's end)\n"
+    "      --keep-over NS      keep every call of this duration or more (default: about the slowest 0.1 %)\n"
+    "      --sample-every N    keep one in N of the others, drawn at random (default: about 250 a second; 0: "
+    "none)\n"
+    "      --full              keep every call; without the two above\n"
+    "      --stack off|fp|dwarf    stacks of kept calls: registers and up to 8 KiB of stack are copied and "
+    "unwound\n"
+    "                          by call frame information (dwarf, the default), or frame pointers are "
+    "followed\n"
+    "      --symbolize now|later   name functions at the end (default), or only note modules and addresses:\n"
+    "                          mpsample symbolize does the rest, also elsewhere\n"
+    "      --debug-dir DIR     look for separate debug files here first; may be given several times\n"
+    "      --long-names        template arguments whole\n"
+    "      --causes all|off    what the kernel does inside slow calls: page faults, system calls, locks, "
+    "time\n"
+    "                          off the CPU, interrupts (default); or not: then nothing but allocations "
+    "takes\n"
+    "                          longer, in this process or another\n"
+    "      --spans NAME        calls of the function NAME are spans, from entry to return; * and ? match, "
+    "may\n"
+    "                          be given several times; at most 64 functions\n"
+    "      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default auto)\n"
+    "      --plane auto|preload|uprobe\n"
+    "                          how calls are seen: by libmpsample.so in the process (a command gets it by\n"
+    "                          LD_PRELOAD; a process with -p has to have been started with it), by uprobes\n"
+    "                          in the kernel, or (auto) by the library where that is possible\n"
+    "      --follow-forks      programs that COMMAND starts keep the library, and its forks have it, too: "
+    "each\n"
+    "                          can then be recorded by its own PID. COMMAND itself is recorded in any case,\n"
+    "                          with this option also beyond an exec\n"
+    "      --probe auto|all    which calls; this version has the one choice\n"
+    "  -h, --help\n";
 
 enum {
 	OPT_FORCE = 256,
@@ -72,6 +68,7 @@ enum {
 	OPT_PROBE,
 	OPT_FOLLOW_FORKS,
 	OPT_SPANS,
+	OPT_CAUSES,
 };
 
 static const struct option long_options[] = {
@@ -91,6 +88,7 @@ static const struct option long_options[] = {
     {"probe", required_argument, NULL, OPT_PROBE},
     {"follow-forks", no_argument, NULL, OPT_FOLLOW_FORKS},
     {"spans", required_argument, NULL, OPT_SPANS},
+    {"causes", required_argument, NULL, OPT_CAUSES},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -225,6 +223,8 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		ret = parse_word("--plane", arg, plane_words, &word, err);
 		o->plane = (enum mp_plane)word;
 		return ret;
+	case OPT_CAUSES:
+		return parse_choice("--causes", arg, "off", "all", &o->no_causes, err);
 	case OPT_SPANS:
 		return add_spans(o, arg, err);
 	case OPT_FOLLOW_FORKS:
@@ -292,7 +292,7 @@ int mp_cmd_record(int argc, char **argv)
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "+:p:o:d:h", long_options, NULL)) != -1) {
 		if (opt == 'h') {
-			fputs(USAGE, stdout);
+			fputs(usage, stdout);
 			return 0;
 		}
 		if (opt == '?' || opt == ':') {

@@ -187,7 +187,7 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	if (r->preload && r->uprobe)
+	if (r->preload && r->uprobe && !r->o->no_causes)
 		mp_pipeline_all_kernel_events(r->pipeline);
 	r->hiccup = mp_hiccup_start();
 

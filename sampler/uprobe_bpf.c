@@ -467,7 +467,7 @@ static void measure_kernel_cost(struct bpf_plane *b, struct mp_kernel_cost befor
 	b->control->tgid = 0;
 }
 
-static int bpf_plane_open(enum mp_backend backend, void **impl, struct mp_err *err)
+static int bpf_plane_open(enum mp_backend backend, bool watch_kernel, void **impl, struct mp_err *err)
 {
 	struct bpf_plane *b = calloc(1, sizeof(*b));
 
@@ -476,7 +476,8 @@ static int bpf_plane_open(enum mp_backend backend, void **impl, struct mp_err *e
 	b->backend = backend;
 	libbpf_set_print(keep_libbpf_words);
 
-	find_kernel_programs(b->has);
+	if (watch_kernel)
+		find_kernel_programs(b->has);
 	int ret = load(b, err);
 	while (ret && ret != -EPERM && ret != -EACCES && give_up_one(b))
 		ret = load(b, err);
@@ -495,16 +496,14 @@ static int bpf_plane_open(enum mp_backend backend, void **impl, struct mp_err *e
 	return 0;
 }
 
-static int open_session(pid_t pid, void **impl, struct mp_err *err)
+static int open_session(bool watch_kernel, void **impl, struct mp_err *err)
 {
-	(void)pid;
-	return bpf_plane_open(MP_BACKEND_SESSION, impl, err);
+	return bpf_plane_open(MP_BACKEND_SESSION, watch_kernel, impl, err);
 }
 
-static int open_multi(pid_t pid, void **impl, struct mp_err *err)
+static int open_multi(bool watch_kernel, void **impl, struct mp_err *err)
 {
-	(void)pid;
-	return bpf_plane_open(MP_BACKEND_MULTI, impl, err);
+	return bpf_plane_open(MP_BACKEND_MULTI, watch_kernel, impl, err);
 }
 
 static int add_link(struct bpf_plane *b, int fd, const struct mp_probe *probe, struct mp_err *err)

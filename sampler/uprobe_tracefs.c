@@ -59,7 +59,8 @@ struct tracefs_plane {
 	struct mp_tracefs tracefs;
 	struct mp_pairing *pairing;
 	bool stack, enabled;
-	bool detached;      /* what is open is disabled, and only names the records that still wait */
+	bool detached; /* what is open is disabled, and only names the records that still wait */
+	bool watch_kernel;
 	bool kernel_events; /* not while calibrating */
 	int64_t enabled_ns;
 	struct mp_perf_ring *rings; /* per CPU; fd -1: offline */
@@ -140,13 +141,13 @@ static void tracefs_close(void *impl)
 	free(t);
 }
 
-static int tracefs_open(pid_t pid, void **impl, struct mp_err *err)
+static int tracefs_open(bool watch_kernel, void **impl, struct mp_err *err)
 {
 	struct tracefs_plane *t = calloc(1, sizeof(*t));
 
-	(void)pid;
 	if (!t)
 		return mp_err_set(err, ENOMEM, "out of memory");
+	t->watch_kernel = watch_kernel;
 	t->tracefs.dir = -1;
 	t->cpus = (int)sysconf(_SC_NPROCESSORS_CONF);
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -441,7 +442,7 @@ static int tracefs_attach(void *impl, pid_t pid, const struct mp_probe *probes, 
 		return ret;
 
 	/* Faults and switches are opened once, with the target's first probes. */
-	t->kernel_events = pid != getpid() && t->n_opened == 0;
+	t->kernel_events = t->watch_kernel && pid != getpid() && t->n_opened == 0;
 	ret = open_threads(t, pid, ids, err);
 	qsort(t->opened, t->n_opened, sizeof(*t->opened), by_id);
 	return ret;
