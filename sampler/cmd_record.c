@@ -34,11 +34,10 @@ static const char usage[] =
     "                          mpsample symbolize does the rest, also elsewhere\n"
     "      --debug-dir DIR     look for separate debug files here first; may be given several times\n"
     "      --long-names        template arguments whole\n"
-    "      --causes all|off    what the kernel does inside slow calls: page faults, system calls, locks, "
-    "time\n"
-    "                          off the CPU, interrupts (default); or not: then nothing but allocations "
-    "takes\n"
-    "                          longer, in this process or another\n"
+    "      --causes most|all|off   what the kernel does inside slow calls: page faults, time off the CPU, "
+    "locks,\n"
+    "                          interrupts, system calls that map memory or sleep (most, the default); every\n"
+    "                          system call (all), which makes those of the whole machine slower; or nothing\n"
     "      --spans NAME        calls of the function NAME are spans, from entry to return; * and ? match, "
     "may\n"
     "                          be given several times; at most 64 functions\n"
@@ -150,6 +149,7 @@ static int parse_word(
 }
 
 static const char *const plane_words[] = {"auto", "preload", "uprobe", NULL}; /* enum mp_plane */
+static const char *const watch_words[] = {"most", "all", "off", NULL};        /* enum mp_watch */
 static const char *const stack_words[] = {"off", "fp", "dwarf", NULL};        /* enum mp_stack_mode */
 
 static int add_debug_dir(struct mp_record_options *o, const char *dir, struct mp_err *err)
@@ -224,7 +224,9 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		o->plane = (enum mp_plane)word;
 		return ret;
 	case OPT_CAUSES:
-		return parse_choice("--causes", arg, "off", "all", &o->no_causes, err);
+		ret = parse_word("--causes", arg, watch_words, &word, err);
+		o->watch = (enum mp_watch)word;
+		return ret;
 	case OPT_SPANS:
 		return add_spans(o, arg, err);
 	case OPT_FOLLOW_FORKS:

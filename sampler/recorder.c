@@ -167,12 +167,14 @@ static void enable_planes(struct mp_recorder *r)
 }
 
 /* The recorder wakes up hundreds of times a second: that must not take the CPU from a thread of the target
- * that runs. The command that is started has its own policy by now. */
-static void give_way(void)
+ * that runs. But where each call crosses to it, what it is late for is lost. The command that is started has
+ * its own policy by now. */
+static void give_way(const struct mp_recorder *r)
 {
 	const struct sched_param none = {0};
 
-	sched_setscheduler(0, SCHED_BATCH, &none); /* refused: then it stays as it is */
+	if (!r->uprobe || mp_uprobe_backend(r->uprobe) != MP_BACKEND_TRACEFS)
+		sched_setscheduler(0, SCHED_BATCH, &none); /* refused: then it stays as it is */
 }
 
 static int begin(struct mp_recorder *r, struct mp_err *err)
@@ -182,12 +184,12 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 
 	if (ret)
 		return ret;
-	give_way();
+	give_way(r);
 	r->latency = mp_latency_new(&view);
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	if (r->preload && r->uprobe && !r->o->no_causes)
+	if (r->preload && r->uprobe && r->o->watch != MP_WATCH_NOTHING)
 		mp_pipeline_all_kernel_events(r->pipeline);
 	r->hiccup = mp_hiccup_start();
 

@@ -37,7 +37,7 @@ struct mp_record_options {
 	bool long_names;               /* template arguments whole */
 	const char *const *debug_dirs; /* searched first */
 	size_t n_debug_dirs;
-	bool no_causes;           /* the kernel is not watched */
+	enum mp_watch watch;      /* what the kernel does meanwhile */
 	const char *const *spans; /* globs: functions that are spans */
 	size_t n_spans;
 	int64_t keep_over_ns;     /* < 0: adaptive, about the p99.9 of each operation */

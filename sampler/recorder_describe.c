@@ -49,7 +49,8 @@ static int describe_uprobe(struct mp_recorder *r, struct mp_err *err)
 	struct mp_session *s = r->session;
 	const struct mp_floor *f = mp_uprobe_floor(r->uprobe);
 
-	if (mp_session_set(s, err, "planes", "%s", r->o->no_causes ? "uprobe" : "uprobe,perf") ||
+	if (mp_session_set(
+		s, err, "planes", "%s", r->o->watch == MP_WATCH_NOTHING ? "uprobe" : "uprobe,perf") ||
 	    mp_session_set(s, err, "backend", "%s", mp_backend_name(mp_uprobe_backend(r->uprobe))) ||
 	    mp_session_set(s, err, "floor_ns", "%" PRIu64, f->ns[0]) ||
 	    mp_session_set(s, err, "floor_spread_ns", "%" PRIu64, f->spread_ns[0]) ||
@@ -64,8 +65,8 @@ static int describe_preload(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_session *s = r->session;
 
-	if (mp_session_set(
-		s, err, "planes", "%s", r->uprobe && !r->o->no_causes ? "preload,perf" : "preload") ||
+	if (mp_session_set(s, err, "planes", "%s",
+		r->uprobe && r->o->watch != MP_WATCH_NOTHING ? "preload,perf" : "preload") ||
 	    mp_session_set(s, err, "backend", "preload") ||
 	    mp_session_set(s, err, "floor_ns", "%" PRIu64, mp_preload_floor_ns(r->preload)) ||
 	    mp_session_set(s, err, "cost_ns", "%" PRIu64, mp_preload_cost_ns(r->preload)))
@@ -187,10 +188,10 @@ static void tell_planes(const struct mp_recorder *r)
 		fprintf(stderr,
 		    "mpsample: the last recorder of process %d died while it recorded; taken over\n",
 		    r->target.pid);
-	if (r->preload && ((!r->uprobe && !r->o->no_causes) || !r->sideband))
+	if (r->preload && ((!r->uprobe && r->o->watch != MP_WATCH_NOTHING) || !r->sideband))
 		fprintf(stderr, "mpsample: without%s%s%s: %.*s; root or CAP_BPF and CAP_PERFMON give all\n",
-		    r->uprobe || r->o->no_causes ? "" : " what the kernel does in slow calls",
-		    !r->uprobe && !r->o->no_causes && !r->sideband ? ", and" : "",
+		    r->uprobe || r->o->watch == MP_WATCH_NOTHING ? "" : " what the kernel does in slow calls",
+		    !r->uprobe && r->o->watch != MP_WATCH_NOTHING && !r->sideband ? ", and" : "",
 		    r->sideband ? "" : " threads that live for less than a second without a call",
 		    reason(&r->missing), r->missing.text);
 }

@@ -229,7 +229,7 @@ static int open_uprobe(struct mp_recorder *r, struct mp_err *err)
 		return ret;
 	mp_tracefs_remove_leftovers();
 	const struct mp_uprobe_options o = {
-	    .want = r->o->backend, .pid = r->target.pid, .watch_kernel = !r->o->no_causes};
+	    .want = r->o->backend, .pid = r->target.pid, .watch = r->o->watch};
 	ret = mp_uprobe_open(&o, &r->keep, &r->uprobe, err);
 	if (!ret)
 		ret = mp_sideband_open(r->target.pid, &r->sideband, err);
@@ -267,8 +267,8 @@ static int open_beside_preload(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_err why;
 
-	bool wants_probes = !r->o->no_causes || r->o->n_spans;
-	if (wants_probes && mp_uprobe_open_beside(r->target.pid, !r->o->no_causes, &r->uprobe, &r->missing))
+	bool wants_probes = r->o->watch != MP_WATCH_NOTHING || r->o->n_spans;
+	if (wants_probes && mp_uprobe_open_beside(r->target.pid, r->o->watch, &r->uprobe, &r->missing))
 		r->uprobe = NULL;
 	if (r->o->n_spans) {
 		int ret = r->uprobe ? refuse_deadly_kernel(r, err)

@@ -89,6 +89,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 	if (t->entry_sp)
 		COUNT(unpaired);
 
+	forget_lock(t);
 	t->op = cookie_op(cookie);
 	t->floor_ns = c->floor_ns[cookie >> 24 & 1];
 	t->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);

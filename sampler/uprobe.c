@@ -12,7 +12,7 @@ struct mp_uprobe {
 	const struct mp_uprobe_ops *ops;
 	void *impl;
 	pid_t pid;
-	bool watch_kernel;
+	enum mp_watch watch;
 	bool is_joined; /* kernel events with calls from elsewhere */
 	struct mp_keep keep;
 	struct mp_floor floor;
@@ -203,7 +203,7 @@ static int calibrate(struct mp_uprobe *u, struct mp_err *err)
 
 static int open_backend(struct mp_uprobe *u, const struct mp_uprobe_ops *ops, struct mp_err *err)
 {
-	int ret = ops->open(u->watch_kernel, &u->impl, err);
+	int ret = ops->open(u->watch, &u->impl, err);
 
 	if (ret)
 		return ret;
@@ -243,7 +243,7 @@ int mp_uprobe_open(
 	if (!u)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	u->pid = o->pid;
-	u->watch_kernel = o->watch_kernel;
+	u->watch = o->watch;
 	u->keep = *keep;
 
 	int ret = open_first_that_works(u, o->want, err);
@@ -256,7 +256,7 @@ int mp_uprobe_open(
 }
 
 /* Not by `tracefs`: it needs more privilege than BPF does, and one event a thread. */
-int mp_uprobe_open_beside(pid_t pid, bool watch_kernel, struct mp_uprobe **out, struct mp_err *err)
+int mp_uprobe_open_beside(pid_t pid, enum mp_watch watch, struct mp_uprobe **out, struct mp_err *err)
 {
 	struct mp_uprobe *u = calloc(1, sizeof(*u));
 	struct mp_err first;
@@ -266,10 +266,10 @@ int mp_uprobe_open_beside(pid_t pid, bool watch_kernel, struct mp_uprobe **out, 
 	u->pid = pid;
 	u->is_joined = true;
 	u->ops = &mp_uprobe_session;
-	int ret = u->ops->open(watch_kernel, &u->impl, &first);
+	int ret = u->ops->open(watch, &u->impl, &first);
 	if (ret) {
 		u->ops = &mp_uprobe_multi;
-		ret = u->ops->open(watch_kernel, &u->impl, NULL);
+		ret = u->ops->open(watch, &u->impl, NULL);
 	}
 	if (ret) {
 		if (err)

@@ -65,17 +65,25 @@ struct mp_uprobe;
  * Opens the backend that is wanted, or the first that works: each candidate has to see every call of a
  * function of the recorder's own, by which it is calibrated. Takes about 0.3 s.
  */
+/* What of the kernel's doings is watched besides, and who pays for it. */
+enum mp_watch {
+	MP_WATCH_MOST, /* page faults, time off the CPU, interrupts, locks, and the system calls that map
+			  memory or sleep */
+	MP_WATCH_ALL,  /* and every system call: which then takes longer in all processes of the machine */
+	MP_WATCH_NOTHING,
+};
+
 struct mp_uprobe_options {
 	enum mp_backend want;
 	pid_t pid;
-	bool watch_kernel; /* its page faults, switches, system calls, interrupts as well */
+	enum mp_watch watch;
 };
 int mp_uprobe_open(const struct mp_uprobe_options *o, const struct mp_keep *keep, struct mp_uprobe **out,
     struct mp_err *err);
 
 /* Likewise where calls come from elsewhere: for the kernel events of a process, all of which are handed on,
  * to be joined with the calls by time, and for spans. Without calibration. */
-int mp_uprobe_open_beside(pid_t pid, bool watch_kernel, struct mp_uprobe **out, struct mp_err *err);
+int mp_uprobe_open_beside(pid_t pid, enum mp_watch watch, struct mp_uprobe **out, struct mp_err *err);
 
 enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u);
 
@@ -136,7 +144,7 @@ void mp_uprobe_close(struct mp_uprobe *u);
 /* What a backend gives; sampler/uprobe.c does what they share. */
 struct mp_uprobe_ops {
 	enum mp_backend backend;
-	int (*open)(bool watch_kernel, void **impl, struct mp_err *err);
+	int (*open)(enum mp_watch watch, void **impl, struct mp_err *err);
 	int (*attach)(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err);
 	int (*attach_spans)(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err);
 	void (*counter)(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);

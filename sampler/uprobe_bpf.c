@@ -55,9 +55,9 @@ static const struct kernel_program {
     {"sched_switch", -1, SEES(OFF_CPU) | SEES(STOPPED) | SEES(MIGRATION)},
     {"sched_migrate_task", -1, 0},
     {"page_fault_user", -1, SEES(MINOR_FAULT) | SEES(MAJOR_FAULT)},
-    {"sys_enter", -1, 0},
-    {"sys_exit", -1, SEES(SYSCALL) | SEES(LOCK)},
-    {"sched_waking", -1, 0},
+    {"mmap_lock_acquire_returned", -1, 0},
+    {"mmap_lock_released", -1, SEES(SYSCALL)},
+    {"sched_waking", -1, SEES(LOCK)},
     {"irq_handler_entry", -1, 0},
     {"irq_handler_exit", -1, SEES(IRQ)},
     {"softirq_entry", -1, 0},
@@ -75,7 +75,12 @@ static const struct kernel_program {
     {"mm_page_alloc", -1, SEES(THP)},
     {"contention_begin", -1, 0},
     {"contention_end", -1, SEES(MMAP_LOCK)},
+    {"sys_enter", -1, 0},
+    {"sys_exit", -1, SEES(SYSCALL) | SEES(LOCK)},
 };
+
+/* The last so many are dear: each system call of the machine, of whatever process, takes longer for them. */
+#define N_DEAR_PROGRAMS 2
 
 #define N_KERNEL_PROGRAMS (sizeof(kernel_programs) / sizeof(*kernel_programs))
 
@@ -259,13 +264,13 @@ static unsigned int shards_for_this_machine(void)
 	return shards;
 }
 
-/* Which of them this kernel has. */
-static void find_kernel_programs(bool has[static N_KERNEL_PROGRAMS])
+/* Which of the first `n` of them this kernel has. */
+static void find_kernel_programs(size_t n, bool has[static N_KERNEL_PROGRAMS])
 {
 	struct btf *types = btf__load_vmlinux_btf();
 	char name[64];
 
-	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++) {
+	for (size_t i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "btf_trace_%s", kernel_programs[i].name);
 		has[i] =
 		    kernel_programs[i].software_event >= 0 ||
@@ -467,7 +472,7 @@ static void measure_kernel_cost(struct bpf_plane *b, struct mp_kernel_cost befor
 	b->control->tgid = 0;
 }
 
-static int bpf_plane_open(enum mp_backend backend, bool watch_kernel, void **impl, struct mp_err *err)
+static int bpf_plane_open(enum mp_backend backend, enum mp_watch watch, void **impl, struct mp_err *err)
 {
 	struct bpf_plane *b = calloc(1, sizeof(*b));
 
@@ -476,8 +481,9 @@ static int bpf_plane_open(enum mp_backend backend, bool watch_kernel, void **imp
 	b->backend = backend;
 	libbpf_set_print(keep_libbpf_words);
 
-	if (watch_kernel)
-		find_kernel_programs(b->has);
+	if (watch != MP_WATCH_NOTHING)
+		find_kernel_programs(
+		    N_KERNEL_PROGRAMS - (watch == MP_WATCH_ALL ? 0 : N_DEAR_PROGRAMS), b->has);
 	int ret = load(b, err);
 	while (ret && ret != -EPERM && ret != -EACCES && give_up_one(b))
 		ret = load(b, err);
@@ -496,14 +502,14 @@ static int bpf_plane_open(enum mp_backend backend, bool watch_kernel, void **imp
 	return 0;
 }
 
-static int open_session(bool watch_kernel, void **impl, struct mp_err *err)
+static int open_session(enum mp_watch watch, void **impl, struct mp_err *err)
 {
-	return bpf_plane_open(MP_BACKEND_SESSION, watch_kernel, impl, err);
+	return bpf_plane_open(MP_BACKEND_SESSION, watch, impl, err);
 }
 
-static int open_multi(bool watch_kernel, void **impl, struct mp_err *err)
+static int open_multi(enum mp_watch watch, void **impl, struct mp_err *err)
 {
-	return bpf_plane_open(MP_BACKEND_MULTI, watch_kernel, impl, err);
+	return bpf_plane_open(MP_BACKEND_MULTI, watch, impl, err);
 }
 
 static int add_link(struct bpf_plane *b, int fd, const struct mp_probe *probe, struct mp_err *err)

@@ -60,7 +60,7 @@ struct tracefs_plane {
 	struct mp_pairing *pairing;
 	bool stack, enabled;
 	bool detached; /* what is open is disabled, and only names the records that still wait */
-	bool watch_kernel;
+	enum mp_watch watch;
 	bool kernel_events; /* not while calibrating */
 	int64_t enabled_ns;
 	struct mp_perf_ring *rings; /* per CPU; fd -1: offline */
@@ -141,13 +141,13 @@ static void tracefs_close(void *impl)
 	free(t);
 }
 
-static int tracefs_open(bool watch_kernel, void **impl, struct mp_err *err)
+static int tracefs_open(enum mp_watch watch, void **impl, struct mp_err *err)
 {
 	struct tracefs_plane *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	t->watch_kernel = watch_kernel;
+	t->watch = watch;
 	t->tracefs.dir = -1;
 	t->cpus = (int)sysconf(_SC_NPROCESSORS_CONF);
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -442,7 +442,7 @@ static int tracefs_attach(void *impl, pid_t pid, const struct mp_probe *probes, 
 		return ret;
 
 	/* Faults and switches are opened once, with the target's first probes. */
-	t->kernel_events = t->watch_kernel && pid != getpid() && t->n_opened == 0;
+	t->kernel_events = t->watch != MP_WATCH_NOTHING && pid != getpid() && t->n_opened == 0;
 	ret = open_threads(t, pid, ids, err);
 	qsort(t->opened, t->n_opened, sizeof(*t->opened), by_id);
 	return ret;

@@ -136,15 +136,69 @@ static __always_inline bool is_in_entry_trap(const struct thread_state *t, struc
 	       ip < t->entry_ip + 16; /* an emulated instruction at most */
 }
 
-static __always_inline u32 how_off(const struct thread_state *t, bool preempt, u32 state)
+/* The system call that a thread is in; -1: none. */
+#ifdef __TARGET_ARCH_x86
+#define NR_FUTEX 202
+#define NR_PROBE 335 /* uretprobe(2) and uprobe(2): our own traps */
+
+static __always_inline long syscall_of(struct task_struct *task, const struct pt_regs *regs)
+{
+	return regs ? (long)regs->orig_rax : -1;
+}
+#else
+#define NR_FUTEX 98
+#define NR_PROBE 100000 /* none */
+
+struct pt_regs___kernel {
+	int syscallno;
+} __attribute__((preserve_access_index));
+
+static __always_inline long syscall_of(struct task_struct *task, const struct pt_regs *regs)
+{
+	return regs ? BPF_CORE_READ((const struct pt_regs___kernel *)regs, syscallno) : -1;
+}
+#endif
+
+static __always_inline bool is_ours(long nr)
+{
+	return nr == NR_PROBE || nr == NR_PROBE + 1;
+}
+
+static __always_inline void note_syscall(struct thread_state *t, long nr, const struct pt_regs *regs)
+{
+	t->syscall_nr = nr;
+	t->syscall_op = nr == NR_FUTEX ? PT_REGS_PARM2(regs) : 0;
+}
+
+/* Of linux/futex.h: those that wait for another thread. */
+static __always_inline bool is_futex_wait(u32 op)
+{
+	op &= 0x7f; /* without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME */
+	return op == 0 || op == 6 || op == 9 || op == 11 || op == 13;
+}
+
+static __always_inline u32 kind_of_syscall(const struct thread_state *t)
+{
+	return t->syscall_nr == NR_FUTEX && is_futex_wait(t->syscall_op) ? MP_KERNEL_LOCK : MP_KERNEL_SYSCALL;
+}
+
+static __always_inline u32 how_off(struct thread_state *t, struct task_struct *task, bool preempt, u32 state)
 {
 	if (preempt || !state)
 		return OFF_RUNNABLE;
 	if (state & (STATE_STOPPED | STATE_TRACED | STATE_FROZEN))
 		return OFF_STOPPED;
-	if (t->in[IN_SYSCALL].since_ns || t->in[IN_FAULT].since_ns || !t->knows_syscalls)
+	if (t->in[IN_SYSCALL].since_ns || t->in[IN_FAULT].since_ns)
 		return OFF_ASLEEP;
-	return OFF_STOPPED; /* on its way out of the kernel: a debugger, or the cgroup freezer */
+
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+	long nr = syscall_of(task, regs);
+	if (nr < 0)
+		return OFF_STOPPED; /* on its way out of the kernel: a debugger, or the cgroup freezer */
+	if (is_ours(nr))
+		return OFF_ASLEEP;
+	note_syscall(t, nr, regs);
+	return OFF_SYSCALL;
 }
 
 static __always_inline void note_ran(struct thread_state *t, struct task_struct *other)
@@ -161,36 +215,62 @@ static __always_inline void switch_out(
 		return;
 	begin(t, OFF_CPU, now);
 	t->off_in_trap = is_in_entry_trap(t, prev);
-	t->off_how = how_off(t, preempt, state);
+	t->off_how = how_off(t, prev, preempt, state);
 	t->woken_ns = t->moved_ns = 0;
 	note_ran(t, next);
 	t->off_to_stopper = is_stopper(t->ran);
 }
 
+static __always_inline bool was_asleep(const struct thread_state *t)
+{
+	return t->off_how == OFF_ASLEEP || t->off_how == OFF_SYSCALL;
+}
+
+/* When a sleep was over: once it was woken, if another one had the CPU. Of idle CPUs the time to wake up is
+ * the sleep's. */
+static __always_inline u64 sleep_end(const struct thread_state *t, u64 now)
+{
+	return t->woken_ns && t->ran_tid ? t->woken_ns : now;
+}
+
 /* Of a time off the CPU up to `now`, what is a cause by itself. */
 static __always_inline u32 off_cause(const struct thread_state *t, u64 *self_ns, u64 whole, u64 now)
 {
-	if (t->off_to_stopper && t->moved_ns) {
-		*self_ns = whole;
+	*self_ns = whole;
+	if (t->off_to_stopper && t->moved_ns)
 		return MP_KERNEL_MIGRATION;
-	}
-	if (t->off_how == OFF_ASLEEP) {
-		/* Woken, and another one had the CPU: of idle CPUs the time to wake up is the sleep's. */
-		*self_ns = t->woken_ns && t->ran_tid ? now - t->woken_ns : 0;
+	if (was_asleep(t)) {
+		*self_ns = now - sleep_end(t, now);
 		return *self_ns ? MP_KERNEL_OFF_CPU : MP_KERNEL_NO_CAUSE;
 	}
-	*self_ns = whole;
 	return t->off_how == OFF_STOPPED ? MP_KERNEL_STOPPED : MP_KERNEL_OFF_CPU;
 }
 
 static __always_inline void add_off(struct thread_state *t, u32 cause, u64 self_ns, u64 now)
 {
+	account(t, self_ns);
 	add_cause(t, cause, self_ns, now);
 	if (!t->entry_sp || self_ns <= t->causes.ran_ns || cause != MP_KERNEL_OFF_CPU)
 		return;
 	t->causes.ran_ns = self_ns;
 	t->causes.ran_tid = t->ran_tid;
 	__builtin_memcpy(t->causes.ran, t->ran, sizeof(t->ran));
+}
+
+/* A system call of which only the sleep is seen, from `r->t_ns` on. */
+static __always_inline void end_sleep(
+    const struct mp_bpf_control *c, struct thread_state *t, const struct mp_bpf_kernel *off, u64 now)
+{
+	struct mp_bpf_kernel r = {.tid = off->tid, .t_ns = off->t_ns, .what = t->syscall_nr};
+
+	r.dur_ns = r.self_ns = sleep_end(t, now) - off->t_ns;
+	r.kind = r.cause = kind_of_syscall(t);
+	account(t, r.self_ns);
+	add_cause(t, r.kind, r.self_ns, now);
+	if (t->entry_sp && r.kind == MP_KERNEL_SYSCALL)
+		add_syscall(&t->causes, t->syscall_nr, r.self_ns);
+	r.is_row = take_credit(c, r.kind, r.dur_ns);
+	emit_kernel(c, &r);
 }
 
 static __always_inline void switch_in(
@@ -205,7 +285,7 @@ static __always_inline void switch_in(
 	r.dur_ns = now - r.t_ns;
 	t->in[OFF_CPU].since_ns = 0;
 	t->sums.off_cpu_ns += r.dur_ns;
-	if (t->off_how == OFF_ASLEEP)
+	if (was_asleep(t))
 		note_ran(t, prev);
 	r.cause = off_cause(t, &r.self_ns, r.dur_ns, now);
 	r.what = t->ran_tid;
@@ -214,13 +294,13 @@ static __always_inline void switch_in(
 	if (t->off_in_trap) {
 		t->start_ns += r.dur_ns;
 		r.cause = MP_KERNEL_NO_CAUSE;
+	} else if (t->off_how == OFF_SYSCALL && r.cause != MP_KERNEL_MIGRATION) {
+		end_sleep(c, t, &r, now);
 	}
 	if (r.cause == MP_KERNEL_STOPPED)
 		take_credit(c, MP_KERNEL_STOPPED, 0); /* to be counted */
-	if (r.cause != MP_KERNEL_NO_CAUSE) {
-		account(t, r.self_ns);
+	if (r.cause != MP_KERNEL_NO_CAUSE)
 		add_off(t, r.cause, r.self_ns, now);
-	}
 	emit_kernel(c, &r);
 }
 
@@ -278,6 +358,15 @@ int BPF_PROG(sched_migrate_task, struct task_struct *task, int to_cpu)
 	return 0;
 }
 
+/* The program runs: whatever it seemed to hold a lock for is over. An attempt to take it may have failed
+ * unseen. */
+static __always_inline void forget_lock(struct thread_state *t)
+{
+	if (t->syscall_by_lock)
+		t->in[IN_SYSCALL].since_ns = 0;
+	t->syscall_by_lock = 0;
+}
+
 /* ---- Page faults ---- */
 
 SEC("tp_btf/page_fault_user")
@@ -288,6 +377,7 @@ int BPF_PROG(page_fault_user, unsigned long address)
 
 	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
 	if (t) {
+		forget_lock(t);
 		t->fault_addr = address;
 		t->fault_is_huge = 0;
 		begin(t, IN_FAULT, bpf_ktime_get_ns());
@@ -358,31 +448,35 @@ int major_fault(struct bpf_perf_event_data *ctx)
 
 /* ---- System calls ---- */
 
-#ifdef __TARGET_ARCH_x86
-#define NR_FUTEX 202
-#else
-#define NR_FUTEX 98
-#endif
-
-/* Of linux/futex.h: those that wait for another thread. */
-static __always_inline bool is_futex_wait(u32 op)
+static __always_inline void end_syscall(const struct mp_bpf_control *c, struct thread_state *t)
 {
-	op &= 0x7f; /* without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME */
-	return op == 0 || op == 6 || op == 9 || op == 11 || op == 13;
+	u64 now = bpf_ktime_get_ns();
+	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
+	    .kind = kind_of_syscall(t),
+	    .t_ns = t->in[IN_SYSCALL].since_ns,
+	    .what = t->syscall_nr};
+
+	r.dur_ns = now - r.t_ns;
+	r.self_ns = end(t, IN_SYSCALL, now);
+	r.cause = r.kind;
+	add_cause(t, r.kind, r.self_ns, now);
+	if (t->entry_sp && r.kind == MP_KERNEL_SYSCALL)
+		add_syscall(&t->causes, t->syscall_nr, r.self_ns);
+	r.is_row = take_credit(c, r.kind, r.dur_ns);
+	emit_kernel(c, &r);
 }
 
+/* Each one, at a price that every process of the machine pays (--causes all). */
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 {
-	if (!control_of_current())
-		return 0;
+	struct thread_state *t =
+	    control_of_current() && !is_ours(nr) ? make_state_of(bpf_get_current_task_btf()) : 0;
 
-	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
 	if (!t)
 		return 0;
-	t->knows_syscalls = 1;
-	t->syscall_nr = nr;
-	t->syscall_op = nr == NR_FUTEX ? PT_REGS_PARM2(regs) : 0;
+	note_syscall(t, nr, regs);
+	t->syscall_by_lock = 0;
 	t->in[IN_FAULT].since_ns = t->in[IN_MMAP_LOCK].since_ns = 0; /* of a fault that ended in a signal */
 	begin(t, IN_SYSCALL, bpf_ktime_get_ns());
 	return 0;
@@ -392,27 +486,45 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 {
 	struct mp_bpf_control *c = control_of_current();
-	if (!c)
+	struct thread_state *t = c ? state_of(bpf_get_current_task_btf()) : 0;
+
+	if (t && t->in[IN_SYSCALL].since_ns)
+		end_syscall(c, t);
+	return 0;
+}
+
+/*
+ * Without these, what an allocator asks the kernel for is seen by the lock that mmap, munmap, brk, madvise,
+ * mremap and mprotect hold while they work; and any other system call by its sleep, if it sleeps.
+ */
+SEC("tp_btf/mmap_lock_acquire_returned")
+int BPF_PROG(mmap_lock_acquire_returned, struct mm_struct *mm)
+{
+	if (!control_of_current())
 		return 0;
 
-	struct thread_state *t = state_of(bpf_get_current_task_btf());
-	if (!t || !t->in[IN_SYSCALL].since_ns)
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_state *t = make_state_of(task);
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+	long nr = syscall_of(task, regs);
+
+	if (!t || t->in[IN_SYSCALL].since_ns || nr < 0 || is_ours(nr))
 		return 0;
-	u64 now = bpf_ktime_get_ns();
-	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
-	    .kind = MP_KERNEL_SYSCALL,
-	    .t_ns = t->in[IN_SYSCALL].since_ns,
-	    .what = t->syscall_nr};
-	r.dur_ns = now - r.t_ns;
-	r.self_ns = end(t, IN_SYSCALL, now);
-	if (t->syscall_nr == NR_FUTEX && is_futex_wait(t->syscall_op))
-		r.kind = MP_KERNEL_LOCK;
-	r.cause = r.kind;
-	add_cause(t, r.kind, r.self_ns, now);
-	if (t->entry_sp && r.kind == MP_KERNEL_SYSCALL)
-		add_syscall(&t->causes, t->syscall_nr, r.self_ns);
-	r.is_row = take_credit(c, r.kind, r.dur_ns);
-	emit_kernel(c, &r);
+	note_syscall(t, nr, regs);
+	t->syscall_by_lock = 1;
+	t->in[IN_FAULT].since_ns = 0;
+	begin(t, IN_SYSCALL, bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("tp_btf/mmap_lock_released")
+int BPF_PROG(mmap_lock_released, struct mm_struct *mm)
+{
+	struct mp_bpf_control *c = control_of_current();
+	struct thread_state *t = c ? state_of(bpf_get_current_task_btf()) : 0;
+
+	if (t && t->syscall_by_lock && t->in[IN_SYSCALL].since_ns)
+		end_syscall(c, t);
 	return 0;
 }
 

@@ -41,7 +41,8 @@ enum interval { IN_SYSCALL, IN_FAULT, IN_MMAP_LOCK, IN_SOFTIRQ, IN_IRQ, OFF_CPU,
 /* How a thread left the CPU. */
 enum off {
 	OFF_RUNNABLE,
-	OFF_ASLEEP,
+	OFF_ASLEEP,  /* in what it is in the middle of */
+	OFF_SYSCALL, /* asleep in a system call that is seen by that only: syscall_nr */
 	OFF_STOPPED,
 };
 
@@ -68,8 +69,8 @@ struct thread_state {
 	u64 fault_addr;
 	u32 fault_is_huge;
 	u32 syscall_nr, syscall_op; /* its number; the operation of a futex call */
+	u32 syscall_by_lock;        /* seen by the lock of the address space that it holds */
 	u32 off_how;                /* enum off */
-	u32 knows_syscalls;         /* one has begun since the thread is watched */
 	u32 off_in_trap;            /* the CPU was lost on the way out of the entry's trap */
 	u32 off_to_stopper;         /* to the kernel's thread that moves others */
 	u64 woken_ns, moved_ns;     /* while off the CPU; 0: not */

@@ -225,7 +225,7 @@ static void check_backend(struct mp_doctor *d, const void *arg, struct mp_findin
 	struct mp_keep keep = {.stack = MP_STACK_COPY};
 	struct mp_uprobe *u;
 	struct mp_err err;
-	const struct mp_uprobe_options o = {.want = backend, .pid = getpid(), .watch_kernel = true};
+	const struct mp_uprobe_options o = {.want = backend, .pid = getpid(), .watch = MP_WATCH_MOST};
 	int code = mp_uprobe_open(&o, &keep, &u, &err);
 
 	if (code) {
@@ -323,7 +323,7 @@ static void check_causes(struct mp_doctor *d, const void *arg, struct mp_finding
 	char seen[256] = "", missing[256] = "";
 	struct mp_uprobe *u;
 	struct mp_err err;
-	int code = mp_uprobe_open_beside(getpid(), true, &u, &err);
+	int code = mp_uprobe_open_beside(getpid(), MP_WATCH_MOST, &u, &err);
 
 	(void)arg;
 	if (code) {

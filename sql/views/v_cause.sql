@@ -5,7 +5,8 @@
 --   call_id  v_call
 --   kind     minor_fault major_fault  page faults: served from memory, or from a file or swap
 --            thp                      page faults that were given a huge page
---            syscall:<name>           inside a system call, running or asleep: syscall:munmap
+--            syscall:<name>           inside a system call: asleep, or holding the lock of the address space, as munmap does
+--                                     while it works (of `record --causes all`, at whatever)
 --            lock                     inside a futex wait: another thread held a lock of the allocator
 --            off_cpu                  ready to run, and another thread ran instead
 --            stopped                  stopped by a signal, a debugger or the cgroup freezer

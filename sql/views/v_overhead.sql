@@ -7,8 +7,8 @@
 --   cost_ns  their CPU time in the target: events x the cost calibrated at start. Of perf: page faults at the cost of a
 --            page fault, all others at that of a system call
 --
--- Caveats: while the kernel's events are watched, every system call and page fault of the machine, of whatever process,
--- takes some time more: about half of what one of the target's does.
+-- Caveats: while the kernel is watched, page faults of other processes take some time more as well, about half of what one
+-- of the target's does; of `record --causes all`, so do their system calls.
 -- Example: SELECT plane, sum(cost_ns) / 1e9 AS cpu_seconds FROM v_overhead GROUP BY plane
 
 CREATE VIEW v_overhead AS
