@@ -111,8 +111,8 @@ static int run_rules(struct mp_session *s, const struct mp_report_scope *scope, 
 static int sum_and_judge(
     struct mp_session *s, const struct mp_report_scope *scope, size_t top, struct mp_err *err)
 {
-	static const char *const steps[] = {
-	    "sql/explain/fill_site.sql", "sql/explain/fill_kind.sql", "sql/explain/fill_allocator.sql"};
+	static const char *const steps[] = {"sql/explain/fill_site.sql", "sql/explain/fill_kind.sql",
+	    "sql/explain/fill_allocator.sql", "sql/explain/fill_runner.sql"};
 	int rc = mp_why_sum(s, scope, top, err);
 
 	for (size_t i = 0; !rc && i < sizeof(steps) / sizeof(*steps); i++)

@@ -19,7 +19,8 @@ WITH most AS MATERIALIZED (
   SELECT most.*,
          coalesce((SELECT advice FROM why_advice AS a WHERE a.kind = most.kind AND a.site = most.site
                    ORDER BY a.weight_ns DESC, a.rule LIMIT 1),
-                  (SELECT advice FROM why_advice AS a WHERE a.kind = most.kind ORDER BY a.weight_ns DESC, a.rule LIMIT 1),
+                  (SELECT advice FROM why_advice AS a WHERE a.kind = most.kind
+                   ORDER BY a.weight_ns DESC, a.rule LIMIT 1),
                   (SELECT advice FROM why_advice AS a WHERE a.kind IS NULL AND a.site = most.site
                    ORDER BY a.weight_ns DESC, a.rule LIMIT 1)) AS advice
   FROM most

@@ -2,9 +2,9 @@
 -- Private: what `explain` and `report advice` compute before they are asked (analysis/why.h), as temporary tables that
 -- sql/explain/ and sql/advice/ read. All of it is of the time, thread and operation asked for.
 --
--- The calls meant are outliers as in v_outlier; `tail`: of these, the ones at or above the p99.9 of their operation. The
--- time of a call is divided as v_cause says; what would be more than its duration is cut off, and what is missing is
--- `unexplained`: the parts of a call are its duration, whatever a session holds.
+-- The calls meant are outliers as in v_outlier; `tail`: of these, the ones at or above the p99.9 of their operation.
+-- The time of a call is divided as v_cause says; what would be more than its duration is cut off, and what is missing
+-- is `unexplained`: the parts of a call are its duration, whatever a session holds.
 
 DROP TABLE IF EXISTS temp.why_tail;
 CREATE TEMP TABLE why_tail (    -- of each operation, from the histograms
@@ -62,11 +62,23 @@ CREATE TEMP TABLE why_site (    -- why_cell by site: filled by fill_site.sql
 );
 
 DROP TABLE IF EXISTS temp.why_kind;
-CREATE TEMP TABLE why_kind (    -- the same by cause alone, and how much of the time and of the tail it is
+CREATE TEMP TABLE why_kind (    -- the same by cause alone
   kind TEXT PRIMARY KEY,
-  calls INTEGER, n INTEGER, ns INTEGER, tail_calls INTEGER, tail_ns INTEGER, share REAL, tail_share REAL,
-  site TEXT                     -- that has most of it
+  calls INTEGER, n INTEGER, ns INTEGER, tail_calls INTEGER, tail_ns INTEGER,
+  share REAL, tail_share REAL,  -- of the time of all slow calls, and of the tail, 0 to 1; NULL: there was none
+  most REAL,                    -- the greater of the two: what rules are asked from
+  site TEXT,                    -- the one with the most of it
+  figures TEXT                  -- all that in words, to begin the evidence with
 );
 
 DROP TABLE IF EXISTS temp.why_allocator;
-CREATE TEMP TABLE why_allocator (name TEXT); -- at most one row: what the target's calls reach, as far as that is known
+CREATE TEMP TABLE why_allocator ( -- one row
+  name TEXT                     -- what the target's calls reach: glibc, jemalloc, ...; NULL: not known
+);
+
+DROP TABLE IF EXISTS temp.why_runner;
+CREATE TEMP TABLE why_runner (  -- why_detail of off_cpu: who ran instead
+  comm TEXT, tid INTEGER,
+  who TEXT,                     -- own: a thread of the target; kworker; ksoftirqd; idle; other
+  calls INTEGER, ns INTEGER
+);

@@ -50,7 +50,7 @@ static const struct kind {
 static const struct {
 	const char *kind, *detail;
 } causes[] = {{"minor_fault", NULL}, {"off_cpu", "ran: kworker/1:2/61"}, {"syscall:mmap", NULL},
-    {"syscall:munmap", NULL}, {"lock", NULL}, {"irq", "local_timer, CPU 1"}, {"softirq", NULL},
+    {"syscall:munmap", NULL}, {"lock", NULL}, {"irq", "local_timer cpu 1"}, {"softirq", "net_rx"},
     {"migration", "ran: me-risk/4250"}, {"major_fault", NULL}, {"mmap_lock", NULL}, {"thp", NULL}};
 #define CAUSES (sizeof(causes) / sizeof(*causes))
 

@@ -1,0 +1,33 @@
+-- SPDX-License-Identifier: MIT
+-- Sites that have much of the tail, and allocate few sizes: such objects can be kept in a pool.
+--
+-- Speaks from: 10 % of the time of slow calls beyond the p99.9, 5 such calls, and at most 4 sizes in all kept calls of
+--              the site.
+-- Caveats: the number of calls is estimated from the sample; how many of the objects live at a time is not known.
+
+WITH size AS (
+  -- Sizes after the fourth of a stack are one row, -1: such a site has too many.
+  SELECT coalesce((SELECT site FROM stack_site WHERE stack_site.stack_id = why_size.stack_id), '[no stack]') AS site,
+         size_bytes, sum(calls) AS calls, sum(tail_calls) AS tail_calls, sum(tail_ns) AS tail_ns, sum(ns) AS ns
+  FROM why_size
+  WHERE stack_id IS NOT NULL
+  GROUP BY 1, 2
+), place AS (
+  SELECT site, count(*) AS sizes, min(size_bytes) AS lowest, max(size_bytes) AS highest, sum(calls) AS calls,
+         sum(tail_calls) AS tail_calls, sum(tail_ns) AS tail_ns, sum(ns) AS ns
+  FROM size
+  GROUP BY site
+)
+SELECT CASE sizes WHEN 1 THEN 'one site, one size, much of the tail' ELSE 'one site, few sizes, much of the tail' END
+         AS finding,
+       NULL AS kind, site,
+       printf('%d calls beyond p99.9, %.1f %% of their time; about %.0f calls, %.1f a second, of ', place.tail_calls,
+              100.0 * place.tail_ns / why_total.tail_ns, place.calls, place.calls * 1e9 / max(covered_ns, 1))
+       || CASE sizes WHEN 1 THEN printf('%d bytes', highest)
+                     ELSE printf('%d sizes, %d to %d bytes', sizes, lowest, highest) END AS evidence,
+       printf('keep these objects in a pool of %d bytes each, filled at start; MPSAMPLE_POOL markers around it show '
+              || 'how many are in use', highest) AS advice,
+       place.ns AS weight_ns
+FROM place, why_total
+WHERE sizes <= 4 AND lowest >= 0 AND site <> '[no stack]' AND place.tail_calls >= 5
+  AND place.tail_ns >= 0.1 * why_total.tail_ns;
