@@ -180,9 +180,6 @@ static int fill_call(struct mp_session *s, const struct mp_report_scope *scope, 
 		    " is not in %s: only slow calls and samples are kept; mpsample explain %s "
 		    "shows the slowest",
 		    scope->call_id, mp_session_path(s), mp_session_path(s));
-	/* Neighbours are outliers, which need the tail in a session that kept everything. */
-	if (!rc)
-		rc = mp_why_find_tail(s, scope, err);
 	if (!rc)
 		rc = mp_why_divide(s, err);
 	mp_why_end(s);

@@ -9,8 +9,8 @@ SELECT CASE WHEN blind THEN 'nothing is known of why calls were slow' ELSE 'much
        CASE WHEN blind
             THEN 'the kernel''s events were not seen: record as root, or with CAP_BPF and CAP_PERFMON; mpsample doctor '
                  || 'tells what is missing'
-            ELSE 'the allocator''s own work, or cache misses: look at stacks (explain --call ID; record --stack dwarf), '
-                 || 'and count cache misses (perf stat -e cache-misses)'
+            ELSE 'the allocator''s own work, or cache misses: look at stacks (explain --call ID; record --stack '
+                 || 'dwarf), and count cache misses (perf stat -e cache-misses)'
        END AS advice,
        ns AS weight_ns
 FROM why_kind, (SELECT count(*) = 0 AS blind FROM why_kind WHERE kind NOT IN ('unexplained', 'hiccup'))

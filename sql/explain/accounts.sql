@@ -9,7 +9,7 @@
 -- Caveats: parts below half of the last digit are left out, and digits are rounded: the figures are in JSON and CSV.
 
 WITH named AS (
-  SELECT why_call.*, op.name AS op,
+  SELECT why_call.*, op.name AS op, max(t_ns - :start_ns, :start_ns - t_ns) AS after_ns,
          coalesce((SELECT comm FROM thread WHERE thread.tid = why_call.tid AND start_ns <= why_call.t_ns
                    ORDER BY start_ns DESC LIMIT 1),
                   (SELECT comm FROM thread WHERE thread.tid = why_call.tid ORDER BY start_ns LIMIT 1), '?') AS thread,
@@ -18,7 +18,8 @@ WITH named AS (
          CASE WHEN dur_ns < 10000000 THEN 'us' WHEN dur_ns < 10000000000 THEN 'ms' ELSE 's' END AS unit
   FROM why_call LEFT JOIN op ON op.op_id = why_call.op_id
 )
-SELECT printf('#%d at %.6f s, %s/%d, %s', call_id, (t_ns - :start_ns) / 1e9, thread, tid, coalesce(op, '?'))
+SELECT printf('#%d at %s%d.%06d s, %s/%d, %s', call_id, CASE WHEN t_ns < :start_ns THEN '-' ELSE '' END,
+              after_ns / 1000000000, after_ns % 1000000000 / 1000, thread, tid, coalesce(op, '?'))
        || CASE WHEN op IN ('free', 'delete') THEN ''
                WHEN size_bytes < 10240 THEN printf(' %d B', size_bytes)
                WHEN size_bytes < 10485760 THEN printf(' %.1f KiB', size_bytes / 1024.0)
