@@ -23,7 +23,8 @@ static int grow_places(struct places *p)
 	if (!at)
 		return -ENOMEM;
 	free(p->at);
-	*p = (struct places){at, size};
+	p->at = at;
+	p->size = size;
 	return 0;
 }
 
@@ -208,7 +209,8 @@ int64_t mp_labels_id(struct mp_labels *labels, const char *text, size_t n)
 		return -ENOMEM;
 	memcpy(copy, text, n);
 	copy[n] = '\0';
-	labels->label[labels->n] = (struct label){copy, n};
+	labels->label[labels->n].text = copy;
+	labels->label[labels->n].length = n;
 	*place = (uint32_t)++labels->n;
 	return (int64_t)labels->n - 1;
 }
