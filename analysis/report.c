@@ -375,11 +375,13 @@ static int check_table(const struct mp_report *report, const struct mp_report_fi
 static int write_lines(
     struct mp_session *s, const char *title, sqlite3_stmt *stmt, struct mp_emit *e, struct mp_err *err)
 {
-	int step;
+	int step = sqlite3_step(stmt);
 
 	mp_emit_note(e, "%s", "");
 	mp_emit_note(e, "%s", title);
-	while ((step = sqlite3_step(stmt)) == SQLITE_ROW)
+	if (step == SQLITE_DONE)
+		mp_emit_note(e, "(no rows)");
+	for (; step == SQLITE_ROW; step = sqlite3_step(stmt))
 		mp_emit_note(e, "%s", text_or(stmt, 0, ""));
 	if (step == SQLITE_DONE)
 		return 0;
