@@ -189,12 +189,10 @@ static int64_t slot_floor(int64_t t_ns, int64_t any_slot_ns)
 	return t_ns - (phase < 0 ? phase + SLOT_NS : phase);
 }
 
-/* A time of a session that may come from anybody: within 73 years, so that sums of two fit 64 bits. */
-static int64_t bounded(int64_t t_ns)
+/* A session may come from anybody: its times are kept where they can be added and subtracted. */
+static int64_t sane(int64_t t_ns)
 {
-	const int64_t most = 1LL << 61;
-
-	return t_ns > most ? most : t_ns < -most ? -most : t_ns;
+	return t_ns < 0 ? 0 : t_ns > INT64_MAX / 4 ? INT64_MAX / 4 : t_ns;
 }
 
 /* From what the user asked for to session times; the other way round into `f`, once rounded. */
@@ -210,9 +208,9 @@ static int find_bounds(struct mp_session *s, const struct mp_report *report, str
 
 	if (rc)
 		goto out;
-	int64_t slot_ns = bounded(sqlite3_column_int64(stmt, 3));
-	*b = (struct mp_report_scope){.start_ns = bounded(sqlite3_column_int64(stmt, 0)),
-	    .end_ns = bounded(sqlite3_column_int64(stmt, 1)),
+	int64_t slot_ns = sane(sqlite3_column_int64(stmt, 3));
+	*b = (struct mp_report_scope){.start_ns = sane(sqlite3_column_int64(stmt, 0)),
+	    .end_ns = sane(sqlite3_column_int64(stmt, 1)),
 	    .finished = sqlite3_column_int(stmt, 2),
 	    .from_ns = INT64_MIN,
 	    .to_ns = INT64_MAX,

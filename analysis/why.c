@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/groups.h"
 #include "analysis/slowest.h"
-#include "analysis/tally.h"
 #include "store/embed.h"
 #include "store/histogram.h"
 #include "store/op.h"
@@ -94,7 +94,7 @@ static int read_histograms(
 		int64_t calls = sqlite3_column_int64(stmt, 2);
 
 		if (op >= 0 && op < MP_OP_COUNT && bucket >= 0 && bucket < MP_HIST_BUCKETS && calls > 0)
-			mp_tally_add(&h->calls[op][bucket], calls);
+			mp_groups_add(&h->calls[op][bucket], calls);
 	}
 	if (!rc && step != SQLITE_DONE)
 		rc = fail(s, err);
@@ -125,12 +125,12 @@ static int64_t find_p999(const struct histograms *h, int op, int64_t *calls)
 
 	*calls = 0;
 	for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++)
-		mp_tally_add(calls, h->calls[op][b]);
+		mp_groups_add(calls, h->calls[op][b]);
 	if (!*calls)
 		return -1;
 	/* ceil(calls * 0.999), which stays within 64 bits. */
 	for (int64_t rank = *calls - *calls / 1000; bucket < MP_HIST_BUCKETS; bucket++) {
-		mp_tally_add(&upto, h->calls[op][bucket]);
+		mp_groups_add(&upto, h->calls[op][bucket]);
 		if (upto >= rank)
 			break;
 	}
@@ -166,7 +166,7 @@ enum { CALLS, N, NS, TAIL_CALLS, TAIL_NS };
 
 struct sums {
 	struct mp_labels *kinds, *details;
-	struct mp_tally *cells, *by_detail, *sizes, *sizes_of_stack;
+	struct mp_groups *cells, *by_detail, *sizes, *sizes_of_stack;
 	int64_t p999_ns[MP_OP_COUNT]; /* -1: no calls */
 	int64_t total[4];             /* of why_total: calls, ns, tail_calls, tail_ns */
 	int64_t unexplained;          /* label of that kind */
@@ -177,10 +177,10 @@ static bool new_sums(struct sums *u, size_t top)
 {
 	*u = (struct sums){.kinds = mp_labels_new(KINDS_MAX),
 	    .details = mp_labels_new(DETAILS_MAX),
-	    .cells = mp_tally_new(KEYS_MAX),
-	    .by_detail = mp_tally_new(DETAILS_MAX),
-	    .sizes = mp_tally_new(KEYS_MAX),
-	    .sizes_of_stack = mp_tally_new(KEYS_MAX),
+	    .cells = mp_groups_new(KEYS_MAX),
+	    .by_detail = mp_groups_new(DETAILS_MAX),
+	    .sizes = mp_groups_new(KEYS_MAX),
+	    .sizes_of_stack = mp_groups_new(KEYS_MAX),
 	    .slowest = mp_slowest_new(top)};
 	if (!u->slowest || !u->kinds || !u->details || !u->cells || !u->by_detail || !u->sizes ||
 	    !u->sizes_of_stack)
@@ -193,10 +193,10 @@ static void free_sums(struct sums *u)
 {
 	mp_labels_free(u->kinds);
 	mp_labels_free(u->details);
-	mp_tally_free(u->cells);
-	mp_tally_free(u->by_detail);
-	mp_tally_free(u->sizes);
-	mp_tally_free(u->sizes_of_stack);
+	mp_groups_free(u->cells);
+	mp_groups_free(u->by_detail);
+	mp_groups_free(u->sizes);
+	mp_groups_free(u->sizes_of_stack);
 	mp_slowest_free(u->slowest);
 }
 
@@ -240,20 +240,20 @@ static int64_t text_id(struct mp_labels *names, sqlite3_stmt *stmt, int col)
 	return mp_labels_id(names, text ? text : "", text ? (size_t)sqlite3_column_bytes(stmt, col) : 0);
 }
 
-static int add(struct mp_tally *t, int64_t a, int64_t b, const struct call *c, int64_t n, int64_t ns)
+static int add(struct mp_groups *g, int64_t a, int64_t b, const struct call *c, int64_t n, int64_t ns)
 {
 	/* Of a key only a part of which has a number, the other part says nothing. */
-	if (a == MP_TALLY_REST || b == MP_TALLY_REST)
-		a = b = MP_TALLY_REST;
-	struct mp_tally_row *row = mp_tally_at(t, a, b);
+	if (a == MP_GROUPS_REST || b == MP_GROUPS_REST)
+		a = b = MP_GROUPS_REST;
+	struct mp_group *row = mp_groups_at(g, a, b);
 
 	if (!row)
 		return -ENOMEM;
-	mp_tally_add(&row->sum[CALLS], 1);
-	mp_tally_add(&row->sum[N], n > 0 ? n : 0);
-	mp_tally_add(&row->sum[NS], ns);
-	mp_tally_add(&row->sum[TAIL_CALLS], c->tail);
-	mp_tally_add(&row->sum[TAIL_NS], c->tail ? ns : 0);
+	mp_groups_add(&row->sum[CALLS], 1);
+	mp_groups_add(&row->sum[N], n > 0 ? n : 0);
+	mp_groups_add(&row->sum[NS], ns);
+	mp_groups_add(&row->sum[TAIL_CALLS], c->tail);
+	mp_groups_add(&row->sum[TAIL_NS], c->tail ? ns : 0);
 	return 0;
 }
 
@@ -277,31 +277,31 @@ static int add_cause(struct sums *u, const struct call *c, sqlite3_stmt *stmt, i
 }
 
 /* The sums of a stack and size that come for the first time. NULL: out of memory. */
-static struct mp_tally_row *new_size(struct sums *u, const struct call *c)
+static struct mp_group *new_size(struct sums *u, const struct call *c)
 {
-	struct mp_tally_row *stack = mp_tally_at(u->sizes_of_stack, c->stack_id, 0);
+	struct mp_group *stack = mp_groups_at(u->sizes_of_stack, c->stack_id, 0);
 
 	if (!stack)
 		return NULL;
-	if (stack->sum[0] >= SIZES_OF_STACK || stack->a == MP_TALLY_REST)
-		return mp_tally_at(u->sizes, c->stack_id, OTHER_SIZES);
+	if (stack->sum[0] >= SIZES_OF_STACK || stack->a == MP_GROUPS_REST)
+		return mp_groups_at(u->sizes, c->stack_id, OTHER_SIZES);
 	stack->sum[0]++;
-	return mp_tally_at(u->sizes, c->stack_id, c->size_bytes);
+	return mp_groups_at(u->sizes, c->stack_id, c->size_bytes);
 }
 
 static int add_size(struct sums *u, const struct call *c)
 {
-	struct mp_tally_row *row = mp_tally_find(u->sizes, c->stack_id, c->size_bytes);
+	struct mp_group *row = mp_groups_find(u->sizes, c->stack_id, c->size_bytes);
 
 	if (!row && !(row = new_size(u, c)))
 		return -ENOMEM;
-	mp_tally_add(&row->sum[CALLS], 1);
-	mp_tally_add(&row->sum[N], c->weight > 0 ? c->weight : 0);
+	mp_groups_add(&row->sum[CALLS], 1);
+	mp_groups_add(&row->sum[N], c->weight > 0 ? c->weight : 0);
 	if (!c->outlier)
 		return 0;
-	mp_tally_add(&row->sum[NS], c->dur_ns);
-	mp_tally_add(&row->sum[TAIL_CALLS], c->tail);
-	mp_tally_add(&row->sum[TAIL_NS], c->tail ? c->dur_ns : 0);
+	mp_groups_add(&row->sum[NS], c->dur_ns);
+	mp_groups_add(&row->sum[TAIL_CALLS], c->tail);
+	mp_groups_add(&row->sum[TAIL_NS], c->tail ? c->dur_ns : 0);
 	return 0;
 }
 
@@ -324,10 +324,10 @@ static int add_call(
 	if (!rc && left && add(u->cells, u->unexplained, c->stack_id, c, 1, left))
 		return no_memory(err);
 	mp_slowest_offer(u->slowest, c->dur_ns, c->call_id);
-	mp_tally_add(&u->total[0], 1);
-	mp_tally_add(&u->total[1], c->dur_ns);
-	mp_tally_add(&u->total[2], c->tail);
-	mp_tally_add(&u->total[3], c->tail ? c->dur_ns : 0);
+	mp_groups_add(&u->total[0], 1);
+	mp_groups_add(&u->total[1], c->dur_ns);
+	mp_groups_add(&u->total[2], c->tail);
+	mp_groups_add(&u->total[3], c->tail ? c->dur_ns : 0);
 	return rc;
 }
 
@@ -395,7 +395,7 @@ static int add_calls(
 
 static void bind_key(sqlite3_stmt *stmt, int i, int64_t key, const struct mp_labels *names)
 {
-	if (key == MP_TALLY_REST)
+	if (key == MP_GROUPS_REST)
 		sqlite3_bind_null(stmt, i);
 	else if (names)
 		sqlite3_bind_text(stmt, i, mp_labels_text(names, key), -1, SQLITE_STATIC);
@@ -403,19 +403,19 @@ static void bind_key(sqlite3_stmt *stmt, int i, int64_t key, const struct mp_lab
 		sqlite3_bind_int64(stmt, i, key);
 }
 
-/* A tally as a table; parts of its key are texts where there are names. */
-static int write_tally(struct mp_session *s, const char *sql, const struct mp_tally *t,
+/* Groups as a table; parts of its key are texts where there are names. */
+static int write_groups(struct mp_session *s, const char *sql, const struct mp_groups *g,
     const struct mp_labels *a, const struct mp_labels *b, struct mp_err *err)
 {
 	sqlite3_stmt *insert = NULL;
 	size_t n;
-	const struct mp_tally_row *rows = mp_tally_rows(t, &n);
+	const struct mp_group *rows = mp_groups_all(g, &n);
 	int rc = prepare(s, sql, &insert, err);
 
 	for (size_t i = 0; !rc && i < n; i++) {
 		bind_key(insert, 1, rows[i].a, a);
 		bind_key(insert, 2, rows[i].b, b);
-		for (int k = 0; k < MP_TALLY_SUMS; k++)
+		for (int k = 0; k < MP_GROUP_SUMS; k++)
 			sqlite3_bind_int64(insert, 3 + k, rows[i].sum[k]);
 		rc = finish(s, insert, err);
 	}
@@ -463,13 +463,13 @@ int mp_why_sum(struct mp_session *s, const struct mp_report_scope *scope, size_t
 	if (!rc)
 		rc = write_total(s, &u, scope, err);
 	if (!rc)
-		rc = write_tally(
+		rc = write_groups(
 		    s, "INSERT INTO why_cell VALUES (?,?,?,?,?,?,?)", u.cells, u.kinds, NULL, err);
 	if (!rc)
-		rc = write_tally(
+		rc = write_groups(
 		    s, "INSERT INTO why_detail VALUES (?,?,?,?,?,?,?)", u.by_detail, u.kinds, u.details, err);
 	if (!rc)
-		rc = write_tally(s, "INSERT INTO why_size VALUES (?,?,?,?,?,?,?)", u.sizes, NULL, NULL, err);
+		rc = write_groups(s, "INSERT INTO why_size VALUES (?,?,?,?,?,?,?)", u.sizes, NULL, NULL, err);
 	if (!rc)
 		rc = write_slowest(s, u.slowest, err);
 	free_sums(&u);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/tally.h"
+#include "analysis/groups.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 /*
  * Where a key stands in an array of its own: open addressing with linear steps, less than half full. Entries
@@ -28,103 +29,115 @@ static int grow_places(struct places *p)
 	return 0;
 }
 
-/* Where a key of two parts belongs, of `size` places: the upper half of its product with odd constants. Keys
- * from a hostile file can make a chain long, but the number of keys is bounded. */
-static size_t hash(uint64_t a, uint64_t b, size_t size)
+/* Not known beforehand, so that nobody can write a file whose keys all meet at one place. */
+static uint64_t secret(void)
 {
-	return (size_t)((a * 0x9e3779b97f4a7c15ULL + b * 0xc2b2ae3d27d4eb4fULL) >> 32) & (size - 1);
+	uint64_t v;
+
+	memcpy(&v, (const void *)getauxval(AT_RANDOM), sizeof(v));
+	return v;
 }
 
-struct mp_tally {
+static uint64_t mix(uint64_t v)
+{
+	v *= 0x9e3779b97f4a7c15ULL;
+	return (v ^ (v >> 32)) * 0xc2b2ae3d27d4eb4fULL;
+}
+
+struct mp_groups {
+	uint64_t secret;
 	struct places places;
-	struct mp_tally_row *row;
+	struct mp_group *row;
 	size_t n, room, max;
 };
 
-void mp_tally_add(int64_t *sum, int64_t v)
+void mp_groups_add(int64_t *sum, int64_t v)
 {
 	if (__builtin_add_overflow(*sum, v, sum))
 		*sum = v > 0 ? INT64_MAX : INT64_MIN;
 }
 
-struct mp_tally *mp_tally_new(size_t max)
+struct mp_groups *mp_groups_new(size_t max)
 {
-	struct mp_tally *t = calloc(1, sizeof(*t));
+	struct mp_groups *g = calloc(1, sizeof(*g));
 
-	if (t)
-		t->max = max;
-	return t;
+	if (g) {
+		g->secret = secret();
+		g->max = max;
+	}
+	return g;
 }
 
-void mp_tally_free(struct mp_tally *t)
+void mp_groups_free(struct mp_groups *g)
 {
-	if (!t)
+	if (!g)
 		return;
-	free(t->places.at);
-	free(t->row);
-	free(t);
+	free(g->places.at);
+	free(g->row);
+	free(g);
 }
 
 /* The place of a key, or the empty one where it belongs. There is one: less than half are taken. */
-static uint32_t *tally_place(const struct mp_tally *t, int64_t a, int64_t b)
+static uint32_t *group_place(const struct mp_groups *g, int64_t a, int64_t b)
 {
-	size_t mask = t->places.size - 1;
-	size_t i = hash((uint64_t)a, (uint64_t)b, t->places.size);
+	size_t mask = g->places.size - 1;
+	size_t i = (mix(mix((uint64_t)a ^ g->secret) + (uint64_t)b) >> 32) & mask;
 
-	for (; t->places.at[i]; i = (i + 1) & mask) {
-		const struct mp_tally_row *row = &t->row[t->places.at[i] - 1];
+	for (; g->places.at[i]; i = (i + 1) & mask) {
+		const struct mp_group *row = &g->row[g->places.at[i] - 1];
 
 		if (row->a == a && row->b == b)
 			break;
 	}
-	return &t->places.at[i];
+	return &g->places.at[i];
 }
 
-static int tally_grow(struct mp_tally *t)
+static int groups_grow(struct mp_groups *g)
 {
-	size_t room = t->room ? t->room * 2 : 128;
-	struct mp_tally_row *row = realloc(t->row, room * sizeof(*row));
+	size_t room = g->room ? g->room * 2 : 128;
+	struct mp_group *row = realloc(g->row, room * sizeof(*row));
 
 	if (!row)
 		return -ENOMEM;
-	t->row = row;
-	if (grow_places(&t->places))
+	g->row = row;
+	if (grow_places(&g->places))
 		return -ENOMEM;
-	t->room = room;
-	for (size_t i = 0; i < t->n; i++)
-		*tally_place(t, row[i].a, row[i].b) = (uint32_t)i + 1;
+	g->room = room;
+	for (size_t i = 0; i < g->n; i++)
+		*group_place(g, row[i].a, row[i].b) = (uint32_t)i + 1;
 	return 0;
 }
 
-struct mp_tally_row *mp_tally_at(struct mp_tally *t, int64_t a, int64_t b)
+struct mp_group *mp_groups_at(struct mp_groups *g, int64_t a, int64_t b)
 {
-	if (t->n == t->room && tally_grow(t))
+	if (g->n == g->room && groups_grow(g))
 		return NULL;
-	uint32_t *place = tally_place(t, a, b);
-	if (!*place && t->n >= t->max && (a != MP_TALLY_REST || b != MP_TALLY_REST))
-		return mp_tally_at(t, MP_TALLY_REST, MP_TALLY_REST);
+	uint32_t *place = group_place(g, a, b);
+	if (!*place && g->n >= g->max && (a != MP_GROUPS_REST || b != MP_GROUPS_REST))
+		return mp_groups_at(g, MP_GROUPS_REST, MP_GROUPS_REST);
 	if (!*place) {
-		t->row[t->n] = (struct mp_tally_row){.a = a, .b = b};
-		*place = (uint32_t)++t->n;
+		g->row[g->n] = (struct mp_group){.a = a, .b = b};
+		*place = (uint32_t)++g->n;
 	}
-	return &t->row[*place - 1];
+	return &g->row[*place - 1];
 }
 
-struct mp_tally_row *mp_tally_find(const struct mp_tally *t, int64_t a, int64_t b)
+struct mp_group *mp_groups_find(const struct mp_groups *g, int64_t a, int64_t b)
 {
-	if (!t->n)
+	if (!g->n)
 		return NULL;
-	uint32_t *place = tally_place(t, a, b);
-	return *place ? &t->row[*place - 1] : NULL;
+	uint32_t *place = group_place(g, a, b);
+	return *place ? &g->row[*place - 1] : NULL;
 }
 
-const struct mp_tally_row *mp_tally_rows(const struct mp_tally *t, size_t *n)
+const struct mp_group *mp_groups_all(const struct mp_groups *g, size_t *n)
 {
-	*n = t->n;
-	return t->row;
+	*n = g->n;
+	return g->row;
 }
 
 struct mp_labels {
+	uint64_t secret;
 	struct places places;
 	struct label {
 		char *text;
@@ -137,8 +150,10 @@ struct mp_labels *mp_labels_new(size_t max)
 {
 	struct mp_labels *labels = calloc(1, sizeof(*labels));
 
-	if (labels)
+	if (labels) {
+		labels->secret = secret();
 		labels->max = max;
+	}
 	return labels;
 }
 
@@ -153,22 +168,24 @@ void mp_labels_free(struct mp_labels *labels)
 	free(labels);
 }
 
-/* The ends of a text tell most from each other: those of "syscall:mmap" and "syscall:munmap", of two threads.
- */
-static size_t hash_text(const char *text, size_t n, size_t size)
+/* Eight bytes at a time: most texts are one or two steps. */
+static uint64_t hash_text(uint64_t hash, const char *text, size_t n)
 {
-	uint64_t first = 0, last = n;
+	uint64_t word = 0;
 
-	memcpy(&first, text, n < 8 ? n : 8);
-	if (n > 8)
-		memcpy(&last, text + n - 8, 8);
-	return hash(first, last ^ n, size);
+	for (; n > sizeof(word); text += sizeof(word), n -= sizeof(word)) {
+		memcpy(&word, text, sizeof(word));
+		hash = mix(hash ^ word);
+	}
+	word = 0;
+	memcpy(&word, text, n);
+	return mix(mix(hash ^ word) + n);
 }
 
 static uint32_t *label_place(const struct mp_labels *labels, const char *text, size_t n)
 {
 	size_t mask = labels->places.size - 1;
-	size_t i = hash_text(text, n, labels->places.size);
+	size_t i = (hash_text(labels->secret, text, n) >> 32) & mask;
 
 	for (; labels->places.at[i]; i = (i + 1) & mask) {
 		const struct label *label = &labels->label[labels->places.at[i] - 1];
@@ -203,7 +220,7 @@ int64_t mp_labels_id(struct mp_labels *labels, const char *text, size_t n)
 	if (*place)
 		return (int64_t)*place - 1;
 	if (labels->n >= labels->max)
-		return MP_TALLY_REST;
+		return MP_GROUPS_REST;
 	char *copy = malloc(n + 1);
 	if (!copy)
 		return -ENOMEM;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/tally.h"
+#include "analysis/groups.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -8,60 +8,60 @@
 
 #include "analysis/slowest.h"
 
-Test(tally, sums_by_key_in_the_order_of_the_keys)
+Test(groups, sums_by_key_in_the_order_of_the_keys)
 {
-	struct mp_tally *t = mp_tally_new(1000000);
+	struct mp_groups *t = mp_groups_new(1000000);
 	size_t n;
 
-	cr_assert_null(mp_tally_find(t, 1, 2), "empty");
+	cr_assert_null(mp_groups_find(t, 1, 2), "empty");
 	for (int round = 0; round < 3; round++)
 		for (int64_t a = 0; a < 100; a++)
 			for (int64_t b = 0; b < 50; b++)
-				mp_tally_add(&mp_tally_at(t, a - 50, b << 40)->sum[round], a * b);
-	const struct mp_tally_row *rows = mp_tally_rows(t, &n);
+				mp_groups_add(&mp_groups_at(t, a - 50, b << 40)->sum[round], a * b);
+	const struct mp_group *rows = mp_groups_all(t, &n);
 	cr_assert_eq(n, 5000);
 	for (size_t i = 0; i < n; i++) {
 		int64_t a = (int64_t)i / 50, b = (int64_t)i % 50;
 
 		cr_assert(rows[i].a == a - 50 && rows[i].b == b << 40);
 		cr_assert(rows[i].sum[0] == a * b && rows[i].sum[2] == a * b && rows[i].sum[3] == 0);
-		cr_assert_eq(mp_tally_find(t, rows[i].a, rows[i].b), &rows[i]);
+		cr_assert_eq(mp_groups_find(t, rows[i].a, rows[i].b), &rows[i]);
 	}
-	cr_assert_null(mp_tally_find(t, 1000, 0));
-	mp_tally_free(t);
+	cr_assert_null(mp_groups_find(t, 1000, 0));
+	mp_groups_free(t);
 }
 
-Test(tally, what_does_not_fit_is_counted_together)
+Test(groups, what_does_not_fit_is_counted_together)
 {
-	struct mp_tally *t = mp_tally_new(200);
-	const struct mp_tally_row *rest;
+	struct mp_groups *t = mp_groups_new(200);
+	const struct mp_group *rest;
 	size_t n;
 
 	for (int64_t a = 0; a < 1000; a++)
-		mp_tally_add(&mp_tally_at(t, a, 0)->sum[0], 1);
-	mp_tally_rows(t, &n);
+		mp_groups_add(&mp_groups_at(t, a, 0)->sum[0], 1);
+	mp_groups_all(t, &n);
 	cr_assert_eq(n, 201);
-	rest = mp_tally_find(t, MP_TALLY_REST, MP_TALLY_REST);
+	rest = mp_groups_find(t, MP_GROUPS_REST, MP_GROUPS_REST);
 	cr_assert_eq(rest->sum[0], 800);
-	cr_assert_null(mp_tally_find(t, 200, 0));
-	cr_assert_eq(mp_tally_at(t, 7, 0)->sum[0], 1, "what was there stays");
-	mp_tally_free(t);
+	cr_assert_null(mp_groups_find(t, 200, 0));
+	cr_assert_eq(mp_groups_at(t, 7, 0)->sum[0], 1, "what was there stays");
+	mp_groups_free(t);
 }
 
-Test(tally, sums_do_not_wrap)
+Test(groups, sums_do_not_wrap)
 {
 	int64_t sum = INT64_MAX - 1;
 
-	mp_tally_add(&sum, 5);
+	mp_groups_add(&sum, 5);
 	cr_assert_eq(sum, INT64_MAX);
-	mp_tally_add(&sum, -1);
+	mp_groups_add(&sum, -1);
 	cr_assert_eq(sum, INT64_MAX - 1);
 	sum = INT64_MIN + 1;
-	mp_tally_add(&sum, INT64_MIN);
+	mp_groups_add(&sum, INT64_MIN);
 	cr_assert_eq(sum, INT64_MIN);
 }
 
-Test(tally, texts_have_numbers)
+Test(groups, texts_have_numbers)
 {
 	struct mp_labels *labels = mp_labels_new(500);
 	char text[32];
@@ -71,10 +71,10 @@ Test(tally, texts_have_numbers)
 			int n =
 			    snprintf(text, sizeof(text), "%.*s%d", i % 20, "ran: kworker/1:2/ or other", i);
 
-			cr_assert_eq(mp_labels_id(labels, text, (size_t)n), i < 500 ? i : MP_TALLY_REST);
+			cr_assert_eq(mp_labels_id(labels, text, (size_t)n), i < 500 ? i : MP_GROUPS_REST);
 		}
 	cr_assert_str_eq(mp_labels_text(labels, 21), "r21");
-	cr_assert_null(mp_labels_text(labels, MP_TALLY_REST));
+	cr_assert_null(mp_labels_text(labels, MP_GROUPS_REST));
 	cr_assert_null(mp_labels_text(labels, 500));
 	mp_labels_free(labels);
 }
