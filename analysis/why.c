@@ -20,6 +20,9 @@
 #define DETAILS_MAX 16384
 #define KEYS_MAX    262144
 
+/* Longer texts are no names, and are told apart by so much. */
+#define TEXT_MAX 256
+
 /* Sizes of a stack that are told apart: a site with more has no fixed size, and that is all that is asked. */
 #define SIZES_OF_STACK 4
 #define OTHER_SIZES    -1
@@ -233,11 +236,12 @@ static int64_t take(int64_t *left, int64_t ns)
 	return ns;
 }
 
-static int64_t text_id(struct mp_labels *names, sqlite3_stmt *stmt, int col)
+static int64_t text_id(struct mp_labels *labels, sqlite3_stmt *stmt, int col)
 {
 	const char *text = (const char *)sqlite3_column_text(stmt, col);
+	size_t n = text ? (size_t)sqlite3_column_bytes(stmt, col) : 0;
 
-	return mp_labels_id(names, text ? text : "", text ? (size_t)sqlite3_column_bytes(stmt, col) : 0);
+	return mp_labels_id(labels, text ? text : "", n < TEXT_MAX ? n : TEXT_MAX);
 }
 
 static int add(struct mp_groups *g, int64_t a, int64_t b, const struct call *c, int64_t n, int64_t ns)
