@@ -6,7 +6,7 @@
 WITH who AS (
   SELECT sum(calls) AS calls, sum(ns) AS ns FROM why_runner WHERE who = 'other'
 )
-SELECT 'other processes take the CPU' AS finding, why_kind.kind, site,
+SELECT 'other processes or threads of the kernel take the CPU' AS finding, why_kind.kind, site,
        printf('%d slow calls, %.1f ms of %.1f ms off the CPU; most: %s, %.1f ms', who.calls, who.ns / 1e6,
               why_kind.ns / 1e6, comm, top.ns / 1e6) AS evidence,
        'a CPU of its own: isolcpus=CPU or cpuset.cpus.partition=isolated, and the thread pinned there (taskset -cp); '
