@@ -236,9 +236,10 @@ static int64_t take(int64_t *left, int64_t ns)
 	return ns;
 }
 
+/* As a blob: a text would be copied to put a zero behind it, two million times. */
 static int64_t text_id(struct mp_labels *labels, sqlite3_stmt *stmt, int col)
 {
-	const char *text = (const char *)sqlite3_column_text(stmt, col);
+	const char *text = sqlite3_column_blob(stmt, col);
 	size_t n = text ? (size_t)sqlite3_column_bytes(stmt, col) : 0;
 
 	return mp_labels_id(labels, text ? text : "", n < TEXT_MAX ? n : TEXT_MAX);
