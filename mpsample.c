@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/cmd_explain.h"
 #include "analysis/cmd_report.h"
 #include "sampler/cmd_doctor.h"
 #include "sampler/cmd_list.h"
@@ -15,7 +16,8 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
     {"record", "record a live process, or a command from its start", mp_cmd_record},
-    {"report", "what a recording says: summary, jitter, outliers, sites, loss", mp_cmd_report},
+    {"report", "what a recording says: summary, jitter, outliers, sites, advice, loss", mp_cmd_report},
+    {"explain", "why the slowest calls were slow, and what to change", mp_cmd_explain},
     {"query", "ask a recording in SQL, read-only", mp_cmd_query},
     {"symbolize", "name the functions of a recording later, or elsewhere, or better", mp_cmd_symbolize},
     {"list", "what there is: events, profiles, reports", mp_cmd_list},

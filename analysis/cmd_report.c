@@ -3,33 +3,18 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "analysis/report.h"
+#include "analysis/report_command.h"
 
 static const char usage[] =
     "usage: mpsample report NAME SESSION [options]\n"
-    "\n"
-    "  --format table|json|csv   table: aligned, in readable units (the default)\n"
-    "  --from T, --to T          only this part, in seconds since the start of the recording: 2.5\n"
-    "  --phase NAME              only this phase of the trading session; NAME#2: the second time that it "
-    "came\n"
-    "  --thread TID              only this thread (reports from kept calls: outliers, sites)\n"
+    "\n" MP_REPORT_OPTIONS_USAGE
+    "  --thread TID              only this thread (reports from kept calls: outliers, sites, advice)\n"
     "  --limit N                 rows; 0: all\n"
     "  --table NAME              one table of a report that has several; CSV has the first otherwise\n"
     "\n"
     "reports:\n";
-
-struct arguments {
-	const struct mp_report *report;
-	const char *path;
-	struct mp_report_filter filter;
-	enum mp_format format;
-};
 
 static void print_usage(FILE *out)
 {
@@ -38,80 +23,24 @@ static void print_usage(FILE *out)
 		fprintf(out, "  %-10s %s\n", r->name, r->purpose);
 }
 
-/* Seconds to ns, digit by digit: exact, and the same in every locale. */
-static int parse_seconds(const char *option, const char *text, int64_t *ns, struct mp_err *err)
-{
-	int64_t value = 0, unit = 1000000000;
-	const char *c = text;
-
-	for (; *c >= '0' && *c <= '9' && value < 1000000000; c++)
-		value = value * 10 + (*c - '0');
-	value *= unit;
-	if (c != text && *c == '.')
-		for (c++; *c >= '0' && *c <= '9'; c++)
-			value += (*c - '0') * (unit /= 10);
-	if (c == text || *c)
-		return mp_err_set(err, EINVAL,
-		    "%s %s: give seconds since the start of the recording, such as 2.5", option, text);
-	*ns = value;
-	return 0;
-}
-
-static int parse_count(const char *option, const char *text, int64_t least, int64_t *n, struct mp_err *err)
-{
-	char *end;
-
-	errno = 0;
-	*n = strtoll(text, &end, 10);
-	if (errno || end == text || *end || *n < least)
-		return mp_err_set(
-		    err, EINVAL, "%s %s: give a whole number, %" PRId64 " or more", option, text, least);
-	return 0;
-}
-
-static int parse_option(int opt, struct arguments *a, struct mp_err *err)
-{
-	switch (opt) {
-	case 'f':
-		return mp_format_parse(optarg, &a->format, err);
-	case 'F':
-		return parse_seconds("--from", optarg, &a->filter.from_ns, err);
-	case 'T':
-		return parse_seconds("--to", optarg, &a->filter.to_ns, err);
-	case 'p':
-		a->filter.phase = optarg;
-		return 0;
-	case 't':
-		return parse_count("--thread", optarg, 1, &a->filter.tid, err);
-	case 'l':
-		return parse_count("--limit", optarg, 0, &a->filter.limit, err);
-	default:
-		a->filter.table = optarg;
-		return 0;
-	}
-}
-
 /* 0; 1 for --help; -EINVAL with a text. */
-static int parse(int argc, char **argv, struct arguments *a, struct mp_err *err)
+static int parse(int argc, char **argv, struct mp_report_arguments *a, struct mp_err *err)
 {
-	static const struct option options[] = {{"format", required_argument, NULL, 'f'},
-	    {"from", required_argument, NULL, 'F'}, {"to", required_argument, NULL, 'T'},
-	    {"phase", required_argument, NULL, 'p'}, {"thread", required_argument, NULL, 't'},
-	    {"limit", required_argument, NULL, 'l'}, {"table", required_argument, NULL, 'b'},
-	    {"help", no_argument, NULL, 'h'}, {0}};
-	int opt;
+	static const struct option options[] = {MP_REPORT_OPTIONS, {"limit", required_argument, NULL, 'l'},
+	    {"table", required_argument, NULL, 'b'}, {0}};
+	int opt, rc = 0;
 
 	optind = 0;
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (opt == 'h')
-			return 1;
-		if (opt == '?' || opt == ':')
-			return mp_err_set(err, EINVAL, "%s%s",
-			    opt == '?' ? "there is no option " : "this option needs a value: ",
-			    argv[optind - 1]);
-		if (parse_option(opt, a, err))
-			return -EINVAL;
+	while (!rc && (opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (opt == 'l')
+			rc = mp_report_parse_count("--limit", optarg, 0, &a->filter.limit, err);
+		else if (opt == 'b')
+			a->filter.table = optarg;
+		else
+			rc = mp_report_option(opt, optarg, argv[optind - 1], a, err);
 	}
+	if (rc)
+		return rc;
 	if (argc == optind)
 		return mp_err_set(err, EINVAL, "which report, of which session?");
 	if (!(a->report = mp_report_find(argv[optind], err)))
@@ -125,7 +54,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct mp_err *err)
 }
 
 /* CSV holds one table and no words: what is not in it is said here. */
-static void say_what_csv_leaves_out(const struct arguments *a)
+static void say_what_csv_leaves_out(const struct mp_report_arguments *a)
 {
 	const struct mp_report_section *c = a->report->section;
 
@@ -137,7 +66,7 @@ static void say_what_csv_leaves_out(const struct arguments *a)
 		fprintf(stderr, " %s%s", c->name, c[1].name ? "," : "\n");
 }
 
-static void say_rounded(const struct arguments *a, const struct mp_report_filter *asked)
+static void say_rounded(const struct mp_report_arguments *a, const struct mp_report_filter *asked)
 {
 	if (a->format == MP_FORMAT_TABLE || !a->report->histogram ||
 	    (a->filter.from_ns == asked->from_ns && a->filter.to_ns == asked->to_ns))
@@ -153,9 +82,9 @@ static void say_rounded(const struct arguments *a, const struct mp_report_filter
 
 int mp_cmd_report(int argc, char **argv)
 {
-	struct arguments a = {.filter = {.from_ns = -1, .to_ns = -1, .limit = -1}};
-	struct mp_session *s = NULL;
+	struct mp_report_arguments a = MP_REPORT_ARGUMENTS_INIT;
 	struct mp_err err = {0};
+	bool written;
 	int rc = parse(argc, argv, &a, &err);
 
 	if (rc > 0) {
@@ -167,20 +96,10 @@ int mp_cmd_report(int argc, char **argv)
 		return 2;
 	}
 	struct mp_report_filter asked = a.filter;
-
-	/* A reader that has seen enough (`| head`) is not a failure: the write fails with EPIPE instead. */
-	signal(SIGPIPE, SIG_IGN);
-	rc = mp_session_open(a.path, &s, &err);
-	if (!rc)
-		rc = mp_report_run(s, a.report, &a.filter, stdout, a.format, &err);
-	mp_session_close(s, NULL);
-	if (rc && rc != -EPIPE) {
-		fprintf(stderr, "mpsample: %s\n", err.text);
-		return 1;
-	}
-	if (!rc) {
+	int status = mp_report_command(&a, &written);
+	if (written) {
 		say_what_csv_leaves_out(&a);
 		say_rounded(&a, &asked);
 	}
-	return 0;
+	return status;
 }

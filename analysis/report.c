@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/explain.h"
 #include "analysis/jitter.h"
 #include "analysis/phase.h"
 #include "store/cell.h"
@@ -71,6 +72,13 @@ const struct mp_report mp_reports[] = {
 	.is_of_rows = true,
 	.section = {{"rows", "Sites, by time spent", "sql/reports/sites.sql",
 	    "(calls, bytes and time are estimated from the kept rows and their weights)", false}}},
+    {.name = "advice",
+	.purpose = "what to change: each finding with its figures, the one that costs most first",
+	.is_of_rows = true,
+	.fill = mp_advice_fill,
+	.lines = "sql/reports/advice_lines.sql",
+	.section = {{"rows", "Findings, by the time that they cost in slow calls", "sql/reports/advice.sql",
+	    "(why single calls were slow: mpsample explain; each rule is a file in sql/advice/)", false}}},
     {.name = "loss",
 	.purpose = "what the recording lost, where and when, and how much of the truth is left",
 	.section = {{"rows", "Losses", "sql/reports/loss.sql",
@@ -132,7 +140,7 @@ const struct mp_report *mp_report_find(const char *name, struct mp_err *err)
 	return NULL;
 }
 
-static int prepare(struct mp_session *s, const char *path, const struct mp_report_scope *b,
+int mp_report_prepare(struct mp_session *s, const char *path, const struct mp_report_scope *b,
     sqlite3_stmt **stmt, struct mp_err *err)
 {
 	sqlite3 *db = mp_session_db(s);
@@ -146,8 +154,10 @@ static int prepare(struct mp_session *s, const char *path, const struct mp_repor
 	    {":to_ns", b->to_ns, true},
 	    {":covered_ns", b->covered_ns, true},
 	    {":tid", b->tid, b->tid != 0},
+	    {":call_id", b->call_id, b->call_id != 0},
 	    {":limit", b->limit ? b->limit : -1, true},
 	    {":brief", 1, b->is_brief},
+	    {":people", b->people, true},
 	};
 
 	if (sqlite3_prepare_v2(db, mp_embedded_text(path), -1, stmt, NULL) != SQLITE_OK)
@@ -159,6 +169,7 @@ static int prepare(struct mp_session *s, const char *path, const struct mp_repor
 		if (index && parameter[i].known)
 			sqlite3_bind_int64(*stmt, index, parameter[i].value);
 	}
+	sqlite3_bind_text(*stmt, sqlite3_bind_parameter_index(*stmt, ":op"), b->op, -1, SQLITE_STATIC);
 	return 0;
 }
 
@@ -259,6 +270,8 @@ static int find_bounds(struct mp_session *s, const struct mp_report *report, str
 	    .from_ns = INT64_MIN,
 	    .to_ns = INT64_MAX,
 	    .tid = f->tid,
+	    .op = f->op,
+	    .call_id = f->call_id,
 	    .limit = f->limit < 0 ? report->limit : f->limit};
 	rc = apply_phase(s, b, f, err);
 	if (rc)
@@ -378,6 +391,8 @@ static void note_range(struct mp_emit *e, const struct mp_report *report, const 
 
 	if (b->tid)
 		mp_emit_note(e, "only thread %" PRId64, b->tid);
+	if (b->op)
+		mp_emit_note(e, "only %s", b->op);
 	if (f->from_ns < 0 && f->to_ns < 0)
 		return;
 	mp_cell_int(MP_UNIT_TIME, f->from_ns < 0 ? 0 : f->from_ns, from);
@@ -422,32 +437,62 @@ static bool has_rows(sqlite3_stmt *stmt)
 	return rc != SQLITE_DONE;
 }
 
+/* Each row's first column is a line of text. */
+static int write_lines(
+    struct mp_session *s, const char *title, sqlite3_stmt *stmt, struct mp_emit *e, struct mp_err *err)
+{
+	int step = sqlite3_step(stmt);
+
+	mp_emit_note(e, "%s", "");
+	mp_emit_note(e, "%s", title);
+	if (step == SQLITE_DONE)
+		mp_emit_note(e, "(no rows)");
+	for (; step == SQLITE_ROW; step = sqlite3_step(stmt))
+		mp_emit_note(e, "%s", text_or(stmt, 0, ""));
+	if (step == SQLITE_DONE)
+		return 0;
+	return mp_err_set(
+	    err, EIO, "cannot read %s: %s", mp_session_path(s), sqlite3_errmsg(mp_session_db(s)));
+}
+
+static int run_section(struct mp_session *s, const struct mp_report *report,
+    const struct mp_report_section *c, const struct mp_report_filter *f, const struct mp_report_scope *b,
+    struct mp_emit *e, enum mp_format format, struct mp_err *err)
+{
+	bool first = c == report->section, lines = first && report->lines && format == MP_FORMAT_TABLE;
+	bool may_hide = c->is_optional && format == MP_FORMAT_TABLE && !f->table;
+	const char *csv = first && format == MP_FORMAT_CSV ? report->csv : NULL;
+	sqlite3_stmt *stmt = NULL;
+	int rc = mp_report_prepare(s, lines ? report->lines : csv ? csv : c->sql, b, &stmt, err);
+
+	mp_emit_json_column(e, first ? report->json_column : NULL);
+	if (!rc && may_hide && !has_rows(stmt)) {
+		sqlite3_finalize(stmt);
+		return 0;
+	}
+	if (!rc && lines)
+		rc = write_lines(s, c->title, stmt, e, err);
+	else if (!rc)
+		rc = mp_emit_rows(e, c->name, c->title, stmt, err);
+	if (!rc && c->note)
+		mp_emit_note(e, "%s", c->note);
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
 static int run_sections(struct mp_session *s, const struct mp_report *report,
     const struct mp_report_filter *f, const struct mp_report_scope *b, struct mp_emit *e,
     enum mp_format format, struct mp_err *err)
 {
-	bool several = report->section[1].name;
+	bool group = report->section[1].name && !report->flat;
 	int rc = 0;
 
-	if (several)
+	if (group)
 		mp_emit_group_begin(e, "tables");
-	for (const struct mp_report_section *c = report->section; !rc && c->name; c++) {
-		sqlite3_stmt *stmt = NULL;
-
-		if (!is_wanted(report, c, f, format))
-			continue;
-		rc = prepare(s, c->sql, b, &stmt, err);
-		if (!rc && c->is_optional && format == MP_FORMAT_TABLE && !f->table && !has_rows(stmt)) {
-			sqlite3_finalize(stmt);
-			continue;
-		}
-		if (!rc)
-			rc = mp_emit_rows(e, c->name, c->title, stmt, err);
-		if (!rc && c->note)
-			mp_emit_note(e, "%s", c->note);
-		sqlite3_finalize(stmt);
-	}
-	if (several)
+	for (const struct mp_report_section *c = report->section; !rc && c->name; c++)
+		if (is_wanted(report, c, f, format))
+			rc = run_section(s, report, c, f, b, e, format, err);
+	if (group)
 		mp_emit_group_end(e);
 	return rc;
 }
@@ -457,7 +502,7 @@ static int run_object(struct mp_session *s, const char *name, const char *path,
     const struct mp_report_scope *b, struct mp_emit *e, enum mp_format format, sqlite3_stmt **stmt,
     struct mp_err *err)
 {
-	int rc = prepare(s, path, b, stmt, err);
+	int rc = mp_report_prepare(s, path, b, stmt, err);
 
 	if (rc || format == MP_FORMAT_CSV)
 		return rc;
@@ -516,8 +561,10 @@ int mp_report_run(struct mp_session *s, const struct mp_report *report, struct m
 		rc = check_thread(s, report, filter->tid, err);
 	if (!rc)
 		rc = find_bounds(s, report, filter, &b, err);
-	if (!rc)
+	if (!rc) {
 		b.is_brief = format == MP_FORMAT_TABLE && !filter->table && filter->limit < 0;
+		b.people = format == MP_FORMAT_TABLE;
+	}
 	if (!rc && report->fill)
 		rc = report->fill(s, &b, err);
 	if (rc)

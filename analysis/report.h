@@ -9,6 +9,8 @@
 #include "store/emit.h"
 #include "store/session.h"
 
+struct sqlite3_stmt;
+
 /*
  * The reports. Each is a row of one table: a name, what it is for, and its sections, of which each is a file
  * of SQL under sql/reports/. A report of one section has "rows" in JSON, one of several
@@ -33,9 +35,12 @@ struct mp_report_scope {
 	int64_t covered_ns;       /* of the recording, between them */
 	int64_t tid;              /* 0: all threads */
 	int64_t limit;            /* rows; 0: all */
+	const char *op;           /* NULL: all operations */
+	int64_t call_id;          /* 0: no call in particular */
 	bool finished;
 	bool is_brief; /* for people, beside other tables: sections may leave out what matters least (:brief)
 			*/
+	bool people;   /* the table format: what is said in full to programs may be said shorter */
 };
 
 struct mp_report {
@@ -48,6 +53,11 @@ struct mp_report {
 	 */
 	int (*fill)(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 	struct mp_report_section section[MP_REPORT_SECTIONS + 1];
+	/* Other queries for the first section where a table of columns is not its form: lines of text, one a
+	 * row, for people; rows without JSON in them for CSV. NULL: as in `section`. */
+	const char *lines, *csv;
+	const char *json_column; /* of the first section, see mp_emit_json_column(); or NULL */
+	bool flat;               /* in JSON, sections are members of the document itself */
 };
 
 /* The last has a NULL name. */
@@ -63,6 +73,8 @@ struct mp_report_filter {
 	int64_t from_ns;   /* since the start of the recording; < 0: its start */
 	int64_t to_ns;     /* exclusive; < 0: its end */
 	int64_t limit;     /* rows; 0: all; < 0: the report's own */
+	const char *op;    /* name of an operation; NULL: all */
+	int64_t call_id;   /* for the report of one call; 0: none */
 };
 
 /*
@@ -73,5 +85,12 @@ struct mp_report_filter {
  */
 int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
     FILE *out, enum mp_format format, struct mp_err *err);
+
+/*
+ * For fill(): prepares a statement of an embedded file of SQL, with the parameters that such files use bound:
+ * :start_ns :from_ns :to_ns :covered_ns :tid :op :call_id (NULL when not asked for) :limit :people. -EIO.
+ */
+int mp_report_prepare(struct mp_session *s, const char *path, const struct mp_report_scope *scope,
+    struct sqlite3_stmt **stmt, struct mp_err *err);
 
 #endif

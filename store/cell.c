@@ -276,6 +276,25 @@ void mp_cell_write_json(FILE *out, const char *text, size_t n)
 	putc('"', out);
 }
 
+void mp_cell_write_json_value(FILE *out, const char *json, size_t n)
+{
+	const unsigned char *s = (const unsigned char *)json;
+	uint32_t cp = 0;
+
+	for (size_t i = 0, len; i < n; i += len) {
+		len = decode(s + i, n - i, &cp);
+		if (!len) {
+			fputs("\xef\xbf\xbd", out);
+			len = 1;
+		} else if ((is_control(cp) && cp >= 0x7f) || is_deceptive(cp)) {
+			/* Only strings can hold these. */
+			fprintf(out, "\\u%04x", cp);
+		} else {
+			fwrite(s + i, 1, len, out);
+		}
+	}
+}
+
 void mp_cell_write_csv(FILE *out, const char *text, size_t n)
 {
 	const unsigned char *s = (const unsigned char *)text;

@@ -50,6 +50,9 @@ void mp_cell_exact(double v, char *out);
  */
 void mp_cell_write_plain(FILE *out, const char *text, size_t n);
 void mp_cell_write_json(FILE *out, const char *text, size_t n);
+/* JSON that is valid but for what a target's names put into its strings: broken bytes become U+FFFD, what
+ * deceives \uXXXX. */
+void mp_cell_write_json_value(FILE *out, const char *json, size_t n);
 void mp_cell_write_csv(FILE *out, const char *text, size_t n);
 
 #endif

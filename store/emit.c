@@ -18,10 +18,11 @@ struct mp_emit {
 	FILE *out;
 	enum mp_format format;
 	const char *document;
-	bool open;   /* the JSON document's first brace was written */
-	bool member; /* the object being written has a member: the next one needs a comma */
-	bool table;  /* a table or note was written: the next table stands apart from it */
-	int failed;  /* errno of the first failed write */
+	const char *json_column; /* or NULL */
+	bool open;               /* the JSON document's first brace was written */
+	bool member;             /* the object being written has a member: the next one needs a comma */
+	bool table;              /* a table or note was written: the next table stands apart from it */
+	int failed;              /* errno of the first failed write */
 };
 
 int mp_format_parse(const char *text, enum mp_format *out, struct mp_err *err)
@@ -169,6 +170,12 @@ static void json_value(FILE *out, sqlite3_stmt *stmt, int col)
 	}
 }
 
+static bool holds_json(const struct mp_emit *e, const char *name, sqlite3_stmt *stmt, int col)
+{
+	return e->json_column && name && !strcmp(name, e->json_column) &&
+	       sqlite3_column_type(stmt, col) == SQLITE_TEXT;
+}
+
 static void json_row(struct mp_emit *e, sqlite3_stmt *stmt)
 {
 	putc('{', e->out);
@@ -179,7 +186,11 @@ static void json_row(struct mp_emit *e, sqlite3_stmt *stmt)
 			putc(',', e->out);
 		mp_cell_write_json(e->out, name ? name : "", name ? strlen(name) : 0);
 		putc(':', e->out);
-		json_value(e->out, stmt, i);
+		if (holds_json(e, name, stmt, i))
+			mp_cell_write_json_value(e->out, (const char *)sqlite3_column_text(stmt, i),
+			    (size_t)sqlite3_column_bytes(stmt, i));
+		else
+			json_value(e->out, stmt, i);
 	}
 	putc('}', e->out);
 }
@@ -448,6 +459,11 @@ int mp_emit_rows(
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		return query_failed(stmt, err);
 	return write_failed(e, err);
+}
+
+void mp_emit_json_column(struct mp_emit *e, const char *name)
+{
+	e->json_column = name;
 }
 
 int mp_emit_end(struct mp_emit *e, struct mp_err *err)

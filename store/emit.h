@@ -71,6 +71,13 @@ void mp_emit_note(struct mp_emit *e, const char *fmt, ...) __attribute__((format
 int mp_emit_rows(
     struct mp_emit *e, const char *name, const char *title, struct sqlite3_stmt *stmt, struct mp_err *err);
 
+/*
+ * A column of this name, in the rows that follow, holds JSON made by SQLite's own functions (json_group_array
+ * and the like): the JSON format has it as the value that it is, {"causes":[{...}]}, not as a string; the
+ * others as text. For queries of our own only: whether it is valid is not checked. NULL: none. Not copied.
+ */
+void mp_emit_json_column(struct mp_emit *e, const char *name);
+
 /* Ends the document; -EIO or -EPIPE if not all could be written. Frees `e`. */
 int mp_emit_end(struct mp_emit *e, struct mp_err *err);
 

@@ -11,7 +11,9 @@ make_session() {
 	"$MPSAMPLE" record -o s.db -- true 2>/dev/null
 }
 
-refused() { # by query and by report
+refused() { # by query, report and explain
+	one_line_error 1 "$MPSAMPLE" explain "$1"
+	contains message "$MESSAGE" "$1"
 	one_line_error 1 "$MPSAMPLE" query "$1" "SELECT 1"
 	contains message "$MESSAGE" "$1"
 	one_line_error 1 "$MPSAMPLE" report summary "$1"
@@ -75,5 +77,16 @@ usage)
 	one_line_error 2 "$MPSAMPLE" report summary s.db --from abc
 	one_line_error 2 "$MPSAMPLE" report summary s.db --limit -1
 	one_line_error 2 "$MPSAMPLE" report outliers s.db --thread 0
+	one_line_error 2 "$MPSAMPLE" explain
+	one_line_error 2 "$MPSAMPLE" explain s.db t.db
+	one_line_error 2 "$MPSAMPLE" explain s.db --top 0
+	one_line_error 2 "$MPSAMPLE" explain s.db --top 100001
+	one_line_error 2 "$MPSAMPLE" explain s.db --call x
+	one_line_error 2 "$MPSAMPLE" explain s.db --call 1 --top 5
+	one_line_error 2 "$MPSAMPLE" explain s.db --format xml
+	one_line_error 2 "$MPSAMPLE" explain s.db --limit 5
+	one_line_error 1 "$MPSAMPLE" explain s.db --call 999999
+	one_line_error 1 "$MPSAMPLE" explain s.db --op mallok
+	one_line_error 1 "$MPSAMPLE" explain s.db --thread 999999999
 	;;
 esac

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: every report comes in each format: JSON is one valid document with the promised keys, CSV has a header row and
 # rows of as many columns, the table is for people; what they say is what the views say.
-# cases: summary jitter outliers sites loss
+# cases: summary jitter outliers sites advice loss
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_root
@@ -65,7 +65,7 @@ jitter)
 		"$(sql s.db "SELECT tid, count(*) FROM v_call GROUP BY 1 ORDER BY 1")"
 	;;
 outliers)
-	eq "columns" "$columns" call_id,t_ns,tid,thread,op,size_bytes,dur_ns,site,stack
+	eq "columns" "$columns" call_id,t_ns,tid,thread,op,size_bytes,dur_ns,cause,explained_share,site,stack
 	eq "keys" "$(keys '$.rows[0]')" "$columns"
 	eq "slowest" "$(json '$.rows[0].dur_ns')" "$(sql s.db "SELECT max(dur_ns) FROM v_call")"
 	eq "--limit" "$("$MPSAMPLE" report outliers s.db --format csv --limit 3 | wc -l)" 4
@@ -74,6 +74,11 @@ outliers)
 sites)
 	eq "keys" "$(keys '$.rows[0]')" "$columns"
 	eq "sites" "$(sqlite3 -batch csv.db "SELECT op, site FROM r ORDER BY 1")" $'free|count_free\nmalloc|count_malloc'
+	;;
+advice)
+	eq "columns" "$columns" rule,kind,weight_ns,finding,site,evidence,advice
+	eq "as many rows in JSON" "$(sqlite3 -batch csv.db "SELECT count(*) FROM r")" \
+		"$(sqlite3 -batch :memory: "SELECT json_array_length(readfile('r.json'), '$.rows')")"
 	;;
 loss)
 	eq "rows" "$(json '$.rows')" "[]"

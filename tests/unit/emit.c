@@ -361,3 +361,56 @@ Test(emit, formats_have_names)
 	cr_assert_eq(mp_format_parse("xml", &format, &err), -EINVAL);
 	cr_assert_str_eq(err.text, "there is no format xml: choose table, json or csv");
 }
+
+static char *with_json(enum mp_format format, const char *sql)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	struct mp_emit *e = mp_emit_new(out, format);
+	sqlite3_stmt *st = query(sql), *again = query(sql);
+
+	mp_emit_begin(e, NULL);
+	mp_emit_json_column(e, "causes");
+	cr_assert_eq(mp_emit_rows(e, "rows", NULL, st, &err), 0, "%s", err.text);
+	mp_emit_json_column(e, NULL);
+	cr_assert_eq(mp_emit_rows(e, "more", NULL, again, &err), 0, "%s", err.text);
+	cr_assert_eq(mp_emit_end(e, &err), 0, "%s", err.text);
+	sqlite3_finalize(st);
+	sqlite3_finalize(again);
+	fclose(out);
+	return text;
+}
+
+Test(emit, a_column_of_json_is_json_in_json)
+{
+	static const char sql[] =
+	    "SELECT 1 AS x, json_array(json_object('kind', 'a \"b\"', 'ns', 7)) AS causes"
+	    " UNION ALL SELECT 2, NULL UNION ALL SELECT 3, 4";
+	char *text = with_json(MP_FORMAT_JSON, sql);
+
+	cr_assert_str_eq(text,
+	    "{\"rows\":[\n"
+	    "  {\"x\":1,\"causes\":[{\"kind\":\"a \\\"b\\\"\",\"ns\":7}]},\n"
+	    "  {\"x\":2,\"causes\":null},\n"
+	    "  {\"x\":3,\"causes\":4}\n"
+	    "],\n"
+	    "\"more\":[\n"
+	    "  {\"x\":1,\"causes\":\"[{\\\"kind\\\":\\\"a \\\\\\\"b\\\\\\\"\\\",\\\"ns\\\":7}]\"},\n"
+	    "  {\"x\":2,\"causes\":null},\n"
+	    "  {\"x\":3,\"causes\":4}\n"
+	    "]}\n");
+	free(text);
+	text = with_json(MP_FORMAT_CSV, "SELECT json_array(1, 2) AS causes");
+	cr_assert_str_eq(text, "causes\r\n\"[1,2]\"\r\n\r\ncauses\r\n\"[1,2]\"\r\n");
+	free(text);
+}
+
+Test(emit, names_in_a_column_of_json_are_harmless)
+{
+	char *text = with_json(MP_FORMAT_JSON, "SELECT json_array('a' || CAST(x'ff' AS TEXT) || char(0x202e) "
+					       "|| char(27) || char(0x7f) || 'b' || char(10)) AS causes");
+
+	cr_assert(strstr(text, "{\"causes\":[\"a\xef\xbf\xbd\\u202e\\u001b\\u007fb\\n\"]}"), "%s", text);
+	free(text);
+}

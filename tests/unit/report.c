@@ -340,6 +340,7 @@ Test(report, views_have_the_promised_columns)
 	    {"v_jitter", "op,size_lo_bytes,size_hi_bytes,calls,p50_ns,p90_ns,p99_ns,p999_ns,p9999_ns,"
 			 "p99999_ns,max_ns,mean_ns,stddev_ns,cv,p999_over_p50"},
 	    {"v_call", "call_id,t_ns,tid,op,size_bytes,addr,dur_ns,kept,weight,stack_id,site"},
+	    {"v_outlier", "call_id,t_ns,tid,op,size_bytes,dur_ns,site,cause,cause_ns,detail,explained_share"},
 	    {"v_site", "site,op,calls,bytes,p50_ns,p99_ns,max_ns,stack_id"},
 	    {"v_stack", "stack_id,depth,function,module,file,line,offset,addr,name,inlined,source,unwound,"
 			"ended"},
@@ -487,9 +488,10 @@ Test(report, outliers_are_the_slowest_first)
 		snprintf(where, sizeof(where), "$.rows[%d].dur_ns", i);
 		cr_assert_eq(json(text, where), kept[KEPT - 1 - i].dur_ns);
 	}
-	cr_assert(json_has(text,
-	    "SELECT group_concat(key, ',') = 'call_id,t_ns,tid,thread,op,size_bytes,dur_ns,site,stack'"
-	    " FROM json_each(?, '$.rows[0]')"));
+	cr_assert(
+	    json_has(text, "SELECT group_concat(key, ',') = "
+			   "'call_id,t_ns,tid,thread,op,size_bytes,dur_ns,cause,explained_share,site,stack'"
+			   " FROM json_each(?, '$.rows[0]')"));
 	cr_assert(json_has(text, "SELECT count(*) > 0 FROM json_each(?, '$.rows')"
 				 " WHERE value ->> 'stack' LIKE '0x100_ < 0x2000'"),
 	    "%s", text);
@@ -560,7 +562,7 @@ Test(report, unknown_names_are_suggested)
 	cr_assert(strstr(err.text, "did you mean outliers?"), "%s", err.text);
 	cr_assert_null(mp_report_find("xyzzy", &err));
 	cr_assert_str_eq(
-	    err.text, "there is no report xyzzy: there are summary, jitter, outliers, sites, loss");
+	    err.text, "there is no report xyzzy: there are summary, jitter, outliers, sites, advice, loss");
 }
 
 Test(report, a_table_says_what_it_stands_on)
