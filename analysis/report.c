@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/patterns.h"
 #include "store/cell.h"
 #include "store/embed.h"
 
@@ -17,34 +18,57 @@ const struct mp_report mp_reports[] = {
     {.name = "summary",
 	.purpose = "how long each memory operation takes: percentiles over every call",
 	.histogram = true,
-	.section = {{"rows", "Every call, by operation", "sql/reports/summary.sql", NULL, false}}},
+	.section = {{"rows", "Every call, by operation", "sql/reports/summary.sql", NULL, false, NULL}}},
     {.name = "jitter",
-	.purpose = "how evenly operations are served: spread, tail, worst second, by size and over time",
+	.purpose =
+	    "how evenly operations are served: spread, tail, worst second, by size and over time; rhythms, "
+	    "bursts",
 	.histogram = true,
+	.fill = mp_patterns_fill,
 	.section = {{"ops", "Spread, by operation", "sql/reports/jitter_ops.sql",
 			"(worst: the second with the highest p99; cv: stddev / mean)", false},
-	    {"sizes", "By size", "sql/reports/jitter_sizes.sql", NULL, false},
+	    {"sizes", "By size", "sql/reports/jitter_sizes.sql", NULL, false, NULL},
 	    {"strip", "p99 over time, a digit a step", "sql/reports/jitter_strip.sql",
 		"(digit d: p99 is 2^d times the calmest step's; '.': no calls; the figures: --table seconds)",
 		false},
-	    {"seconds", "p99, by second", "sql/reports/jitter_seconds.sql", NULL, true}}},
+	    {.name = "rhythm",
+		.title = "Rhythm of the outliers",
+		.sql = "sql/reports/jitter_rhythm.sql",
+		.none = "no period from 1 ms on in the times of the outliers (p < 0.001)"},
+	    {.name = "clusters",
+		.title = "Bursts of outliers",
+		.sql = "sql/reports/jitter_clusters.sql",
+		.none = "none: outliers come one by one (p < 0.001)"},
+	    {.name = "changes",
+		.title = "Sites that changed",
+		.sql = "sql/reports/jitter_changes.sql",
+		.none = "no site's rate, sizes or latency changed (p < 0.001)"},
+	    {.name = "modes",
+		.title = "Sites with two modes of latency",
+		.sql = "sql/reports/jitter_modes.sql",
+		.none = "none (p < 0.001)"},
+	    {.name = "gc",
+		.title = "In garbage collections and 10 ms after, against outside",
+		.sql = "sql/reports/jitter_gc.sql",
+		.none = "no collections were recorded, or too few calls in them"},
+	    {"seconds", "p99, by second", "sql/reports/jitter_seconds.sql", NULL, true, NULL}}},
     {.name = "outliers",
 	.purpose = "the slowest calls, with thread, size, site and stack",
 	.limit = 20,
 	.is_of_rows = true,
-	.section = {{"rows", "Slowest calls", "sql/reports/outliers.sql", NULL, false}}},
+	.section = {{"rows", "Slowest calls", "sql/reports/outliers.sql", NULL, false, NULL}}},
     {.name = "sites",
 	.purpose = "where memory operations come from, the most time first",
 	.limit = 30,
 	.is_of_rows = true,
 	.section = {{"rows", "Sites, by time spent", "sql/reports/sites.sql",
-	    "(calls, bytes and time are estimated from the kept rows and their weights)", false}}},
+	    "(calls, bytes and time are estimated from the kept rows and their weights)", false, NULL}}},
     {.name = "loss",
 	.purpose = "what the recording lost, where and when, and how much of the truth is left",
 	.section = {{"rows", "Losses", "sql/reports/loss.sql",
 	    "(calls: missing in every figure; rows: counted, but not kept; events: others, such as stacks, "
 	    "markers, page faults)",
-	    false}}},
+	    false, NULL}}},
     {.name = NULL},
 };
 
@@ -348,6 +372,16 @@ static int check_table(const struct mp_report *report, const struct mp_report_fi
 	return mp_err_set(err, EINVAL, "%s has no table %s: it has %s", report->name, f->table, all);
 }
 
+/* Leaves the statement at its beginning. One that fails is taken to have some: it fails again when it is run.
+ */
+static bool has_rows(sqlite3_stmt *stmt)
+{
+	bool has = sqlite3_step(stmt) != SQLITE_DONE;
+
+	sqlite3_reset(stmt);
+	return has;
+}
+
 static int run_sections(struct mp_session *s, const struct mp_report *report,
     const struct mp_report_filter *f, const struct mp_report_scope *b, struct mp_emit *e,
     enum mp_format format, struct mp_err *err)
@@ -363,6 +397,12 @@ static int run_sections(struct mp_session *s, const struct mp_report *report,
 		if (!is_wanted(report, c, f, format))
 			continue;
 		rc = prepare(s, c->sql, b, &stmt, err);
+		if (!rc && c->none && format == MP_FORMAT_TABLE && !has_rows(stmt)) {
+			mp_emit_note(e, "%s", "");
+			mp_emit_note(e, "%s: %s", c->title, c->none);
+			sqlite3_finalize(stmt);
+			continue;
+		}
 		if (!rc)
 			rc = mp_emit_rows(e, c->name, c->title, stmt, err);
 		if (!rc && c->note)

@@ -14,7 +14,7 @@
  * of SQL under sql/reports/. A report of one section has "rows" in JSON, one of several
  * "tables":{name:[rows]}.
  */
-#define MP_REPORT_SECTIONS 12
+#define MP_REPORT_SECTIONS 16
 
 struct mp_report_section {
 	const char *name;  /* in JSON, and for --table */
@@ -22,6 +22,7 @@ struct mp_report_section {
 	const char *sql;   /* path of the embedded file */
 	const char *note;  /* below the table: how to read it; or NULL */
 	bool data_only;    /* too long for people: not in the table format unless asked for by name */
+	const char *none;  /* said in place of a table without rows; or NULL */
 };
 
 /* What a report is of. Session clock; from_ns and to_ns are the smallest and largest integer when not asked

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/phase.h"
+#include "analysis/beat.h"
 #include "analysis/spectrum.h"
 #include "analysis/tail.h"
 
 #define SHORTEST_BIN_NS 125000 /* 1 ms / MP_SPECTRUM_SHORTEST */
+#define BUDGET          (1 << 20)
 #define RANGES          5 /* each MP_SPECTRUM_LONGEST / MP_SPECTRUM_SHORTEST times longer than the one before */
-#define BUDGET          (1 << 20) /* bins of a range that are transformed */
 #define LONGEST_NS                                                                                           \
 	(14LL * 86400 * 1000000000) /* of a recording: what a broken file claims beyond is not looked at */
 #define HARMONICS    1024
@@ -25,6 +25,7 @@ struct search {
 	const int64_t *t_ns; /* all events, */
 	uint8_t *owner;
 	size_t n;
+	size_t budget; /* bins of a range that are transformed */
 	/* Bursts, by their first event, without those that rhythms explain. */
 	int64_t *alive;  /* when, */
 	uint32_t *first; /* and which event */
@@ -76,7 +77,7 @@ static int transform(struct search *s)
 	s->tests = 0;
 	for (int r = 0; r < RANGES; r++) {
 		int rc = mp_spectrum_make(
-		    s->alive, s->alive_n, s->from_ns, s->to_ns, bin_ns, BUDGET, &s->range[r]);
+		    s->alive, s->alive_n, s->from_ns, s->to_ns, bin_ns, s->budget, &s->range[r]);
 
 		if (rc)
 			return rc;
@@ -131,22 +132,22 @@ static double line_at(const struct search *s, double hz)
 /* From the period of a line to that of the rhythm: hz and length_s, over which it keeps its phase. */
 struct tuned {
 	double hz, length_s;
-	double resultant; /* mp_phase_resultant() of that length */
+	double resultant; /* mp_beat_resultant() of that length */
 };
 
 /* The best frequency near that of `from`, by parts of the given length. */
 static int tune(const struct search *s, const struct tuned *from, double length_s, struct tuned *out)
 {
-	struct mp_phase_sample sample;
+	struct mp_beat_sample sample;
 	double shorter_s = fmin(from->length_s, length_s);
-	int rc = mp_phase_sample(s->alive, s->alive_n, s->from_ns, length_s, &sample);
+	int rc = mp_beat_sample(s->alive, s->alive_n, s->from_ns, length_s, &sample);
 
 	if (rc)
 		return rc;
 	out->length_s = length_s;
-	out->hz = mp_phase_peak(&sample, from->hz, 1 / shorter_s);
-	out->resultant = mp_phase_resultant(&sample, out->hz);
-	mp_phase_sample_clear(&sample);
+	out->hz = mp_beat_peak(&sample, from->hz, 1 / shorter_s);
+	out->resultant = mp_beat_resultant(&sample, out->hz);
+	mp_beat_sample_clear(&sample);
 	return 0;
 }
 
@@ -209,17 +210,17 @@ static int find_fundamental(const struct search *s, struct tuned *r)
 	double lowest_hz = MP_SPECTRUM_CYCLES * 1e9 / (double)(s->to_ns - s->from_ns);
 
 	for (int m = HARMONICS; m > 1; m--) {
-		struct mp_phase_sample sample;
+		struct mp_beat_sample sample;
 		struct tuned slow = {.hz = r->hz / m};
 
 		if (slow.hz < lowest_hz || line_at(s, slow.hz) > significant)
 			continue;
 		slow.length_s = fmax(r->length_s, MP_SPECTRUM_CYCLES / slow.hz);
-		int rc = mp_phase_sample(s->alive, s->alive_n, s->from_ns, slow.length_s, &sample);
+		int rc = mp_beat_sample(s->alive, s->alive_n, s->from_ns, slow.length_s, &sample);
 		if (rc)
 			return rc;
-		slow.resultant = mp_phase_resultant(&sample, slow.hz);
-		mp_phase_sample_clear(&sample);
+		slow.resultant = mp_beat_resultant(&sample, slow.hz);
+		mp_beat_sample_clear(&sample);
 		if (slow.resultant > 0.5 * r->resultant) {
 			*r = slow;
 			return lengthen(s, r);
@@ -232,17 +233,17 @@ static int find_fundamental(const struct search *s, struct tuned *r)
  * Half of a beat, in periods: the distance within which its events stand out most from those that are there
  * by chance, and half as much again, for what is jittered. `excess`: how many there are more than by chance.
  */
-static double beat_width(const struct mp_phase_fold *f, double *excess)
+static double beat_width(const struct mp_beat_fold *f, double *excess)
 {
 	double far = 0, near = 0, most = 0;
 	int width = 1;
 
 	/* What is on the far side of the circle is there by chance. */
-	for (int i = MP_PHASE_STEPS / 2; i < MP_PHASE_STEPS; i++)
+	for (int i = MP_BEAT_STEPS / 2; i < MP_BEAT_STEPS; i++)
 		far += f->count[i];
-	double chance = 2 * far / MP_PHASE_STEPS;
+	double chance = 2 * far / MP_BEAT_STEPS;
 
-	for (int i = 0; i < MP_PHASE_STEPS / 2; i++) {
+	for (int i = 0; i < MP_BEAT_STEPS / 2; i++) {
 		near += f->count[i];
 		double beyond = near - chance * (i + 1), significance = beyond / sqrt(near + 1);
 
@@ -255,10 +256,10 @@ static double beat_width(const struct mp_phase_fold *f, double *excess)
 	*excess = -chance * width;
 	for (int i = 0; i < width; i++)
 		*excess += f->count[i];
-	return (double)width / (2 * MP_PHASE_STEPS);
+	return (double)width / (2 * MP_BEAT_STEPS);
 }
 
-static bool is_on_beat(const struct mp_phase_fold *f, size_t i, double width)
+static bool is_on_beat(const struct mp_beat_fold *f, size_t i, double width)
 {
 	return f->distance[i] >= 0 && f->distance[i] < width;
 }
@@ -267,7 +268,7 @@ static bool is_on_beat(const struct mp_phase_fold *f, size_t i, double width)
  * Takes from the search so many of the bursts at the beats that the rest is as dense there as between them: a
  * hole would be a rhythm, too.
  */
-static void take_away(struct search *s, const struct mp_phase_fold *f, double width, double excess)
+static void take_away(struct search *s, const struct mp_beat_fold *f, double width, double excess)
 {
 	double at_beats = 0, due = 0.5;
 	size_t kept = 0;
@@ -310,7 +311,7 @@ static bool is_remnant(const struct mp_rhythm *r, const struct mp_rhythm *known,
 }
 
 /* How many events are in the bursts at the beats, and how many of them more than by chance. */
-static void count(const struct search *s, const struct mp_phase_fold *f, double width, struct mp_rhythm *r)
+static void count(const struct search *s, const struct mp_beat_fold *f, double width, struct mp_rhythm *r)
 {
 	size_t far = 0;
 
@@ -323,7 +324,7 @@ static void count(const struct search *s, const struct mp_phase_fold *f, double 
 	r->events = (double)r->members - 4 * width * (double)far;
 }
 
-static void give(struct search *s, const struct mp_phase_fold *f, double width, uint8_t id)
+static void give(struct search *s, const struct mp_beat_fold *f, double width, uint8_t id)
 {
 	for (size_t b = 0; b < s->alive_n; b++) {
 		size_t end = burst_end(s, b);
@@ -337,11 +338,11 @@ static void give(struct search *s, const struct mp_phase_fold *f, double width, 
 /* Describes a rhythm, and, if it is one and not known, gives it its events. 1, 0 if it is not, or -errno. */
 static int claim(struct search *s, const struct tuned *t, double log_p, struct mp_rhythm *out, int found)
 {
-	struct mp_phase_fold f;
+	struct mp_beat_fold f;
 	struct mp_rhythm r = {
 	    .period_ns = 1e9 / t->hz, .locked_ns = t->length_s * 1e9, .log_p = log_p, .p_value = exp(log_p)};
 	double excess;
-	int rc = mp_phase_fold(s->alive, s->alive_n, s->from_ns, t->hz, t->length_s, &f);
+	int rc = mp_beat_fold(s->alive, s->alive_n, s->from_ns, t->hz, t->length_s, &f);
 
 	if (rc)
 		return rc;
@@ -356,7 +357,7 @@ static int claim(struct search *s, const struct tuned *t, double log_p, struct m
 		out[found] = r;
 		rc = 1;
 	}
-	mp_phase_fold_clear(&f);
+	mp_beat_fold_clear(&f);
 	return rc;
 }
 
@@ -387,7 +388,12 @@ static int find_next(struct search *s, double part, struct mp_rhythm *out, int f
 int mp_rhythm_find(const int64_t *t_ns, size_t n, int64_t from_ns, int64_t to_ns, double part, uint8_t *owner,
     struct mp_rhythm *out, int most)
 {
-	struct search s = {.from_ns = from_ns, .to_ns = to_ns, .t_ns = t_ns, .owner = owner, .n = n};
+	struct search s = {.from_ns = from_ns,
+	    .to_ns = to_ns,
+	    .t_ns = t_ns,
+	    .owner = owner,
+	    .n = n,
+	    .budget = part < MP_RHYTHM_THOROUGH ? BUDGET / 4 : BUDGET};
 	int found = 0, rc = 0;
 
 	if (to_ns <= from_ns || (uint64_t)to_ns - (uint64_t)from_ns > LONGEST_NS)

@@ -18,7 +18,7 @@
 #define BELOW       4 /* the lowest frequency that serves as a neighbour */
 #define SIDE_LEAST  8 /* neighbours on one side */
 #define SIDE_MOST   64
-#define CELLS       64 /* of a part, to see how evenly it is filled */
+#define CELL_STEPS  10 /* a part is divided into up to 2^9 cells, to see how evenly it is filled */
 
 struct part {
 	size_t first, n; /* of the times */
@@ -31,9 +31,9 @@ struct work {
 	kiss_fft_cpx *out;
 	float *window;
 	float *power, *sorted;
-	float *sum, *squares; /* over the parts */
-	size_t end;           /* of these four: frequencies 0 .. end - 1 */
-	double spread;        /* sum over the parts: how evenly their events are spread, 0 to 1 */
+	float *sum, *squares;      /* over the parts */
+	size_t end;                /* of these four: frequencies 0 .. end - 1 */
+	double filled[CELL_STEPS]; /* sum over the parts: of 2^step cells, as many as if all were alike */
 };
 
 static int by_count(const void *a, const void *b)
@@ -123,10 +123,24 @@ static float hann(size_t i, size_t length)
 	return (float)(0.5 - 0.5 * cos(2 * M_PI * ((double)i + 0.5) / (double)length));
 }
 
+/* From the finest cells, and those of twice the length, and so on. */
+static void add_filled(double *in_cell, double n, struct work *w)
+{
+	for (int step = CELL_STEPS - 1; step >= 0; step--) {
+		double squares = 0;
+
+		for (int c = 0; c < 1 << step; c++)
+			squares += in_cell[c] * in_cell[c];
+		w->filled[step] += n * n / fmax(squares, 1);
+		for (int c = 0; c < 1 << step >> 1; c++)
+			in_cell[c] = in_cell[2 * c] + in_cell[2 * c + 1];
+	}
+}
+
 static void add_part(
     const struct part *part, const int64_t *t_ns, const struct mp_spectrum *sp, struct work *w)
 {
-	double weights = 0, in_cell[CELLS] = {0}, squares = 0;
+	double weights = 0, in_cell[1 << (CELL_STEPS - 1)] = {0};
 
 	memset(w->bin, 0, sp->length * sizeof(*w->bin));
 	for (size_t i = part->first; i < part->first + part->n; i++) {
@@ -137,11 +151,9 @@ static void add_part(
 		w->bin[at] += 1 - upper;
 		w->bin[at + 1 < sp->length ? at + 1 : at] += upper;
 		weights += (double)w->window[at] * w->window[at];
-		in_cell[at * CELLS / sp->length]++;
+		in_cell[(at << (CELL_STEPS - 1)) / sp->length]++;
 	}
-	for (int c = 0; c < CELLS; c++)
-		squares += in_cell[c] * in_cell[c];
-	w->spread += (double)part->n * (double)part->n / (CELLS * fmax(squares, 1));
+	add_filled(in_cell, (double)part->n, w);
 	float mean = (float)((double)part->n / (double)sp->length);
 
 	for (size_t i = 0; i < sp->length; i++)
@@ -195,8 +207,12 @@ static float log_p_at(const struct work *w, size_t i, size_t half, size_t parts)
 		sum += w->sum[k];
 	double power = sum / (n * (double)parts * background);
 
-	/* Events in a part of the time only make neighbours alike. */
-	shape *= half ? fmax(1, n / 1.5 * w->spread / (double)parts) : 1;
+	/* n frequencies tell apart what is a n-th of the part away: they are worth as many as such cells that
+	 * have events. */
+	int step = 0;
+	while (step + 1 < CELL_STEPS && 2 << step <= 2 * (int)half + 1)
+		step++;
+	shape *= half ? fmax(1, w->filled[step] / (double)parts / 1.5) : 1;
 	return half && power < 1.5 ? 0 : (float)mp_tail_erlang(shape, power * shape);
 }
 
