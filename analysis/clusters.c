@@ -38,6 +38,11 @@ static double rate(size_t n, double time_ns)
 	return time_ns > 0 ? events / time_ns : 0;
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* The first event at t_ns or later. */
 static size_t first_from(const struct scan *s, int64_t t_ns)
 {
@@ -54,34 +59,33 @@ static size_t first_from(const struct scan *s, int64_t t_ns)
 	return lo;
 }
 
-/* Before event i. No rate where the recording begins too soon before it. */
-static double rate_before(const struct scan *s, size_t i, int64_t width_ns)
+/* In reach_ns to the left of event i, or from end_ns to the right, where event i is the next. */
+static double rate_in(const struct scan *s, size_t i, int64_t end_ns, int64_t reach_ns, bool left)
 {
-	int64_t reach = 8 * width_ns;
+	size_t n = left ? i - first_from(s, s->t_ns[i] - reach_ns) : first_from(s, end_ns + reach_ns) - i;
 
-	if (s->t_ns[i] - s->from_ns < reach)
-		return 0;
-	size_t n = i < BESIDE ? i : BESIDE;
-	double near = (double)(s->t_ns[i] - (n < BESIDE ? s->from_ns : s->t_ns[i - BESIDE]));
-
-	if (near >= (double)reach)
-		return rate(n, near);
-	return rate(i - first_from(s, s->t_ns[i] - reach), (double)reach);
+	return rate(n, (double)reach_ns);
 }
 
-/* From `end`, the time and the index behind a window. */
-static double rate_after(const struct scan *s, size_t i, int64_t end_ns, int64_t width_ns)
+/* Beside a window. No rate where the recording begins or ends too soon there. */
+static double rate_beside(const struct scan *s, size_t i, int64_t end_ns, int64_t width_ns, bool left)
 {
-	int64_t reach = 8 * width_ns;
+	int64_t there = left ? s->t_ns[i] - s->from_ns : s->to_ns - end_ns;
+	int64_t reach = least(8 * width_ns, there), beside;
+	size_t n = left ? i : s->n - i;
 
-	if (s->to_ns - end_ns < reach)
+	if (reach < width_ns)
 		return 0;
-	size_t left = s->n - i, n = left < BESIDE ? left : BESIDE;
-	double near = (double)((n < BESIDE ? s->to_ns : s->t_ns[i + BESIDE - 1]) - end_ns);
-
-	if (near >= (double)reach)
-		return rate(n, near);
-	return rate(first_from(s, end_ns + reach) - i, (double)reach);
+	/* Few events: as far as it takes to see enough. */
+	if (n < BESIDE)
+		beside = there;
+	else
+		beside = left ? s->t_ns[i] - s->t_ns[i - BESIDE] : s->t_ns[i + BESIDE - 1] - end_ns;
+	if (beside >= reach)
+		return rate(n < BESIDE ? n : BESIDE, (double)beside);
+	double wide = rate_in(s, i, end_ns, reach, left);
+	/* Many: the edge of a busy time may be within reach, but not right beside the window as well. */
+	return beside >= width_ns ? wide : fmax(wide, rate_in(s, i, end_ns, width_ns, left));
 }
 
 /* Keeps the surest: when the room is used up, the worse half goes. */
@@ -112,8 +116,8 @@ static void scan_width(struct scan *s, int64_t width_ns)
 		/* The recording's own rate first: most windows need no look at their neighbours. */
 		if (mp_tail_poisson((double)(end - i - 1), whole) + tests > log(MP_CLUSTER_ALPHA))
 			continue;
-		double around =
-		    fmax(rate_before(s, i, width_ns), rate_after(s, end, s->t_ns[i] + width_ns, width_ns));
+		double around = fmax(rate_beside(s, i, 0, width_ns, true),
+		    rate_beside(s, end, s->t_ns[i] + width_ns, width_ns, false));
 		double expected = fmax(whole, around * (double)width_ns);
 		double log_p = mp_tail_poisson((double)(end - i - 1), expected) + tests;
 
@@ -124,11 +128,50 @@ static void scan_width(struct scan *s, int64_t width_ns)
 			best.log_p = 0;
 		}
 		if (log_p < best.log_p)
-			best = (struct mp_cluster){
-			    s->t_ns[i], s->t_ns[end - 1], i, end - i, expected, exp(log_p), log_p};
+			best = (struct mp_cluster){.t_ns = s->t_ns[i],
+			    .end_ns = s->t_ns[end - 1],
+			    .width_ns = width_ns,
+			    .first = i,
+			    .n = end - i,
+			    .expected = expected,
+			    .p_value = exp(log_p),
+			    .log_p = log_p};
 	}
 	if (best.log_p < 0)
 		add(s, &best);
+}
+
+/* How surely so many events from `first` on are a burst by themselves, at the rate that the window was judged
+ * by. */
+static double log_p_of(const int64_t *t_ns, size_t first, size_t n, double per_ns)
+{
+	double length_ns = fmax((double)(t_ns[first + n - 1] - t_ns[first]), 1);
+
+	return mp_tail_poisson((double)(n - 1), length_ns * per_ns);
+}
+
+/*
+ * A window is as wide as it is, a burst is not: what stands apart at either end, up to four events at a time,
+ * goes if the rest is the surer without it.
+ */
+static void trim(const int64_t *t_ns, struct mp_cluster *c)
+{
+	double per_ns = c->expected / (double)c->width_ns;
+
+	for (bool better = true; better;) {
+		double have = log_p_of(t_ns, c->first, c->n, per_ns);
+
+		better = false;
+		for (size_t k = 1; !better && k <= 4 && c->n >= k + MP_CLUSTER_LEAST; k++)
+			for (size_t skip = 0; !better && skip <= k; skip += k)
+				if (log_p_of(t_ns, c->first + skip, c->n - k, per_ns) < have) {
+					c->first += skip;
+					c->n -= k;
+					better = true;
+				}
+	}
+	c->t_ns = t_ns[c->first];
+	c->end_ns = t_ns[c->first + c->n - 1];
 }
 
 static bool overlaps(const struct mp_cluster *a, const struct mp_cluster *b)
@@ -160,6 +203,8 @@ int mp_clusters_find(
 		if (is_new)
 			out[found++] = s.candidate[i];
 	}
+	for (int i = 0; i < found; i++)
+		trim(t_ns, &out[i]);
 	free(s.candidate);
 	return found;
 }

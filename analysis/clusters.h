@@ -9,19 +9,20 @@
  * Bursts of events: where more of them fall into a short window than Poisson arrivals would bring there (the
  * scan statistic; Naus, JASA 60, 1965), for windows of eight widths from 100 us to 1.6 s.
  *
- * What is expected in a window is by the highest of three rates: of the recording, and of what comes before
- * and after the window (eight times its width, or 32 events, whichever is longer): a busy open is no cluster,
- * nor is the edge of one. A window begins at an event, so the p-value is of that many others after it, times
- * the events and widths that were tried: no Poisson process has clusters with more than MP_CLUSTER_ALPHA,
- * whatever its rate.
+ * What is expected in a window is by the highest of some rates: of the recording, and of what comes before
+ * and after the window (eight times its width, or 32 events if that is longer, and once its width where that
+ * has so many): a busy open is no cluster, nor is the edge of one. A window begins at an event, so the
+ * p-value is of that many others after it, times the events and widths that were tried: no Poisson process
+ * has clusters with more than MP_CLUSTER_ALPHA, whatever its rate.
  */
 #define MP_CLUSTER_ALPHA 0.001
 #define MP_CLUSTER_LEAST 5 /* events */
 
 struct mp_cluster {
 	int64_t t_ns, end_ns; /* of the first and of the last event */
+	int64_t width_ns;     /* of the window that shows it best */
 	size_t first, n;      /* which of the times */
-	double expected;      /* in a window of the width that shows it best */
+	double expected;      /* in such a window */
 	double p_value, log_p;
 };
 
