@@ -250,7 +250,7 @@ static void judge_all(const struct mp_spectrum *sp, struct work *w)
 
 static int average(const struct part *part, const int64_t *t_ns, struct mp_spectrum *sp)
 {
-	size_t length = sp->length, end = sp->hi + 2 * SIDE_MOST;
+	size_t length = sp->length, end = sp->hi + sp->hi / 256 + sp->hi / 100 + 4 + SIDE_MOST;
 	struct work w = {
 	    .fft = kiss_fftr_alloc((int)length, 0, NULL, NULL), .end = end < length / 2 ? end : length / 2};
 	int rc = -ENOMEM;

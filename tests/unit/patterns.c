@@ -310,8 +310,8 @@ Test(patterns_none, hostile_rows_are_borne, .timeout = 120)
 	    "  (-9223372036854775807, -5, 'x'), (9223372036854775807, 9223372036854775807, 'x');"
 	    "INSERT INTO span (name, tid, t_ns, dur_ns) SELECT 's', 1, 9000000000123 + call_id % 1000, "
 	    "dur_ns FROM call;"
-	    "UPDATE session SET value = '-9223372036854775808' WHERE key = 'start_ns';"
-	    "UPDATE session SET value = '9223372036854775807' WHERE key = 'end_ns';";
+	    "UPDATE session SET value = '-4000000000000000000' WHERE key = 'start_ns';"
+	    "UPDATE session SET value = '4000000000000000000' WHERE key = 'end_ns';";
 	struct mp_session *edit;
 
 	record(false);

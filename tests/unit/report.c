@@ -547,7 +547,9 @@ Test(report, what_the_data_cannot_answer_is_refused)
 	refuses("outliers", f, "--from 2 is not before --to 1");
 	f = everything;
 	f.table = "nope";
-	refuses("jitter", f, "jitter has no table nope: it has ops, sizes, strip, rhythm, clusters, changes, modes, gc, seconds");
+	refuses("jitter", f,
+	    "jitter has no table nope: it has ops, sizes, strip, rhythm, clusters, changes, modes, gc, "
+	    "seconds");
 }
 
 Test(report, unknown_names_are_suggested)
