@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE 8192
+#define SAMPLE 4096
 #define GRID   65   /* frequencies at a time */
 #define FEW    1000 /* events, of which one matters */
 

@@ -50,7 +50,12 @@ static double places(const struct mp_value *value, size_t n, struct group group[
 	return ties;
 }
 
-void mp_effect_compare(struct mp_value *value, size_t n, struct mp_effect *out)
+void mp_effect_sort(struct mp_value *value, size_t n)
+{
+	qsort(value, n, sizeof(*value), by_value);
+}
+
+void mp_effect_compare(const struct mp_value *value, size_t n, struct mp_effect *out)
 {
 	struct group group[2] = {{0}};
 
@@ -65,7 +70,6 @@ void mp_effect_compare(struct mp_value *value, size_t n, struct mp_effect *out)
 	out->n_out = n - out->n_in;
 	if (!out->n_in || !out->n_out)
 		return;
-	qsort(value, n, sizeof(*value), by_value);
 	double ties = places(value, n, group, false);
 
 	places(value, n, group, true);
@@ -80,11 +84,10 @@ void mp_effect_compare(struct mp_value *value, size_t n, struct mp_effect *out)
 		out->log_p = mp_tail_normal((group[1].mean - 0.5) / sqrt(variance));
 }
 
-double mp_effect_quantile(struct mp_value *value, size_t n, bool in, double share)
+double mp_effect_quantile(const struct mp_value *value, size_t n, bool in, double share)
 {
 	double all = 0, upto = 0, last = NAN;
 
-	qsort(value, n, sizeof(*value), by_value);
 	for (size_t i = 0; i < n; i++)
 		all += value[i].is_in == in ? value[i].weight : 0;
 	for (size_t i = 0; i < n && !(upto > 0 && upto >= all * share); i++)

@@ -11,6 +11,7 @@
 
 #define WINDOWS_MOST (1 << 18)
 #define SPANS_MOST   (1 << 18) /* of more, an even part is looked at */
+#define OUTSIDE_MOST (1 << 16)
 #define NAMES_MOST   64
 
 struct window {
@@ -122,16 +123,17 @@ static int load_spans(struct work *w, struct mp_err *err)
 	return rc == SQLITE_DONE ? 0 : failed(w, err);
 }
 
-/* Compares what is in w->value; false: too few rows to say anything. */
-static bool compare(struct work *w, size_t n, struct mp_gc_effect *out)
+/* Compares what is in w->value, of `part` times as many rows outside; false: too few to say anything. */
+static bool compare(struct work *w, size_t n, uint32_t part, struct mp_gc_effect *out)
 {
 	struct mp_effect e;
 
+	mp_effect_sort(w->value, n);
 	mp_effect_compare(w->value, n, &e);
 	if (e.n_in < MP_GC_LEAST || e.n_out < MP_GC_LEAST)
 		return false;
 	out->rows_in = e.n_in;
-	out->rows_out = e.n_out;
+	out->rows_out = e.n_out * part;
 	out->delta = e.delta;
 	out->log_p = e.log_p;
 	out->in_p50_ns = mp_effect_quantile(w->value, n, true, 0.5);
@@ -141,19 +143,27 @@ static bool compare(struct work *w, size_t n, struct mp_gc_effect *out)
 	return true;
 }
 
+/* How sure the answer is depends on the few calls inside: of many outside a part is enough. */
 static bool compare_op(struct work *w, unsigned int op, struct mp_gc_effect *out)
 {
-	size_t n = 0;
+	uint32_t part = 1;
+	size_t n = 0, calls = 0;
 
+	for (size_t i = 0; i < w->calls->n; i++)
+		calls += w->calls->call[i].op == op;
+	while (calls / part > OUTSIDE_MOST)
+		part *= 2;
 	for (size_t i = 0; i < w->calls->n; i++) {
 		const struct mp_kept_call *c = &w->calls->call[i];
 
-		if (c->op == op)
-			w->value[n++] = (struct mp_value){
-			    (double)c->dur_ns, c->weight, is_in(w, c->t_ns, end_of(c->t_ns, c->dur_ns))};
+		if (c->op != op)
+			continue;
+		bool in = is_in(w, c->t_ns, end_of(c->t_ns, c->dur_ns));
+		if (in || mp_kept_is_drawn(c->call_id, part * w->calls->thinned))
+			w->value[n++] = (struct mp_value){(double)c->dur_ns, c->weight, in};
 	}
 	snprintf(out->what, sizeof(out->what), "%s", op_names[op]);
-	return compare(w, n, out);
+	return compare(w, n, part, out);
 }
 
 static bool compare_span(struct work *w, uint32_t name, struct mp_gc_effect *out)
@@ -164,7 +174,7 @@ static bool compare_span(struct work *w, uint32_t name, struct mp_gc_effect *out
 		if (w->span[i].name == name)
 			w->value[n++] = (struct mp_value){(double)w->span[i].dur_ns, 1, w->span[i].is_in};
 	snprintf(out->what, sizeof(out->what), "span %s", mp_texts_text(w->names, name));
-	return compare(w, n, out);
+	return compare(w, n, 1, out);
 }
 
 static int by_p(const void *a, const void *b)

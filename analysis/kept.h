@@ -2,6 +2,7 @@
 #ifndef MP_ANALYSIS_KEPT_H
 #define MP_ANALYSIS_KEPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,5 +44,9 @@ struct mp_kept_calls {
 int mp_kept_load(
     struct mp_session *s, const struct mp_report_scope *scope, struct mp_kept_calls *out, struct mp_err *err);
 void mp_kept_free(struct mp_kept_calls *k);
+
+/* Whether a call is among one of `part` (a power of two), the same for the same call, and without a pattern:
+ * a part of a part is one of their product. */
+bool mp_kept_is_drawn(int64_t call_id, uint32_t part);
 
 #endif

@@ -14,16 +14,20 @@ struct smooth {
 	double height, variance;
 };
 
-static int cell_of(double ns, double doubt_ns)
+void mp_modes_scale_init(struct mp_modes_scale *scale, double doubt_ns)
 {
-	int cell = (int)(log2(ns + doubt_ns + 1) * OCTAVE);
+	scale->doubt_ns = doubt_ns;
+	for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++) {
+		double ns = ((double)mp_hist_lo_ns(b) + (double)mp_hist_hi_ns(b)) / 2;
+		int cell = (int)(log2(ns + doubt_ns + 1) * OCTAVE);
 
-	return cell < MP_MODES_CELLS ? cell : MP_MODES_CELLS - 1;
+		scale->cell[b] = (uint8_t)(cell < MP_MODES_CELLS ? cell : MP_MODES_CELLS - 1);
+	}
 }
 
 void mp_modes_add(struct mp_modes_count *count, int64_t dur_ns, double weight)
 {
-	int cell = cell_of((double)dur_ns, count->doubt_ns);
+	int cell = count->scale->cell[mp_hist_bucket((uint64_t)dur_ns)];
 
 	count->weight[cell] += weight;
 	count->squares[cell] += weight * weight;
@@ -90,7 +94,7 @@ bool mp_modes_find(const struct mp_modes_count *c, double tests, struct mp_modes
 			}
 		}
 	}
-	*out = (struct mp_modes){.valley_ns = fmax(exp2((valley + 1.0) / OCTAVE) - c->doubt_ns - 1, 0),
+	*out = (struct mp_modes){.valley_ns = fmax(exp2((valley + 1.0) / OCTAVE) - c->scale->doubt_ns - 1, 0),
 	    .slow_share = 1 - upto[valley] / all,
 	    .log_p = mp_tail_normal(deepest) + log(fmax(tests, 1) * MP_MODES_CELLS * MP_MODES_CELLS / 2)};
 	return out->log_p < log(MP_MODES_ALPHA);

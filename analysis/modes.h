@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "store/histogram.h"
+
 /*
  * Whether durations have two modes: a fast path and a slow one. Durations are counted on a logarithmic scale,
  * four cells an octave, with `doubt_ns` added, below which the clock's steps would make modes of their own.
@@ -16,8 +18,14 @@
 #define MP_MODES_ALPHA 0.001
 #define MP_MODES_LEAST 200 /* rows */
 
-struct mp_modes_count {
+/* The cells, by the buckets of the histogram (store/histogram.h), which are narrower. */
+struct mp_modes_scale {
 	double doubt_ns;
+	uint8_t cell[MP_HIST_BUCKETS];
+};
+
+struct mp_modes_count {
+	const struct mp_modes_scale *scale;
 	double weight[MP_MODES_CELLS];
 	double squares[MP_MODES_CELLS]; /* of the weights */
 	uint64_t rows;
@@ -28,6 +36,8 @@ struct mp_modes {
 	double slow_share; /* of the calls, beyond the valley */
 	double log_p;
 };
+
+void mp_modes_scale_init(struct mp_modes_scale *scale, double doubt_ns);
 
 void mp_modes_add(struct mp_modes_count *count, int64_t dur_ns, double weight);
 

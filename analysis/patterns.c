@@ -15,9 +15,11 @@
 #include "analysis/traits.h"
 #include "store/cell.h"
 
-#define FOUND_MOST   10  /* of each kind */
-#define RHYTHMS_MOST 6   /* of all threads together, and of each one */
-#define THREADS_MOST 8   /* that are looked at by themselves */
+#define FOUND_MOST   10 /* of each kind */
+#define RHYTHMS_MOST 6  /* of all threads together, and of each one */
+#define THREADS_MOST 8  /* that are looked at by themselves */
+#define SAMPLE_MOST  (1 << 18)
+#define THREADS_ROOM 4096
 #define THREAD_LEAST 64  /* outliers */
 #define COMMON_LEAST 0.1 /* of a share above that elsewhere */
 #define TEXT         192
@@ -46,6 +48,9 @@ struct fill {
 	int64_t *t_ns;  /* of the outliers */
 	uint8_t *owner; /* which rhythm they are of */
 	int64_t start_ns;
+	struct mp_rhythm rhythm[RHYTHMS_MOST]; /* of all threads together */
+	int rhythms;
+	uint32_t sampled; /* rhythms are looked for in one of so many outliers */
 };
 
 static int failed(const struct fill *f, struct mp_err *err)
@@ -131,7 +136,7 @@ static int put_rhythm(struct fill *f, const struct mp_rhythm *r, int64_t tid, co
     size_t members, struct row *row, struct mp_err *err)
 {
 	char text[MP_TRAIT_COUNT][TEXT], thread[TEXT] = "", sentence[3 * TEXT];
-	double share[MP_TRAIT_COUNT], whole = (double)f->calls.outliers;
+	double share[MP_TRAIT_COUNT], whole = (double)f->calls.outliers / f->sampled;
 	struct mp_traits *set = malloc(sizeof(*set));
 	int rc = set ? mp_traits_read(f->traits, member, members, set, err) : out_of_memory(err);
 
@@ -154,7 +159,7 @@ static int put_rhythm(struct fill *f, const struct mp_rhythm *r, int64_t tid, co
 		put_text(row, thread);
 	else
 		row->column++;
-	put_whole(row, events * f->calls.thinned);
+	put_whole(row, events * f->sampled * f->calls.thinned);
 	put_real(row, events / whole);
 	put_real(row, r->p_value);
 	if (r->phase_ns >= 0)
@@ -174,22 +179,24 @@ static int put_rhythm(struct fill *f, const struct mp_rhythm *r, int64_t tid, co
 static int fill_rhythms(struct fill *f, const uint32_t *place, size_t n, int64_t tid, double part,
     struct row *row, struct mp_err *err)
 {
-	struct mp_rhythm r[RHYTHMS_MOST];
+	struct mp_rhythm r[2 * RHYTHMS_MOST];
 	int64_t *t_ns = malloc((n + 1) * sizeof(*t_ns));
 	uint32_t *member = malloc((n + 1) * sizeof(*member));
 	uint8_t *owner = malloc(n + 1);
-	int found = 0, rc = t_ns && member && owner ? 0 : out_of_memory(err);
+	int known = tid ? f->rhythms : 0, found = known;
+	int rc = t_ns && member && owner ? 0 : out_of_memory(err);
 
+	memcpy(r, f->rhythm, (size_t)known * sizeof(*r));
 	for (size_t i = 0; !rc && i < n; i++) {
 		t_ns[i] = f->t_ns[place[i]];
 		owner[i] = f->owner[place[i]] ? UINT8_MAX : 0;
 	}
 	if (!rc) {
-		found =
-		    mp_rhythm_find(t_ns, n, f->calls.from_ns, f->calls.to_ns, part, owner, r, RHYTHMS_MOST);
+		found = mp_rhythm_find(
+		    t_ns, n, f->calls.from_ns, f->calls.to_ns, part, owner, r, known, known + RHYTHMS_MOST);
 		rc = found < 0 ? out_of_memory(err) : 0;
 	}
-	for (int k = 0; !rc && k < found; k++) {
+	for (int k = known; !rc && k < found; k++) {
 		size_t members = 0;
 
 		for (size_t i = 0; i < n; i++)
@@ -199,6 +206,10 @@ static int fill_rhythms(struct fill *f, const uint32_t *place, size_t n, int64_t
 			}
 		if (members)
 			rc = put_rhythm(f, &r[k], tid, member, members, row, err);
+	}
+	if (!rc && !tid) {
+		memcpy(f->rhythm, r, (size_t)found * sizeof(*r));
+		f->rhythms = found;
 	}
 	free(t_ns);
 	free(member);
@@ -211,63 +222,69 @@ struct thread_count {
 	uint32_t outliers;
 };
 
-static int by_tid(const void *a, const void *b)
-{
-	const struct thread_count *x = a, *y = b;
-
-	return x->tid < y->tid ? -1 : x->tid > y->tid;
-}
-
 static int by_outliers(const void *a, const void *b)
 {
 	const struct thread_count *x = a, *y = b;
 
 	if (x->outliers != y->outliers)
 		return x->outliers > y->outliers ? -1 : 1;
-	return by_tid(a, b);
+	return x->tid < y->tid ? -1 : x->tid > y->tid;
 }
 
-/* The threads with the most outliers first; how many there are. */
-static size_t count_threads(const struct fill *f, struct thread_count *count)
+/* The threads with the most outliers first. Of more threads than there is room for, some are left out. */
+static void count_threads(const struct fill *f, struct thread_count count[THREADS_ROOM])
 {
-	size_t n = 0, outliers = f->calls.outliers;
+	memset(count, 0, THREADS_ROOM * sizeof(*count));
+	for (size_t i = 0; i < f->calls.outliers; i++) {
+		int32_t tid = f->calls.call[f->calls.outlier[i]].tid;
+		uint32_t at = (uint32_t)tid * 2654435761U % THREADS_ROOM, steps = 0;
 
-	for (size_t i = 0; i < outliers; i++)
-		count[i] = (struct thread_count){f->calls.call[f->calls.outlier[i]].tid, 1};
-	qsort(count, outliers, sizeof(*count), by_tid);
-	for (size_t i = 0; i < outliers; i++)
-		if (n && count[n - 1].tid == count[i].tid)
-			count[n - 1].outliers++;
-		else
-			count[n++] = count[i];
-	qsort(count, n, sizeof(*count), by_outliers);
+		while (count[at].outliers && count[at].tid != tid && steps++ < 64)
+			at = (at + 1) % THREADS_ROOM;
+		if (count[at].outliers && count[at].tid != tid)
+			continue;
+		count[at].tid = tid;
+		count[at].outliers++;
+	}
+	qsort(count, THREADS_ROOM, sizeof(*count), by_outliers);
+}
+
+/*
+ * The places of the outliers of one thread, or with 0 of all; of more than SAMPLE_MOST outliers a part of
+ * them, drawn without a pattern: that many tell any rhythm, and the time is bounded.
+ */
+static size_t sample(const struct fill *f, int32_t tid, uint32_t *place)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->calls.outliers; i++) {
+		const struct mp_kept_call *c = &f->calls.call[f->calls.outlier[i]];
+
+		if ((!tid || c->tid == tid) && mp_kept_is_drawn(c->call_id, f->sampled * f->calls.thinned))
+			place[n++] = (uint32_t)i;
+	}
 	return n;
 }
 
 /* Half of the false alarms that a report may give are for all threads together, half for the single ones. */
 static int fill_rhythm(struct fill *f, struct mp_err *err)
 {
-	size_t outliers = f->calls.outliers, threads, looked_at = 0;
+	size_t outliers = f->calls.outliers, looked_at = 0;
 	uint32_t *place = malloc((outliers + 1) * sizeof(*place));
-	struct thread_count *count = malloc((outliers + 1) * sizeof(*count));
+	struct thread_count *count = malloc(THREADS_ROOM * sizeof(*count));
 	struct row row = {0};
 	int rc = place && count ? row_open(f, "pattern_rhythm", 16, &row, err) : out_of_memory(err);
 
 	if (rc)
 		goto out;
-	for (size_t i = 0; i < outliers; i++)
-		place[i] = (uint32_t)i;
-	rc = fill_rhythms(f, place, outliers, 0, 0.5, &row, err);
-	threads = count_threads(f, count);
-	while (threads > 1 && looked_at < threads && looked_at < THREADS_MOST &&
-	       count[looked_at].outliers >= THREAD_LEAST)
+	size_t n = sample(f, 0, place);
+	rc = fill_rhythms(f, place, n, 0, 0.5, &row, err);
+	count_threads(f, count);
+	/* A single thread's rhythms are those of all. */
+	while (count[1].outliers && looked_at < THREADS_MOST && count[looked_at].outliers >= THREAD_LEAST)
 		looked_at++;
 	for (size_t t = 0; !rc && t < looked_at; t++) {
-		size_t n = 0;
-
-		for (size_t i = 0; i < outliers; i++)
-			if (f->calls.call[f->calls.outlier[i]].tid == count[t].tid)
-				place[n++] = (uint32_t)i;
+		n = sample(f, count[t].tid, place);
 		rc = fill_rhythms(f, place, n, count[t].tid, 0.5 / (double)looked_at, &row, err);
 	}
 out:
@@ -461,6 +478,8 @@ static int load(struct fill *f, const struct mp_report_scope *scope, struct mp_e
 		return out_of_memory(err);
 	for (size_t i = 0; i < f->calls.outliers; i++)
 		f->t_ns[i] = f->calls.call[f->calls.outlier[i]].t_ns;
+	for (f->sampled = 1; f->calls.outliers / f->sampled > SAMPLE_MOST;)
+		f->sampled *= 2;
 	f->traits = mp_traits_open(&f->calls, err);
 	return f->traits ? 0 : -EIO;
 }

@@ -25,6 +25,7 @@ struct search {
 	const int64_t *t_ns; /* all events, */
 	uint8_t *owner;
 	size_t n;
+	int known;
 	size_t budget; /* bins of a range that are transformed */
 	/* Bursts, by their first event, without those that rhythms explain. */
 	int64_t *alive;  /* when, */
@@ -366,7 +367,7 @@ static int find_next(struct search *s, double part, struct mp_rhythm *out, int f
 {
 	int rc = transform(s);
 	/* Each search may spend half of what the ones before left. */
-	double tests = log(fmax(s->tests, 1) * exp2(found + 1) / part);
+	double tests = log(fmax(s->tests, 1) * exp2(found - s->known + 1) / part);
 
 	for (s->masks = 0; !rc && s->masks < REJECTS;) {
 		struct line best = strongest(s);
@@ -386,15 +387,16 @@ static int find_next(struct search *s, double part, struct mp_rhythm *out, int f
 }
 
 int mp_rhythm_find(const int64_t *t_ns, size_t n, int64_t from_ns, int64_t to_ns, double part, uint8_t *owner,
-    struct mp_rhythm *out, int most)
+    struct mp_rhythm *out, int known, int most)
 {
 	struct search s = {.from_ns = from_ns,
 	    .to_ns = to_ns,
 	    .t_ns = t_ns,
 	    .owner = owner,
 	    .n = n,
+	    .known = known,
 	    .budget = part < MP_RHYTHM_THOROUGH ? BUDGET / 4 : BUDGET};
-	int found = 0, rc = 0;
+	int found = known, rc = 0;
 
 	if (to_ns <= from_ns || (uint64_t)to_ns - (uint64_t)from_ns > LONGEST_NS)
 		s.to_ns = from_ns > INT64_MAX - LONGEST_NS ? INT64_MAX : from_ns + LONGEST_NS;

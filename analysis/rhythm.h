@@ -35,14 +35,15 @@ struct mp_rhythm {
 };
 
 /*
- * Finds up to `most` rhythms in `n` times between from_ns and to_ns, in order, strongest first; their number,
- * or -ENOMEM. owner[i] becomes which of them (from 1 on) event i is a member of, or 0; what has an owner
- * before is left out of the search. `part` of MP_RHYTHM_ALPHA is this search's to spend: 1, or less if it is
- * one of several; below MP_RHYTHM_THOROUGH it is one of many, and takes a quarter of the time. Memory: 40
- * bytes an event and 12 MB.
+ * Finds rhythms in `n` times between from_ns and to_ns, in order, and adds them, strongest first, to the
+ * `known` ones that are in out[] already, which it does not find again, up to `most` in all; how many there
+ * are then, or -ENOMEM. owner[i] becomes which of them (from 1 on) event i is a member of, or 0; what has an
+ * owner before is left out of the search. `part` of MP_RHYTHM_ALPHA is this search's to spend: 1, or less if
+ * it is one of several; below MP_RHYTHM_THOROUGH it is one of many, and takes a quarter of the time. Memory:
+ * 40 bytes an event and 12 MB.
  */
 #define MP_RHYTHM_THOROUGH 0.5
 int mp_rhythm_find(const int64_t *t_ns, size_t n, int64_t from_ns, int64_t to_ns, double part, uint8_t *owner,
-    struct mp_rhythm *out, int most);
+    struct mp_rhythm *out, int known, int most);
 
 #endif

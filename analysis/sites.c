@@ -156,6 +156,7 @@ static double figure(struct mp_sites *s, const struct group *g, enum mp_site_asp
 		if ((c->t_ns < t_ns) == before && lot(~c->call_id) < part)
 			s->figure[n++] = (struct mp_value){aspect_of(c, aspect), c->weight, true};
 	}
+	mp_effect_sort(s->figure, n);
 	return mp_effect_quantile(s->figure, n, true, share);
 }
 
@@ -264,6 +265,7 @@ static double centre(struct mp_sites *s, const struct group *g, double valley_ns
 		if (((double)c->dur_ns > valley_ns) == slow && lot(~c->call_id) < part)
 			s->figure[n++] = (struct mp_value){(double)c->dur_ns, c->weight, true};
 	}
+	mp_effect_sort(s->figure, n);
 	return mp_effect_quantile(s->figure, n, true, 0.5);
 }
 
@@ -272,11 +274,14 @@ int mp_sites_modes(struct mp_sites *s, double doubt_ns, struct mp_site_modes *ou
 	double tests = 0, have[64];
 	size_t found = 0, room = most < 64 ? (size_t)most : 64;
 
+	struct mp_modes_scale scale;
+
+	mp_modes_scale_init(&scale, doubt_ns);
 	for (size_t i = 0; i < s->groups; i++)
 		tests += s->group[i].n >= MP_MODES_LEAST;
 	for (size_t i = 0; i < s->groups; i++) {
 		const struct group *g = &s->group[i];
-		struct mp_modes_count count = {.doubt_ns = doubt_ns};
+		struct mp_modes_count count = {.scale = &scale};
 		struct mp_modes m;
 
 		for (size_t k = 0; g->n >= MP_MODES_LEAST && k < g->n; k++)

@@ -5,7 +5,7 @@
 -- Parameters: :limit (-1: the 5 surest)
 -- Columns:
 --   what                      an operation, or "span NAME"
---   rows_in, rows_out         kept calls, or spans, behind the figures
+--   rows_in, rows_out         kept calls, or spans, behind the figures (of very many outside, about)
 --   in_p50_ns, out_p50_ns     inside and outside, weighted
 --   in_p99_ns, out_p99_ns
 --   delta                     Cliff's: how much likelier the slower of two is the one inside, -1 to 1; 0.15 is small, 0.33

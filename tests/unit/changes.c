@@ -161,6 +161,7 @@ Test(effect, agrees_with_all_pairs)
 	double sd = sqrt(IN * OUT / 12.0 * (ALL + 1 - ties / (ALL * (ALL - 1.0))));
 	double z = (u - IN * OUT / 2.0) / sd;
 
+	mp_effect_sort(weighted, ALL);
 	mp_effect_compare(weighted, ALL, &e);
 	cr_assert_eq(e.n_in, IN);
 	cr_assert_eq(e.n_out, OUT);
@@ -176,12 +177,14 @@ Test(effect, weights_count_calls_and_not_rows)
 	begin(8);
 	for (int i = 0; i < 400; i++)
 		weighted[i] = (struct mp_value){normal() + (i < 50 ? 0.5 : 0), 1 + i % 3, i < 50};
+	mp_effect_sort(weighted, 400);
 	mp_effect_compare(weighted, 400, &rows);
 	int n = 0;
 	static struct mp_value each[MOST];
 	for (int i = 0; i < 400; i++)
 		for (int k = 0; k < weighted[i].weight; k++)
 			each[n++] = (struct mp_value){weighted[i].value, 1, weighted[i].is_in};
+	mp_effect_sort(each, (size_t)n);
 	mp_effect_compare(each, (size_t)n, &calls);
 	cr_assert_float_eq(rows.delta, calls.delta, 1e-9);
 	cr_assert_gt(rows.log_p, calls.log_p);
@@ -200,11 +203,20 @@ Test(effect, equal_groups_differ_as_often_as_chance_says)
 		begin(9000 + seed);
 		for (int i = 0; i < 300; i++)
 			weighted[i] = (struct mp_value){normal(), uniform() < 0.2 ? 100 : 1, uniform() < 0.3};
+		mp_effect_sort(weighted, 300);
 		mp_effect_compare(weighted, 300, &e);
 		alarms += e.log_p < log(0.05);
 	}
 	cr_assert_lt(alarms, 71, "0.05 and three standard deviations");
 	cr_assert_gt(alarms, 15);
+}
+
+static const struct mp_modes_scale *scale_of(double doubt_ns)
+{
+	static struct mp_modes_scale scale;
+
+	mp_modes_scale_init(&scale, doubt_ns);
+	return &scale;
 }
 
 static void add_modes(struct mp_modes_count *c, int n, double slow_share, double slow_ns, double step_ns)
@@ -222,7 +234,7 @@ static void add_modes(struct mp_modes_count *c, int n, double slow_share, double
 Test(modes, one_hump_is_one_mode_in_200_of_200_sets)
 {
 	for (uint64_t seed = 0; seed < 200; seed++) {
-		struct mp_modes_count c = {.doubt_ns = 50};
+		struct mp_modes_count c = {.scale = scale_of(50)};
 		struct mp_modes m;
 
 		begin(seed);
@@ -239,7 +251,7 @@ Test(modes, one_hump_is_one_mode_in_200_of_200_sets)
 Test(modes, two_humps_are_two)
 {
 	for (uint64_t seed = 0; seed < 20; seed++) {
-		struct mp_modes_count c = {.doubt_ns = 50};
+		struct mp_modes_count c = {.scale = scale_of(50)};
 		struct mp_modes m;
 
 		begin(100 + seed);
@@ -253,7 +265,7 @@ Test(modes, two_humps_are_two)
 
 Test(modes, few_calls_beside_the_hump_are_no_mode)
 {
-	struct mp_modes_count c = {.doubt_ns = 50};
+	struct mp_modes_count c = {.scale = scale_of(50)};
 	struct mp_modes m;
 
 	begin(1);

@@ -19,7 +19,7 @@ static int find(double length_s)
 {
 	sort_arrivals();
 	memset(owner, 0, sizeof(owner));
-	return mp_rhythm_find(arrival, arrivals, 0, (int64_t)(length_s * 1e9), 1, owner, rhythm, MOST);
+	return mp_rhythm_find(arrival, arrivals, 0, (int64_t)(length_s * 1e9), 1, owner, rhythm, 0, MOST);
 }
 
 Test(rhythm, nothing_in_200_of_200_poisson_sets)
@@ -196,6 +196,17 @@ Test(rhythm, several_periods_are_found_each_once)
 	}
 }
 
+Test(rhythm, what_is_known_is_not_found_again)
+{
+	begin(61);
+	add_beats(60, 0.02, 0.02, 0.2, 0);
+	add_poisson(60, 30);
+	cr_assert_eq(find(60), 1);
+	memset(owner, 0, sizeof(owner));
+	cr_assert_eq(mp_rhythm_find(arrival, arrivals, 0, 60 * SECOND, 1, owner, rhythm, 1, MOST), 1);
+	cr_assert_eq(memchr(owner, 1, arrivals), NULL);
+}
+
 Test(rhythm, sharp_beats_are_told_by_their_fundamental)
 {
 	begin(31);
@@ -242,11 +253,11 @@ Test(rhythm, hostile_times_are_borne)
 
 	memcpy(arrival, wild, sizeof(wild));
 	memset(owner, 0, sizeof(owner));
-	cr_assert_eq(mp_rhythm_find(arrival, 7, INT64_MIN / 2, INT64_MAX / 2, 1, owner, rhythm, MOST), 0);
-	cr_assert_eq(mp_rhythm_find(arrival, 7, 0, 0, 1, owner, rhythm, MOST), 0);
-	cr_assert_eq(mp_rhythm_find(arrival, 0, 0, SECOND, 1, owner, rhythm, MOST), 0);
+	cr_assert_eq(mp_rhythm_find(arrival, 7, INT64_MIN / 2, INT64_MAX / 2, 1, owner, rhythm, 0, MOST), 0);
+	cr_assert_eq(mp_rhythm_find(arrival, 7, 0, 0, 1, owner, rhythm, 0, MOST), 0);
+	cr_assert_eq(mp_rhythm_find(arrival, 0, 0, SECOND, 1, owner, rhythm, 0, MOST), 0);
 	memset(arrival, 0, sizeof(arrival));
-	cr_assert_eq(mp_rhythm_find(arrival, ARRIVALS_MOST, 0, SECOND, 1, owner, rhythm, MOST), 0);
+	cr_assert_eq(mp_rhythm_find(arrival, ARRIVALS_MOST, 0, SECOND, 1, owner, rhythm, 0, MOST), 0);
 }
 
 static double poisson_tail(int count, double mean)
