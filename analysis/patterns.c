@@ -303,15 +303,18 @@ struct common {
 /* What is most above its share outside of the cluster. */
 static int find_common(struct fill *f, const struct mp_cluster *c, struct common *out, struct mp_err *err)
 {
-	size_t outside = f->calls.outliers - c->n, n = outside < MP_TRAITS_MOST ? outside : MP_TRAITS_MOST;
+	size_t outliers = f->calls.outliers, most = outliers < MP_TRAITS_MOST ? outliers : MP_TRAITS_MOST,
+	       n = 0;
 	struct mp_traits *set = malloc(2 * sizeof(*set));
-	uint32_t *index = malloc((n + 1) * sizeof(*index));
+	uint32_t *index = malloc((most + 1) * sizeof(*index));
 	int rc = set && index ? 0 : out_of_memory(err);
 
-	for (size_t i = 0; !rc && i < n; i++) {
-		size_t at = i * outside / n;
+	/* The same ones for each cluster, so that their causes are read once. */
+	for (size_t i = 0; !rc && i < most; i++) {
+		size_t at = i * outliers / most;
 
-		index[i] = f->calls.outlier[at < c->first ? at : at + c->n];
+		if (at < c->first || at >= c->first + c->n)
+			index[n++] = f->calls.outlier[at];
 	}
 	if (!rc)
 		rc = mp_traits_read(f->traits, f->calls.outlier + c->first, c->n, &set[0], err);

@@ -395,7 +395,7 @@ int mp_rhythm_find(const int64_t *t_ns, size_t n, int64_t from_ns, int64_t to_ns
 	    .owner = owner,
 	    .n = n,
 	    .known = known,
-	    .budget = part < MP_RHYTHM_THOROUGH ? BUDGET / 4 : BUDGET};
+	    .budget = part < MP_RHYTHM_THOROUGH ? BUDGET / 8 : BUDGET};
 	int found = known, rc = 0;
 
 	if (to_ns <= from_ns || (uint64_t)to_ns - (uint64_t)from_ns > LONGEST_NS)

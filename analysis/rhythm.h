@@ -39,7 +39,7 @@ struct mp_rhythm {
  * `known` ones that are in out[] already, which it does not find again, up to `most` in all; how many there
  * are then, or -ENOMEM. owner[i] becomes which of them (from 1 on) event i is a member of, or 0; what has an
  * owner before is left out of the search. `part` of MP_RHYTHM_ALPHA is this search's to spend: 1, or less if
- * it is one of several; below MP_RHYTHM_THOROUGH it is one of many, and takes a quarter of the time. Memory:
+ * it is one of several; below MP_RHYTHM_THOROUGH it is one of many, and takes less time. Memory:
  * 40 bytes an event and 12 MB.
  */
 #define MP_RHYTHM_THOROUGH 0.5

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <kissfft/kiss_fftr.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,9 +31,10 @@ struct work {
 	float *bin;
 	kiss_fft_cpx *out;
 	float *window;
-	float *power, *sorted;
+	float *power, *scratch;
+	double *upto;              /* power[0] + .. + power[i - 1], of the sums */
 	float *sum, *squares;      /* over the parts */
-	size_t end;                /* of these four: frequencies 0 .. end - 1 */
+	size_t end;                /* of these: frequencies 0 .. end - 1 */
 	double filled[CELL_STEPS]; /* sum over the parts: of 2^step cells, as many as if all were alike */
 };
 
@@ -43,13 +45,6 @@ static int by_count(const void *a, const void *b)
 	if (x->n != y->n)
 		return x->n > y->n ? -1 : 1;
 	return x->first < y->first ? -1 : x->first > y->first;
-}
-
-static int by_power(const void *a, const void *b)
-{
-	float x = *(const float *)a, y = *(const float *)b;
-
-	return x < y ? -1 : x > y;
 }
 
 double mp_spectrum_hz(const struct mp_spectrum *sp, double index)
@@ -98,20 +93,44 @@ static size_t block_end(size_t begin, size_t end)
 	return begin + size + BLOCK_LEAST > end ? end : begin + size;
 }
 
-/* `n` values, n > 0; `sorted` has room for them. */
-static double median(const float *value, size_t n, float *sorted)
+/* `n` values, n > 0; `work` has room for them. By Hoare's selection: sorting took as long as the transforms.
+ */
+static double median(const float *value, size_t n, float *work)
 {
-	memcpy(sorted, value, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), by_power);
-	return sorted[n / 2];
+	size_t lo = 0, hi = n - 1, middle = n / 2;
+
+	memcpy(work, value, n * sizeof(*work));
+	while (lo < hi) {
+		float pivot = work[lo + (hi - lo) / 2];
+		size_t i = lo, k = hi;
+
+		for (;; i++, k--) {
+			while (work[i] < pivot)
+				i++;
+			while (work[k] > pivot)
+				k--;
+			if (i >= k)
+				break;
+			float swap = work[i];
+
+			work[i] = work[k];
+			work[k] = swap;
+		}
+		/* lo .. k <= pivot <= k + 1 .. hi */
+		if (middle <= k)
+			hi = k;
+		else
+			lo = k + 1;
+	}
+	return work[middle];
 }
 
 /* Divides by the background, block by block, where its median is above `unit`, that of Poisson arrivals. */
-static void whiten(float *power, size_t end, double unit, float *sorted)
+static void whiten(float *power, size_t end, double unit, float *scratch)
 {
 	for (size_t begin = BELOW, next; begin < end; begin = next) {
 		next = block_end(begin, end);
-		double background = median(power + begin, next - begin, sorted) / unit;
+		double background = median(power + begin, next - begin, scratch) / unit;
 
 		for (size_t i = begin; i < next; i++)
 			power[i] = (float)(power[i] / fmax(background, 1));
@@ -162,7 +181,7 @@ static void add_part(
 	for (size_t i = 0; i < w->end; i++)
 		w->power[i] =
 		    (float)((w->out[i].r * w->out[i].r + w->out[i].i * w->out[i].i) / fmax(weights, 1));
-	whiten(w->power, w->end, M_LN2, w->sorted);
+	whiten(w->power, w->end, M_LN2, w->scratch);
 	for (size_t i = 0; i < w->end; i++) {
 		w->sum[i] += w->power[i];
 		w->squares[i] += w->power[i] * w->power[i];
@@ -174,7 +193,7 @@ static void judge(const struct work *w, size_t first, size_t m, double *backgrou
 {
 	double parts = 0;
 
-	*background = fmax(*background, median(w->sum + first, m, w->sorted));
+	*background = fmax(*background, median(w->sum + first, m, w->scratch));
 	for (size_t i = first; i < first + m; i++)
 		parts += (double)w->sum[i] * w->sum[i] / fmax(w->squares[i], 1e-9);
 	/* Of n equal exponential variables, the squared sum is some n / 2 times the sum of squares. */
@@ -234,51 +253,66 @@ static void judge_all(const struct mp_spectrum *sp, struct work *w)
 	double parts = (double)sp->parts;
 
 	memcpy(w->power, w->sum, w->end * sizeof(*w->power));
-	whiten(w->power, w->end, parts, w->sorted);
+	whiten(w->power, w->end, parts, w->scratch);
+	w->upto[0] = 0;
+	for (size_t i = 0; i < w->end; i++)
+		w->upto[i + 1] = w->upto[i] + w->power[i];
 	for (size_t i = sp->lo; i < sp->hi; i++) {
-		size_t half = i / 256, n = 2 * half + 1;
-		double around = 0;
+		size_t half = i / 256;
+		double n = (double)(2 * half + 1), around = w->upto[i + half + 1] - w->upto[i - half];
 
 		if (w->power[i] > parts + 3 * sqrt(parts))
 			sp->log_p[i - sp->lo] = fminf(sp->log_p[i - sp->lo], log_p_at(w, i, 0, sp->parts));
-		for (size_t k = i - half; half && k <= i + half; k++)
-			around += w->power[k];
-		if (half && around > parts * (double)n + 3 * sqrt(1.5 * parts * (double)n))
+		if (half && around > parts * n + 3 * sqrt(1.5 * parts * n))
 			judge_broad(sp, w, i, half);
 	}
 }
 
+static void work_free(struct work *w)
+{
+	kiss_fftr_free(w->fft);
+	free(w->bin);
+	free(w->out);
+	free(w->window);
+	free(w->power);
+	free(w->scratch);
+	free(w->upto);
+	free(w->sum);
+	free(w->squares);
+}
+
+static bool work_make(struct work *w, size_t length)
+{
+	w->fft = kiss_fftr_alloc((int)length, 0, NULL, NULL);
+	w->bin = malloc(length * sizeof(*w->bin));
+	w->out = malloc((length / 2 + 1) * sizeof(*w->out));
+	w->window = malloc(length * sizeof(*w->window));
+	w->power = malloc(w->end * sizeof(*w->power));
+	w->scratch = malloc(w->end * sizeof(*w->scratch));
+	w->upto = malloc((w->end + 1) * sizeof(*w->upto));
+	w->sum = calloc(w->end, sizeof(*w->sum));
+	w->squares = calloc(w->end, sizeof(*w->squares));
+	return w->fft && w->bin && w->out && w->window && w->power && w->scratch && w->upto && w->sum &&
+	       w->squares;
+}
+
 static int average(const struct part *part, const int64_t *t_ns, struct mp_spectrum *sp)
 {
-	size_t length = sp->length, end = sp->hi + sp->hi / 256 + sp->hi / 100 + 4 + SIDE_MOST;
-	struct work w = {
-	    .fft = kiss_fftr_alloc((int)length, 0, NULL, NULL), .end = end < length / 2 ? end : length / 2};
+	/* With room for the neighbours of the highest frequency. */
+	size_t end = sp->hi + sp->hi / 256 + sp->hi / 100 + 4 + SIDE_MOST, most = sp->length / 2;
+	struct work w = {.end = end < most ? end : most};
 	int rc = -ENOMEM;
 
-	w.bin = malloc(length * sizeof(*w.bin));
-	w.out = malloc((length / 2 + 1) * sizeof(*w.out));
-	w.window = malloc(length * sizeof(*w.window));
-	w.power = malloc(w.end * sizeof(*w.power));
-	w.sorted = malloc(w.end * sizeof(*w.sorted));
-	w.sum = calloc(w.end, sizeof(*w.sum));
-	w.squares = calloc(w.end, sizeof(*w.squares));
 	sp->log_p = calloc(sp->hi - sp->lo, sizeof(*sp->log_p));
-	if (w.fft && w.bin && w.out && w.window && w.power && w.sorted && w.sum && w.squares && sp->log_p) {
-		for (size_t i = 0; i < length; i++)
-			w.window[i] = hann(i, length);
+	if (work_make(&w, sp->length) && sp->log_p) {
+		for (size_t i = 0; i < sp->length; i++)
+			w.window[i] = hann(i, sp->length);
 		for (size_t p = 0; p < sp->parts; p++)
 			add_part(part + p, t_ns, sp, &w);
 		judge_all(sp, &w);
 		rc = 0;
 	}
-	kiss_fftr_free(w.fft);
-	free(w.bin);
-	free(w.out);
-	free(w.window);
-	free(w.power);
-	free(w.sorted);
-	free(w.sum);
-	free(w.squares);
+	work_free(&w);
 	if (rc)
 		mp_spectrum_clear(sp);
 	return rc;

@@ -15,6 +15,7 @@
 struct mp_traits_reader {
 	const struct mp_kept_calls *calls;
 	struct mp_texts *causes;
+	uint32_t *known; /* the number + 1 of each call's cause, as far as it was read */
 	sqlite3_stmt *cause, *thread;
 };
 
@@ -45,8 +46,9 @@ struct mp_traits_reader *mp_traits_open(const struct mp_kept_calls *calls, struc
 	if (r) {
 		r->calls = calls;
 		r->causes = mp_texts_new(CAUSES_MOST);
+		r->known = calloc(calls->n + 1, sizeof(*r->known));
 	}
-	if (!r || !r->causes) {
+	if (!r || !r->causes || !r->known) {
 		mp_traits_close(r);
 		mp_err_set(err, ENOMEM, "out of memory");
 		return NULL;
@@ -66,23 +68,25 @@ void mp_traits_close(struct mp_traits_reader *r)
 	sqlite3_finalize(r->cause);
 	sqlite3_finalize(r->thread);
 	mp_texts_free(r->causes);
+	free(r->known);
 	free(r);
 }
 
-/* The number of the largest cause; < 0: it cannot be read. */
-static int64_t read_cause(struct mp_traits_reader *r, int64_t call_id)
+/* The number of a call's largest cause; < 0: it cannot be read. */
+static int64_t read_cause(struct mp_traits_reader *r, uint32_t index)
 {
 	const char *text = NULL;
-	int64_t id = -1;
 
-	sqlite3_bind_int64(r->cause, 1, call_id);
+	if (r->known[index])
+		return r->known[index] - 1;
+	sqlite3_bind_int64(r->cause, 1, r->calls->call[index].call_id);
 	int rc = sqlite3_step(r->cause);
 	if (rc == SQLITE_ROW)
 		text = (const char *)sqlite3_column_text(r->cause, 0);
 	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
-		id = mp_texts_id(r->causes, text ? text : "unexplained");
+		r->known[index] = mp_texts_id(r->causes, text ? text : "unexplained") + 1;
 	sqlite3_reset(r->cause);
-	return id;
+	return (int64_t)r->known[index] - 1;
 }
 
 static int by_value(const void *a, const void *b)
@@ -97,8 +101,9 @@ int mp_traits_read(
 {
 	out->n = n < MP_TRAITS_MOST ? n : MP_TRAITS_MOST;
 	for (size_t i = 0; i < out->n; i++) {
-		const struct mp_kept_call *c = &r->calls->call[index[i * n / out->n]];
-		int64_t cause = read_cause(r, c->call_id);
+		uint32_t at = index[i * n / out->n];
+		const struct mp_kept_call *c = &r->calls->call[at];
+		int64_t cause = read_cause(r, at);
 
 		if (cause < 0)
 			return mp_err_set(err, EIO, "cannot read %s: %s", mp_session_path(r->calls->session),
