@@ -19,7 +19,7 @@ CFLAGS  ?= $(if $(DEBUG),-O0 -g3,-O2 -g)
 CPPFLAGS += -I. -D_GNU_SOURCE -DMP_VERSION='"$(VERSION)"'
 MP_CFLAGS := -std=gnu11 -fno-omit-frame-pointer $(WARN) $(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 MP_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN))
-LIBS    := -lbpf -lelf -lsqlite3 -linih -l:libiberty.a -llzma -lz -lzstd -ldwarf -lunwind-$(ARCH) -lunwind -lpfm -lseccomp $(if $(filter x86_64,$(ARCH)),-lZydis) -lm
+LIBS    := -lbpf -lelf -lsqlite3 -linih -l:libiberty.a -llzma -lz -lzstd -ldwarf -lunwind-$(ARCH) -lunwind -lpfm -lseccomp -lkissfft-float $(if $(filter x86_64,$(ARCH)),-lZydis) -lm
 
 SRC     := mpsample.c $(wildcard sampler/*.c sampler/doctor/*.c symbolize/*.c symbolize/*/*.c store/*.c analysis/*.c)
 BPF_SRC := $(filter %.bpf.c,$(SRC))

@@ -8,85 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/explain.h"
-#include "analysis/jitter.h"
 #include "analysis/phase.h"
 #include "store/cell.h"
 #include "store/embed.h"
 
 #define SLOT_NS 1000000000LL
-
-const struct mp_report mp_reports[] = {
-    {.name = "summary",
-	.purpose = "how long each memory operation takes: percentiles over every call",
-	.histogram = true,
-	.section = {{"rows", "Every call, by operation", "sql/reports/summary.sql", NULL, false}}},
-    {.name = "jitter",
-	.purpose =
-	    "how evenly operations are served: spread, tail, worst second, by size, phase, thread and time",
-	.histogram = true,
-	.fill = mp_jitter_fill,
-	.section =
-	    {{.name = "ops",
-		 .title = "Spread, by operation",
-		 .sql = "sql/reports/jitter.sql",
-		 .note = "(cv: stddev / mean; masd: from one call to the next; gap_cv: of the times between "
-			 "outliers, 1 is chance, above 1 bursts; worst: the second, and the 100 ms, of the "
-			 "highest p99)"},
-		{.name = "percentiles",
-		    .title = "Percentiles, and what they stand on",
-		    .sql = "sql/reports/jitter_percentiles.sql",
-		    .note = "(lo, hi: it is between them with 95 % confidence; beyond_calls: how many were "
-			    "slower. Percentiles that no call lies beyond are left out)"},
-		{.name = "phases",
-		    .title = "By phase",
-		    .sql = "sql/reports/jitter_phases.sql",
-		    .is_optional = true},
-		{.name = "sizes", .title = "By size", .sql = "sql/reports/jitter_sizes.sql"},
-		{.name = "threads",
-		    .title = "By thread, the highest p99.9 first, estimated from the kept rows",
-		    .sql = "sql/reports/jitter_threads.sql",
-		    .is_optional = true},
-		{.name = "strip",
-		    .title = "p99 over time, a digit a step",
-		    .sql = "sql/reports/jitter_strip.sql",
-		    .note = "(digit d: p99 is 2^d times the calmest step's; '.': no calls. All sizes and "
-			    "threads: --table sizes, threads; further tables: histogram, seconds)"},
-		{.name = "histogram",
-		    .title = "Durations, a power of two a line",
-		    .sql = "sql/reports/jitter_histogram.sql",
-		    .note = "(bar: a # more each time that the calls double)",
-		    .data_only = true},
-		{.name = "seconds",
-		    .title = "p99, by second",
-		    .sql = "sql/reports/jitter_seconds.sql",
-		    .data_only = true}}},
-    {.name = "outliers",
-	.purpose = "the slowest calls, with thread, size, site and stack",
-	.limit = 20,
-	.is_of_rows = true,
-	.section = {{"rows", "Slowest calls", "sql/reports/outliers.sql", NULL, false}}},
-    {.name = "sites",
-	.purpose = "where memory operations come from, the most time first",
-	.limit = 30,
-	.is_of_rows = true,
-	.section = {{"rows", "Sites, by time spent", "sql/reports/sites.sql",
-	    "(calls, bytes and time are estimated from the kept rows and their weights)", false}}},
-    {.name = "advice",
-	.purpose = "what to change: each finding with its figures, the one that costs most first",
-	.is_of_rows = true,
-	.fill = mp_advice_fill,
-	.lines = "sql/reports/advice_lines.sql",
-	.section = {{"rows", "Findings, by the time that they cost in slow calls", "sql/reports/advice.sql",
-	    "(why single calls were slow: mpsample explain; each rule is a file in sql/advice/)", false}}},
-    {.name = "loss",
-	.purpose = "what the recording lost, where and when, and how much of the truth is left",
-	.section = {{"rows", "Losses", "sql/reports/loss.sql",
-	    "(calls: missing in every figure; rows: counted, but not kept; events: others, such as stacks, "
-	    "markers, page faults)",
-	    false}}},
-    {.name = NULL},
-};
 
 /* Edit distance (Levenshtein), of short names. */
 static int distance(const char *a, const char *b)
@@ -460,13 +386,17 @@ static int run_section(struct mp_session *s, const struct mp_report *report,
     struct mp_emit *e, enum mp_format format, struct mp_err *err)
 {
 	bool first = c == report->section, lines = first && report->lines && format == MP_FORMAT_TABLE;
-	bool may_hide = c->is_optional && format == MP_FORMAT_TABLE && !f->table;
+	bool may_hide = (c->is_optional || c->none) && format == MP_FORMAT_TABLE && !f->table;
 	const char *csv = first && format == MP_FORMAT_CSV ? report->csv : NULL;
 	sqlite3_stmt *stmt = NULL;
 	int rc = mp_report_prepare(s, lines ? report->lines : csv ? csv : c->sql, b, &stmt, err);
 
 	mp_emit_json_column(e, first ? report->json_column : NULL);
 	if (!rc && may_hide && !has_rows(stmt)) {
+		if (c->none) {
+			mp_emit_note(e, "%s", "");
+			mp_emit_note(e, "%s: %s", c->title, c->none);
+		}
 		sqlite3_finalize(stmt);
 		return 0;
 	}

@@ -16,7 +16,7 @@ struct sqlite3_stmt;
  * of SQL under sql/reports/. A report of one section has "rows" in JSON, one of several
  * "tables":{name:[rows]}.
  */
-#define MP_REPORT_SECTIONS 12
+#define MP_REPORT_SECTIONS 16
 
 struct mp_report_section {
 	const char *name;  /* in JSON, and for --table */
@@ -25,6 +25,7 @@ struct mp_report_section {
 	const char *note;  /* below the table: how to read it; or NULL */
 	bool data_only;    /* too long for people: not in the table format unless asked for by name */
 	bool is_optional;  /* not in the table format where it has no rows, unless asked for by name */
+	const char *none;  /* said in place of a table without rows; or NULL */
 };
 
 /* What a report is of. Session clock; from_ns and to_ns are the smallest and largest integer when not asked
@@ -60,7 +61,7 @@ struct mp_report {
 	bool flat;               /* in JSON, sections are members of the document itself */
 };
 
-/* The last has a NULL name. */
+/* reports.c; the last has a NULL name. */
 extern const struct mp_report mp_reports[];
 
 /* The report of that name, or NULL with a text that suggests the nearest ones. */
