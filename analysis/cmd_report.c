@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/cost.h"
 #include "analysis/report.h"
 
 static const char usage[] =
@@ -16,9 +17,13 @@ static const char usage[] =
     "\n"
     "  --format table|json|csv   table: aligned, in readable units (the default)\n"
     "  --from T, --to T          only this part, in seconds since the start of the recording: 2.5\n"
-    "  --thread TID              only this thread (reports from kept calls: outliers, sites)\n"
+    "  --thread TID              only this thread (outliers, sites, impact)\n"
     "  --limit N                 rows; 0: all\n"
     "  --table NAME              one table of a report that has several; CSV has the first otherwise\n"
+    "  --cost-per-us X|FILE.csv  impact: what each microsecond of lateness costs; or a curve, lines of\n"
+    "                            lateness_us,cost\n"
+    "  --interval SPAN=US        impact: spans of this name were to begin every US microseconds; may be "
+    "repeated\n"
     "\n"
     "reports:\n";
 
@@ -80,6 +85,11 @@ static int parse_option(int opt, struct arguments *a, struct mp_err *err)
 		return parse_count("--thread", optarg, 1, &a->filter.tid, err);
 	case 'l':
 		return parse_count("--limit", optarg, 0, &a->filter.limit, err);
+	case 'c':
+		mp_cost_free(a->filter.impact.cost);
+		return mp_cost_parse(optarg, &a->filter.impact.cost, err);
+	case 'i':
+		return mp_impact_add_interval(&a->filter.impact, optarg, err);
 	default:
 		a->filter.table = optarg;
 		return 0;
@@ -92,7 +102,8 @@ static int parse(int argc, char **argv, struct arguments *a, struct mp_err *err)
 	static const struct option options[] = {{"format", required_argument, NULL, 'f'},
 	    {"from", required_argument, NULL, 'F'}, {"to", required_argument, NULL, 'T'},
 	    {"thread", required_argument, NULL, 't'}, {"limit", required_argument, NULL, 'l'},
-	    {"table", required_argument, NULL, 'b'}, {"help", no_argument, NULL, 'h'}, {0}};
+	    {"table", required_argument, NULL, 'b'}, {"cost-per-us", required_argument, NULL, 'c'},
+	    {"interval", required_argument, NULL, 'i'}, {"help", no_argument, NULL, 'h'}, {0}};
 	int opt;
 
 	optind = 0;
@@ -115,7 +126,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct mp_err *err)
 		    argc - optind < 2 ? "of which session? Give its file"
 				      : "too many arguments: one session at a time");
 	a->path = argv[optind + 1];
-	return 0;
+	return mp_report_check_impact(a->report, &a->filter.impact, err);
 }
 
 /* CSV holds one table and no words: what is not in it is said here. */
@@ -145,36 +156,43 @@ static void say_rounded(const struct arguments *a, const struct mp_report_filter
 	fputc('\n', stderr);
 }
 
-int mp_cmd_report(int argc, char **argv)
+static int run(struct arguments *a)
 {
-	struct arguments a = {.filter = {.from_ns = -1, .to_ns = -1, .limit = -1}};
+	struct mp_report_filter asked = a->filter;
 	struct mp_session *s = NULL;
 	struct mp_err err = {0};
-	int rc = parse(argc, argv, &a, &err);
-
-	if (rc > 0) {
-		print_usage(stdout);
-		return 0;
-	}
-	if (rc) {
-		fprintf(stderr, "mpsample: report: %s; see mpsample report --help\n", err.text);
-		return 2;
-	}
-	struct mp_report_filter asked = a.filter;
 
 	/* A reader that has seen enough (`| head`) is not a failure: the write fails with EPIPE instead. */
 	signal(SIGPIPE, SIG_IGN);
-	rc = mp_session_open(a.path, &s, &err);
+	int rc = mp_session_open(a->path, &s, &err);
 	if (!rc)
-		rc = mp_report_run(s, a.report, &a.filter, stdout, a.format, &err);
+		rc = mp_report_run(s, a->report, &a->filter, stdout, a->format, &err);
 	mp_session_close(s, NULL);
 	if (rc && rc != -EPIPE) {
 		fprintf(stderr, "mpsample: %s\n", err.text);
 		return 1;
 	}
 	if (!rc) {
-		say_what_csv_leaves_out(&a);
-		say_rounded(&a, &asked);
+		say_what_csv_leaves_out(a);
+		say_rounded(a, &asked);
 	}
 	return 0;
+}
+
+int mp_cmd_report(int argc, char **argv)
+{
+	struct arguments a = {.filter = {.from_ns = -1, .to_ns = -1, .limit = -1}};
+	struct mp_err err = {0};
+	int status = 0, rc = parse(argc, argv, &a, &err);
+
+	if (rc > 0) {
+		print_usage(stdout);
+	} else if (rc) {
+		fprintf(stderr, "mpsample: report: %s; see mpsample report --help\n", err.text);
+		status = 2;
+	} else {
+		status = run(&a);
+	}
+	mp_cost_free(a.filter.impact.cost);
+	return status;
 }

@@ -33,6 +33,42 @@ const struct mp_report mp_reports[] = {
 	.limit = 20,
 	.is_of_rows = true,
 	.section = {{"rows", "Slowest calls", "sql/reports/outliers.sql", NULL, false}}},
+    {.name = "impact",
+	.purpose = "what memory operations cost the spans of work: what they would have taken without",
+	.limit = 30,
+	.is_of_rows = true,
+	.is_of_spans = true,
+	.fill = mp_impact_fill,
+	.section = {{.name = "spans", .title = "Spans", .sql = "sql/reports/impact_spans.sql"},
+	    {.name = "sentences", .title = "In words", .sql = "sql/reports/impact_sentences.sql"},
+	    {.name = "what_if",
+		.title = "What if",
+		.sql = "sql/reports/impact_what_if.sql",
+		.note = "(alloc: each allocation takes its site's median; with a site: from kept calls "
+			"alone, so that "
+			"much is gained at least)"},
+	    {.name = "parts",
+		.title = "Parts of them",
+		.sql = "sql/reports/impact_parts.sql",
+		.note = "(parts overlap: a fault may be in an allocation; tail: of the spans at or above "
+			"their p99)"},
+	    {.name = "outliers",
+		.title = "With and without an allocation outlier in them",
+		.sql = "sql/reports/impact_outliers.sql"},
+	    {.name = "corrected",
+		.title = "Corrected for coordinated omission",
+		.sql = "sql/reports/impact_corrected.sql",
+		.note = "(corrected: with the spans that could not begin at the interval, because one before "
+			"them "
+			"took longer)",
+		.needs = MP_NEEDS_INTERVAL},
+	    {.name = "loss",
+		.title = "What lateness cost, by cause and site",
+		.sql = "sql/reports/impact_loss.sql",
+		.note = "(late: beyond the median of the name; spans that nest are late together: do not add "
+			"up their "
+			"names)",
+		.needs = MP_NEEDS_COST}}},
     {.name = "sites",
 	.purpose = "where memory operations come from, the most time first",
 	.limit = 30,
@@ -198,7 +234,8 @@ static int find_bounds(struct mp_session *s, const struct mp_report *report, str
 	    .from_ns = INT64_MIN,
 	    .to_ns = INT64_MAX,
 	    .tid = f->tid,
-	    .limit = f->limit < 0 ? report->limit : f->limit};
+	    .limit = f->limit < 0 ? report->limit : f->limit,
+	    .impact = f->impact};
 	if (f->from_ns >= 0)
 		b->from_ns = b->start_ns + f->from_ns;
 	if (f->to_ns >= 0)
@@ -329,7 +366,12 @@ static bool is_wanted(const struct mp_report *report, const struct mp_report_sec
 		return !strcmp(f->table, section->name);
 	if (format == MP_FORMAT_CSV)
 		return section == report->section;
-	return format == MP_FORMAT_JSON || !section->data_only;
+	if (format == MP_FORMAT_JSON)
+		return true;
+	if ((section->needs == MP_NEEDS_COST && !f->impact.cost) ||
+	    (section->needs == MP_NEEDS_INTERVAL && !f->impact.intervals))
+		return false;
+	return !section->data_only;
 }
 
 static int check_table(const struct mp_report *report, const struct mp_report_filter *f, struct mp_err *err)
@@ -346,6 +388,15 @@ static int check_table(const struct mp_report *report, const struct mp_report_fi
 		snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "", c->name);
 	}
 	return mp_err_set(err, EINVAL, "%s has no table %s: it has %s", report->name, f->table, all);
+}
+
+int mp_report_check_impact(
+    const struct mp_report *report, const struct mp_impact_options *o, struct mp_err *err)
+{
+	if (report->is_of_spans || (!o->cost && !o->intervals))
+		return 0;
+	return mp_err_set(err, EINVAL, "%s is not of spans: %s is an option of the report impact",
+	    report->name, o->cost ? "--cost-per-us" : "--interval");
 }
 
 static int run_sections(struct mp_session *s, const struct mp_report *report,
@@ -428,12 +479,32 @@ static void sql_sqrt(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		sqlite3_result_double(ctx, sqrt(sqlite3_value_double(argv[0])));
 }
 
+/* A duration for people, within a sentence. */
+static void sql_duration(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	char text[MP_CELL_NUMBER];
+
+	(void)argc;
+	mp_cell_int(MP_UNIT_DURATION, sqlite3_value_int64(argv[0]), text);
+	sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
+}
+
+static void add_functions(sqlite3 *db)
+{
+	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
+
+	sqlite3_create_function(db, "mp_sqrt", 1, flags, NULL, sql_sqrt, NULL, NULL);
+	sqlite3_create_function(db, "mp_duration", 1, flags, NULL, sql_duration, NULL, NULL);
+}
+
 int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
     FILE *out, enum mp_format format, struct mp_err *err)
 {
 	struct mp_report_scope b;
 	int rc = check_table(report, filter, err);
 
+	if (!rc)
+		rc = mp_report_check_impact(report, &filter->impact, err);
 	if (!rc)
 		rc = check_thread(s, report, filter->tid, err);
 	if (!rc)
@@ -443,8 +514,7 @@ int mp_report_run(struct mp_session *s, const struct mp_report *report, struct m
 	if (rc)
 		return rc;
 
-	sqlite3_create_function(mp_session_db(s), "mp_sqrt", 1,
-	    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, sql_sqrt, NULL, NULL);
+	add_functions(mp_session_db(s));
 	struct mp_emit *e = mp_emit_new(out, format);
 	if (!e)
 		return mp_err_set(err, ENOMEM, "out of memory");
