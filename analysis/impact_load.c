@@ -554,20 +554,23 @@ static int load_spans(struct loader *l, const struct mp_report_scope *scope)
 	return rc;
 }
 
-static int put_names_together(struct loader *l)
+/* In place: every swap puts a span where it belongs. Each look at a name then reads memory in one go. */
+static void put_names_together(struct mp_impact *m)
 {
-	struct mp_impact *m = l->m;
-	uint32_t at[MP_IMPACT_NAMES], first = 0;
+	uint32_t at[MP_IMPACT_NAMES], end = 0;
 
-	if (!(m->by_name = malloc((m->spans + 1) * sizeof(*m->by_name))))
-		return no_memory(l);
 	for (uint32_t i = 0; i < m->names; i++) {
-		m->name[i].first = at[i] = first;
-		first += m->name[i].spans;
+		m->name[i].first = at[i] = end;
+		end += m->name[i].spans;
 	}
-	for (uint32_t i = 0; i < m->spans; i++)
-		m->by_name[at[m->span[i].name]++] = i;
-	return 0;
+	for (uint32_t i = 0; i < m->names; i++)
+		for (end = m->name[i].first + m->name[i].spans; at[i] < end;) {
+			struct mp_impact_span *here = &m->span[at[i]], moved = *here;
+			struct mp_impact_span *there = &m->span[at[moved.name]++];
+
+			*here = *there;
+			*there = moved;
+		}
 }
 
 int mp_impact_load(
@@ -588,7 +591,7 @@ int mp_impact_load(
 	if (!rc)
 		rc = load_spans(&l, scope);
 	if (!rc)
-		rc = put_names_together(&l);
+		put_names_together(m);
 	free(l.stack);
 	free(l.thread);
 	return rc;
@@ -599,7 +602,6 @@ void mp_impact_free(struct mp_impact *m)
 	for (uint32_t i = 0; i < m->names; i++)
 		free(m->name[i].text);
 	free(m->span);
-	free(m->by_name);
 	free(m->call);
 	free(m->cause);
 	free(m->usual_ns);

@@ -73,7 +73,7 @@ struct mp_impact_kind {
 struct mp_impact_name {
 	char *text;
 	size_t length;
-	uint32_t spans, first; /* in mp_impact.by_name */
+	uint32_t spans, first; /* in mp_impact.span */
 	double time_ns;
 };
 
@@ -88,9 +88,8 @@ enum {
 #define MP_IMPACT_SITE_OF(group) ((group) / MP_IMPACT_OPS)
 
 struct mp_impact {
-	struct mp_impact_span *span;
+	struct mp_impact_span *span; /* those of a name together */
 	uint32_t spans;
-	uint32_t *by_name; /* spans, those of a name together */
 	uint32_t unlooked; /* spans whose calls are not looked at: too many spans hold the same calls */
 
 	struct mp_impact_call *call; /* by thread and time */
@@ -127,7 +126,7 @@ static inline const struct mp_impact_cause *mp_impact_cause_of(
 static inline struct mp_impact_span *mp_impact_span_of(
     const struct mp_impact *m, const struct mp_impact_name *name, uint32_t i)
 {
-	return &m->span[m->by_name[name->first + i]];
+	return &m->span[name->first + i];
 }
 
 /* A cause at a site: one number, to be compared and hashed. */

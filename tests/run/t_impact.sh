@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Truth: report impact says of spans that were put into a session what can be reckoned by hand, takes a price of
-# lateness as a number or as a curve, and an intended rate; what it does not understand is one line and exit status 2, and
-# other reports refuse its options.
+# lateness as a number or as a curve, and an intended rate; what it does not understand is one line and exit status 2,
+# and other reports refuse its options.
 # cases: figures cost interval refused
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
