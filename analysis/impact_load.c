@@ -6,13 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/rank.h"
 #include "analysis/report.h"
 #include "store/embed.h"
 #include "store/op.h"
-
-/* Looks at calls in spans: beyond them, spans that all hold the same calls would take minutes. */
-#define LOOKS_MAX (1u << 27)
 
 #define NAME_MAX_BYTES 200
 #define CAUSES_MAX     2000 /* a call: as many as its field holds; there are some dozen kinds */
@@ -26,12 +22,6 @@ struct loader {
 		uint32_t site;
 	} * stack; /* by stack_id */
 	size_t stacks;
-	struct thread {
-		uint32_t tid, first, end; /* its calls */
-		uint32_t at;              /* where a span began last */
-	} * thread;                       /* by tid */
-	size_t threads;
-	uint64_t looks; /* calls of spans, all together */
 };
 
 static int no_memory(struct loader *l)
@@ -260,155 +250,6 @@ static int load_calls(struct loader *l)
 	return rc;
 }
 
-/* ---- What is made of them ---- */
-
-static bool is_full(const struct mp_impact_call *c, uint32_t op)
-{
-	return c->group % MP_IMPACT_OPS == op && !c->sample && !c->outlier;
-}
-
-/* Where every call is kept, an outlier is one at or above its operation's p99.9. */
-static int find_outliers(struct loader *l)
-{
-	struct mp_impact *m = l->m;
-	uint32_t first = 0;
-
-	while (first < m->calls && (m->call[first].sample || m->call[first].outlier))
-		first++;
-	if (first == m->calls)
-		return 0;
-	int64_t *ns = malloc((m->calls - first) * sizeof(*ns));
-	if (!ns)
-		return no_memory(l);
-	for (uint32_t op = 0; op < MP_IMPACT_OPS; op++) {
-		size_t n = 0;
-
-		for (uint32_t i = first; i < m->calls; i++)
-			if (is_full(&m->call[i], op))
-				ns[n++] = m->call[i].dur_ns;
-		int64_t limit = n ? mp_rank_select(ns, 0, n, (n * 999 + 999) / 1000 - 1) : 0;
-
-		for (uint32_t i = first; n && i < m->calls; i++)
-			if (is_full(&m->call[i], op) && m->call[i].dur_ns >= limit)
-				m->call[i].outlier = 1;
-	}
-	free(ns);
-	return 0;
-}
-
-/* The median of each group: its calls are put together first. */
-static int find_usual(struct loader *l)
-{
-	struct mp_impact *m = l->m;
-	uint32_t groups = 1;
-	int rc = 0;
-
-	for (uint32_t i = 0; i < m->calls; i++)
-		if (m->call[i].group >= groups)
-			groups = m->call[i].group + 1;
-	uint32_t *end = calloc(groups + 1, sizeof(*end));
-	struct mp_weighted *v = malloc((m->calls + 1) * sizeof(*v));
-	m->usual_ns = calloc(groups, sizeof(*m->usual_ns));
-	if (!end || !v || !m->usual_ns) {
-		rc = no_memory(l);
-		goto out;
-	}
-	for (uint32_t i = 0; i < m->calls; i++)
-		end[m->call[i].group + 1]++;
-	for (uint32_t g = 0; g < groups; g++)
-		end[g + 1] += end[g];
-	/* Filled from the start of each: end[g], the end of the group before, becomes its own. */
-	for (uint32_t i = 0; i < m->calls; i++)
-		v[end[m->call[i].group]++] = (struct mp_weighted){m->call[i].dur_ns, m->call[i].weight};
-	for (uint32_t g = 0; g < groups; g++) {
-		uint32_t first = g ? end[g - 1] : 0;
-
-		m->usual_ns[g] = mp_weighted_median(v + first, end[g] - first);
-	}
-out:
-	free(end);
-	free(v);
-	return rc;
-}
-
-/* Numbers of calls, by thread, and as they were within one: a radix sort from the low digit of `tid`. The
- * result is one of `a` and `b`. */
-static uint32_t *order_by_thread(const struct mp_impact *m, uint32_t *a, uint32_t *b)
-{
-	enum { BITS = 8, DIGITS = 1 << BITS };
-
-	for (uint32_t i = 0; i < m->calls; i++)
-		a[i] = i;
-	for (unsigned int shift = 0; m->calls && shift < 32; shift += BITS) {
-		uint32_t at[DIGITS + 1] = {0}, first = m->call[0].tid >> shift;
-
-		for (uint32_t i = 0; i < m->calls; i++)
-			at[(m->call[i].tid >> shift) % DIGITS + 1]++;
-		if (at[first % DIGITS + 1] == m->calls)
-			continue; /* all have the same digit */
-		for (int d = 0; d < DIGITS; d++)
-			at[d + 1] += at[d];
-		for (uint32_t i = 0; i < m->calls; i++)
-			b[at[(m->call[a[i]].tid >> shift) % DIGITS]++] = a[i];
-		uint32_t *t = a;
-		a = b;
-		b = t;
-	}
-	return a;
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct mp_impact_call *x = a, *y = b;
-
-	return (x->mid_ns > y->mid_ns) - (x->mid_ns < y->mid_ns);
-}
-
-/* Sorts the calls of one thread, which they most often are, and notes where they stand. */
-static int add_thread(struct loader *l, uint32_t first, uint32_t end)
-{
-	struct mp_impact_call *call = l->m->call;
-	uint32_t i = first + 1;
-
-	while (i < end && call[i - 1].mid_ns <= call[i].mid_ns)
-		i++;
-	if (i < end)
-		qsort(call + first, end - first, sizeof(*call), by_time);
-	if (!room(&l->thread, l->threads, sizeof(*l->thread)))
-		return no_memory(l);
-	l->thread[l->threads++] = (struct thread){call[first].tid, first, end, first};
-	return 0;
-}
-
-static int put_in_order(struct loader *l)
-{
-	struct mp_impact *m = l->m;
-	struct mp_impact_call *sorted = malloc((m->calls + 1) * sizeof(*sorted));
-	uint32_t *a = malloc((m->calls + 1) * sizeof(*a)), *b = malloc((m->calls + 1) * sizeof(*b));
-	int rc = 0;
-
-	if (!a || !b || !sorted) {
-		rc = no_memory(l);
-		goto out;
-	}
-	const uint32_t *order = order_by_thread(m, a, b);
-	for (uint32_t i = 0; i < m->calls; i++)
-		sorted[i] = m->call[order[i]];
-	free(m->call);
-	m->call = sorted;
-	sorted = NULL;
-	for (uint32_t i = 0, first = 0; !rc && i < m->calls; i++)
-		if (i + 1 == m->calls || m->call[i + 1].tid != m->call[i].tid) {
-			rc = add_thread(l, first, i + 1);
-			first = i + 1;
-		}
-out:
-	free(a);
-	free(b);
-	free(sorted);
-	return rc;
-}
-
 /* ---- Spans ---- */
 
 static int name_of(struct loader *l, sqlite3_stmt *stmt, uint16_t *out)
@@ -441,68 +282,6 @@ static int name_of(struct loader *l, sqlite3_stmt *stmt, uint16_t *out)
 	return 0;
 }
 
-/* The first call of a thread that is not before `t_ns`. The search begins where the last one ended: spans
- * come in about the order of time. */
-static uint32_t call_at(const struct mp_impact *m, const struct thread *t, uint32_t from, int64_t t_ns)
-{
-	uint32_t lo = from, hi = from, step = 1;
-
-	while (lo > t->first && m->call[lo - 1].mid_ns >= t_ns) {
-		hi = lo - 1;
-		lo = lo - t->first > step ? lo - step : t->first;
-		step *= 2;
-	}
-	while (hi < t->end && m->call[hi].mid_ns < t_ns) {
-		lo = hi + 1;
-		hi = t->end - hi > step ? hi + step : t->end;
-		step *= 2;
-	}
-	/* All before lo are before t_ns, and none from hi on is. */
-	while (lo < hi) {
-		uint32_t middle = lo + (hi - lo) / 2;
-
-		if (m->call[middle].mid_ns < t_ns)
-			lo = middle + 1;
-		else
-			hi = middle;
-	}
-	return lo;
-}
-
-static struct thread *thread_of(const struct loader *l, uint32_t tid)
-{
-	size_t lo = 0, hi = l->threads;
-
-	while (lo < hi) {
-		size_t middle = lo + (hi - lo) / 2;
-
-		if (l->thread[middle].tid < tid)
-			lo = middle + 1;
-		else
-			hi = middle;
-	}
-	return lo < l->threads && l->thread[lo].tid == tid ? &l->thread[lo] : NULL;
-}
-
-/* The kept calls of a span. */
-static void find_calls(struct loader *l, struct mp_impact_span *span, uint32_t tid, int64_t t_ns)
-{
-	struct thread *t = thread_of(l, tid);
-	int64_t end_ns;
-
-	if (!t)
-		return;
-	if (__builtin_add_overflow(t_ns, span->dur_ns + 1, &end_ns))
-		end_ns = INT64_MAX;
-	span->first = t->at = call_at(l->m, t, t->at, t_ns);
-	span->calls = call_at(l->m, t, span->first, end_ns) - span->first;
-	l->looks += span->calls;
-	if (l->looks > LOOKS_MAX && span->calls) {
-		span->calls = 0;
-		l->m->unlooked++;
-	}
-}
-
 static int add_span(struct loader *l, sqlite3_stmt *stmt)
 {
 	struct mp_impact *m = l->m;
@@ -527,7 +306,7 @@ static int add_span(struct loader *l, sqlite3_stmt *stmt)
 	for (int i = 0; i < MP_IMPACT_PARTS; i++)
 		if (span->part_ns[i] > span->dur_ns)
 			span->part_ns[i] = span->dur_ns;
-	find_calls(l, span, (uint32_t)sqlite3_column_int64(stmt, 1), sqlite3_column_int64(stmt, 2));
+	mp_impact_find_calls(m, span, (uint32_t)sqlite3_column_int64(stmt, 1), sqlite3_column_int64(stmt, 2));
 	m->name[span->name].spans++;
 	m->name[span->name].time_ns += (double)span->dur_ns;
 	m->spans++;
@@ -554,25 +333,6 @@ static int load_spans(struct loader *l, const struct mp_report_scope *scope)
 	return rc;
 }
 
-/* In place: every swap puts a span where it belongs. Each look at a name then reads memory in one go. */
-static void put_names_together(struct mp_impact *m)
-{
-	uint32_t at[MP_IMPACT_NAMES], end = 0;
-
-	for (uint32_t i = 0; i < m->names; i++) {
-		m->name[i].first = at[i] = end;
-		end += m->name[i].spans;
-	}
-	for (uint32_t i = 0; i < m->names; i++)
-		for (end = m->name[i].first + m->name[i].spans; at[i] < end;) {
-			struct mp_impact_span *here = &m->span[at[i]], moved = *here;
-			struct mp_impact_span *there = &m->span[at[moved.name]++];
-
-			*here = *there;
-			*there = moved;
-		}
-}
-
 int mp_impact_load(
     struct mp_impact *m, struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
@@ -583,17 +343,12 @@ int mp_impact_load(
 	if (!rc)
 		rc = load_calls(&l);
 	if (!rc)
-		rc = find_outliers(&l);
-	if (!rc)
-		rc = find_usual(&l);
-	if (!rc)
-		rc = put_in_order(&l);
+		rc = mp_impact_order_calls(m, err);
 	if (!rc)
 		rc = load_spans(&l, scope);
 	if (!rc)
-		put_names_together(m);
+		mp_impact_order_spans(m);
 	free(l.stack);
-	free(l.thread);
 	return rc;
 }
 
@@ -603,6 +358,7 @@ void mp_impact_free(struct mp_impact *m)
 		free(m->name[i].text);
 	free(m->span);
 	free(m->call);
+	free(m->thread);
 	free(m->cause);
 	free(m->usual_ns);
 }

@@ -90,10 +90,16 @@ enum {
 struct mp_impact {
 	struct mp_impact_span *span; /* those of a name together */
 	uint32_t spans;
+	uint64_t looks;    /* calls of spans, all together */
 	uint32_t unlooked; /* spans whose calls are not looked at: too many spans hold the same calls */
 
 	struct mp_impact_call *call; /* by thread and time */
 	uint32_t calls;
+	struct mp_impact_thread {
+		uint32_t tid, first, end; /* its calls */
+		uint32_t at;              /* where the last span that was looked for begins */
+	} * thread;                       /* by tid */
+	uint32_t threads;
 	struct mp_impact_cause *cause;
 	uint32_t causes;
 	int64_t *usual_ns; /* of each group */
@@ -108,6 +114,14 @@ struct mp_impact {
 int mp_impact_load(
     struct mp_impact *m, struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 void mp_impact_free(struct mp_impact *m);
+
+/* Of calls as they were read: finds outliers where all calls are kept, and the usual times; puts the calls in
+ * order. */
+int mp_impact_order_calls(struct mp_impact *m, struct mp_err *err);
+/* Then, the calls of a span; cheap for spans in about the order of time. */
+void mp_impact_find_calls(struct mp_impact *m, struct mp_impact_span *span, uint32_t tid, int64_t t_ns);
+/* At last, puts the spans of each name together, so that a look at a name reads memory in one go. */
+void mp_impact_order_spans(struct mp_impact *m);
 
 /* The i-th kept call of a span, and the i-th cause of a call. */
 static inline const struct mp_impact_call *mp_impact_call_of(
