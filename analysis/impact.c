@@ -195,7 +195,8 @@ static int64_t lost(const struct work *w, const struct what_if *f, const struct 
 static bool is_known(const struct work *w, const struct what_if *f, const struct mp_impact_span *span)
 {
 	if (f->what == ALLOC)
-		return span->part_ns[MP_IMPACT_ALLOC] >= 0 && w->estimate.n > 0;
+		return span->part_ns[MP_IMPACT_ALLOC] >= 0 &&
+		       (w->estimate.sampled > 0 || span->alloc_calls <= span->calls);
 	return f->what == PART_OF_IT && span->part_ns[f->part] >= 0;
 }
 

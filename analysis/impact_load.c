@@ -212,7 +212,9 @@ static int add_call(struct loader *l, sqlite3_stmt *stmt)
 	int64_t kept = sqlite3_column_int64(stmt, 5);
 
 	if (m->calls == MP_IMPACT_ROWS)
-		return mp_err_set(l->err, E2BIG, "%s has more than %u kept calls: too many for this report",
+		return mp_err_set(l->err, E2BIG,
+		    "%s has more than %u kept calls: too many for this report: record less, or without "
+		    "--full",
 		    mp_session_path(l->s), MP_IMPACT_ROWS);
 	if (!room(&m->call, m->calls, sizeof(*m->call)))
 		return no_memory(l);

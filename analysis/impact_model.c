@@ -59,13 +59,20 @@ struct mp_impact_pair *mp_impact_pair_of(struct mp_impact_pairs *p, uint32_t key
 
 /* ---- The usual time of calls that are not kept ---- */
 
-/* Counts a sampled call in; once there are too many, each takes the place of any other. */
+static void begin(struct mp_impact_estimate *e)
+{
+	e->n = e->sampled = 0;
+	e->seen = 0;
+}
+
+/* Counts a kept call in; once there are too many, each takes the place of any other. */
 static void add_sample(
     const struct mp_impact *m, const struct mp_impact_call *c, struct mp_impact_estimate *e)
 {
 	uint32_t at = e->n;
 
 	e->seen++;
+	e->sampled += c->sample;
 	if (e->n < SAMPLES_MAX)
 		e->n++;
 	else if ((at = (uint32_t)(e->seen * 0x9e3779b97f4a7c15 % e->seen)) >= SAMPLES_MAX)
@@ -108,11 +115,9 @@ void mp_impact_estimate_free(struct mp_impact_estimate *e)
 
 static void estimate_from_all(const struct mp_impact *m, struct mp_impact_estimate *e)
 {
-	e->n = 0;
-	e->seen = 0;
+	begin(e);
 	for (uint32_t i = 0; i < m->calls; i++)
-		if (m->call[i].sample)
-			add_sample(m, &m->call[i], e);
+		add_sample(m, &m->call[i], e);
 }
 
 /* How many samples are not longer. */
@@ -131,20 +136,34 @@ static uint32_t samples_upto(const struct mp_impact_estimate *e, double ns)
 	return lo;
 }
 
-/* A sample that lasted about as long, any of them; where none did, the nearest, by ratio. */
-static const struct mp_impact_sample *sample_like(const struct mp_impact_estimate *e, double ns, uint32_t any)
+/* A sample that lasted about as long, any of them, by weight; where none did, the nearest, by ratio. `any` is
+ * from 0 to 1. */
+static const struct mp_impact_sample *sample_like(const struct mp_impact_estimate *e, double ns, double any)
 {
 	uint32_t lo = samples_upto(e, ns / ABOUT), hi = samples_upto(e, ns * ABOUT);
 
-	if (lo < hi)
-		return &e->sample[lo + any % (hi - lo)];
-	if (!lo || (lo < e->n && (double)e->sample[lo - 1].dur_ns * (double)e->sample[lo].dur_ns < ns * ns))
-		return &e->sample[lo];
-	return &e->sample[lo - 1];
+	if (lo == hi) {
+		bool above =
+		    !lo ||
+		    (lo < e->n && (double)e->sample[lo - 1].dur_ns * (double)e->sample[lo].dur_ns < ns * ns);
+		return &e->sample[above ? lo : lo - 1];
+	}
+	double before = lo ? e->sample[lo - 1].weight : 0;
+	double want = before + any * (e->sample[hi - 1].weight - before);
+	hi--;
+	while (lo < hi) {
+		uint32_t middle = lo + (hi - lo) / 2;
+
+		if (e->sample[middle].weight < want)
+			lo = middle + 1;
+		else
+			hi = middle;
+	}
+	return &e->sample[lo];
 }
 
 /* See analysis/impact.h. */
-static double usual_of_rest(const struct mp_impact_estimate *e, double ns, double calls, uint32_t any)
+static double usual_of_rest(const struct mp_impact_estimate *e, double ns, double calls, double any)
 {
 	uint32_t shorter = samples_upto(e, ns / 2);
 	const struct mp_impact_sample *s = shorter ? &e->sample[shorter - 1] : NULL;
@@ -176,8 +195,7 @@ static void survey_call(const struct mp_impact *m, const struct mp_impact_call *
 void mp_impact_survey(struct mp_impact *m, const struct mp_impact_name *name, int64_t p99_ns,
     struct mp_impact_pairs *pairs, struct mp_impact_estimate *estimate)
 {
-	estimate->n = 0;
-	estimate->seen = 0;
+	begin(estimate);
 	for (uint32_t i = 0; i < name->spans; i++) {
 		struct mp_impact_span *span = mp_impact_span_of(m, name, i);
 
@@ -186,12 +204,11 @@ void mp_impact_survey(struct mp_impact *m, const struct mp_impact_name *name, in
 			const struct mp_impact_call *c = mp_impact_call_of(m, span, j);
 
 			span->outlier |= c->outlier;
-			if (c->sample)
-				add_sample(m, c, estimate);
+			add_sample(m, c, estimate);
 			survey_call(m, c, i, span->dur_ns >= p99_ns, pairs);
 		}
 	}
-	if (estimate->n < SAMPLES_MIN)
+	if (estimate->sampled < SAMPLES_MIN)
 		estimate_from_all(m, estimate);
 	add_up(estimate);
 }
@@ -217,9 +234,10 @@ static void beyond_usual(const struct mp_impact *m, const struct mp_impact_span 
 	}
 	*kept = kept_ns - usual_ns;
 	*not_kept = 0;
-	if (span->alloc_calls <= span->calls || alloc_ns <= kept_ns || !estimate->n)
+	if (span->alloc_calls <= span->calls || alloc_ns <= kept_ns || !estimate->sampled)
 		return;
-	uint32_t any = (uint32_t)(span - m->span) * 2654435769u >> 16;
+	/* As good as random, and the same each time that the report is made. */
+	double any = (double)((uint32_t)(span - m->span) * 2654435769u) / 4294967296.0;
 
 	*not_kept = alloc_ns - kept_ns -
 		    usual_of_rest(estimate, alloc_ns - kept_ns, span->alloc_calls - span->calls, any);

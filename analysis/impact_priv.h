@@ -171,13 +171,13 @@ static inline int64_t mp_impact_taken(
 	return ns > usual_ns ? ns - usual_ns : 0;
 }
 
-/* What the usual time of calls that are not kept is estimated from: calls that were sampled, by duration. */
+/* What the usual time of calls that are not kept is estimated from: kept calls, by duration. */
 struct mp_impact_estimate {
 	struct mp_impact_sample {
 		int64_t dur_ns, usual_ns;
 		double weight, weighted_usual; /* of this one and all before */
 	} * sample;
-	uint32_t n;
+	uint32_t n, sampled; /* how many; of all that were seen, drawn at random */
 	uint64_t seen;
 };
 

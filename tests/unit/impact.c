@@ -195,7 +195,8 @@ TestSuite(impact, .fini = teardown, .timeout = 120);
 #define ORDERS    20000
 #define PER_ORDER 12    /* at most */
 #define LIMIT_NS  54900 /* above it are about 0.1 % of the calls */
-#define EVERY     64
+
+static uint32_t every = 64; /* of the others, so many are a sample */
 
 static struct order {
 	int64_t work_ns;
@@ -259,8 +260,8 @@ static void record_orders(bool full)
 				append_call(at_ns, row.tid, ns, a->site + 1, MP_KEPT_FULL, 1);
 			else if (ns > LIMIT_NS)
 				append_call(at_ns, row.tid, ns, a->site + 1, MP_KEPT_OUTLIER, 1);
-			else if (next_random() % EVERY == 0)
-				append_call(at_ns, row.tid, ns, a->site + 1, MP_KEPT_SAMPLE, EVERY);
+			else if (next_random() % every == 0)
+				append_call(at_ns, row.tid, ns, a->site + 1, MP_KEPT_SAMPLE, every);
 			at_ns += ns;
 		}
 		append_span(row);
@@ -274,11 +275,12 @@ static void is_near(const char *what, double actual, double truth, double share)
 	    truth, share * 100);
 }
 
+/* Beyond the p99.9 are 20 orders: from one run to the next it differs by more than p50 and p99 do. */
 static void predicts(const struct mp_percentiles *p, double share)
 {
 	is_near("p50", cell("what_if", "p50_ns", V("kind") " = 'alloc'"), (double)p->p50_ns, share);
 	is_near("p99", cell("what_if", "p99_ns", V("kind") " = 'alloc'"), (double)p->p99_ns, share);
-	is_near("p99.9", cell("what_if", "p999_ns", V("kind") " = 'alloc'"), (double)p->p999_ns, share);
+	is_near("p99.9", cell("what_if", "p999_ns", V("kind") " = 'alloc'"), (double)p->p999_ns, 3 * share);
 }
 
 static struct mp_percentiles percentiles_of_orders(bool delayed)
@@ -309,6 +311,20 @@ Test(impact, without_injected_delays_percentiles_are_those_of_a_run_without)
 	cr_assert_eq(cell("what_if", "known_spans", V("kind") " = 'alloc'"), ORDERS);
 }
 
+/* Few samples, and most likely none of a delayed call: the outliers tell that calls that slow are delayed. */
+Test(impact, few_samples_are_enough)
+{
+	every = 2000;
+	begin();
+	make_orders(5, 0);
+	record_orders(false);
+	struct mp_percentiles without = percentiles_of_orders(false);
+	done();
+	cr_assert(ask("SELECT count(*) FROM call WHERE kept = 2") < 120);
+	report_json(everything);
+	predicts(&without, 0.05);
+}
+
 /* Where calls are slow by nature, as long as the delays of others, what is slow must stay. */
 static void slow_stay_slow(int delayed_per_mille)
 {
@@ -327,8 +343,11 @@ Test(impact, sites_that_are_slow_by_nature_stay_slow)
 	slow_stay_slow(0);
 }
 
+/* What part of the calls of that length is delayed, the samples tell: there have to be some hundred of them.
+ */
 Test(impact, sites_that_are_slow_by_nature_stay_slow_among_delays_of_that_length)
 {
+	every = 8;
 	slow_stay_slow(20);
 }
 
@@ -401,6 +420,7 @@ Test(impact, of_a_full_recording_it_is_exact)
 	report_json(everything);
 	predicts(&p, 0);
 	cr_assert_eq(cell("what_if", "max_ns", V("kind") " = 'alloc'"), p.max_ns);
+	cr_assert_eq(cell("what_if", "known_spans", V("kind") " = 'alloc'"), ORDERS);
 	cr_assert_eq(cell("outliers", "with_spans", "1"), n_with);
 	cr_assert_eq(cell("outliers", "with_p99_ns", "1"), brute_force(with, n_with).p99_ns);
 	cr_assert_eq(cell("outliers", "without_spans", "1"), n_without);
