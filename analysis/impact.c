@@ -40,7 +40,8 @@ struct work {
 	sqlite3_stmt *insert[TABLES];
 	struct mp_impact_pairs pairs;
 	struct mp_impact_estimate estimate; /* of the name that is worked at */
-	int64_t *ns;                        /* room for a number of each span of the name with the most */
+	/* Each has room for a number of each span of the name with the most. */
+	int64_t *ns[1 + WHAT_IF_PAIRS];
 };
 
 /* The name that is worked at. */
@@ -115,8 +116,8 @@ static int put(struct work *w, enum table table, const char *types, ...)
 static int put_spans(struct work *w, struct subject *j)
 {
 	for (uint32_t i = 0; i < j->name->spans; i++)
-		w->ns[i] = mp_impact_span_of(&w->m, j->name, i)->dur_ns;
-	mp_percentiles_of(w->ns, j->name->spans, &j->p);
+		w->ns[0][i] = mp_impact_span_of(&w->m, j->name, i)->dur_ns;
+	mp_percentiles_of(w->ns[0], j->name->spans, &j->p);
 	return put(w, SPAN, "itirp", j->n, j->name->text, (int)j->name->length, (int64_t)j->name->spans,
 	    j->name->time_ns, &j->p);
 }
@@ -163,9 +164,9 @@ static int put_outliers(struct work *w, const struct subject *j)
 			const struct mp_impact_span *span = mp_impact_span_of(&w->m, j->name, i);
 
 			if (span->outlier == outlier)
-				w->ns[n++] = span->dur_ns;
+				w->ns[0][n++] = span->dur_ns;
 		}
-		mp_percentiles_of(w->ns, n, &p);
+		mp_percentiles_of(w->ns[0], n, &p);
 		rc = put(w, OUTLIER, n ? "iiiii" : "iii--", j->n, (int64_t)outlier, (int64_t)n, p.p50_ns,
 		    p.p99_ns);
 	}
@@ -174,59 +175,60 @@ static int put_outliers(struct work *w, const struct subject *j)
 
 /* ---- What-if: a thing that spans could be without ---- */
 
-enum what { ALLOC, PART_OF_IT, PAIR };
-
 struct what_if {
-	enum what what;
-	enum mp_impact_part part;
-	uint32_t key; /* mp_impact_key() */
+	const struct mp_impact_kind *kind;
+	int64_t site; /* < 0: wherever it was */
+	int64_t known, shorter;
+	int64_t *ns; /* of each span, what it would take */
 };
 
-static int64_t lost(const struct work *w, const struct what_if *f, const struct mp_impact_span *span)
+static void take(
+    struct what_if *f, uint32_t i, const struct mp_impact_span *span, int64_t lost_ns, bool known)
 {
-	if (f->what == ALLOC)
-		return mp_impact_lost_alloc(&w->m, span, &w->estimate);
-	if (f->what == PART_OF_IT)
-		return mp_impact_lost_part(span, f->part);
-	return mp_impact_lost_pair(&w->m, span, f->key);
-}
-
-/* Does the span tell all of what it would lose? */
-static bool is_known(const struct work *w, const struct what_if *f, const struct mp_impact_span *span)
-{
-	if (f->what == ALLOC)
-		return span->part_ns[MP_IMPACT_ALLOC] >= 0 &&
-		       (w->estimate.sampled > 0 || span->alloc_calls <= span->calls);
-	return f->what == PART_OF_IT && span->part_ns[f->part] >= 0;
+	f->known += known;
+	f->shorter += lost_ns > 0;
+	f->ns[i] = span->dur_ns - lost_ns;
 }
 
 static int put_what_if(struct work *w, const struct subject *j, const struct what_if *f)
 {
-	static const char *const text[] = {"alloc", "fault", "off_cpu", "gc"};
-	int64_t known = 0, shorter = 0;
 	struct mp_percentiles p;
 
-	for (uint32_t i = 0; i < j->name->spans; i++) {
-		const struct mp_impact_span *span = mp_impact_span_of(&w->m, j->name, i);
-		int64_t ns = lost(w, f, span);
-
-		known += is_known(w, f, span);
-		shorter += ns > 0;
-		w->ns[i] = span->dur_ns - ns;
-	}
 	/* Of allocations there may be rows where the spans know nothing. */
-	if (f->what != PAIR && !known && !shorter)
-		return put(w, WHAT_IF, "it-i------", j->n, text[f->part], -1, known);
-	mp_percentiles_of(w->ns, j->name->spans, &p);
-	if (f->what != PAIR)
-		return put(w, WHAT_IF, "it-iip", j->n, text[f->part], -1, known, shorter, &p);
-	const struct mp_impact_kind *kind = &w->m.kind[mp_impact_key_kind(f->key)];
-	return put(w, WHAT_IF, "iti-ip", j->n, kind->text, (int)kind->length,
-	    (int64_t)mp_impact_key_site(f->key), shorter, &p);
+	if (f->site < 0 && !f->known && !f->shorter)
+		return put(w, WHAT_IF, "it-i------", j->n, f->kind->text, (int)f->kind->length, f->known);
+	mp_percentiles_of(f->ns, j->name->spans, &p);
+	if (f->site < 0)
+		return put(w, WHAT_IF, "it-iip", j->n, f->kind->text, (int)f->kind->length, f->known,
+		    f->shorter, &p);
+	return put(w, WHAT_IF, "iti-ip", j->n, f->kind->text, (int)f->kind->length, f->site, f->shorter, &p);
+}
+
+static int put_without_parts(struct work *w, const struct subject *j)
+{
+	static const struct {
+		enum mp_impact_part part;
+		int kind;
+	} without[] = {{MP_IMPACT_FAULT, MP_IMPACT_KIND_FAULT}, {MP_IMPACT_OFF_CPU, MP_IMPACT_KIND_OFF_CPU},
+	    {MP_IMPACT_GC, MP_IMPACT_KIND_GC}};
+	int rc = 0;
+
+	for (size_t k = 0; !rc && k < sizeof(without) / sizeof(*without); k++) {
+		struct what_if f = {&w->m.kind[without[k].kind], -1, 0, 0, w->ns[0]};
+
+		for (uint32_t i = 0; i < j->name->spans; i++) {
+			const struct mp_impact_span *span = mp_impact_span_of(&w->m, j->name, i);
+
+			take(&f, i, span, mp_impact_lost_part(span, without[k].part),
+			    span->part_ns[without[k].part] >= 0);
+		}
+		rc = put_what_if(w, j, &f);
+	}
+	return rc;
 }
 
 /* The causes at sites that took the most of the slowest spans' time; with equal times, of all spans'. */
-static size_t strongest(const struct mp_impact_pairs *pairs, struct what_if out[WHAT_IF_PAIRS])
+static size_t strongest(const struct mp_impact_pairs *pairs, uint32_t key[WHAT_IF_PAIRS])
 {
 	const struct mp_impact_pair *best[WHAT_IF_PAIRS];
 	size_t n = 0;
@@ -251,20 +253,35 @@ static size_t strongest(const struct mp_impact_pairs *pairs, struct what_if out[
 		n += n < WHAT_IF_PAIRS;
 	}
 	for (size_t i = 0; i < n; i++)
-		out[i] = (struct what_if){.what = PAIR, .key = best[i]->key};
+		key[i] = best[i]->key;
 	return n;
 }
 
-static int put_what_ifs(struct work *w, struct subject *j)
+/* All that needs a look at calls takes the same one: it is memory that costs. */
+static int put_without_calls(struct work *w, const struct subject *j)
 {
-	struct what_if f[MP_IMPACT_PARTS + WHAT_IF_PAIRS] = {{.what = ALLOC, .part = MP_IMPACT_ALLOC}};
+	static const struct mp_impact_kind alloc = {.text = "alloc", .length = 5};
+	struct what_if f[1 + WHAT_IF_PAIRS] = {{&alloc, -1, 0, 0, w->ns[0]}};
+	uint32_t key[WHAT_IF_PAIRS];
+	int64_t lost_ns[WHAT_IF_PAIRS];
+	size_t n = strongest(&w->pairs, key);
 	int rc = 0;
 
-	for (int part = MP_IMPACT_FAULT; part < MP_IMPACT_PARTS; part++)
-		f[part] = (struct what_if){.what = PART_OF_IT, .part = (enum mp_impact_part)part};
-	size_t n = MP_IMPACT_PARTS + strongest(&w->pairs, f + MP_IMPACT_PARTS);
-	for (size_t i = 0; !rc && i < n; i++)
-		rc = put_what_if(w, j, &f[i]);
+	for (size_t k = 0; k < n; k++)
+		f[1 + k] = (struct what_if){
+		    &w->m.kind[mp_impact_key_kind(key[k])], mp_impact_key_site(key[k]), 0, 0, w->ns[1 + k]};
+	for (uint32_t i = 0; i < j->name->spans; i++) {
+		const struct mp_impact_span *span = mp_impact_span_of(&w->m, j->name, i);
+		bool known = span->part_ns[MP_IMPACT_ALLOC] >= 0 &&
+			     (w->estimate.sampled > 0 || span->alloc_calls <= span->calls);
+
+		take(&f[0], i, span, mp_impact_lost_alloc(&w->m, span, &w->estimate), known);
+		mp_impact_lost_pairs(&w->m, span, key, n, lost_ns);
+		for (size_t k = 0; k < n; k++)
+			take(&f[1 + k], i, span, lost_ns[k], false);
+	}
+	for (size_t k = 0; !rc && k < 1 + n; k++)
+		rc = put_what_if(w, j, &f[k]);
 	return rc;
 }
 
@@ -287,8 +304,8 @@ static int put_corrected(struct work *w, const struct subject *j)
 		if (!is_of(interval, j->name))
 			continue;
 		for (uint32_t k = 0; k < j->name->spans; k++)
-			w->ns[k] = mp_impact_span_of(&w->m, j->name, k)->dur_ns;
-		mp_omission_correct(w->ns, j->name->spans, interval->ns, &p, &all);
+			w->ns[0][k] = mp_impact_span_of(&w->m, j->name, k)->dur_ns;
+		mp_omission_correct(w->ns[0], j->name->spans, interval->ns, &p, &all);
 		rc = put(
 		    w, CORRECTED, "iiiip", j->n, interval->ns, (int64_t)0, (int64_t)j->name->spans, &j->p);
 		if (!rc)
@@ -328,7 +345,9 @@ static int put_name(struct work *w, int64_t n, const struct mp_impact_name *name
 	if (!rc)
 		rc = put_outliers(w, &j);
 	if (!rc)
-		rc = put_what_ifs(w, &j);
+		rc = put_without_calls(w, &j);
+	if (!rc)
+		rc = put_without_parts(w, &j);
 	if (!rc)
 		rc = put_corrected(w, &j);
 	return rc ? rc : put_loss(w, &j);
@@ -355,8 +374,9 @@ static int put_names(struct work *w)
 		most = name[i]->spans > most ? name[i]->spans : most;
 	}
 	qsort(name, w->m.names, sizeof(*name), by_time);
-	if (!(w->ns = malloc((most + 1) * sizeof(*w->ns))))
-		return mp_err_set(w->err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < 1 + WHAT_IF_PAIRS; i++)
+		if (!(w->ns[i] = malloc((most + 1) * sizeof(**w->ns))))
+			return mp_err_set(w->err, ENOMEM, "out of memory");
 	for (uint32_t i = 0; !rc && i < w->m.names; i++)
 		rc = put_name(w, i, name[i]);
 	return rc;
@@ -449,7 +469,8 @@ int mp_impact_fill(struct mp_session *s, const struct mp_report_scope *scope, st
 	mp_impact_pairs_free(&w->pairs);
 	mp_impact_estimate_free(&w->estimate);
 	mp_impact_free(&w->m);
-	free(w->ns);
+	for (size_t i = 0; i < 1 + WHAT_IF_PAIRS; i++)
+		free(w->ns[i]);
 	free(w);
 	return rc;
 }

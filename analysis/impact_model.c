@@ -266,20 +266,27 @@ int64_t mp_impact_lost_part(const struct mp_impact_span *span, enum mp_impact_pa
 	return span->part_ns[part] > 0 ? span->part_ns[part] : 0;
 }
 
-int64_t mp_impact_lost_pair(const struct mp_impact *m, const struct mp_impact_span *span, uint32_t key)
+void mp_impact_lost_pairs(const struct mp_impact *m, const struct mp_impact_span *span, const uint32_t *key,
+    size_t n, int64_t *lost_ns)
 {
-	uint32_t site = mp_impact_key_site(key);
-	unsigned int kind = mp_impact_key_kind(key);
-	double lost = 0;
-
+	for (size_t k = 0; k < n; k++)
+		lost_ns[k] = 0;
 	for (uint32_t i = 0; i < span->calls; i++) {
 		const struct mp_impact_call *c = mp_impact_call_of(m, span, i);
+		uint32_t site = MP_IMPACT_SITE_OF(c->group);
 
-		if (MP_IMPACT_SITE_OF(c->group) != site)
-			continue;
-		for (uint32_t j = 0; j < c->causes; j++)
-			if (mp_impact_cause_of(m, c, j)->kind == kind)
-				lost += (double)mp_impact_taken(m, c, mp_impact_cause_of(m, c, j));
+		for (size_t k = 0; k < n; k++) {
+			if (mp_impact_key_site(key[k]) != site)
+				continue;
+			for (uint32_t j = 0; j < c->causes; j++) {
+				const struct mp_impact_cause *cause = mp_impact_cause_of(m, c, j);
+
+				/* No more than all of it: with that, no sum can be too large. */
+				if (cause->kind == mp_impact_key_kind(key[k]))
+					lost_ns[k] += mp_impact_taken(m, c, cause);
+				if (lost_ns[k] > span->dur_ns)
+					lost_ns[k] = span->dur_ns;
+			}
+		}
 	}
-	return within(lost, span->dur_ns);
 }

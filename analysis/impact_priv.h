@@ -212,13 +212,14 @@ void mp_impact_survey(struct mp_impact *m, const struct mp_impact_name *name, in
     struct mp_impact_pairs *pairs, struct mp_impact_estimate *estimate);
 
 /* What a span would lose: had its allocations taken their usual time, or only those that are not kept;
- * without a part (0 where not known); without a cause at a site. 0 to its duration. */
+ * without a part (0 where not known); without each of n causes at sites. 0 to its duration. */
 int64_t mp_impact_lost_alloc(
     const struct mp_impact *m, const struct mp_impact_span *span, const struct mp_impact_estimate *estimate);
 int64_t mp_impact_lost_not_kept(
     const struct mp_impact *m, const struct mp_impact_span *span, const struct mp_impact_estimate *estimate);
 int64_t mp_impact_lost_part(const struct mp_impact_span *span, enum mp_impact_part part);
-int64_t mp_impact_lost_pair(const struct mp_impact *m, const struct mp_impact_span *span, uint32_t key);
+void mp_impact_lost_pairs(const struct mp_impact *m, const struct mp_impact_span *span, const uint32_t *key,
+    size_t n, int64_t *lost_ns);
 
 /*
  * What the lateness of the spans of a name costs, by cause and site: `pairs`, empty before, gets spans,
