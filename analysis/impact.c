@@ -272,6 +272,7 @@ static int put_without_calls(struct work *w, const struct subject *j)
 		    &w->m.kind[mp_impact_key_kind(key[k])], mp_impact_key_site(key[k]), 0, 0, w->ns[1 + k]};
 	for (uint32_t i = 0; i < j->name->spans; i++) {
 		const struct mp_impact_span *span = mp_impact_span_of(&w->m, j->name, i);
+		mp_impact_fetch(&w->m, j->name, i);
 		bool known = span->part_ns[MP_IMPACT_ALLOC] >= 0 &&
 			     (w->estimate.sampled > 0 || span->alloc_calls <= span->calls);
 

@@ -103,6 +103,7 @@ void mp_impact_loss(const struct mp_impact *m, const struct mp_impact_name *name
 		const struct mp_impact_span *span = mp_impact_span_of(m, name, i);
 		struct late late = {.span = i, .ns = (double)(span->dur_ns - median_ns)};
 
+		mp_impact_fetch(m, name, i);
 		if (late.ns <= 0)
 			continue;
 		late.cost = mp_cost_of(cost, span->dur_ns - median_ns);

@@ -7,7 +7,7 @@
 
 /* Of a name's spans: more than these tell nothing new, fewer tell too little, and those of all calls are
  * taken. */
-#define SAMPLES_MAX (1u << 16)
+#define SAMPLES_MAX (1u << 14)
 #define SAMPLES_MIN 30
 
 /* Sampled calls that lasted about as long as another: so many times longer, or shorter. */
@@ -199,6 +199,7 @@ void mp_impact_survey(struct mp_impact *m, const struct mp_impact_name *name, in
 	for (uint32_t i = 0; i < name->spans; i++) {
 		struct mp_impact_span *span = mp_impact_span_of(m, name, i);
 
+		mp_impact_fetch(m, name, i);
 		span->outlier = false;
 		for (uint32_t j = 0; j < span->calls; j++) {
 			const struct mp_impact_call *c = mp_impact_call_of(m, span, j);

@@ -143,6 +143,20 @@ static inline struct mp_impact_span *mp_impact_span_of(
 	return &m->span[name->first + i];
 }
 
+/* Before a look at the calls of the i-th span: spans of many threads take turns, and their calls are far
+ * apart in memory, so those of the next ones are fetched now. */
+static inline void mp_impact_fetch(const struct mp_impact *m, const struct mp_impact_name *name, uint32_t i)
+{
+	enum { CALL_AHEAD = 16, CAUSE_AHEAD = 8 };
+
+	if (i + CALL_AHEAD >= name->spans)
+		return;
+	__builtin_prefetch(mp_impact_call_of(m, mp_impact_span_of(m, name, i + CALL_AHEAD), 0));
+	const struct mp_impact_span *soon = mp_impact_span_of(m, name, i + CAUSE_AHEAD);
+	if (soon->calls)
+		__builtin_prefetch(mp_impact_cause_of(m, mp_impact_call_of(m, soon, 0), 0));
+}
+
 /* A cause at a site: one number, to be compared and hashed. */
 static inline uint32_t mp_impact_key(unsigned int kind, uint32_t site)
 {
