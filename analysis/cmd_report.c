@@ -5,14 +5,19 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "analysis/cost.h"
 #include "analysis/report_command.h"
 
 static const char usage[] =
     "usage: mpsample report NAME SESSION [options]\n"
     "\n" MP_REPORT_OPTIONS_USAGE
-    "  --thread TID              only this thread (reports from kept calls: outliers, sites, advice)\n"
+    "  --thread TID              only this thread (outliers, sites, impact, advice)\n"
     "  --limit N                 rows; 0: all\n"
     "  --table NAME              one table of a report that has several; CSV has the first otherwise\n"
+    "  --cost-per-us X|FILE.csv  impact: what each microsecond of lateness costs; or a curve, lines of\n"
+    "                            lateness_us,cost\n"
+    "  --interval SPAN=US        impact: spans of this name were to begin every US microseconds; may be "
+    "repeated\n"
     "\n"
     "reports:\n";
 
@@ -23,11 +28,20 @@ static void print_usage(FILE *out)
 		fprintf(out, "  %-10s %s\n", r->name, r->purpose);
 }
 
+/* The last one counts. */
+static int take_cost(struct mp_report_arguments *a, struct mp_err *err)
+{
+	mp_cost_free(a->filter.impact.cost);
+	a->filter.impact.cost = NULL;
+	return mp_cost_parse(optarg, &a->filter.impact.cost, err);
+}
+
 /* 0; 1 for --help; -EINVAL with a text. */
 static int parse(int argc, char **argv, struct mp_report_arguments *a, struct mp_err *err)
 {
 	static const struct option options[] = {MP_REPORT_OPTIONS, {"limit", required_argument, NULL, 'l'},
-	    {"table", required_argument, NULL, 'b'}, {0}};
+	    {"table", required_argument, NULL, 'b'}, {"cost-per-us", required_argument, NULL, 'c'},
+	    {"interval", required_argument, NULL, 'i'}, {0}};
 	int opt, rc = 0;
 
 	optind = 0;
@@ -36,6 +50,10 @@ static int parse(int argc, char **argv, struct mp_report_arguments *a, struct mp
 			rc = mp_report_parse_count("--limit", optarg, 0, &a->filter.limit, err);
 		else if (opt == 'b')
 			a->filter.table = optarg;
+		else if (opt == 'c')
+			rc = take_cost(a, err);
+		else if (opt == 'i')
+			rc = mp_impact_add_interval(&a->filter.impact, optarg, err);
 		else
 			rc = mp_report_option(opt, optarg, argv[optind - 1], a, err);
 	}
@@ -50,7 +68,7 @@ static int parse(int argc, char **argv, struct mp_report_arguments *a, struct mp
 		    argc - optind < 2 ? "of which session? Give its file"
 				      : "too many arguments: one session at a time");
 	a->path = argv[optind + 1];
-	return 0;
+	return mp_report_check_impact(a->report, &a->filter.impact, err);
 }
 
 /* CSV holds one table and no words: what is not in it is said here. */
@@ -80,26 +98,33 @@ static void say_rounded(const struct mp_report_arguments *a, const struct mp_rep
 	fputc('\n', stderr);
 }
 
+static int run(struct mp_report_arguments *a)
+{
+	struct mp_report_filter asked = a->filter;
+	bool written;
+	int status = mp_report_command(a, &written);
+
+	if (written) {
+		say_what_csv_leaves_out(a);
+		say_rounded(a, &asked);
+	}
+	return status;
+}
+
 int mp_cmd_report(int argc, char **argv)
 {
 	struct mp_report_arguments a = MP_REPORT_ARGUMENTS_INIT;
 	struct mp_err err = {0};
-	bool written;
-	int rc = parse(argc, argv, &a, &err);
+	int status = 0, rc = parse(argc, argv, &a, &err);
 
 	if (rc > 0) {
 		print_usage(stdout);
-		return 0;
-	}
-	if (rc) {
+	} else if (rc) {
 		fprintf(stderr, "mpsample: report: %s; see mpsample report --help\n", err.text);
-		return 2;
+		status = 2;
+	} else {
+		status = run(&a);
 	}
-	struct mp_report_filter asked = a.filter;
-	int status = mp_report_command(&a, &written);
-	if (written) {
-		say_what_csv_leaves_out(&a);
-		say_rounded(&a, &asked);
-	}
+	mp_cost_free(a.filter.impact.cost);
 	return status;
 }

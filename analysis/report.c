@@ -198,7 +198,8 @@ static int find_bounds(struct mp_session *s, const struct mp_report *report, str
 	    .tid = f->tid,
 	    .op = f->op,
 	    .call_id = f->call_id,
-	    .limit = f->limit < 0 ? report->limit : f->limit};
+	    .limit = f->limit < 0 ? report->limit : f->limit,
+	    .impact = f->impact};
 	rc = apply_phase(s, b, f, err);
 	if (rc)
 		goto out;
@@ -335,7 +336,12 @@ static bool is_wanted(const struct mp_report *report, const struct mp_report_sec
 		return !strcmp(f->table, section->name);
 	if (format == MP_FORMAT_CSV)
 		return section == report->section;
-	return format == MP_FORMAT_JSON || !section->data_only;
+	if (format == MP_FORMAT_JSON)
+		return true;
+	if ((section->needs == MP_NEEDS_COST && !f->impact.cost) ||
+	    (section->needs == MP_NEEDS_INTERVAL && !f->impact.intervals))
+		return false;
+	return !section->data_only;
 }
 
 static int check_table(const struct mp_report *report, const struct mp_report_filter *f, struct mp_err *err)
@@ -410,6 +416,15 @@ static int run_section(struct mp_session *s, const struct mp_report *report,
 	return rc;
 }
 
+int mp_report_check_impact(
+    const struct mp_report *report, const struct mp_impact_options *o, struct mp_err *err)
+{
+	if (report->is_of_spans || (!o->cost && !o->intervals))
+		return 0;
+	return mp_err_set(err, EINVAL, "%s is not of spans: %s is an option of the report impact",
+	    report->name, o->cost ? "--cost-per-us" : "--interval");
+}
+
 static int run_sections(struct mp_session *s, const struct mp_report *report,
     const struct mp_report_filter *f, const struct mp_report_scope *b, struct mp_emit *e,
     enum mp_format format, struct mp_err *err)
@@ -481,12 +496,32 @@ static void sql_sqrt(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		sqlite3_result_double(ctx, sqrt(sqlite3_value_double(argv[0])));
 }
 
+/* A duration for people, within a sentence. */
+static void sql_duration(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	char text[MP_CELL_NUMBER];
+
+	(void)argc;
+	mp_cell_int(MP_UNIT_DURATION, sqlite3_value_int64(argv[0]), text);
+	sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
+}
+
+static void add_functions(sqlite3 *db)
+{
+	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
+
+	sqlite3_create_function(db, "mp_sqrt", 1, flags, NULL, sql_sqrt, NULL, NULL);
+	sqlite3_create_function(db, "mp_duration", 1, flags, NULL, sql_duration, NULL, NULL);
+}
+
 int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
     FILE *out, enum mp_format format, struct mp_err *err)
 {
 	struct mp_report_scope b;
 	int rc = check_table(report, filter, err);
 
+	if (!rc)
+		rc = mp_report_check_impact(report, &filter->impact, err);
 	if (!rc)
 		rc = check_thread(s, report, filter->tid, err);
 	if (!rc)
@@ -500,8 +535,7 @@ int mp_report_run(struct mp_session *s, const struct mp_report *report, struct m
 	if (rc)
 		return rc;
 
-	sqlite3_create_function(mp_session_db(s), "mp_sqrt", 1,
-	    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, sql_sqrt, NULL, NULL);
+	add_functions(mp_session_db(s));
 	struct mp_emit *e = mp_emit_new(out, format);
 	if (!e)
 		return mp_err_set(err, ENOMEM, "out of memory");

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "analysis/impact.h"
 #include "store/emit.h"
 #include "store/session.h"
 
@@ -26,6 +27,8 @@ struct mp_report_section {
 	bool data_only;    /* too long for people: not in the table format unless asked for by name */
 	bool is_optional;  /* not in the table format where it has no rows, unless asked for by name */
 	const char *none;  /* said in place of a table without rows; or NULL */
+	/* Empty, and so not in the table format, unless the user gave this. */
+	enum { MP_NEEDS_NOTHING, MP_NEEDS_COST, MP_NEEDS_INTERVAL } needs;
 };
 
 /* What a report is of. Session clock; from_ns and to_ns are the smallest and largest integer when not asked
@@ -42,6 +45,7 @@ struct mp_report_scope {
 	bool is_brief; /* for people, beside other tables: sections may leave out what matters least (:brief)
 			*/
 	bool people;   /* the table format: what is said in full to programs may be said shorter */
+	struct mp_impact_options impact;
 };
 
 struct mp_report {
@@ -49,6 +53,7 @@ struct mp_report {
 	const char *purpose; /* one line */
 	bool histogram;      /* from the histograms: of all threads together, and by whole seconds */
 	bool is_of_rows;     /* sums over kept rows: too low where rows were lost */
+	bool is_of_spans;    /* takes struct mp_impact_options */
 	int64_t limit;       /* rows unless the user says otherwise; 0: all */
 	/* What SQL cannot do: puts its results into temporary tables, which the sections read. NULL: nothing.
 	 */
@@ -67,6 +72,10 @@ extern const struct mp_report mp_reports[];
 /* The report of that name, or NULL with a text that suggests the nearest ones. */
 const struct mp_report *mp_report_find(const char *name, struct mp_err *err);
 
+/* -EINVAL for options for spans to a report that is not of them. */
+int mp_report_check_impact(
+    const struct mp_report *report, const struct mp_impact_options *o, struct mp_err *err);
+
 struct mp_report_filter {
 	const char *table; /* only this section; NULL: all, but CSV, which holds one table, has the first */
 	const char *phase; /* only this phase, as mp_phase_find(); not with from_ns or to_ns. NULL: all */
@@ -76,13 +85,14 @@ struct mp_report_filter {
 	int64_t limit;     /* rows; 0: all; < 0: the report's own */
 	const char *op;    /* name of an operation; NULL: all */
 	int64_t call_id;   /* for the report of one call; 0: none */
+	struct mp_impact_options impact;
 };
 
 /*
  * Writes a report. Reports from histograms round from_ns and to_ns outwards to whole seconds; `filter` holds
  * on return what was used. -EINVAL, with nothing written, for a filter that the data cannot answer: a thread
- * of a histogram, a thread or phase that was not there, a time after the end, an unknown table. -EPIPE, -EIO
- * as mp_emit_rows().
+ * of a histogram, a thread or phase that was not there, a time after the end, an unknown table, options for
+ * spans to a report that is not of them. -EPIPE, -EIO as mp_emit_rows().
  */
 int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
     FILE *out, enum mp_format format, struct mp_err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of reports. */
 #include "analysis/explain.h"
+#include "analysis/impact.h"
 #include "analysis/jitter.h"
 #include "analysis/patterns.h"
 #include "analysis/report.h"
@@ -82,6 +83,39 @@ const struct mp_report mp_reports[] = {
 	.limit = 20,
 	.is_of_rows = true,
 	.section = {{.name = "rows", .title = "Slowest calls", .sql = "sql/reports/outliers.sql"}}},
+    {.name = "impact",
+	.purpose = "what memory operations cost the spans of work: what they would have taken without",
+	.limit = 30,
+	.is_of_rows = true,
+	.is_of_spans = true,
+	.fill = mp_impact_fill,
+	.section = {{.name = "spans", .title = "Spans", .sql = "sql/reports/impact_spans.sql"},
+	    {.name = "sentences", .title = "In words", .sql = "sql/reports/impact_sentences.sql"},
+	    {.name = "what_if",
+		.title = "What if",
+		.sql = "sql/reports/impact_what_if.sql",
+		.note = "(alloc: each allocation takes its site's median; with a site: from kept calls "
+			"alone, so that much is gained at least)"},
+	    {.name = "parts",
+		.title = "Parts of them",
+		.sql = "sql/reports/impact_parts.sql",
+		.note = "(parts overlap: a fault may be in an allocation; tail: of the spans at or above "
+			"their p99)"},
+	    {.name = "outliers",
+		.title = "With and without an allocation outlier in them",
+		.sql = "sql/reports/impact_outliers.sql"},
+	    {.name = "corrected",
+		.title = "Corrected for coordinated omission",
+		.sql = "sql/reports/impact_corrected.sql",
+		.note = "(corrected: with the spans that could not begin at the interval, because one before "
+			"them took longer)",
+		.needs = MP_NEEDS_INTERVAL},
+	    {.name = "loss",
+		.title = "What lateness cost, by cause and site",
+		.sql = "sql/reports/impact_loss.sql",
+		.note = "(late: beyond the median of the name; spans that nest are late together: do not add "
+			"up their names)",
+		.needs = MP_NEEDS_COST}}},
     {.name = "sites",
 	.purpose = "where memory operations come from, the most time first",
 	.limit = 30,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: every report comes in each format: JSON is one valid document with the promised keys, CSV has a header row and
 # rows of as many columns, the table is for people; what they say is what the views say.
-# cases: summary jitter outliers sites advice loss
+# cases: summary jitter outliers impact sites advice loss
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_root
@@ -70,6 +70,11 @@ outliers)
 	eq "slowest" "$(json '$.rows[0].dur_ns')" "$(sql s.db "SELECT max(dur_ns) FROM v_call")"
 	eq "--limit" "$("$MPSAMPLE" report outliers s.db --format csv --limit 3 | wc -l)" 4
 	eq "thread" "$(json '$.rows[0].thread')" count
+	;;
+impact)
+	has_keys '$.tables' spans,sentences,what_if,parts,outliers,corrected,loss
+	eq "columns" "$columns" name,spans,p50_ns,p90_ns,p99_ns,p999_ns,max_ns,time_ns
+	contains "spans" "$(json '$.tables.sentences[0].sentence')" "no spans: mark them in the program"
 	;;
 sites)
 	eq "keys" "$(keys '$.rows[0]')" "$columns"

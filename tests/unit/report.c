@@ -351,6 +351,9 @@ Test(report, views_have_the_promised_columns)
 	    {"v_mark", "t_ns,tid,name,detail"},
 	    {"v_probe", "op,function,module,allocator,file_offset,skipped_bytes"},
 	    {"v_module", "path,build_id,start_addr,end_addr,file_offset,t_ns"},
+	    {"v_impact",
+		"name,spans,p50_ns,p99_ns,p999_ns,max_ns,alloc_share,fault_share,off_cpu_share,gc_share,"
+		"p99_no_fault_ns,p99_no_off_cpu_ns,p99_no_gc_ns,p99_no_alloc_ns"},
 	};
 
 	for (size_t i = 0; i < sizeof(promised) / sizeof(*promised); i++) {
@@ -562,7 +565,7 @@ Test(report, unknown_names_are_suggested)
 	cr_assert(strstr(err.text, "did you mean outliers?"), "%s", err.text);
 	cr_assert_null(mp_report_find("xyzzy", &err));
 	cr_assert_str_eq(
-	    err.text, "there is no report xyzzy: there are summary, jitter, outliers, sites, advice, loss");
+	    err.text, "there is no report xyzzy: there are summary, jitter, outliers, impact, sites, advice, loss");
 }
 
 Test(report, a_table_says_what_it_stands_on)
