@@ -7,10 +7,10 @@ SELECT CASE WHEN blind THEN 'nothing is known of why calls were slow' ELSE 'much
          AS finding,
        kind, site, printf('%s; most at %s', figures, site) AS evidence,
        CASE WHEN blind
-            THEN 'the kernel''s events were not seen: record as root or with CAP_BPF and CAP_PERFMON, and without --causes '
-                 || 'off; mpsample doctor tells what is missing'
-            ELSE 'look at the stacks (explain --call ID); record --causes all for every system call; what is left is the '
-                 || 'allocator''s own work, or cache misses (perf stat)'
+            THEN 'the kernel''s events were not seen: record as root or with CAP_BPF and CAP_PERFMON, and without '
+                 || '--causes off; mpsample doctor tells what is missing'
+            ELSE 'look at the stacks (explain --call ID); record --causes all for every system call; what is left is '
+                 || 'the allocator''s own work, or cache misses (perf stat)'
        END AS advice,
        ns AS weight_ns
 FROM why_kind,
