@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Sites that have much of the tail by what a pool avoids, and allocate few sizes: such objects can be kept in a pool. It
--- avoids what allocators do: first touches, locks, mappings, and their own work. What comes over a thread from outside
--- (off_cpu, interrupts, pages read from a disk) would come over it with a pool, too.
+-- Sites that have much of the tail by what a pool avoids, and allocate few sizes: such objects can be kept in a pool.
+-- It avoids what allocators do: first touches, locks, mappings, and their own work. What comes over a thread from
+-- outside (off_cpu, interrupts, pages read from a disk) would come over it with a pool, too.
 --
 -- Speaks from: 10 % of the time of slow calls beyond the p99.9, 5 such calls, and at most 4 sizes in all kept calls of
 --              the site.
