@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Sites that have much of the tail by what a pool avoids, and allocate few sizes: such objects can be kept in a pool.
--- What comes over a thread from outside (off_cpu, interrupts and the like) would come over it with a pool, too.
+-- It avoids what allocators do: first touches, locks, mappings, and their own work. What comes over a thread from
+-- outside (off_cpu, interrupts, pages read from a disk) would come over it with a pool, too.
 --
 -- Speaks from: 10 % of the time of slow calls beyond the p99.9, 5 such calls, and at most 4 sizes in all kept calls of
 --              the site.
@@ -21,7 +22,8 @@ WITH size AS (
 ), avoided AS (
   SELECT site, sum(ns) AS ns, sum(tail_ns) AS tail_ns
   FROM why_site
-  WHERE kind NOT IN ('off_cpu', 'irq', 'softirq', 'migration', 'stopped', 'hiccup', 'gc')
+  WHERE kind IN ('minor_fault', 'thp', 'lock', 'mmap_lock', 'unexplained', 'syscall:mmap', 'syscall:munmap',
+                 'syscall:mremap', 'syscall:mprotect', 'syscall:brk', 'syscall:madvise', 'syscall:futex')
   GROUP BY site
 )
 SELECT CASE sizes WHEN 1 THEN 'one site, one size, much of the tail' ELSE 'one site, few sizes, much of the tail' END

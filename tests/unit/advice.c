@@ -187,9 +187,29 @@ static bool is_pooled(int sizes, const char *kind)
 
 Test(advice, a_site_of_few_sizes_is_to_be_pooled_where_that_helps)
 {
-	cr_assert(is_pooled(1, "syscall:getppid"));
-	cr_assert_not(is_pooled(5, "syscall:getppid"));
+	cr_assert(is_pooled(1, "lock"));
+	cr_assert_not(is_pooled(5, "lock"));
 	cr_assert_not(is_pooled(1, "stopped"));
+	create();
+}
+
+Test(advice, a_recording_that_saw_nothing_is_to_be_repeated)
+{
+	for (int blind = 0; blind < 2; blind++) {
+		create();
+		for (int k = 0; k < 10; k++) {
+			int64_t id = append_outlier(1000000, 100 + k, 0);
+
+			if (!blind)
+				append_cause(id, "lock", 500000, 1, NULL);
+		}
+		reopen();
+		char *text = document(mp_report_find("advice", &err), everything);
+		cr_assert_eq(strstr(text, "mpsample doctor tells") != NULL, blind, "%s", text);
+		cr_assert_eq(strstr(text, "record --causes all") != NULL, !blind, "%s", text);
+		free(text);
+		teardown();
+	}
 	create();
 }
 
