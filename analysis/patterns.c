@@ -118,24 +118,31 @@ static int row_end(const struct fill *f, struct row *r, struct mp_err *err)
 	return rc;
 }
 
-/* "every 10.0 ms, 83 % of the outliers, mostly irq (local_timer cpu 1)" */
-static void say_rhythm(const struct mp_rhythm *r, double share, const char *thread, const char *cause,
-    double cause_share, char *out, size_t size)
+/* "every 10.0 ms, 83 % of the outliers, mostly irq (local_timer cpu 1)"; where the cause is not known, the
+ * site. */
+static void say_rhythm(const struct mp_rhythm *r, double part, const char *thread,
+    char text[MP_TRAIT_COUNT][TEXT], const double share[MP_TRAIT_COUNT], char *out, size_t size)
 {
-	char period[MP_CELL_NUMBER], part[MP_CELL_NUMBER];
-	bool known = cause_share >= 0.5 && strcmp(cause, "unexplained") != 0;
+	char period[MP_CELL_NUMBER], percent[MP_CELL_NUMBER];
+	const char *mostly = "", *what = "";
 
+	if (share[MP_TRAIT_CAUSE] >= 0.5 && strcmp(text[MP_TRAIT_CAUSE], "unexplained") != 0) {
+		mostly = ", mostly ";
+		what = text[MP_TRAIT_CAUSE];
+	} else if (share[MP_TRAIT_SITE] >= 0.5 && strcmp(text[MP_TRAIT_SITE], "[no stack]") != 0) {
+		mostly = ", mostly at ";
+		what = text[MP_TRAIT_SITE];
+	}
 	mp_cell_int(MP_UNIT_DURATION, (int64_t)(r->period_ns + 0.5), period);
-	mp_cell_real(MP_UNIT_SHARE, share, part);
+	mp_cell_real(MP_UNIT_SHARE, part, percent);
 	snprintf(out, size, "every %s%s%s, %s of the outliers%s%s%s", period, *thread ? " in thread " : "",
-	    thread, part, known ? ", mostly " : "", known ? cause : "",
-	    r->phase_ns >= 0 ? ", in phase throughout" : "");
+	    thread, percent, mostly, what, r->phase_ns >= 0 ? ", in phase throughout" : "");
 }
 
 static int put_rhythm(struct fill *f, const struct mp_rhythm *r, int64_t tid, const uint32_t *member,
     size_t members, struct row *row, struct mp_err *err)
 {
-	char text[MP_TRAIT_COUNT][TEXT], thread[TEXT] = "", sentence[3 * TEXT];
+	char text[MP_TRAIT_COUNT][TEXT], thread[TEXT] = "", sentence[(MP_TRAIT_COUNT + 2) * TEXT];
 	double share[MP_TRAIT_COUNT], whole = (double)f->calls.outliers / f->sampled;
 	struct mp_traits *set = malloc(sizeof(*set));
 	int rc = set ? mp_traits_read(f->traits, member, members, set, err) : out_of_memory(err);
@@ -151,8 +158,7 @@ static int put_rhythm(struct fill *f, const struct mp_rhythm *r, int64_t tid, co
 	if (tid)
 		mp_traits_text(f->traits, MP_TRAIT_THREAD, tid, thread, sizeof(thread));
 	double events = fmin(r->events, whole);
-	say_rhythm(r, events / whole, thread, text[MP_TRAIT_CAUSE], share[MP_TRAIT_CAUSE], sentence,
-	    sizeof(sentence));
+	say_rhythm(r, events / whole, thread, text, share, sentence, sizeof(sentence));
 	put_text(row, sentence);
 	put_whole(row, r->period_ns);
 	if (tid)
