@@ -35,6 +35,10 @@ const struct mp_report mp_reports[] = {
 		.title = "Rhythm of the outliers",
 		.sql = "sql/reports/jitter_rhythm.sql",
 		.none = "no period from 1 ms on in the times of the outliers (p < 0.001)"},
+	    {.name = "rhythm_traits",
+		.title = "What the outliers of a rhythm have in common",
+		.sql = "sql/reports/jitter_rhythm_traits.sql",
+		.data_only = true},
 	    {.name = "clusters",
 		.title = "Bursts of outliers",
 		.sql = "sql/reports/jitter_clusters.sql",
@@ -358,7 +362,7 @@ static bool is_wanted(const struct mp_report *report, const struct mp_report_sec
 
 static int check_table(const struct mp_report *report, const struct mp_report_filter *f, struct mp_err *err)
 {
-	char all[128] = "";
+	char all[256] = "";
 
 	if (!f->table)
 		return 0;

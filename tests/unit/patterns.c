@@ -209,11 +209,16 @@ Test(patterns, the_timer_is_found_and_named)
 	holds(text,
 	    "SELECT abs(value ->> 'period_ns' - 10000000) < 10000 AND value ->> 'p_value' < 0.001"
 	    " AND value ->> 'share' BETWEEN 0.4 AND 0.6 AND value ->> 'cause' = 'irq (local_timer cpu 1)'"
-	    " AND value ->> 'cause_share' > 0.8 AND value ->> 'thread' IS NULL AND value ->> 'op' = 'malloc'"
-	    " AND value ->> 'site' = 'noisy' AND value ->> 'site_share' = 1"
+	    " AND value ->> 'cause_share' > 0.8 AND value ->> 'thread' IS NULL"
 	    " AND abs(value ->> 'phase_ns' - 3700000) < 100000"
 	    " AND value ->> 'rhythm' LIKE 'every 10.0 ms, % of the outliers, mostly irq (local_timer cpu 1), "
 	    "in phase throughout' FROM json_each(?1, '$.tables.rhythm')");
+	holds(text,
+	    "SELECT group_concat(value ->> 'trait' || ' ' || (value ->> 'value'), ', ') LIKE"
+	    " 'cause irq (local_timer cpu 1), thread worker (10_), site noisy, size malloc 65 to 128 B, op "
+	    "malloc'"
+	    " AND max(value ->> 'share') = 1 AND min(value ->> 'period_ns') = "
+	    " json_extract(?1, '$.tables.rhythm[0].period_ns') FROM json_each(?1, '$.tables.rhythm_traits')");
 	free(text);
 }
 

@@ -548,7 +548,8 @@ Test(report, what_the_data_cannot_answer_is_refused)
 	f = everything;
 	f.table = "nope";
 	refuses("jitter", f,
-	    "jitter has no table nope: it has ops, sizes, strip, rhythm, clusters, changes, modes, gc, "
+	    "jitter has no table nope: it has ops, sizes, strip, rhythm, rhythm_traits, clusters, changes, "
+	    "modes, gc, "
 	    "seconds");
 }
 
