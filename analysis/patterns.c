@@ -26,12 +26,14 @@
 
 static const char tables[] =
     "DROP TABLE IF EXISTS temp.pattern_rhythm;"
+    "DROP TABLE IF EXISTS temp.pattern_rhythm_trait;"
     "DROP TABLE IF EXISTS temp.pattern_cluster;"
     "DROP TABLE IF EXISTS temp.pattern_change;"
     "DROP TABLE IF EXISTS temp.pattern_mode;"
     "DROP TABLE IF EXISTS temp.pattern_gc;"
-    "CREATE TEMP TABLE pattern_rhythm (rhythm TEXT, period_ns, thread, outliers, share, p_value, phase_ns,"
-    "  locked_ns, cause, cause_share, at_thread, thread_share, site, site_share, op, op_share);"
+    "CREATE TEMP TABLE pattern_rhythm (rhythm_id, period_ns, thread, outliers, share, p_value, phase_ns,"
+    "  locked_ns, cause, cause_share, rhythm);"
+    "CREATE TEMP TABLE pattern_rhythm_trait (rhythm_id, trait, value, share);"
     "CREATE TEMP TABLE pattern_cluster (t_ns, dur_ns, outliers, expected, p_value, trait, value, share,"
     "  elsewhere_share);"
     "CREATE TEMP TABLE pattern_change (aspect, site, op_id, t_ns, p_value, before_per_s, after_per_s,"
@@ -103,6 +105,7 @@ static void put_whole(struct row *r, double v)
 		sqlite3_bind_int64(r->stmt, r->column, (int64_t)(v + 0.5));
 }
 
+/* NULL is NULL. */
 static void put_text(struct row *r, const char *v)
 {
 	sqlite3_bind_text(r->stmt, ++r->column, v, -1, SQLITE_TRANSIENT);
@@ -118,66 +121,78 @@ static int row_end(const struct fill *f, struct row *r, struct mp_err *err)
 	return rc;
 }
 
-/* "every 10.0 ms, 83 % of the outliers, mostly irq (local_timer cpu 1)" */
-static void say_rhythm(const struct mp_rhythm *r, double share, const char *thread, const char *cause,
-    double cause_share, char *out, size_t size)
-{
-	char period[MP_CELL_NUMBER], part[MP_CELL_NUMBER];
-	bool known = cause_share >= 0.5 && strcmp(cause, "unexplained") != 0;
+struct rhythm_rows {
+	struct row rhythm, trait;
+	int64_t rhythms; /* so far */
+};
 
+/* "every 10.0 ms, 83 % of the outliers, mostly irq (local_timer cpu 1)"; where the cause is not known, the
+ * site. */
+static void say_rhythm(const struct mp_rhythm *r, double part, const char *thread,
+    char text[MP_TRAIT_COUNT][TEXT], const double share[MP_TRAIT_COUNT], char *out, size_t size)
+{
+	char period[MP_CELL_NUMBER], percent[MP_CELL_NUMBER];
+	const char *mostly = "", *what = "";
+
+	if (share[MP_TRAIT_CAUSE] >= 0.5 && strcmp(text[MP_TRAIT_CAUSE], "unexplained") != 0) {
+		mostly = ", mostly ";
+		what = text[MP_TRAIT_CAUSE];
+	} else if (share[MP_TRAIT_SITE] >= 0.5 && strcmp(text[MP_TRAIT_SITE], "[no stack]") != 0) {
+		mostly = ", mostly at ";
+		what = text[MP_TRAIT_SITE];
+	}
 	mp_cell_int(MP_UNIT_DURATION, (int64_t)(r->period_ns + 0.5), period);
-	mp_cell_real(MP_UNIT_SHARE, share, part);
+	mp_cell_real(MP_UNIT_SHARE, part, percent);
 	snprintf(out, size, "every %s%s%s, %s of the outliers%s%s%s", period, *thread ? " in thread " : "",
-	    thread, part, known ? ", mostly " : "", known ? cause : "",
-	    r->phase_ns >= 0 ? ", in phase throughout" : "");
+	    thread, percent, mostly, what, r->phase_ns >= 0 ? ", in phase throughout" : "");
 }
 
+/* The columns of a rhythm, and what its members have in common. */
 static int put_rhythm(struct fill *f, const struct mp_rhythm *r, int64_t tid, const uint32_t *member,
-    size_t members, struct row *row, struct mp_err *err)
+    size_t members, struct rhythm_rows *rows, struct mp_err *err)
 {
-	char text[MP_TRAIT_COUNT][TEXT], thread[TEXT] = "", sentence[3 * TEXT];
+	char text[MP_TRAIT_COUNT][TEXT], thread[TEXT] = "", sentence[(MP_TRAIT_COUNT + 2) * TEXT];
 	double share[MP_TRAIT_COUNT], whole = (double)f->calls.outliers / f->sampled;
 	struct mp_traits *set = malloc(sizeof(*set));
 	int rc = set ? mp_traits_read(f->traits, member, members, set, err) : out_of_memory(err);
 
+	rows->rhythms++;
 	for (int t = 0; !rc && t < MP_TRAIT_COUNT; t++) {
 		int64_t top = mp_traits_top(set, (enum mp_trait)t, &share[t]);
 
 		mp_traits_text(f->traits, (enum mp_trait)t, top, text[t], TEXT);
+		put_int(&rows->trait, rows->rhythms);
+		put_text(&rows->trait, mp_trait_name((enum mp_trait)t));
+		put_text(&rows->trait, text[t]);
+		put_real(&rows->trait, share[t]);
+		rc = row_end(f, &rows->trait, err);
 	}
 	free(set);
 	if (rc)
 		return rc;
 	if (tid)
 		mp_traits_text(f->traits, MP_TRAIT_THREAD, tid, thread, sizeof(thread));
-	double events = fmin(r->events, whole);
-	say_rhythm(r, events / whole, thread, text[MP_TRAIT_CAUSE], share[MP_TRAIT_CAUSE], sentence,
-	    sizeof(sentence));
-	put_text(row, sentence);
-	put_whole(row, r->period_ns);
-	if (tid)
-		put_text(row, thread);
-	else
-		row->column++;
-	put_whole(row, events * f->sampled * f->calls.thinned);
-	put_real(row, events / whole);
-	put_real(row, r->p_value);
-	if (r->phase_ns >= 0)
-		put_whole(row, fmod(r->phase_ns + (double)(f->calls.from_ns - f->start_ns), r->period_ns));
-	else
-		row->column++;
-	put_whole(row, r->locked_ns);
-	static const enum mp_trait shown[] = {MP_TRAIT_CAUSE, MP_TRAIT_THREAD, MP_TRAIT_SITE, MP_TRAIT_OP};
-	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++) {
-		put_text(row, text[shown[i]]);
-		put_real(row, share[shown[i]]);
-	}
-	return row_end(f, row, err);
+	double events = fmin(r->events, whole), phase = r->phase_ns;
+	if (phase >= 0)
+		phase = fmod(phase + (double)(f->calls.from_ns - f->start_ns), r->period_ns);
+	say_rhythm(r, events / whole, thread, text, share, sentence, sizeof(sentence));
+	put_int(&rows->rhythm, rows->rhythms);
+	put_whole(&rows->rhythm, r->period_ns);
+	put_text(&rows->rhythm, tid ? thread : NULL);
+	put_whole(&rows->rhythm, events * f->sampled * f->calls.thinned);
+	put_real(&rows->rhythm, events / whole);
+	put_real(&rows->rhythm, r->p_value);
+	put_whole(&rows->rhythm, phase);
+	put_whole(&rows->rhythm, r->locked_ns);
+	put_text(&rows->rhythm, text[MP_TRAIT_CAUSE]);
+	put_real(&rows->rhythm, share[MP_TRAIT_CAUSE]);
+	put_text(&rows->rhythm, sentence);
+	return row_end(f, &rows->rhythm, err);
 }
 
 /* Of some outliers, by their places among the outliers: finds and describes their rhythms. */
 static int fill_rhythms(struct fill *f, const uint32_t *place, size_t n, int64_t tid, double part,
-    struct row *row, struct mp_err *err)
+    struct rhythm_rows *rows, struct mp_err *err)
 {
 	struct mp_rhythm r[2 * RHYTHMS_MOST];
 	int64_t *t_ns = malloc((n + 1) * sizeof(*t_ns));
@@ -205,7 +220,7 @@ static int fill_rhythms(struct fill *f, const uint32_t *place, size_t n, int64_t
 				f->owner[place[i]] = 1;
 			}
 		if (members)
-			rc = put_rhythm(f, &r[k], tid, member, members, row, err);
+			rc = put_rhythm(f, &r[k], tid, member, members, rows, err);
 	}
 	if (!rc && !tid) {
 		memcpy(f->rhythm, r, (size_t)found * sizeof(*r));
@@ -272,23 +287,28 @@ static int fill_rhythm(struct fill *f, struct mp_err *err)
 	size_t outliers = f->calls.outliers, looked_at = 0;
 	uint32_t *place = malloc((outliers + 1) * sizeof(*place));
 	struct thread_count *count = malloc(THREADS_ROOM * sizeof(*count));
-	struct row row = {0};
-	int rc = place && count ? row_open(f, "pattern_rhythm", 16, &row, err) : out_of_memory(err);
+	struct rhythm_rows rows = {0};
+	int rc = place && count ? row_open(f, "pattern_rhythm", 11, &rows.rhythm, err) : out_of_memory(err);
 
+	if (!rc)
+		rc = row_open(f, "pattern_rhythm_trait", 4, &rows.trait, err);
 	if (rc)
 		goto out;
 	size_t n = sample(f, 0, place);
-	rc = fill_rhythms(f, place, n, 0, 0.5, &row, err);
+	rc = fill_rhythms(f, place, n, 0, 0.5, &rows, err);
 	count_threads(f, count);
 	/* A single thread's rhythms are those of all. */
 	while (count[1].outliers && looked_at < THREADS_MOST && count[looked_at].outliers >= THREAD_LEAST)
 		looked_at++;
 	for (size_t t = 0; !rc && t < looked_at; t++) {
+		if (!count[t].tid) /* what is no tid */
+			continue;
 		n = sample(f, count[t].tid, place);
-		rc = fill_rhythms(f, place, n, count[t].tid, 0.5 / (double)looked_at, &row, err);
+		rc = fill_rhythms(f, place, n, count[t].tid, 0.5 / (double)looked_at, &rows, err);
 	}
 out:
-	sqlite3_finalize(row.stmt);
+	sqlite3_finalize(rows.rhythm.stmt);
+	sqlite3_finalize(rows.trait.stmt);
 	free(place);
 	free(count);
 	return rc;

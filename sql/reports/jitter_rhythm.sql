@@ -4,7 +4,6 @@
 --
 -- Parameters: :limit (-1: the 5 surest)
 -- Columns:
---   rhythm        in words
 --   period_ns
 --   thread        NULL: found among the outliers of all threads; else among those of this one only
 --   outliers      more than chance would have put to its beats
@@ -16,13 +15,12 @@
 --   locked_ns     it keeps its phase for so long
 --   cause         the most frequent largest cause (v_cause) of the outliers at its beats, with its detail
 --   cause_share   how many of them have it, 0 to 1. At the beats are also those that chance has put there
---   at_thread, site, op   likewise, with thread_share, site_share, op_share
+--   rhythm        all that in words
 --
 -- Caveats: periods from 1 ms to a tenth of the recording; outliers within 200 us of one another count as one. A period
 -- that holds for a small part of the recording only may be missed. Filled by analysis/patterns.c.
 
-SELECT rhythm, period_ns, thread, outliers, share, p_value, phase_ns, locked_ns, cause, cause_share, at_thread,
-       thread_share, site, site_share, op, op_share
+SELECT period_ns, thread, outliers, share, p_value, phase_ns, locked_ns, cause, cause_share, rhythm
 FROM temp.pattern_rhythm
 ORDER BY p_value, outliers DESC, period_ns
 LIMIT CASE WHEN :limit < 0 THEN 5 ELSE :limit END;

@@ -122,7 +122,7 @@ static void append_gc(void)
 	}
 }
 
-static void record(bool with_patterns)
+static void create(void)
 {
 	int fd = mkstemp(path);
 
@@ -136,6 +136,17 @@ static void record(bool with_patterns)
 	for (int64_t tid = 100; tid < 103; tid++)
 		cr_assert_eq(mp_append_thread(s, tid, "worker", START_NS, NULL, &err), 0);
 	append_stacks();
+}
+
+static void reopen(void)
+{
+	cr_assert_eq(mp_session_close(s, &err), 0, "%s", err.text);
+	cr_assert_eq(mp_session_open(path, &s, &err), 0, "%s", err.text);
+}
+
+static void record(bool with_patterns)
+{
+	create();
 	for (int t = 0; t < LENGTH_S; t++) {
 		append_samples(STEADY, t, 2000);
 		if (!with_patterns)
@@ -148,8 +159,7 @@ static void record(bool with_patterns)
 		append_outliers();
 		append_gc();
 	}
-	cr_assert_eq(mp_session_close(s, &err), 0, "%s", err.text);
-	cr_assert_eq(mp_session_open(path, &s, &err), 0, "%s", err.text);
+	reopen();
 }
 
 static void setup(void)
@@ -199,11 +209,16 @@ Test(patterns, the_timer_is_found_and_named)
 	holds(text,
 	    "SELECT abs(value ->> 'period_ns' - 10000000) < 10000 AND value ->> 'p_value' < 0.001"
 	    " AND value ->> 'share' BETWEEN 0.4 AND 0.6 AND value ->> 'cause' = 'irq (local_timer cpu 1)'"
-	    " AND value ->> 'cause_share' > 0.8 AND value ->> 'thread' IS NULL AND value ->> 'op' = 'malloc'"
-	    " AND value ->> 'site' = 'noisy' AND value ->> 'site_share' = 1"
+	    " AND value ->> 'cause_share' > 0.8 AND value ->> 'thread' IS NULL"
 	    " AND abs(value ->> 'phase_ns' - 3700000) < 100000"
 	    " AND value ->> 'rhythm' LIKE 'every 10.0 ms, % of the outliers, mostly irq (local_timer cpu 1), "
 	    "in phase throughout' FROM json_each(?1, '$.tables.rhythm')");
+	holds(text,
+	    "SELECT group_concat(value ->> 'trait' || ' ' || (value ->> 'value'), ', ') LIKE"
+	    " 'cause irq (local_timer cpu 1), thread worker (10_), site noisy, size malloc 65 to 128 B, op "
+	    "malloc'"
+	    " AND max(value ->> 'share') = 1 AND min(value ->> 'period_ns') = "
+	    " json_extract(?1, '$.tables.rhythm[0].period_ns') FROM json_each(?1, '$.tables.rhythm_traits')");
 	free(text);
 }
 
@@ -292,6 +307,44 @@ Test(patterns_none, where_nothing_is_a_line_says_so, .timeout = 120)
 	free(text);
 	text = report(MP_FORMAT_JSON, -1);
 	holds(text, "SELECT json_array_length(?1, '$.tables.rhythm') = 0");
+	free(text);
+	teardown();
+}
+
+/* The other threads' outliers hide it. */
+Test(patterns_none, a_rhythm_of_one_thread_is_found_in_it, .timeout = 120)
+{
+	create();
+	for (double t = 0; t < LENGTH_S; t += exponential() / 400)
+		call(t, 100, NOISY, 12000, MP_KEPT_OUTLIER, 1);
+	for (double t = 0; t < LENGTH_S; t += exponential() / 10)
+		call(t, 101, NOISY, 12000, MP_KEPT_OUTLIER, 1);
+	for (double t = 0.05; t < LENGTH_S; t += 0.1)
+		call(t, 101, NOISY, 12000, MP_KEPT_OUTLIER, 1);
+	reopen();
+	char *text = report(MP_FORMAT_JSON, -1);
+	holds(text, "SELECT json_array_length(?1, '$.tables.rhythm') = 1");
+	holds(text,
+	    "SELECT abs(value ->> 'period_ns' - 100000000) < 100000 AND value ->> 'thread' = 'worker (101)'"
+	    " AND value ->> 'outliers' BETWEEN 550 AND 650 AND value ->> 'rhythm' LIKE"
+	    " 'every 100 ms in thread worker (101), % of the outliers, mostly at noisy, in phase throughout'"
+	    " FROM json_each(?1, '$.tables.rhythm')");
+	free(text);
+	teardown();
+}
+
+Test(patterns_none, where_everything_is_kept_the_slowest_are_the_outliers, .timeout = 120)
+{
+	create();
+	for (double t = 0; t < LENGTH_S; t += exponential() / 500)
+		call(t, 100, STEADY, 100 * exp(0.3 * normal()), MP_KEPT_FULL, 1);
+	for (double t = 0.01; t < LENGTH_S; t += 0.2)
+		call(t, 100, STEADY, 5000, MP_KEPT_FULL, 1);
+	reopen();
+	char *text = report(MP_FORMAT_JSON, -1);
+	holds(text,
+	    "SELECT count(*) = 1 AND abs(min(value ->> 'period_ns') - 200000000) < 200000"
+	    " AND min(value ->> 'outliers') BETWEEN 280 AND 310 FROM json_each(?1, '$.tables.rhythm')");
 	free(text);
 	teardown();
 }
