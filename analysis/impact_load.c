@@ -22,6 +22,10 @@ struct loader {
 		uint32_t site;
 	} * stack; /* by stack_id */
 	size_t stacks;
+	int64_t *call_id; /* of each call */
+	uint32_t at;      /* the call that causes are of */
+	int (*add)(struct loader *l, sqlite3_value **row);
+	int rc; /* of the last add() */
 };
 
 static int no_memory(struct loader *l)
@@ -35,13 +39,43 @@ static int fail(struct loader *l)
 	    l->err, EIO, "cannot read %s: %s", mp_session_path(l->s), sqlite3_errmsg(mp_session_db(l->s)));
 }
 
-static sqlite3_stmt *query(struct loader *l, const char *sql)
+static void take_row(sqlite3_context *ctx, int n, sqlite3_value **row)
 {
-	sqlite3_stmt *stmt = NULL;
+	struct loader *l = sqlite3_user_data(ctx);
 
-	if (sqlite3_prepare_v2(mp_session_db(l->s), sql, -1, &stmt, NULL) != SQLITE_OK)
-		fail(l);
-	return stmt;
+	(void)n;
+	l->rc = l->add(l, row);
+	if (l->rc)
+		sqlite3_result_error(ctx, "not taken", -1);
+	else
+		sqlite3_result_int(ctx, 0);
+}
+
+/*
+ * Hands each row of a query to `add`, which ends all with what is not 0. The query asks mp_take(COLUMN, ...)
+ * in its WHERE, and so gives no row itself: there are millions, and to be handed the columns takes two thirds
+ * of the time that stepping and asking for each of them does.
+ */
+static int each_row(struct loader *l, const char *sql, const struct mp_report_scope *scope,
+    int (*add)(struct loader *l, sqlite3_value **row))
+{
+	sqlite3 *db = mp_session_db(l->s);
+	sqlite3_stmt *stmt = NULL;
+	int rc = 0;
+
+	l->add = add;
+	l->rc = 0;
+	sqlite3_create_function(db, "mp_take", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, l, take_row, NULL, NULL);
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK) {
+		sqlite3_bind_int64(stmt, 1, scope->from_ns);
+		sqlite3_bind_int64(stmt, 2, scope->to_ns);
+		sqlite3_bind_int64(stmt, 3, scope->tid);
+	}
+	if (!stmt || (sqlite3_step(stmt) != SQLITE_DONE && !l->rc))
+		rc = fail(l);
+	sqlite3_finalize(stmt);
+	sqlite3_create_function(db, "mp_take", -1, SQLITE_UTF8, NULL, NULL, NULL, NULL);
+	return l->rc ? l->rc : rc;
 }
 
 /* Room for one more element of `size` behind `n` of an array, whose pointer `array` points to. */
@@ -64,42 +98,33 @@ static int64_t clamp(int64_t v, int64_t lo, int64_t hi)
 }
 
 /* A time; < 0 where it is not known. */
-static int64_t time_of(sqlite3_stmt *stmt, int col)
+static int64_t time_of(sqlite3_value *v)
 {
-	int64_t ns = sqlite3_column_int64(stmt, col);
+	int64_t ns = sqlite3_value_int64(v);
 
-	/* NULL reads as 0: only then is it looked at, for there are millions. */
-	if (!ns && sqlite3_column_type(stmt, col) == SQLITE_NULL)
-		return -1;
-	return clamp(ns, 0, MP_IMPACT_NS);
+	return !ns && sqlite3_value_type(v) == SQLITE_NULL ? -1 : clamp(ns, 0, MP_IMPACT_NS);
 }
 
 /* ---- Sites ---- */
 
-static int load_stacks(struct loader *l)
+static int add_stack(struct loader *l, sqlite3_value **row)
 {
-	sqlite3_stmt *stmt = query(l, "SELECT stack_id, site_no FROM temp.impact_site ORDER BY stack_id");
-	int rc = 0, step = SQLITE_DONE;
-
-	if (!stmt)
-		return -EIO;
-	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
-		if (!room(&l->stack, l->stacks, sizeof(*l->stack))) {
-			rc = no_memory(l);
-			break;
-		}
-		l->stack[l->stacks++] = (struct stack){sqlite3_column_int64(stmt, 0),
-		    (uint32_t)clamp(sqlite3_column_int64(stmt, 1), 0, MP_IMPACT_SITE_OTHER)};
-	}
-	if (!rc && step != SQLITE_DONE)
-		rc = fail(l);
-	sqlite3_finalize(stmt);
-	return rc;
+	if (!room(&l->stack, l->stacks, sizeof(*l->stack)))
+		return no_memory(l);
+	l->stack[l->stacks++] = (struct stack){sqlite3_value_int64(row[0]),
+	    (uint32_t)clamp(sqlite3_value_int64(row[1]), 0, MP_IMPACT_SITE_OTHER)};
+	return 0;
 }
 
-static uint32_t site_of(const struct loader *l, sqlite3_stmt *stmt, int col)
+static int by_id(const void *a, const void *b)
 {
-	int64_t id = sqlite3_column_int64(stmt, col);
+	const struct stack *x = a, *y = b;
+
+	return (x->stack_id > y->stack_id) - (x->stack_id < y->stack_id);
+}
+
+static uint32_t site_of(const struct loader *l, int64_t id)
+{
 	size_t lo = 0, hi = l->stacks;
 
 	/* Recorders number them from 1. NULL reads as 0, which is no stack's number. */
@@ -116,7 +141,7 @@ static uint32_t site_of(const struct loader *l, sqlite3_stmt *stmt, int col)
 	return lo < l->stacks && l->stack[lo].stack_id == id ? l->stack[lo].site : 0;
 }
 
-/* ---- Calls and their causes: two cursors in the order of call_id ---- */
+/* ---- Calls and their causes, both in the order of call_id ---- */
 
 static unsigned int parts_of_kind(const char *kind, size_t n)
 {
@@ -161,69 +186,27 @@ static void fixed_kinds(struct mp_impact *m)
 		kind_of(m, text[i], strlen(text[i]));
 }
 
-/* To the call that was added last. */
-static int add_cause(struct loader *l, unsigned int kind, int64_t ns)
+static int add_call(struct loader *l, sqlite3_value **row)
 {
 	struct mp_impact *m = l->m;
-
-	if (m->causes == MP_IMPACT_CAUSES)
-		return mp_err_set(l->err, E2BIG, "%s has more than %u causes of kept calls: too many",
-		    mp_session_path(l->s), MP_IMPACT_CAUSES);
-	struct mp_impact_call *call = &m->call[m->calls - 1];
-	if (call->causes == CAUSES_MAX)
-		return 0;
-	if (!room(&m->cause, m->causes, sizeof(*m->cause)))
-		return no_memory(l);
-	call->causes++;
-	m->cause[m->causes].kind = kind;
-	m->cause[m->causes++].ns = (uint64_t)ns;
-	return 0;
-}
-
-/* The causes of the call that was added last. The cursor stands at the first of them or of a later call;
- * *step is what its last step gave. A call of which nothing is known is unexplained. */
-static int add_causes(struct loader *l, sqlite3_stmt *stmt, int *step, int64_t call_id)
-{
-	const struct mp_impact_call *call = &l->m->call[l->m->calls - 1];
-	int rc = 0;
-
-	for (; !rc && *step == SQLITE_ROW; *step = sqlite3_step(stmt)) {
-		int64_t id = sqlite3_column_int64(stmt, 0), ns = time_of(stmt, 2);
-
-		if (id > call_id)
-			break;
-		if (id < call_id || ns < 0)
-			continue;
-		/* As a blob: SQLite would copy a text, to end it with a zero. */
-		const char *kind = sqlite3_column_blob(stmt, 1);
-		size_t n = kind ? (size_t)sqlite3_column_bytes(stmt, 1) : 0;
-
-		rc = add_cause(l, kind_of(l->m, kind ? kind : "", n), ns);
-	}
-	return rc || call->causes ? rc : add_cause(l, MP_IMPACT_UNEXPLAINED, call->dur_ns);
-}
-
-static int add_call(struct loader *l, sqlite3_stmt *stmt)
-{
-	struct mp_impact *m = l->m;
-	int64_t t_ns = sqlite3_column_int64(stmt, 1),
-		dur_ns = clamp(sqlite3_column_int64(stmt, 4), 0, MP_IMPACT_NS);
-	uint32_t op = (uint32_t)clamp(sqlite3_column_int64(stmt, 3), 0, MP_IMPACT_OPS - 1);
-	int64_t kept = sqlite3_column_int64(stmt, 5);
+	int64_t t_ns = sqlite3_value_int64(row[1]),
+		dur_ns = clamp(sqlite3_value_int64(row[4]), 0, MP_IMPACT_NS);
+	uint32_t op = (uint32_t)clamp(sqlite3_value_int64(row[3]), 0, MP_IMPACT_OPS - 1);
+	int64_t kept = sqlite3_value_int64(row[5]);
 
 	if (m->calls == MP_IMPACT_ROWS)
 		return mp_err_set(l->err, E2BIG,
 		    "%s has more than %u kept calls: too many for this report: record less, or without "
 		    "--full",
 		    mp_session_path(l->s), MP_IMPACT_ROWS);
-	if (!room(&m->call, m->calls, sizeof(*m->call)))
+	if (!room(&m->call, m->calls, sizeof(*m->call)) || !room(&l->call_id, m->calls, sizeof(*l->call_id)))
 		return no_memory(l);
+	l->call_id[m->calls] = sqlite3_value_int64(row[0]);
 	struct mp_impact_call *c = &m->call[m->calls++];
 	*c = (struct mp_impact_call){.dur_ns = dur_ns,
-	    .tid = (uint32_t)sqlite3_column_int64(stmt, 2),
-	    .group = site_of(l, stmt, 7) * MP_IMPACT_OPS + op,
-	    .cause = m->causes,
-	    .weight = (uint32_t)clamp(sqlite3_column_int64(stmt, 6), 0, (1 << 30) - 1),
+	    .tid = (uint32_t)sqlite3_value_int64(row[2]),
+	    .group = site_of(l, sqlite3_value_int64(row[7])) * MP_IMPACT_OPS + op,
+	    .weight = (uint32_t)clamp(sqlite3_value_int64(row[6]), 0, (1 << 30) - 1),
 	    .sample = kept == MP_KEPT_SAMPLE,
 	    .outlier = kept == MP_KEPT_OUTLIER};
 	if (__builtin_add_overflow(t_ns, dur_ns / 2, &c->mid_ns))
@@ -231,34 +214,74 @@ static int add_call(struct loader *l, sqlite3_stmt *stmt)
 	return 0;
 }
 
-static int load_calls(struct loader *l)
+static int add_cause(struct loader *l, unsigned int kind, int64_t ns)
 {
-	sqlite3_stmt *call = query(
-	    l, "SELECT call_id, t_ns, tid, op_id, dur_ns, kept, weight, stack_id FROM call ORDER BY call_id");
-	sqlite3_stmt *cause = query(l, "SELECT call_id, kind, dur_ns FROM cause ORDER BY call_id");
-	int step = SQLITE_DONE, at = SQLITE_DONE, rc = call && cause ? 0 : -EIO;
+	struct mp_impact *m = l->m;
+	struct mp_impact_call *call = &m->call[l->at];
 
+	if (m->causes == MP_IMPACT_CAUSES)
+		return mp_err_set(l->err, E2BIG, "%s has more than %u causes of kept calls: too many",
+		    mp_session_path(l->s), MP_IMPACT_CAUSES);
+	if (call->causes == CAUSES_MAX)
+		return 0;
+	if (!room(&m->cause, m->causes, sizeof(*m->cause)))
+		return no_memory(l);
+	if (!call->causes++)
+		call->cause = m->causes;
+	m->cause[m->causes].kind = kind;
+	m->cause[m->causes++].ns = (uint64_t)ns;
+	return 0;
+}
+
+/* A call of which nothing is known is unexplained. */
+static int end_causes(struct loader *l)
+{
+	const struct mp_impact_call *call = &l->m->call[l->at];
+	int rc = call->causes ? 0 : add_cause(l, MP_IMPACT_UNEXPLAINED, call->dur_ns);
+
+	l->at++;
+	return rc;
+}
+
+static int add_cause_row(struct loader *l, sqlite3_value **row)
+{
+	int64_t id = sqlite3_value_int64(row[0]), ns = time_of(row[2]);
+	int rc = 0;
+
+	while (!rc && l->at < l->m->calls && l->call_id[l->at] < id)
+		rc = end_causes(l);
+	if (rc || l->at == l->m->calls || l->call_id[l->at] != id || ns < 0)
+		return rc;
+	/* As a blob: SQLite would copy a text, to end it with a zero. */
+	const char *kind = sqlite3_value_blob(row[1]);
+	size_t n = kind ? (size_t)sqlite3_value_bytes(row[1]) : 0;
+
+	return add_cause(l, kind_of(l->m, kind ? kind : "", n), ns);
+}
+
+static int load_calls(struct loader *l, const struct mp_report_scope *scope)
+{
+	int rc = each_row(l,
+	    "SELECT 1 FROM call"
+	    " WHERE mp_take(call_id, t_ns, tid, op_id, dur_ns, kept, weight, stack_id) ORDER BY call_id",
+	    scope, add_call);
 	if (!rc)
-		at = sqlite3_step(cause);
-	while (!rc && (step = sqlite3_step(call)) == SQLITE_ROW) {
-		rc = add_call(l, call);
-		if (!rc)
-			rc = add_causes(l, cause, &at, sqlite3_column_int64(call, 0));
-	}
-	if (!rc && (step != SQLITE_DONE || (at != SQLITE_DONE && at != SQLITE_ROW)))
-		rc = fail(l);
-	sqlite3_finalize(call);
-	sqlite3_finalize(cause);
+		rc = each_row(l, "SELECT 1 FROM cause WHERE mp_take(call_id, kind, dur_ns) ORDER BY call_id",
+		    scope, add_cause_row);
+	while (!rc && l->at < l->m->calls)
+		rc = end_causes(l);
+	free(l->call_id);
+	l->call_id = NULL;
 	return rc;
 }
 
 /* ---- Spans ---- */
 
-static int name_of(struct loader *l, sqlite3_stmt *stmt, uint16_t *out)
+static int name_of(struct loader *l, sqlite3_value *v, uint16_t *out)
 {
 	struct mp_impact *m = l->m;
-	const char *text = sqlite3_column_blob(stmt, 0);
-	size_t n = text ? (size_t)sqlite3_column_bytes(stmt, 0) : 0;
+	const char *text = sqlite3_value_blob(v);
+	size_t n = text ? (size_t)sqlite3_value_bytes(v) : 0;
 
 	if (n > NAME_MAX_BYTES)
 		n = NAME_MAX_BYTES;
@@ -284,11 +307,11 @@ static int name_of(struct loader *l, sqlite3_stmt *stmt, uint16_t *out)
 	return 0;
 }
 
-static int add_span(struct loader *l, sqlite3_stmt *stmt)
+static int add_span(struct loader *l, sqlite3_value **row)
 {
 	struct mp_impact *m = l->m;
 
-	if (sqlite3_column_int64(stmt, 3) < 0)
+	if (sqlite3_value_int64(row[3]) < 0)
 		return 0; /* no recorder writes that */
 	if (m->spans == MP_IMPACT_ROWS)
 		return mp_err_set(l->err, E2BIG,
@@ -297,42 +320,22 @@ static int add_span(struct loader *l, sqlite3_stmt *stmt)
 	if (!room(&m->span, m->spans, sizeof(*m->span)))
 		return no_memory(l);
 	struct mp_impact_span *span = &m->span[m->spans];
-	*span = (struct mp_impact_span){.dur_ns = time_of(stmt, 3),
-	    .part_ns = {time_of(stmt, 4), time_of(stmt, 6), time_of(stmt, 7), time_of(stmt, 8)},
-	    .alloc_calls = (uint32_t)clamp(sqlite3_column_int64(stmt, 5), 0, UINT32_MAX)};
-	int rc = name_of(l, stmt, &span->name);
+	*span = (struct mp_impact_span){.dur_ns = time_of(row[3]),
+	    .part_ns = {time_of(row[4]), time_of(row[6]), time_of(row[7]), time_of(row[8])},
+	    .alloc_calls = (uint32_t)clamp(sqlite3_value_int64(row[5]), 0, UINT32_MAX)};
+	int rc = name_of(l, row[0], &span->name);
 	if (rc)
 		return rc;
-	if (!span->alloc_calls && sqlite3_column_type(stmt, 5) == SQLITE_NULL)
+	if (!span->alloc_calls && sqlite3_value_type(row[5]) == SQLITE_NULL)
 		span->part_ns[MP_IMPACT_ALLOC] = -1; /* a time of so many calls as nobody knows */
 	for (int i = 0; i < MP_IMPACT_PARTS; i++)
 		if (span->part_ns[i] > span->dur_ns)
 			span->part_ns[i] = span->dur_ns;
-	mp_impact_find_calls(m, span, (uint32_t)sqlite3_column_int64(stmt, 1), sqlite3_column_int64(stmt, 2));
+	mp_impact_find_calls(m, span, (uint32_t)sqlite3_value_int64(row[1]), sqlite3_value_int64(row[2]));
 	m->name[span->name].spans++;
 	m->name[span->name].time_ns += (double)span->dur_ns;
 	m->spans++;
 	return 0;
-}
-
-static int load_spans(struct loader *l, const struct mp_report_scope *scope)
-{
-	sqlite3_stmt *stmt = query(l,
-	    "SELECT name, tid, t_ns, dur_ns, alloc_ns, alloc_calls, fault_ns, off_cpu_ns, gc_ns FROM span"
-	    " WHERE t_ns >= ?1 AND t_ns < ?2 AND (?3 = 0 OR tid = ?3)");
-	int step = SQLITE_DONE, rc = 0;
-
-	if (!stmt)
-		return -EIO;
-	sqlite3_bind_int64(stmt, 1, scope->from_ns);
-	sqlite3_bind_int64(stmt, 2, scope->to_ns);
-	sqlite3_bind_int64(stmt, 3, scope->tid);
-	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW)
-		rc = add_span(l, stmt);
-	if (!rc && step != SQLITE_DONE)
-		rc = fail(l);
-	sqlite3_finalize(stmt);
-	return rc;
 }
 
 int mp_impact_load(
@@ -341,13 +344,22 @@ int mp_impact_load(
 	struct loader l = {.m = m, .s = s, .err = err};
 
 	fixed_kinds(m);
-	int rc = load_stacks(&l);
+	int rc =
+	    each_row(&l, "SELECT 1 FROM temp.impact_site WHERE mp_take(stack_id, site_no)", scope, add_stack);
+	if (l.stacks)
+		qsort(l.stack, l.stacks, sizeof(*l.stack), by_id);
 	if (!rc)
-		rc = load_calls(&l);
+		rc = load_calls(&l, scope);
 	if (!rc)
 		rc = mp_impact_order_calls(m, err);
 	if (!rc)
-		rc = load_spans(&l, scope);
+		/* In a CASE, so that nothing is taken before it is known to be in the scope. */
+		rc = each_row(&l,
+		    "SELECT 1 FROM span WHERE CASE WHEN t_ns >= ?1 AND t_ns < ?2 AND (?3 = 0 OR tid = ?3) "
+		    "THEN"
+		    " mp_take(name, tid, t_ns, dur_ns, alloc_ns, alloc_calls, fault_ns, off_cpu_ns, gc_ns) "
+		    "END",
+		    scope, add_span);
 	if (!rc)
 		mp_impact_order_spans(m);
 	free(l.stack);
