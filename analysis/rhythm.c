@@ -212,25 +212,29 @@ static int refine(const struct search *s, struct tuned *r)
 static int find_fundamental(const struct search *s, struct tuned *r)
 {
 	double lowest_hz = MP_SPECTRUM_CYCLES * 1e9 / (double)(s->to_ns - s->from_ns);
+	struct mp_beat_sample sample = {0};
+	bool found = false;
+	int rc = 0;
 
-	for (int m = HARMONICS; m > 1; m--) {
-		struct mp_beat_sample sample;
+	for (int m = HARMONICS; m > 1 && !rc && !found; m--) {
 		struct tuned slow = {.hz = r->hz / m};
 
 		if (slow.hz < lowest_hz || (m > 8 && line_at(s, slow.hz) > log(0.01)))
 			continue;
 		slow.length_s = fmax(r->length_s, MP_SPECTRUM_CYCLES / slow.hz);
-		int rc = mp_beat_sample(s->alive, s->alive_n, s->from_ns, slow.length_s, 4 * SAMPLE, &sample);
-		if (rc)
-			return rc;
-		slow.resultant = mp_beat_resultant(&sample, slow.hz);
-		mp_beat_sample_clear(&sample);
+		if (sample.length_s != slow.length_s) {
+			mp_beat_sample_clear(&sample);
+			rc = mp_beat_sample(
+			    s->alive, s->alive_n, s->from_ns, slow.length_s, 4 * SAMPLE, &sample);
+		}
+		slow.resultant = rc ? 0 : mp_beat_resultant(&sample, slow.hz);
 		if (slow.resultant > 0.4 * r->resultant) {
 			*r = slow;
-			return lengthen(s, r);
+			found = true;
 		}
 	}
-	return 0;
+	mp_beat_sample_clear(&sample);
+	return rc || !found ? rc : lengthen(s, r);
 }
 
 /*
