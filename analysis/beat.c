@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE 4096
-#define GRID   65   /* frequencies at a time */
-#define FEW    1000 /* events, of which one matters */
+#define GRID 65   /* frequencies at a time */
+#define FEW  1000 /* events, of which one matters */
 
 struct part {
 	size_t first, n;
@@ -63,22 +62,22 @@ static struct part *divide(const int64_t *t_ns, size_t n, int64_t from_ns, doubl
 }
 
 int mp_beat_sample(
-    const int64_t *t_ns, size_t n, int64_t from_ns, double length_s, struct mp_beat_sample *out)
+    const int64_t *t_ns, size_t n, int64_t from_ns, double length_s, size_t most, struct mp_beat_sample *out)
 {
 	size_t count, have = 0;
 	struct part *part = divide(t_ns, n, from_ns, length_s, &count);
 
 	*out = (struct mp_beat_sample){.length_s = length_s};
-	out->t_s = malloc(SAMPLE * sizeof(*out->t_s));
-	out->begin = malloc((SAMPLE + 1) * sizeof(*out->begin));
+	out->t_s = malloc(most * sizeof(*out->t_s));
+	out->begin = malloc((most + 1) * sizeof(*out->begin));
 	if (!part || !out->t_s || !out->begin) {
 		free(part);
 		mp_beat_sample_clear(out);
 		return -ENOMEM;
 	}
 	/* Of a part that is too large, events at equal distances in number; a single event says nothing. */
-	for (size_t p = 0; p < count && part[p].n > 1 && have < SAMPLE; p++) {
-		size_t room = SAMPLE - have, take = part[p].n < room ? part[p].n : room;
+	for (size_t p = 0; p < count && part[p].n > 1 && have < most; p++) {
+		size_t room = most - have, take = part[p].n < room ? part[p].n : room;
 
 		out->begin[out->parts++] = have;
 		for (size_t i = 0; i < take; i++)

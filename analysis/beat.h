@@ -11,7 +11,7 @@
  * part only: a rhythm that drifts keeps its phase for a while.
  */
 
-/* The parts with the most events, some thousand events in all. */
+/* The parts with the most events, at most so many events in all. */
 struct mp_beat_sample {
 	double *t_s;   /* since from_ns, part by part */
 	size_t *begin; /* of each part in t_s, and the end of the last */
@@ -21,7 +21,7 @@ struct mp_beat_sample {
 
 /* 0 or -ENOMEM. Free with mp_beat_sample_clear(). */
 int mp_beat_sample(
-    const int64_t *t_ns, size_t n, int64_t from_ns, double length_s, struct mp_beat_sample *out);
+    const int64_t *t_ns, size_t n, int64_t from_ns, double length_s, size_t most, struct mp_beat_sample *out);
 void mp_beat_sample_clear(struct mp_beat_sample *sample);
 
 /*

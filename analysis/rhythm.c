@@ -17,7 +17,8 @@
 #define LONGEST_NS                                                                                           \
 	(14LL * 86400 * 1000000000) /* of a recording: what a broken file claims beyond is not looked at */
 #define HARMONICS    1024
-#define REJECTS      8 /* lines that turn out to be no rhythm of their own */
+#define REJECTS      8    /* lines that turn out to be no rhythm of their own */
+#define SAMPLE       4096 /* events that tell a period */
 #define LEAST_EVENTS 8
 
 struct search {
@@ -141,7 +142,7 @@ static int tune(const struct search *s, const struct tuned *from, double length_
 {
 	struct mp_beat_sample sample;
 	double shorter_s = fmin(from->length_s, length_s);
-	int rc = mp_beat_sample(s->alive, s->alive_n, s->from_ns, length_s, &sample);
+	int rc = mp_beat_sample(s->alive, s->alive_n, s->from_ns, length_s, SAMPLE, &sample);
 
 	if (rc)
 		return rc;
@@ -204,30 +205,36 @@ static int refine(const struct search *s, struct tuned *r)
  * fundamental is the lowest part of it that has a line, too, and nearly as long a resultant: a slower rhythm
  * that merely has a ratio of whole numbers to this one does not, for its beats make up less of the events.
  * Its frequency is known the better the higher the harmonic was: it is not tuned again.
+ *
+ * By chance alone it would rarely have so much of the resultant of what was found to be a line; of the many
+ * that are asked about, only those that stand out in the spectrum, too, are looked at.
  */
 static int find_fundamental(const struct search *s, struct tuned *r)
 {
-	const double significant = log(MP_RHYTHM_ALPHA / HARMONICS / 5);
 	double lowest_hz = MP_SPECTRUM_CYCLES * 1e9 / (double)(s->to_ns - s->from_ns);
+	struct mp_beat_sample sample = {0};
+	bool found = false;
+	int rc = 0;
 
-	for (int m = HARMONICS; m > 1; m--) {
-		struct mp_beat_sample sample;
+	for (int m = HARMONICS; m > 1 && !rc && !found; m--) {
 		struct tuned slow = {.hz = r->hz / m};
 
-		if (slow.hz < lowest_hz || line_at(s, slow.hz) > significant)
+		if (slow.hz < lowest_hz || (m > 8 && line_at(s, slow.hz) > log(0.01)))
 			continue;
 		slow.length_s = fmax(r->length_s, MP_SPECTRUM_CYCLES / slow.hz);
-		int rc = mp_beat_sample(s->alive, s->alive_n, s->from_ns, slow.length_s, &sample);
-		if (rc)
-			return rc;
-		slow.resultant = mp_beat_resultant(&sample, slow.hz);
-		mp_beat_sample_clear(&sample);
-		if (slow.resultant > 0.5 * r->resultant) {
+		if (sample.length_s != slow.length_s) {
+			mp_beat_sample_clear(&sample);
+			rc = mp_beat_sample(
+			    s->alive, s->alive_n, s->from_ns, slow.length_s, 4 * SAMPLE, &sample);
+		}
+		slow.resultant = rc ? 0 : mp_beat_resultant(&sample, slow.hz);
+		if (slow.resultant > 0.4 * r->resultant) {
 			*r = slow;
-			return lengthen(s, r);
+			found = true;
 		}
 	}
-	return 0;
+	mp_beat_sample_clear(&sample);
+	return rc || !found ? rc : lengthen(s, r);
 }
 
 /*
