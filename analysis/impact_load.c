@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/each_row.h"
 #include "analysis/report.h"
 #include "store/embed.h"
 #include "store/op.h"
@@ -24,58 +25,11 @@ struct loader {
 	size_t stacks;
 	int64_t *call_id; /* of each call */
 	uint32_t at;      /* the call that causes are of */
-	int (*add)(struct loader *l, sqlite3_value **row);
-	int rc; /* of the last add() */
 };
 
 static int no_memory(struct loader *l)
 {
 	return mp_err_set(l->err, ENOMEM, "out of memory");
-}
-
-static int fail(struct loader *l)
-{
-	return mp_err_set(
-	    l->err, EIO, "cannot read %s: %s", mp_session_path(l->s), sqlite3_errmsg(mp_session_db(l->s)));
-}
-
-static void take_row(sqlite3_context *ctx, int n, sqlite3_value **row)
-{
-	struct loader *l = sqlite3_user_data(ctx);
-
-	(void)n;
-	l->rc = l->add(l, row);
-	if (l->rc)
-		sqlite3_result_error(ctx, "not taken", -1);
-	else
-		sqlite3_result_int(ctx, 0);
-}
-
-/*
- * Hands each row of a query to `add`, which ends all with what is not 0. The query asks mp_take(COLUMN, ...)
- * in its WHERE, and so gives no row itself: there are millions, and to be handed the columns takes two thirds
- * of the time that stepping and asking for each of them does.
- */
-static int each_row(struct loader *l, const char *sql, const struct mp_report_scope *scope,
-    int (*add)(struct loader *l, sqlite3_value **row))
-{
-	sqlite3 *db = mp_session_db(l->s);
-	sqlite3_stmt *stmt = NULL;
-	int rc = 0;
-
-	l->add = add;
-	l->rc = 0;
-	sqlite3_create_function(db, "mp_take", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, l, take_row, NULL, NULL);
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK) {
-		sqlite3_bind_int64(stmt, 1, scope->from_ns);
-		sqlite3_bind_int64(stmt, 2, scope->to_ns);
-		sqlite3_bind_int64(stmt, 3, scope->tid);
-	}
-	if (!stmt || (sqlite3_step(stmt) != SQLITE_DONE && !l->rc))
-		rc = fail(l);
-	sqlite3_finalize(stmt);
-	sqlite3_create_function(db, "mp_take", -1, SQLITE_UTF8, NULL, NULL, NULL, NULL);
-	return l->rc ? l->rc : rc;
 }
 
 /* Room for one more element of `size` behind `n` of an array, whose pointer `array` points to. */
@@ -107,8 +61,9 @@ static int64_t time_of(sqlite3_value *v)
 
 /* ---- Sites ---- */
 
-static int add_stack(struct loader *l, sqlite3_value **row)
+static int add_stack(void *ctx, sqlite3_value **row)
 {
+	struct loader *l = ctx;
 	if (!room(&l->stack, l->stacks, sizeof(*l->stack)))
 		return no_memory(l);
 	l->stack[l->stacks++] = (struct stack){sqlite3_value_int64(row[0]),
@@ -186,8 +141,9 @@ static void fixed_kinds(struct mp_impact *m)
 		kind_of(m, text[i], strlen(text[i]));
 }
 
-static int add_call(struct loader *l, sqlite3_value **row)
+static int add_call(void *ctx, sqlite3_value **row)
 {
+	struct loader *l = ctx;
 	struct mp_impact *m = l->m;
 	int64_t t_ns = sqlite3_value_int64(row[1]),
 		dur_ns = clamp(sqlite3_value_int64(row[4]), 0, MP_IMPACT_NS);
@@ -243,8 +199,9 @@ static int end_causes(struct loader *l)
 	return rc;
 }
 
-static int add_cause_row(struct loader *l, sqlite3_value **row)
+static int add_cause_row(void *ctx, sqlite3_value **row)
 {
+	struct loader *l = ctx;
 	int64_t id = sqlite3_value_int64(row[0]), ns = time_of(row[2]);
 	int rc = 0;
 
@@ -261,13 +218,14 @@ static int add_cause_row(struct loader *l, sqlite3_value **row)
 
 static int load_calls(struct loader *l, const struct mp_report_scope *scope)
 {
-	int rc = each_row(l,
+	int rc = mp_each_row(l->s,
 	    "SELECT 1 FROM call"
-	    " WHERE mp_take(call_id, t_ns, tid, op_id, dur_ns, kept, weight, stack_id) ORDER BY call_id",
-	    scope, add_call);
+	    " WHERE mp_take(?4, call_id, t_ns, tid, op_id, dur_ns, kept, weight, stack_id) ORDER BY call_id",
+	    scope, add_call, l, l->err);
 	if (!rc)
-		rc = each_row(l, "SELECT 1 FROM cause WHERE mp_take(call_id, kind, dur_ns) ORDER BY call_id",
-		    scope, add_cause_row);
+		rc = mp_each_row(l->s,
+		    "SELECT 1 FROM cause WHERE mp_take(?4, call_id, kind, dur_ns) ORDER BY call_id", scope,
+		    add_cause_row, l, l->err);
 	while (!rc && l->at < l->m->calls)
 		rc = end_causes(l);
 	free(l->call_id);
@@ -307,8 +265,9 @@ static int name_of(struct loader *l, sqlite3_value *v, uint16_t *out)
 	return 0;
 }
 
-static int add_span(struct loader *l, sqlite3_value **row)
+static int add_span(void *ctx, sqlite3_value **row)
 {
+	struct loader *l = ctx;
 	struct mp_impact *m = l->m;
 
 	if (sqlite3_value_int64(row[3]) < 0)
@@ -344,8 +303,8 @@ int mp_impact_load(
 	struct loader l = {.m = m, .s = s, .err = err};
 
 	fixed_kinds(m);
-	int rc =
-	    each_row(&l, "SELECT 1 FROM temp.impact_site WHERE mp_take(stack_id, site_no)", scope, add_stack);
+	int rc = mp_each_row(s, "SELECT 1 FROM temp.impact_site WHERE mp_take(?4, stack_id, site_no)", scope,
+	    add_stack, &l, err);
 	if (l.stacks)
 		qsort(l.stack, l.stacks, sizeof(*l.stack), by_id);
 	if (!rc)
@@ -354,12 +313,13 @@ int mp_impact_load(
 		rc = mp_impact_order_calls(m, err);
 	if (!rc)
 		/* In a CASE, so that nothing is taken before it is known to be in the scope. */
-		rc = each_row(&l,
+		rc = mp_each_row(s,
 		    "SELECT 1 FROM span WHERE CASE WHEN t_ns >= ?1 AND t_ns < ?2 AND (?3 = 0 OR tid = ?3) "
 		    "THEN"
-		    " mp_take(name, tid, t_ns, dur_ns, alloc_ns, alloc_calls, fault_ns, off_cpu_ns, gc_ns) "
+		    " mp_take(?4, name, tid, t_ns, dur_ns, alloc_ns, alloc_calls, fault_ns, off_cpu_ns, "
+		    "gc_ns) "
 		    "END",
-		    scope, add_span);
+		    scope, add_span, &l, err);
 	if (!rc)
 		mp_impact_order_spans(m);
 	free(l.stack);

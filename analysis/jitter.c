@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/each_row.h"
 #include "analysis/succession.h"
 #include "analysis/tally.h"
 
@@ -49,6 +50,7 @@ struct phase {
 struct jitter {
 	struct mp_session *session;
 	const struct mp_report_scope *scope;
+	struct mp_err *err; /* of the reading */
 	sqlite3_stmt *statement[STATEMENTS];
 
 	int64_t slot_ns; /* the one being read */
@@ -321,11 +323,13 @@ static int begin_slot(struct jitter *j, int64_t slot_ns, struct mp_err *err)
 	return step == SQLITE_DONE ? enter_phase(j, err) : sqlite_failed(j, err);
 }
 
-static int add_row(struct jitter *j, sqlite3_stmt *st, struct mp_err *err)
+static int add_row(void *ctx, sqlite3_value **row)
 {
-	int64_t slot_ns = sqlite3_column_int64(st, 0), op = sqlite3_column_int64(st, 1);
-	int64_t c = sqlite3_column_int64(st, 2), bucket = sqlite3_column_int64(st, 3);
-	int64_t calls = sqlite3_column_int64(st, 4);
+	struct jitter *j = ctx;
+	struct mp_err *err = j->err;
+	int64_t slot_ns = sqlite3_value_int64(row[0]), op = sqlite3_value_int64(row[1]);
+	int64_t c = sqlite3_value_int64(row[2]), bucket = sqlite3_value_int64(row[3]);
+	int64_t calls = sqlite3_value_int64(row[4]);
 	int rc = 0;
 
 	if (!j->has_slot || slot_ns != j->slot_ns) {
@@ -342,24 +346,16 @@ static int add_row(struct jitter *j, sqlite3_stmt *st, struct mp_err *err)
 
 static int read_latency(struct jitter *j, struct mp_err *err)
 {
-	sqlite3_stmt *st = NULL;
-	int step = SQLITE_ERROR, rc = open_phases(j, err);
+	int rc = open_phases(j, err);
 
-	if (rc)
-		return rc;
 	/* The order of the primary key: nothing is sorted. */
-	if (sqlite3_prepare_v2(db_of(j),
-		"SELECT slot_ns, op_id, size_class, bucket, calls FROM main.latency"
-		" WHERE slot_ns >= ?1 AND slot_ns < ?2 ORDER BY slot_ns, op_id, size_class, bucket",
-		-1, &st, NULL) == SQLITE_OK) {
-		sqlite3_bind_int64(st, 1, j->scope->from_ns);
-		sqlite3_bind_int64(st, 2, j->scope->to_ns);
-		while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW)
-			rc = add_row(j, st, err);
-	}
-	if (!rc && step != SQLITE_DONE)
-		rc = sqlite_failed(j, err);
-	sqlite3_finalize(st);
+	j->err = err;
+	if (!rc)
+		rc = mp_each_row(j->session,
+		    "SELECT 1 FROM main.latency WHERE slot_ns >= ?1 AND slot_ns < ?2"
+		    " AND mp_take(?4, slot_ns, op_id, size_class, bucket, calls)"
+		    " ORDER BY slot_ns, op_id, size_class, bucket",
+		    j->scope, add_row, j, err);
 	if (!rc)
 		rc = end_slot(j, err);
 	return rc ? rc : insert_phases(j, err);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/each_row.h"
 #include "store/histogram.h"
 #include "store/op.h"
 
@@ -15,6 +16,8 @@
 
 struct load {
 	struct mp_kept_calls *out;
+	const struct mp_report_scope *scope;
+	struct mp_err *err;
 	size_t room;
 	uint32_t *stack_site; /* by stack_id */
 	int64_t stacks;
@@ -120,18 +123,18 @@ static bool add(struct load *l, const struct mp_kept_call *c)
 }
 
 /* false: nothing that can be used. */
-static bool read_call(sqlite3_stmt *stmt, const struct load *l, struct mp_kept_call *c)
+static bool read_call(sqlite3_value **row, const struct load *l, struct mp_kept_call *c)
 {
-	int64_t op = sqlite3_column_int64(stmt, 3), weight = sqlite3_column_int64(stmt, 6);
-	int64_t kept = sqlite3_column_int64(stmt, 7), stack = sqlite3_column_int64(stmt, 8);
-	int64_t tid = sqlite3_column_int64(stmt, 2);
+	int64_t op = sqlite3_value_int64(row[3]), weight = sqlite3_value_int64(row[6]);
+	int64_t kept = sqlite3_value_int64(row[7]), stack = sqlite3_value_int64(row[8]);
+	int64_t tid = sqlite3_value_int64(row[2]);
 
-	*c = (struct mp_kept_call){.call_id = sqlite3_column_int64(stmt, 0),
-	    .t_ns = sqlite3_column_int64(stmt, 1),
+	*c = (struct mp_kept_call){.call_id = sqlite3_value_int64(row[0]),
+	    .t_ns = sqlite3_value_int64(row[1]),
 	    .tid = tid > 0 && tid <= INT32_MAX ? (int32_t)tid : 0,
 	    .op = (uint8_t)op,
-	    .size_bytes = sqlite3_column_int64(stmt, 4),
-	    .dur_ns = sqlite3_column_int64(stmt, 5),
+	    .size_bytes = sqlite3_value_int64(row[4]),
+	    .dur_ns = sqlite3_value_int64(row[5]),
 	    .weight = weight < UINT32_MAX ? (uint32_t)weight : UINT32_MAX,
 	    .kept = (uint8_t)kept,
 	    .site = stack >= 0 && stack < l->stacks ? l->stack_site[stack] : l->no_stack};
@@ -145,25 +148,14 @@ static bool is_covered(const struct mp_kept_calls *k, const struct mp_kept_call 
 	return c->t_ns >= k->from_ns && c->t_ns < k->to_ns && (!tid || c->tid == tid);
 }
 
-static int load_calls(struct mp_session *s, struct load *l, int64_t tid, struct mp_err *err)
+static int add_row(void *ctx, sqlite3_value **row)
 {
-	sqlite3_stmt *stmt = NULL;
-	bool ok = true;
-	int rc = sqlite3_prepare_v2(mp_session_db(s),
-	    "SELECT call_id, t_ns, tid, op_id, size_bytes, dur_ns, weight, kept, stack_id FROM call", -1,
-	    &stmt, NULL);
+	struct load *l = ctx;
+	struct mp_kept_call c;
 
-	while (ok && rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		struct mp_kept_call c;
-
-		rc = SQLITE_OK;
-		if (read_call(stmt, l, &c) && is_covered(l->out, &c, tid))
-			ok = add(l, &c);
-	}
-	sqlite3_finalize(stmt);
-	if (!ok)
-		return out_of_memory(err);
-	return rc == SQLITE_DONE ? 0 : failed(s, err);
+	if (!read_call(row, l, &c) || !is_covered(l->out, &c, l->scope->tid))
+		return 0;
+	return add(l, &c) ? 0 : out_of_memory(l->err);
 }
 
 static int by_time(const void *a, const void *b)
@@ -256,7 +248,7 @@ static int find_outliers(struct mp_kept_calls *k, struct mp_err *err)
 int mp_kept_load(
     struct mp_session *s, const struct mp_report_scope *scope, struct mp_kept_calls *out, struct mp_err *err)
 {
-	struct load l = {.out = out};
+	struct load l = {.out = out, .scope = scope, .err = err};
 
 	*out = (struct mp_kept_calls){.session = s,
 	    .from_ns = scope->from_ns > scope->start_ns ? scope->from_ns : scope->start_ns,
@@ -272,7 +264,10 @@ int mp_kept_load(
 		return out_of_memory(err);
 	int rc = load_sites(s, &l, err);
 	if (!rc)
-		rc = load_calls(s, &l, scope->tid, err);
+		rc = mp_each_row(s,
+		    "SELECT 1 FROM call WHERE"
+		    " mp_take(?4, call_id, t_ns, tid, op_id, size_bytes, dur_ns, weight, kept, stack_id)",
+		    scope, add_row, &l, err);
 	free(l.stack_site);
 	if (!rc)
 		rc = sort(out, err);

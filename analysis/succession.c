@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/each_row.h"
 #include "store/op.h"
 
 #define WINDOW      (1 << 20)                   /* rows that are held to be put in order */
@@ -183,49 +184,28 @@ static void finish_masd(const struct reader *r, uint32_t op)
 	r->out->masd_ns[op] = n >= ROWS_TO_SAY ? sum / n : NAN;
 }
 
-static int add_row(struct reader *r, sqlite3_stmt *stmt)
+static int add_row(void *ctx, sqlite3_value **value)
 {
-	int64_t op = sqlite3_column_int64(stmt, 2), dur_ns = sqlite3_column_int64(stmt, 3);
-	int64_t weight = sqlite3_column_int64(stmt, 5);
+	struct reader *r = ctx;
+	int64_t op = sqlite3_value_int64(value[2]), dur_ns = sqlite3_value_int64(value[3]);
+	int64_t weight = sqlite3_value_int64(value[5]);
 
 	if (op < 0 || op >= MP_SUCCESSION_OPS)
 		return 0;
 	struct row *row = &r->row[r->rows++];
-	*row = (struct row){.t_ns = sqlite3_column_int64(stmt, 0),
+	*row = (struct row){.t_ns = sqlite3_value_int64(value[0]),
 	    .dur_ns = dur_ns < 0 ? 0 : dur_ns,
 	    .weight = weight < 1            ? 1
 		      : weight > WEIGHT_MAX ? WEIGHT_MAX
 					    : (uint32_t)weight,
 	    .op = (uint8_t)op,
-	    .kept = (uint8_t)sqlite3_column_int(stmt, 4)};
-	row->thread = (uint16_t)find_thread(r, sqlite3_column_int64(stmt, 1), row->op);
+	    .kept = (uint8_t)sqlite3_value_int(value[4])};
+	row->thread = (uint16_t)find_thread(r, sqlite3_value_int64(value[1]), row->op);
 	int rc = count_row(&r->out->thread[row->thread], row);
 	if (r->rows == WINDOW) {
 		sort(r);
 		take(r, WINDOW / 2);
 	}
-	return rc;
-}
-
-static int read_rows(
-    struct reader *r, sqlite3 *db, const struct mp_report_scope *scope, const char *path, struct mp_err *err)
-{
-	sqlite3_stmt *stmt = NULL;
-	int step = SQLITE_ERROR, rc = 0;
-
-	if (sqlite3_prepare_v2(db,
-		"SELECT t_ns, tid, op_id, dur_ns, kept, weight FROM call WHERE t_ns >= ?1 AND t_ns < ?2", -1,
-		&stmt, NULL) == SQLITE_OK) {
-		sqlite3_bind_int64(stmt, 1, scope->from_ns);
-		sqlite3_bind_int64(stmt, 2, scope->to_ns);
-		while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW)
-			rc = add_row(r, stmt);
-	}
-	if (rc)
-		mp_err_set(err, ENOMEM, "cannot read %s: out of memory", path);
-	else if (step != SQLITE_DONE)
-		rc = mp_err_set(err, EIO, "cannot read %s: %s", path, sqlite3_errmsg(db));
-	sqlite3_finalize(stmt);
 	return rc;
 }
 
@@ -247,7 +227,10 @@ int mp_succession_read(
 		rc = mp_err_set(err, ENOMEM, "cannot read %s: out of memory", mp_session_path(s));
 		goto out;
 	}
-	rc = read_rows(r, mp_session_db(s), scope, mp_session_path(s), err);
+	rc = mp_each_row(s,
+	    "SELECT 1 FROM call WHERE CASE WHEN t_ns >= ?1 AND t_ns < ?2"
+	    " THEN mp_take(?4, t_ns, tid, op_id, dur_ns, kept, weight) END",
+	    scope, add_row, r, err);
 	if (rc)
 		goto out;
 	sort(r);
