@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of reports. */
+#include "analysis/beside.h"
 #include "analysis/explain.h"
 #include "analysis/impact.h"
 #include "analysis/jitter.h"
@@ -8,9 +9,7 @@
 
 static int fill_jitter(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
-	int rc = mp_jitter_fill(s, scope, err);
-
-	return rc ? rc : mp_patterns_fill(s, scope, err);
+	return mp_fill_beside(s, scope, mp_jitter_fill, mp_patterns_fill, err);
 }
 
 const struct mp_report mp_reports[] = {
