@@ -252,11 +252,13 @@ static void stop_slow(void)
 	kill(getpid(), SIGSTOP);
 }
 
-/* ---- At work, for 50 us: nothing that the kernel sees ---- */
+/* ---- At work: nothing that the kernel sees ---- */
+
+unsigned long cause_spin_ns = 50000;
 
 static void spin_slow(void)
 {
-	uint64_t end = target_ns(CLOCK_MONOTONIC) + 50000;
+	uint64_t end = target_ns(CLOCK_MONOTONIC) + cause_spin_ns;
 
 	while (target_ns(CLOCK_MONOTONIC) < end)
 		;

@@ -14,6 +14,8 @@ enum { CAUSE_BYTES = 7919 };
  * takes. False: there is no such reason, or it cannot be had here; errno says why. */
 bool cause_choose(const char *name);
 
+extern unsigned long cause_spin_ns; /* of the reason `spin` */
+
 /* Before each slow call, and once at the end. */
 void cause_prepare(void);
 void cause_end(void);

@@ -2,10 +2,10 @@
 /*
  * causes NAME [CALLS]    (default 100)
  *
- * Truth: between go and "done" malloc(CAUSE_BYTES) is called CALLS times from slow_site(), and each call is slow
- * because of NAME (cause_alloc.c), and of nothing else that the program does. NAME `munmap`: instead, free() is
- * called CALLS times from slow_site() for a block of 32 MiB that was written to, which libc has mapped for it
- * and unmaps. Between the slow calls there are 50 fast ones.
+ * Truth: between go and "done" malloc(CAUSE_BYTES) is called CALLS times from slow_site(), and each call is
+ * slow because of NAME (cause_alloc.c), and of nothing else that the program does. NAME `munmap`: instead,
+ * free() is called CALLS times from slow_site() for a block of 32 MiB that was written to, which libc has
+ * mapped for it and unmaps. Between the slow calls there are 50 fast ones.
  */
 #include "cause_alloc.h"
 #include "target.h"
