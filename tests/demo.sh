@@ -13,13 +13,13 @@ LD_PRELOAD=$(realpath "${O:-build}"/libmpsample.so) "${O:-build}"/tests/targets/
 pid=$!
 trap 'kill $pid 2>/dev/null || true' EXIT
 
-echo "\$ mpsample record -p $pid -o demo.db"
-$sudo "$bin" record -p $pid -o "$db" --force
+echo "\$ mpsample record -p $pid -o demo.db --spans on_packet"
+$sudo "$bin" record -p $pid -o "$db" --force --spans on_packet
 wait $pid
-for report in summary jitter "outliers --limit 10" "sites --limit 10"; do
-	# shellcheck disable=SC2086 # a name and its option
-	set -- $report
-	printf '\n$ mpsample report %s demo.db%s\n' "$1" "${2:+ $2 $3}"
-	"$bin" report "$1" "$db" ${2:+"$2" "$3"}
+for command in "report summary" "report jitter" "explain --top 10" "report advice" "report impact" "report sites --limit 10"; do
+	# shellcheck disable=SC2086 # a command and its options
+	set -- $command
+	printf '\n$ mpsample %s demo.db\n' "$command"
+	"$bin" "$@" "$db"
 done
 printf '\nThe recording is %s; ask it anything:\n$ mpsample query %s "SELECT site, calls, p99_ns FROM v_site ORDER BY p99_ns DESC LIMIT 10"\n' "$db" "$db"
