@@ -5,7 +5,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "analysis/explain.h"
+#include "analysis/explain/explain.h"
 #include "analysis/report_command.h"
 
 static const char usage[] =

@@ -5,7 +5,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "analysis/cost.h"
+#include "analysis/impact/cost.h"
 #include "analysis/report_command.h"
 
 static const char usage[] =

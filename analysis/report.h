@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "analysis/impact.h"
+#include "analysis/impact/impact.h"
 #include "store/emit.h"
 #include "store/session.h"
 

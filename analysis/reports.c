@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of reports. */
 #include "analysis/beside.h"
-#include "analysis/explain.h"
-#include "analysis/impact.h"
-#include "analysis/jitter.h"
-#include "analysis/patterns.h"
+#include "analysis/explain/explain.h"
+#include "analysis/impact/impact.h"
+#include "analysis/jitter/jitter.h"
+#include "analysis/patterns/patterns.h"
 #include "analysis/report.h"
 
 static int fill_jitter(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)

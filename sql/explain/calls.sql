@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Private: the kept calls that are summed, in the order of call_id (analysis/why.c).
+-- Private: the kept calls that are summed, in the order of call_id (analysis/explain/why.c).
 
 SELECT call_id, dur_ns, stack_id, op_id, size_bytes, weight, kept
 FROM call

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Private: what `explain` and `report advice` compute before they are asked (analysis/why.h), as temporary tables that
+-- Private: what `explain` and `report advice` compute before they are asked (analysis/explain/why.h), as temporary tables that
 -- sql/explain/ and sql/advice/ read. All of it is of the time, thread and operation asked for.
 --
 -- The calls meant are outliers as in v_outlier; `tail`: of these, the ones at or above the p99.9 of their operation.

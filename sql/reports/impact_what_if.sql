@@ -16,7 +16,7 @@
 --   saved_share    of the p99, the part that would be saved
 --
 -- Caveats: kept calls are all outliers, but of the others a sample: of causes that make many calls a little slower,
--- much is not seen at a site. Of alloc, calls that are not kept are estimated (analysis/impact.h): right for
+-- much is not seen at a site. Of alloc, calls that are not kept are estimated (analysis/impact/impact.h): right for
 -- percentiles of many spans, not for a single one. Things overlap: what two of them would save together is not the sum.
 -- Of unexplained time at a site, only what is beyond the median of the site counts. By the uprobe plane each
 -- allocation call makes a span longer by what its probes cost (v_session, key 'cost_ns'); that stays in all figures.

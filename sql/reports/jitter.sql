@@ -11,7 +11,7 @@
 --   p999_over_p50  how much worse one call in a thousand is than a usual one
 --   masd_ns        mean absolute difference between a call's duration and that of the next one of its thread: what a
 --                  thread meets from call to call; unlike stddev not ruled by the few slowest. From the kept rows, and
---                  exact only where everything was kept (analysis/succession.h); NULL: too few rows
+--                  exact only where everything was kept (analysis/jitter/succession.h); NULL: too few rows
 --   gap_cv         coefficient of variation of the times between outliers: 1 is chance (Poisson), above 1 they come in
 --                  bursts, below 1 at a beat. NULL: too few
 --   worst_t_ns     start of the second with the highest p99, since the start of the recording
@@ -20,7 +20,7 @@
 --
 -- Caveats: seconds and windows with fewer than 100 calls, whose p99 is just their maximum, are the worst only if there
 -- are no others. The keep-over limit adapts itself in the first seconds, and gap_cv with it.
--- Reads temporary tables of analysis/jitter.h.
+-- Reads temporary tables of analysis/jitter/jitter.h.
 
 WITH second AS (
   SELECT op_id, key - :start_ns AS t_ns, p99_ns,

@@ -13,7 +13,7 @@
 --   before_p50_ns ... after_p99_ns         weighted; NULL: no calls
 --
 -- Caveats: one change of each kind a site; what goes up and down within a sixteenth of the recording is none. Sites with
--- fewer than 100 rows are not judged. Lost rows look like a lower rate. Filled by analysis/patterns.c.
+-- fewer than 100 rows are not judged. Lost rows look like a lower rate. Filled by analysis/patterns/patterns.c.
 
 SELECT aspect AS changed, op.name AS op, site, t_ns - :start_ns AS t_ns, p_value,
        round(before_per_s, 1) AS before_per_s, round(after_per_s, 1) AS after_per_s,

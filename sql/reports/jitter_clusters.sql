@@ -14,7 +14,7 @@
 --   share            of the outliers in the cluster, 0 to 1
 --   elsewhere_share  of all others
 --
--- Caveats: filled by analysis/patterns.c.
+-- Caveats: filled by analysis/patterns/patterns.c.
 
 SELECT t_ns - :start_ns AS t_ns, dur_ns, outliers, round(expected, 2) AS expected, p_value, trait, value, share,
        elsewhere_share

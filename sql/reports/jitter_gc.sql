@@ -12,7 +12,7 @@
 --                             medium, 0.47 large
 --   p_value                   that they do not differ (Mann-Whitney), all rows of the table taken together
 --
--- Caveats: a call that is long by itself is likelier to touch a collection. Filled by analysis/patterns.c.
+-- Caveats: a call that is long by itself is likelier to touch a collection. Filled by analysis/patterns/patterns.c.
 
 SELECT what, rows_in, rows_out, in_p50_ns, out_p50_ns, in_p99_ns, out_p99_ns, round(delta, 3) AS delta, p_value
 FROM temp.pattern_gc

@@ -9,7 +9,7 @@
 --   share         of the operation's calls
 --   bar           one # for a call, and one more each time that they double: a tail that a linear bar would hide
 --
--- Reads temporary tables of analysis/jitter.h.
+-- Reads temporary tables of analysis/jitter/jitter.h.
 
 SELECT op.name AS op, lo_ns, hi_ns, calls,
        calls * 1.0 / sum(calls) OVER (PARTITION BY op_id) AS share,

@@ -11,7 +11,7 @@
 --   p_value                  that there is one mode, all sites taken together
 --
 -- Caveats: modes less than an octave apart, or with less than a twentieth of the calls, do not show. Filled by
--- analysis/patterns.c.
+-- analysis/patterns/patterns.c.
 
 SELECT op.name AS op, site, rows, fast_ns, fast_share, slow_ns, slow_share, valley_ns, p_value
 FROM temp.pattern_mode JOIN op USING (op_id)

@@ -14,7 +14,7 @@
 --
 -- Caveats: calls count as independent of each other. Where slow ones come in bursts (gap_cv), the bounds are narrower
 -- than they should be.
--- Reads temporary tables of analysis/jitter.h.
+-- Reads temporary tables of analysis/jitter/jitter.h.
 
 SELECT op.name AS op,
        CASE tail WHEN 50000 THEN 'p50' WHEN 10000 THEN 'p90' WHEN 1000 THEN 'p99' WHEN 100 THEN 'p99.9'

@@ -11,7 +11,7 @@
 --
 -- Caveats: exact, but counted by the second: one in which the phase changes is all of the phase in which it began.
 -- Phases beyond the first 63 names are one.
--- Reads temporary tables of analysis/jitter.h.
+-- Reads temporary tables of analysis/jitter/jitter.h.
 
 SELECT jitter_phase.name AS phase, start_ns - :start_ns AS t_ns, slots AS seconds, op.name AS op,
        calls, p50_ns, p99_ns, p999_ns, p9999_ns, max_ns,

@@ -18,7 +18,7 @@
 --   rhythm        all that in words
 --
 -- Caveats: periods from 1 ms to a tenth of the recording; outliers within 200 us of one another count as one. A period
--- that holds for a small part of the recording only may be missed. Filled by analysis/patterns.c.
+-- that holds for a small part of the recording only may be missed. Filled by analysis/patterns/patterns.c.
 
 SELECT period_ns, thread, outliers, share, p_value, phase_ns, locked_ns, cause, cause_share, rhythm
 FROM temp.pattern_rhythm

@@ -9,7 +9,7 @@
 --   share               of the outliers at its beats, 0 to 1
 --
 -- Caveats: at the beats are also outliers that chance has put there. Of many outliers 1,024 are looked at. Filled by
--- analysis/patterns.c.
+-- analysis/patterns/patterns.c.
 
 SELECT period_ns, rhythm.thread, trait, value, trait.share
 FROM temp.pattern_rhythm AS rhythm JOIN temp.pattern_rhythm_trait AS trait USING (rhythm_id)

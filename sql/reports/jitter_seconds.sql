@@ -7,7 +7,7 @@
 --   op, calls, p50_ns, p99_ns, max_ns
 --
 -- Caveats: with few calls in a second its p99 is its maximum.
--- Reads temporary tables of analysis/jitter.h.
+-- Reads temporary tables of analysis/jitter/jitter.h.
 
 SELECT key - :start_ns AS t_ns, op.name AS op, calls, p50_ns, p99_ns, max_ns
 FROM temp.jitter_spread JOIN op USING (op_id)

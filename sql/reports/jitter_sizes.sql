@@ -10,7 +10,7 @@
 --   mean_ns, cv, p999_over_p50                         as by operation
 --
 -- Caveats: those of v_latency.
--- Reads temporary tables of analysis/jitter.h.
+-- Reads temporary tables of analysis/jitter/jitter.h.
 
 SELECT op.name AS op,
        CASE WHEN op.name NOT IN ('free', 'delete') THEN lo_bytes END AS size_lo_bytes,

@@ -11,7 +11,7 @@
 --                2^(d+1); 9: 512 times or more; '.': no calls
 --
 -- Caveats: with few calls in a second its p99 is its maximum.
--- Reads temporary tables of analysis/jitter.h.
+-- Reads temporary tables of analysis/jitter/jitter.h.
 
 WITH RECURSIVE second AS MATERIALIZED (
   SELECT key AS slot_ns, op.name AS op, p99_ns FROM temp.jitter_spread JOIN op USING (op_id) WHERE kind = 'slot'

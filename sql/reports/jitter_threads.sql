@@ -14,7 +14,7 @@
 --   mean_ns, cv  estimates
 --
 -- Caveats: with few rows the percentiles are coarse. Threads with fewer than 30 rows come last. Lost rows are missing.
--- Reads temporary tables of analysis/jitter.h.
+-- Reads temporary tables of analysis/jitter/jitter.h.
 
 SELECT nullif(key, 0) AS tid,
        (SELECT comm FROM thread WHERE tid = key ORDER BY thread_id DESC LIMIT 1) AS thread,

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What analysis/impact.c computes, and the sections of the report read. `n` numbers the names of spans, those with the
+-- What analysis/impact/impact.c computes, and the sections of the report read. `n` numbers the names of spans, those with the
 -- most time first.
 
 DROP TABLE IF EXISTS temp.impact_site;
@@ -12,7 +12,7 @@ DROP TABLE IF EXISTS temp.impact_corrected;
 DROP TABLE IF EXISTS temp.impact_loss;
 DROP TABLE IF EXISTS temp.impact_note;
 
--- Sites by number: those of stacks, and what is none (enum in analysis/impact_priv.h).
+-- Sites by number: those of stacks, and what is none (enum in analysis/impact/private.h).
 CREATE TEMP TABLE impact_site AS
 SELECT stack_id, site, dense_rank() OVER (ORDER BY site) AS site_no FROM stack_site;
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/changes.h"
+#include "analysis/patterns/changes.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "analysis/effect.h"
-#include "analysis/modes.h"
+#include "analysis/patterns/modes.h"
+#include "analysis/stats/effect.h"
 #include "tests/unit/arrivals.h"
 
 #define MOST 4000

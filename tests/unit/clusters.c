@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/clusters.h"
+#include "analysis/patterns/clusters.h"
 
 #include <criterion/criterion.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/explain.h"
+#include "analysis/explain/explain.h"
 
 #include <errno.h>
 #include <math.h>

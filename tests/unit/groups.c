@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/groups.h"
+#include "analysis/explain/groups.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/slowest.h"
+#include "analysis/explain/slowest.h"
 
 Test(groups, sums_by_key_in_the_order_of_the_keys)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/impact.h"
+#include "analysis/impact/impact.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "analysis/cost.h"
-#include "analysis/omission.h"
-#include "analysis/rank.h"
+#include "analysis/impact/cost.h"
 #include "analysis/report.h"
+#include "analysis/stats/omission.h"
+#include "analysis/stats/rank.h"
 #include "store/append.h"
 #include "store/cell.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/jitter.h"
+#include "analysis/jitter/jitter.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "analysis/stats.h"
+#include "analysis/stats/stats.h"
 #include "store/append.h"
 #include "store/histogram.h"
 #include "store/op.h"

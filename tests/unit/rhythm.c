@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/rhythm.h"
+#include "analysis/patterns/rhythm.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "analysis/spectrum.h"
-#include "analysis/tail.h"
+#include "analysis/patterns/spectrum.h"
+#include "analysis/stats/tail.h"
 #include "tests/unit/arrivals.h"
 
 #define MOST 8

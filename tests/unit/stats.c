@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/stats.h"
+#include "analysis/stats/stats.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

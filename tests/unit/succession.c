@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/succession.h"
+#include "analysis/jitter/succession.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
