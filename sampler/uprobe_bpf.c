@@ -34,7 +34,7 @@ struct link_create_uprobe_multi {
 };
 
 #define CALL_RING_BYTES   (16u << 20)
-#define KERNEL_RING_BYTES (2u << 20)
+#define KERNEL_RING_BYTES (8u << 20)
 #define MARKER_RING_BYTES (8u << 20)
 #define KERNEL_LONG_NS    100000 /* of a page fault or a time off the CPU */
 

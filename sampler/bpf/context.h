@@ -109,32 +109,7 @@ static __always_inline void add_cause(struct thread_state *t, u32 kind, u64 ns, 
 	t->has_causes = 1;
 }
 
-/* ---- Off the CPU ---- */
-
-#define STATE_STOPPED 0x4
-#define STATE_TRACED  0x8
-#define STATE_FROZEN  0x8000
-
-/* The threads "migration/N" of the kernel. */
-static __always_inline bool is_stopper(const char *comm)
-{
-	static const char begins[8] = "migratio";
-
-	return *(const u64 *)comm == *(const u64 *)begins;
-}
-
-/*
- * A thread that spends most of its time in our traps loses the CPU there, mostly where a trap returns to user
- * space. The function has not run an instruction yet then: the time is not the call's.
- */
-static __always_inline bool is_in_entry_trap(const struct thread_state *t, struct task_struct *task)
-{
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	u64 ip = regs ? PT_REGS_IP(regs) : 0;
-
-	return t->entry_sp && ip >= t->entry_ip &&
-	       ip < t->entry_ip + 16; /* an emulated instruction at most */
-}
+/* ---- Where a thread is ---- */
 
 /* The system call that a thread is in; -1: none. */
 #ifdef __TARGET_ARCH_x86
@@ -164,6 +139,23 @@ static __always_inline bool is_ours(long nr)
 	return nr == NR_PROBE || nr == NR_PROBE + 1;
 }
 
+/*
+ * A thread that spends most of its time in our traps loses the CPU there, and is interrupted there, mostly
+ * where a trap returns to user space. The function has not run an instruction yet then, or has run them all:
+ * the time is not the call's. On x86 a return probe is a system call of its own.
+ */
+static __always_inline bool is_in_trap(const struct thread_state *t, struct task_struct *task)
+{
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+	u64 ip = regs ? PT_REGS_IP(regs) : 0;
+
+	if (!t->entry_sp)
+		return false;
+	if (is_ours(syscall_of(task, regs)))
+		return true;
+	return ip >= t->entry_ip && ip < t->entry_ip + 16; /* an emulated instruction at most */
+}
+
 static __always_inline void note_syscall(struct thread_state *t, long nr, const struct pt_regs *regs)
 {
 	t->syscall_nr = nr;
@@ -180,6 +172,20 @@ static __always_inline bool is_futex_wait(u32 op)
 static __always_inline u32 kind_of_syscall(const struct thread_state *t)
 {
 	return t->syscall_nr == NR_FUTEX && is_futex_wait(t->syscall_op) ? MP_KERNEL_LOCK : MP_KERNEL_SYSCALL;
+}
+
+/* ---- Off the CPU ---- */
+
+#define STATE_STOPPED 0x4
+#define STATE_TRACED  0x8
+#define STATE_FROZEN  0x8000
+
+/* The threads "migration/N" of the kernel. */
+static __always_inline bool is_stopper(const char *comm)
+{
+	static const char begins[8] = "migratio";
+
+	return *(const u64 *)comm == *(const u64 *)begins;
 }
 
 static __always_inline u32 how_off(struct thread_state *t, struct task_struct *task, bool preempt, u32 state)
@@ -214,7 +220,7 @@ static __always_inline void switch_out(
 	if (!t)
 		return;
 	begin(t, OFF_CPU, now);
-	t->off_in_trap = is_in_entry_trap(t, prev);
+	t->off_in_trap = is_in_trap(t, prev);
 	t->off_how = how_off(t, prev, preempt, state);
 	t->woken_ns = t->moved_ns = 0;
 	note_ran(t, next);
@@ -583,6 +589,21 @@ static __always_inline int interrupt_begin(u32 which)
 	return 0;
 }
 
+/* The longest of the call that is under way. */
+static __always_inline void note_interrupt(
+    struct thread_state *t, u32 kind, u32 what, const struct mp_bpf_kernel *r)
+{
+	if (t->entry_sp && kind == MP_KERNEL_IRQ && r->self_ns > t->causes.irq_ns) {
+		t->causes.irq_ns = r->self_ns;
+		t->causes.irq = what;
+		t->causes.irq_cpu = r->cpu;
+	}
+	if (t->entry_sp && kind == MP_KERNEL_SOFTIRQ && r->self_ns > t->causes.softirq_ns) {
+		t->causes.softirq_ns = r->self_ns;
+		t->causes.softirq = what;
+	}
+}
+
 static __always_inline int interrupt_end(u32 which, u32 kind, u32 what)
 {
 	struct mp_bpf_control *c = control_of_current();
@@ -599,15 +620,12 @@ static __always_inline int interrupt_end(u32 which, u32 kind, u32 what)
 	    .cpu = bpf_get_smp_processor_id()};
 	r.dur_ns = now - r.t_ns;
 	r.self_ns = end(t, which, now);
-	add_cause(t, kind, r.self_ns, now);
-	if (t->entry_sp && kind == MP_KERNEL_IRQ && r.self_ns > t->causes.irq_ns) {
-		t->causes.irq_ns = r.self_ns;
-		t->causes.irq = what;
-		t->causes.irq_cpu = r.cpu;
-	}
-	if (t->entry_sp && kind == MP_KERNEL_SOFTIRQ && r.self_ns > t->causes.softirq_ns) {
-		t->causes.softirq_ns = r.self_ns;
-		t->causes.softirq = what;
+	if (is_in_trap(t, bpf_get_current_task_btf())) {
+		t->start_ns += r.self_ns;
+		r.cause = MP_KERNEL_NO_CAUSE;
+	} else {
+		add_cause(t, kind, r.self_ns, now);
+		note_interrupt(t, kind, what, &r);
 	}
 	r.is_row = take_credit(c, kind, r.dur_ns);
 	emit_kernel(c, &r);
