@@ -2,6 +2,7 @@
 #include "sampler/insn.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "store/op.h"
 
@@ -103,13 +104,16 @@ static bool writes_wanted_register(const struct insn *in, unsigned int args)
 	return false;
 }
 
-/* Does any direct jump of the function lead into (0, end]? A jump to the entry itself repeats all of it. */
+/* May a direct jump of the function lead into (0, end]? A jump to the entry itself repeats all of it. What
+ * cannot be decoded may do anything. */
 static bool jumped_into(const unsigned char *code, size_t n, size_t end)
 {
 	struct insn in;
 	int64_t target;
 
-	for (size_t at = 0; at < n && decode(code + at, n - at, &in); at += in.i.length) {
+	for (size_t at = 0; at < n; at += in.i.length) {
+		if (!decode(code + at, n - at, &in))
+			return true;
 		if (!is_branch(&in) || !direct_target(&in, &target))
 			continue;
 		int64_t to = (int64_t)at + target;
@@ -175,20 +179,117 @@ int mp_insn_each_call(
 	return 0;
 }
 
-int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr,
-    int (*fn)(void *ctx, size_t at, bool is_jump, uint64_t to), void *ctx)
+/* Addresses below are taken for numbers: programs that name their own are linked above. */
+#define LOWEST_ADDRESS 0x10000
+
+/* Whether the instruction speaks of an address among [vaddr, vaddr + n) other than to jump to it. */
+static bool addresses_code(const struct insn *in, uint64_t at, uint64_t vaddr, size_t n)
+{
+	for (unsigned int k = 0; k < in->i.operand_count_visible; k++) {
+		const ZydisDecodedOperand *o = &in->op[k];
+		uint64_t to = 0;
+		if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.base == ZYDIS_REGISTER_RIP)
+			to = at + in->i.length + (uint64_t)o->mem.disp.value;
+		else if (vaddr < LOWEST_ADDRESS)
+			continue;
+		else if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.base == ZYDIS_REGISTER_NONE)
+			to = (uint64_t)o->mem.disp.value;
+		else if (o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && !o->imm.is_relative)
+			to = o->imm.value.u;
+		if (to >= vaddr && to < vaddr + n)
+			return true;
+	}
+	return false;
+}
+
+/* Marks where instructions begin. Compilers keep data out of code; what has data in its code speaks of its
+ * address, or jumps to where no instruction seems to begin. */
+static bool find_instructions(
+    const unsigned char *code, size_t n, uint64_t vaddr, struct mp_insn_ends *out, unsigned char *begins)
 {
 	struct insn in;
-	int64_t target = 0;
-	int ret = 0;
+	int64_t target;
+
+	for (size_t at = 0; at < n; at += in.i.length) {
+		if (!decode(code + at, n - at, &in) || addresses_code(&in, vaddr + at, vaddr, n))
+			return false;
+		begins[at] = 1;
+	}
+	for (size_t at = 0; at < n; at += in.i.length) {
+		decode(code + at, n - at, &in);
+		if (!is_branch(&in) || !direct_target(&in, &target))
+			continue;
+		uint64_t to = (uint64_t)((int64_t)at + target);
+		if (to < n && !begins[to])
+			return false;
+		if (to >= n && in.i.meta.category != ZYDIS_CATEGORY_CALL && out->leaves)
+			out->leaves(out->ctx, vaddr + to);
+	}
+	return true;
+}
+
+/* Registers, a bit for each, that were last set by an addition or an indexed read: as the address is that a
+ * `switch` finds in its table. */
+static void note_table_registers(const struct insn *in, uint32_t *registers)
+{
+	const ZydisDecodedOperand *to = &in->op[0], *from = &in->op[1];
+
+	if (!in->i.operand_count_visible || to->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	    !(to->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+		return;
+	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, to->reg.value);
+	if (ZydisRegisterGetClass(whole) != ZYDIS_REGCLASS_GPR64)
+		return;
+	uint32_t bit = 1u << ZydisRegisterGetId(whole);
+	bool is_indexed = in->i.operand_count_visible > 1 && from->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+			  from->mem.index != ZYDIS_REGISTER_NONE;
+	if (in->i.mnemonic == ZYDIS_MNEMONIC_ADD || is_indexed)
+		*registers |= bit;
+	else
+		*registers &= ~bit;
+}
+
+/* A jump that is not direct goes through the table of a `switch`, or is a tail call. */
+static bool is_table_jump(const struct insn *jump, uint32_t table_registers)
+{
+	const ZydisDecodedOperand *o = &jump->op[0];
+
+	if (jump->i.attributes & ZYDIS_ATTRIB_HAS_NOTRACK)
+		return true;
+	if (o->type == ZYDIS_OPERAND_TYPE_MEMORY)
+		return o->mem.index != ZYDIS_REGISTER_NONE;
+	return o->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       table_registers >> ZydisRegisterGetId(o->reg.value) & 1;
+}
+
+static bool is_jump_out(const struct insn *in, size_t at, size_t n, uint32_t table_registers)
+{
+	int64_t target;
+
+	if (in->i.mnemonic != ZYDIS_MNEMONIC_JMP)
+		return false;
+	if (direct_target(in, &target))
+		return (uint64_t)((int64_t)at + target) >= n;
+	return !is_table_jump(in, table_registers);
+}
+
+int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr, struct mp_insn_ends *out)
+{
+	unsigned char *begins = calloc(n + 1, 1);
+	uint32_t table_registers = 0;
+	struct insn in;
+	int64_t target;
+	int ret = !begins ? -ENOMEM : find_instructions(code, n, vaddr, out, begins) ? 0 : -EINVAL;
 
 	for (size_t at = 0; !ret && at < n; at += in.i.length) {
-		if (!decode(code + at, n - at, &in))
-			return -EINVAL;
-		bool is_jump = in.i.mnemonic == ZYDIS_MNEMONIC_JMP && direct_target(&in, &target);
+		decode(code + at, n - at, &in);
+		bool is_jump = is_jump_out(&in, at, n, table_registers);
 		if (is_jump || in.i.meta.category == ZYDIS_CATEGORY_RET)
-			ret = fn(ctx, at, is_jump, vaddr + at + (uint64_t)target);
+			ret = out->end(out->ctx, vaddr + at, is_jump,
+			    direct_target(&in, &target) ? vaddr + at + (uint64_t)target : 0);
+		note_table_registers(&in, &table_registers);
 	}
+	free(begins);
 	return ret;
 }
 
@@ -249,17 +350,57 @@ int mp_insn_each_call(
 	return 0;
 }
 
-/* RET {Xn}: D65F0000 | n << 5; B: imm26 words (Arm ARM C6.2.254, C6.2.26). */
-int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr,
-    int (*fn)(void *ctx, size_t at, bool is_jump, uint64_t to), void *ctx)
+/* B: imm26 words (Arm ARM C6.2.26). */
+static bool is_b(uint32_t w)
 {
-	int ret = 0;
+	return (w & 0xfc000000) == 0x14000000;
+}
 
-	for (size_t at = 0; !ret && at + 4 <= n; at += 4) {
+/* RET {Xn}, RETAA, RETAB (C6.2.254, C6.2.255). */
+static bool is_ret(uint32_t w)
+{
+	return (w & 0xfffffc1f) == 0xd65f0000 || (w & 0xfffffbff) == 0xd65f0bff;
+}
+
+/* BR Xn (C6.2.37) through the table of a `switch` comes behind an ADD that sets Xn (C6.2.4). */
+static bool is_tail_call(uint32_t before, uint32_t w)
+{
+	return (w & 0xfffffc1f) == 0xd61f0000 &&
+	       !((before & 0x1f000000) == 0x0b000000 && (before & 31) == (w >> 5 & 31));
+}
+
+/* Conditional branches: imm19 words (B.cond, CBZ, CBNZ), imm14 words (TBZ, TBNZ); 0 for anything else. */
+static int64_t conditional_target(uint32_t w)
+{
+	if ((w & 0xff000000) == 0x54000000 || (w & 0x7e000000) == 0x34000000)
+		return (int64_t)((int32_t)(w << 8) >> 13) * 4;
+	if ((w & 0x7e000000) == 0x36000000)
+		return (int64_t)((int32_t)(w << 13) >> 18) * 4;
+	return 0;
+}
+
+/* LDR (literal) reads data that lies among the code (C6.2.177). */
+static bool reads_code(uint32_t w, size_t at, size_t n)
+{
+	return (w & 0x3b000000) == 0x18000000 &&
+	       (uint64_t)((int64_t)at + (int64_t)((int32_t)(w << 8) >> 13) * 4) < n;
+}
+
+int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr, struct mp_insn_ends *out)
+{
+	int ret = n % 4 ? -EINVAL : 0;
+
+	for (size_t at = 0; !ret && at < n; at += 4)
+		if (reads_code(word(code + at), at, n))
+			ret = -EINVAL;
+	for (size_t at = 0; !ret && at < n; at += 4) {
 		uint32_t w = word(code + at);
-		bool is_jump = (w & 0xfc000000) == 0x14000000;
-		if (is_jump || (w & 0xfffffc1f) == 0xd65f0000)
-			ret = fn(ctx, at, is_jump, vaddr + at + (uint64_t)(int64_t)((int32_t)(w << 6) >> 4));
+		int64_t offset = is_b(w) ? (int64_t)((int32_t)(w << 6) >> 4) : conditional_target(w);
+		uint64_t to = offset ? (uint64_t)((int64_t)at + offset) : 0;
+		if (to >= n && out->leaves)
+			out->leaves(out->ctx, vaddr + to);
+		if (is_ret(w) || (is_b(w) && to >= n) || is_tail_call(at ? word(code + at - 4) : 0, w))
+			ret = out->end(out->ctx, vaddr + at, !is_ret(w), is_b(w) ? vaddr + to : 0);
 	}
 	return ret;
 }

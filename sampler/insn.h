@@ -38,12 +38,20 @@ int mp_insn_each_call(
     const unsigned char *code, size_t n, uint64_t vaddr, int (*fn)(void *ctx, uint64_t callee), void *ctx);
 
 /*
- * Calls `fn` with each place where the function at `vaddr` ends or may: its returns, and its unconditional
- * direct jumps with where they lead; `at` in bytes from its beginning. Stops when `fn` returns non-zero and
- * returns that; a negative number when some of the code cannot be decoded, or on machines where none is.
+ * Where the code at `vaddr`, the whole of a function or of a part of one, ends or may: its returns, and its
+ * jumps out of it. Of the latter, `to` is where a direct one leads, 0 of others; the table of a `switch` is
+ * no end, a conditional jump neither. `leaves`, unless NULL, is told where direct jumps lead out, conditional
+ * ones included, before any end. Stops when `end` returns non-zero and returns that.
+ *
+ * Each end is the beginning of an instruction. -EINVAL where that cannot be sworn: code that cannot be
+ * decoded, that has data in it, or jumps into the middle of what was decoded. -ENOMEM.
  */
-int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr,
-    int (*fn)(void *ctx, size_t at, bool is_jump, uint64_t to), void *ctx);
+struct mp_insn_ends {
+	int (*end)(void *ctx, uint64_t vaddr, bool is_jump, uint64_t to);
+	void (*leaves)(void *ctx, uint64_t to);
+	void *ctx;
+};
+int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr, struct mp_insn_ends *out);
 
 /*
  * The slot through which a stub (PLT entry) jumps: the address that the indirect jump within its first

@@ -26,6 +26,19 @@ int mp_recorder_store_probes(struct mp_recorder *r, size_t from, struct mp_err *
 	return 0;
 }
 
+static int store_span_probes(struct mp_recorder *r, struct mp_err *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < r->spans.n; i++) {
+		const struct mp_span_function *f = &r->spans.functions[i];
+		struct mp_probe_row row = {
+		    MP_OP_SPAN, f->name, f->module, "spans", f->entry, f->skipped_bytes};
+		ret = mp_append_probe(r->session, &row, err);
+	}
+	return ret;
+}
+
 static void cpu_model(char *buf, size_t size)
 {
 	char line[256];
@@ -109,6 +122,8 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 	int ret = r->preload ? describe_preload(r, err) : describe_uprobe(r, err);
 	if (!ret)
 		ret = describe_causes(r, err);
+	if (!ret)
+		ret = store_span_probes(r, err);
 	if (!ret)
 		ret = r->o->keep_over_ns < 0
 			  ? mp_session_set(s, err, "keep_over_ns", "adaptive")
@@ -196,8 +211,36 @@ static void tell_planes(const struct mp_recorder *r)
 		    reason(&r->missing), r->missing.text);
 }
 
+/* A trap that is stepped costs ten times as much: what makes spans dear has to be known before. */
+static void tell_spans(const struct mp_recorder *r)
+{
+	const struct mp_span_function *dearest = NULL, *jumps = NULL;
+	size_t n_jumps = 0;
+
+	for (size_t i = 0; i < r->spans.n; i++) {
+		const struct mp_span_function *f = &r->spans.functions[i];
+		if (!dearest ||
+		    mp_uprobe_span_cost_ns(r->uprobe, f) > mp_uprobe_span_cost_ns(r->uprobe, dearest))
+			dearest = f;
+		if (f->ends_in_jump)
+			jumps = f;
+		n_jumps += f->ends_in_jump;
+	}
+	if (dearest)
+		fprintf(stderr, "mpsample: %zu functions are spans; each call costs it up to %.1f us (%s)\n",
+		    r->spans.n, (double)mp_uprobe_span_cost_ns(r->uprobe, dearest) / 1000, dearest->name);
+	if (jumps)
+		fprintf(stderr,
+		    "mpsample: spans of %zu of them end where another function goes on in its place (a tail "
+		    "call), such as %s\n",
+		    n_jumps, jumps->name);
+	if (*r->spans.left_out)
+		fprintf(stderr, "mpsample: cannot be followed, and are no spans: %s\n", r->spans.left_out);
+}
+
 static void tell_limits(const struct mp_recorder *r)
 {
+	tell_spans(r);
 	if (!r->preload)
 		tell_stepped(r);
 	if (r->uprobe)
@@ -272,6 +315,26 @@ static void tell_losses(const struct mp_recorder *r, const struct mp_pipeline_to
 	fprintf(stderr, " (mpsample report loss %s)\n", r->o->output);
 }
 
+/* Inlined everywhere, or just not reached. */
+static void tell_spans_without_calls(const struct mp_recorder *r)
+{
+	const struct mp_span_function *first = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->spans.n; i++) {
+		if (mp_uprobe_span_calls(r->uprobe, i))
+			continue;
+		first = first ? first : &r->spans.functions[i];
+		n++;
+	}
+	if (n)
+		fprintf(stderr,
+		    "mpsample: %zu of %zu functions that are spans returned from no call: %s%s; where the "
+		    "compiler has put a "
+		    "function into its callers, nothing is called\n",
+		    n, r->spans.n, first->name, n > 1 ? ", ..." : "");
+}
+
 void mp_recorder_tell_end(const struct mp_recorder *r)
 {
 	struct mp_pipeline_totals t;
@@ -290,6 +353,7 @@ void mp_recorder_tell_end(const struct mp_recorder *r)
 	else
 		fprintf(stderr, "%s; mpsample report summary %s\n", r->missed_program ? "" : ", nothing lost",
 		    r->o->output);
+	tell_spans_without_calls(r);
 	if (r->o->symbolize_later)
 		fprintf(
 		    stderr, "mpsample: functions have no names yet: mpsample symbolize %s\n", r->o->output);

@@ -268,13 +268,12 @@ static int open_beside_preload(struct mp_recorder *r, struct mp_err *err)
 	struct mp_err why;
 
 	bool wants_probes = r->o->watch != MP_WATCH_NOTHING || r->o->n_spans;
-	if (wants_probes && mp_uprobe_open_beside(r->target.pid, r->o->watch, &r->uprobe, &r->missing))
+	if (wants_probes &&
+	    mp_uprobe_open_beside(r->target.pid, r->o->watch, r->o->n_spans, &r->uprobe, &r->missing))
 		r->uprobe = NULL;
 	if (r->o->n_spans) {
-		int ret = r->uprobe ? refuse_deadly_kernel(r, err)
+		int ret = r->uprobe ? attach_spans(r, err)
 				    : mp_err_set(err, ENOTSUP, "--spans needs probes: %s", r->missing.text);
-		if (!ret)
-			ret = attach_spans(r, err);
 		if (ret)
 			return ret;
 	}

@@ -46,6 +46,7 @@ struct mp_recorder {
 	int64_t start_ns, slot_ns, resolved_ns, resolve_pause_ns;
 	int64_t follow_until_ns; /* the target is another program, whose region is looked for; 0: no */
 	uint64_t slot_calls[MP_OP_COUNT];  /* so many are accounted for in `overhead` */
+	uint64_t slot_spans[MP_SPANS_MAX]; /* likewise, by function */
 	uint64_t tick_calls;               /* all calls at the last tick */
 	struct mp_uprobe_stats slot_stats; /* at the last slot */
 	struct mp_preload_stats slot_preload;

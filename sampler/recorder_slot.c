@@ -55,9 +55,6 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	if (!ret)
 		ret = store_counter(r, "nested_calls", s.nested - last->nested, err);
 
-	if (!ret)
-		ret = store_counter(r, "span_begin_without_end", s.spans_left - last->spans_left, err);
-
 	bool by_ring = mp_uprobe_backend(r->uprobe) == MP_BACKEND_TRACEFS;
 	mp_pipeline_loss(r->pipeline, now, by_ring ? "perf ring" : "thread state", "calls",
 	    s.calls_lost - last->calls_lost);
@@ -65,6 +62,8 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	mp_pipeline_loss(r->pipeline, now, "call ring", "rows", s.rows_lost - last->rows_lost);
 	mp_pipeline_loss(
 	    r->pipeline, now, "kernel event ring", "events", s.kernel_rows_lost - last->kernel_rows_lost);
+	mp_pipeline_loss(
+	    r->pipeline, now, "spans that did not return", "events", s.spans_left - last->spans_left);
 	mp_pipeline_loss(
 	    r->pipeline, now, "spans inside too many others", "events", s.spans_deep - last->spans_deep);
 	if (!ret)
@@ -117,6 +116,19 @@ static int store_overhead(struct mp_recorder *r, struct mp_err *err)
 	    r->session, r->slot_ns, r->preload ? "preload" : "uprobe", events, cost_ns, err);
 }
 
+static int store_span_overhead(struct mp_recorder *r, struct mp_err *err)
+{
+	uint64_t events = 0, cost_ns = 0;
+
+	for (size_t i = 0; i < r->spans.n; i++) {
+		uint64_t calls = mp_uprobe_span_calls(r->uprobe, i), more = calls - r->slot_spans[i];
+		events += more;
+		cost_ns += more * mp_uprobe_span_cost_ns(r->uprobe, &r->spans.functions[i]);
+		r->slot_spans[i] = calls;
+	}
+	return events ? mp_append_overhead(r->session, r->slot_ns, "spans", events, cost_ns, err) : 0;
+}
+
 int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 {
 	int ret = mp_latency_flush(r->latency, r->session, r->slot_ns, err);
@@ -129,6 +141,8 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		ret = store_preload_stats(r, now, err);
 	if (!ret)
 		ret = store_overhead(r, err);
+	if (!ret)
+		ret = store_span_overhead(r, err);
 	if (!ret)
 		ret = mp_pipeline_commit(r->pipeline, now, err);
 	mp_latency_fade(r->latency);

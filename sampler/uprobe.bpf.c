@@ -89,7 +89,10 @@ static __always_inline int enter(struct pt_regs *ctx)
 	if (t->entry_sp)
 		COUNT(unpaired);
 
-	forget_lock(t);
+	/* An interrupt that comes meanwhile belongs to no call. */
+	t->entry_sp = 0;
+	barrier();
+	now_in_program(t);
 	t->op = cookie_op(cookie);
 	t->floor_ns = c->floor_ns[cookie >> 24 & 1];
 	t->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
@@ -405,83 +408,101 @@ int marker(struct pt_regs *ctx)
 
 /* ---- Spans: functions from entry to return ---- */
 
-static __always_inline struct open_span *span_at(struct thread_state *t, u32 i)
+/* A thread may have several stacks (signals, coroutines): what is open further away is on another one. */
+#define SAME_STACK_BYTES 65536
+
+static __always_inline void drop_span(struct open_span *s)
 {
-	return &t->spans[i & (MP_SPANS_DEEP - 1)];
+	s->start_ns = 0;
+	COUNT(spans_left);
 }
 
-/* Those that are open below the stack pointer were left by a longjmp or an exception. */
+/* Those that are open below the stack pointer did not return: a longjmp or an exception went past. */
 static __always_inline void drop_left_spans(struct thread_state *t, u64 sp)
 {
 #pragma unroll
 	for (u32 i = 0; i < MP_SPANS_DEEP; i++) {
-		if (!t->n_spans || span_at(t, t->n_spans - 1)->sp >= sp)
-			return;
-		t->n_spans--;
-		COUNT(spans_left);
+		struct open_span *s = &t->spans[i];
+		if (s->start_ns && s->sp < sp && sp - s->sp < SAME_STACK_BYTES)
+			drop_span(s);
 	}
 }
 
-/* One that begins where another is open takes its place on the stack: that was left, too. But one that
- * another ended in a jump to, whose return probe is still to come. */
-static __always_inline void drop_same_place(struct thread_state *t, u64 sp, u64 cookie)
+/* The place for a span that begins. One that is open in its place on the stack did not return either. */
+static __always_inline struct open_span *place_for_span(struct thread_state *t, u64 sp)
 {
-	const struct open_span *s = span_at(t, t->n_spans - 1);
+	struct open_span *place = 0;
 
-	if (!t->n_spans || s->sp != sp || (cookie & MP_SPAN_BY_RETURN && s->span != (cookie & 0xff)))
-		return;
-	t->n_spans--;
-	COUNT(spans_left);
+#pragma unroll
+	for (u32 i = 0; i < MP_SPANS_DEEP; i++) {
+		struct open_span *s = &t->spans[i];
+		if (s->start_ns && s->sp == sp)
+			drop_span(s);
+		if (!s->start_ns)
+			place = s;
+	}
+	return place;
 }
 
-/* The cookie: bits 0-7 which span, and how its end is seen. */
+static __always_inline struct open_span *find_span(struct thread_state *t, u64 sp, u64 span)
+{
+#pragma unroll
+	for (u32 i = 0; i < MP_SPANS_DEEP; i++) {
+		struct open_span *s = &t->spans[i];
+		if (s->start_ns && s->sp == sp && s->span == span)
+			return s;
+	}
+	return 0;
+}
+
+/* The cookie of both: which span. */
 SEC("kprobe")
 int span_entry(struct pt_regs *ctx)
 {
 	struct mp_bpf_control *c = get_control();
 	struct thread_state *t = c && c->enabled ? make_state_of(bpf_get_current_task_btf()) : 0;
-	u64 sp = PT_REGS_SP(ctx), cookie = bpf_get_attach_cookie(ctx);
+	u64 sp = PT_REGS_SP(ctx);
 
 	if (!t)
 		return 0;
 	drop_left_spans(t, sp);
-	drop_same_place(t, sp, cookie);
-	if (t->n_spans >= MP_SPANS_DEEP) {
+	struct open_span *s = place_for_span(t, sp);
+	if (!s) {
 		COUNT(spans_deep);
 		return 0;
 	}
-	struct open_span *s = span_at(t, t->n_spans++);
 	s->sp = sp;
-	s->span = cookie & 0xff;
+	s->span = bpf_get_attach_cookie(ctx);
 	s->sums = sums_now(c, t);
 	s->start_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
+/* On an instruction that ends the function, where the stack pointer is what it was at the entry. */
 SEC("kprobe")
 int span_exit(struct pt_regs *ctx)
 {
-	u64 now = bpf_ktime_get_ns(), cookie = bpf_get_attach_cookie(ctx);
+	u64 now = bpf_ktime_get_ns(), sp = PT_REGS_SP(ctx);
 	struct mp_bpf_control *c = get_control();
 	struct thread_state *t = state_of(bpf_get_current_task_btf());
-	u64 sp = PT_REGS_SP(ctx) - (cookie & MP_SPAN_BY_RETURN ? RETURN_POPS : 0);
 
 	if (!c || !t)
 		return 0;
 	drop_left_spans(t, sp);
-	if (!t->n_spans || span_at(t, t->n_spans - 1)->sp != sp)
+	struct open_span *s = find_span(t, sp, bpf_get_attach_cookie(ctx));
+	if (!s)
 		return 0; /* began before the recording, or was too deep */
-	const struct open_span *s = span_at(t, --t->n_spans);
 	struct mp_bpf_span r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .kind = MP_BPF_SPAN,
 	    .t_ns = s->start_ns,
 	    .dur_ns = now - s->start_ns,
-	    .span = cookie & 0xff};
+	    .span = s->span};
 	struct mp_bpf_sums sums = sums_now(c, t);
 	r.spent.alloc_ns = spent(s->sums.alloc_ns, sums.alloc_ns);
 	r.spent.alloc_calls = spent(s->sums.alloc_calls, sums.alloc_calls);
 	r.spent.fault_ns = sums.fault_ns - s->sums.fault_ns;
 	r.spent.off_cpu_ns = sums.off_cpu_ns - s->sums.off_cpu_ns;
+	s->start_ns = 0;
 	if (bpf_ringbuf_output(&marker_rows, &r, sizeof(r), wakeup_flags(&marker_rows, c->marker_ring_bytes)))
 		COUNT(markers_lost);
 	return 0;

@@ -256,7 +256,8 @@ int mp_uprobe_open(
 }
 
 /* Not by `tracefs`: it needs more privilege than BPF does, and one event a thread. */
-int mp_uprobe_open_beside(pid_t pid, enum mp_watch watch, struct mp_uprobe **out, struct mp_err *err)
+int mp_uprobe_open_beside(
+    pid_t pid, enum mp_watch watch, bool for_spans, struct mp_uprobe **out, struct mp_err *err)
 {
 	struct mp_uprobe *u = calloc(1, sizeof(*u));
 	struct mp_err first;
@@ -277,8 +278,30 @@ int mp_uprobe_open_beside(pid_t pid, enum mp_watch watch, struct mp_uprobe **out
 		free(u);
 		return ret;
 	}
+	/* Spans are probed with multi-links, whichever backend it is. */
+	ret = for_spans ? calibrate(u, err) : 0;
+	if (ret) {
+		mp_uprobe_close(u);
+		return ret;
+	}
 	*out = u;
 	return 0;
+}
+
+/* Half of a call's cost is each of its two traps; what stepping costs more than emulating is known from
+ * entries. */
+uint64_t mp_uprobe_span_cost_ns(const struct mp_uprobe *u, const struct mp_span_function *f)
+{
+	uint64_t emulated = u->floor.cost_ns[0] / 2, stepped = u->floor.cost_ns[1] - emulated;
+
+	if (u->floor.cost_ns[1] < emulated)
+		return 0;
+	return (f->is_stepped ? stepped : emulated) + (f->n_ends ? stepped : emulated);
+}
+
+uint64_t mp_uprobe_span_calls(const struct mp_uprobe *u, size_t i)
+{
+	return u->ops->span_calls ? u->ops->span_calls(u->impl, i) : 0;
 }
 
 enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u)
@@ -304,6 +327,7 @@ int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, s
 		return mp_err_set(err, ENOTSUP,
 		    "--spans needs BPF, which backend %s is without: use --backend session or multi",
 		    mp_backend_name(u->ops->backend));
+	u->ops->keep(u->impl, &u->keep, &u->floor);
 	return u->ops->attach_spans(u->impl, u->pid, set, err);
 }
 

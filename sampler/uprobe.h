@@ -82,8 +82,9 @@ int mp_uprobe_open(const struct mp_uprobe_options *o, const struct mp_keep *keep
     struct mp_err *err);
 
 /* Likewise where calls come from elsewhere: for the kernel events of a process, all of which are handed on,
- * to be joined with the calls by time, and for spans. Without calibration. */
-int mp_uprobe_open_beside(pid_t pid, enum mp_watch watch, struct mp_uprobe **out, struct mp_err *err);
+ * to be joined with the calls by time, and for spans. Calibrated only for those. */
+int mp_uprobe_open_beside(
+    pid_t pid, enum mp_watch watch, bool for_spans, struct mp_uprobe **out, struct mp_err *err);
 
 enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u);
 
@@ -104,6 +105,11 @@ int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t 
 
 /* The same for functions that are spans, once; they stay the caller's until close. -ENOTSUP by `tracefs`. */
 int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, struct mp_err *err);
+
+/* What a call of a span costs the target in CPU time, as calibrated; and how many of the function at `i` of
+ * the set have ended since it was attached. */
+uint64_t mp_uprobe_span_cost_ns(const struct mp_uprobe *u, const struct mp_span_function *f);
+uint64_t mp_uprobe_span_calls(const struct mp_uprobe *u, size_t i);
 
 /* Where a thread of the target counts its calls itself (sampler/preload/shared.h, struct mp_slot): its spans
  * are told by that what they spent in them. */
@@ -147,6 +153,7 @@ struct mp_uprobe_ops {
 	int (*open)(enum mp_watch watch, void **impl, struct mp_err *err);
 	int (*attach)(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err);
 	int (*attach_spans)(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err);
+	uint64_t (*span_calls)(void *impl, size_t i);
 	void (*counter)(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
 	/* `hand_over_ns`: all kernel events of this duration are handed on; 0: only what becomes a row. */
 	void (*enable)(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns);

@@ -89,6 +89,7 @@ struct bpf_plane {
 	struct bpf_object *object;
 	struct bpf_program *session, *entry, *ret, *marker, *span_entry, *span_exit;
 	const struct mp_span_set *spans; /* NULL: none */
+	uint64_t span_calls[MP_SPANS_MAX];
 	struct mp_kernel_cost kernel_cost;
 	uint32_t sees;        /* 1 << enum mp_kernel_kind */
 	bool is_joined;       /* the calls come from elsewhere */
@@ -213,12 +214,15 @@ static int handle_span(struct bpf_plane *b, const struct mp_bpf_span *r)
 {
 	if (!b->spans || r->span >= b->spans->n)
 		return 0;
+	const struct mp_span_function *f = &b->spans->functions[r->span];
+	uint64_t floor_ns = b->control->floor_ns[f->is_stepped];
 	const struct mp_span_event e = {.tid = (pid_t)r->tid,
 	    .t_ns = (int64_t)r->t_ns,
-	    .dur_ns = (int64_t)r->dur_ns,
-	    .name = b->spans->functions[r->span].name,
+	    .dur_ns = (int64_t)(r->dur_ns > floor_ns ? r->dur_ns - floor_ns : 0),
+	    .name = f->name,
 	    .spent = sums_of(b, &r->spent)};
 
+	b->span_calls[r->span]++;
 	mp_pipeline_span(b->pipeline, &e);
 	return 0;
 }
@@ -433,15 +437,17 @@ static int link_kernel_events(struct bpf_plane *b, struct mp_err *err)
 	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++) {
 		const struct kernel_program *k = &kernel_programs[i];
 		struct bpf_program *program = bpf_object__find_program_by_name(b->object, k->name);
+		size_t before = b->n_kernel_links;
 		if (!b->has[i])
 			continue;
-		b->sees |= k->sees;
-		if (k->software_event >= 0) {
+		if (k->software_event >= 0)
 			link_software_event(b, program, (uint64_t)k->software_event);
-			continue;
-		}
-		keep_kernel_link(b, bpf_program__attach(program));
+		else
+			keep_kernel_link(b, bpf_program__attach(program));
+		if (b->n_kernel_links > before)
+			b->sees |= k->sees;
 	}
+	b->control->sees_faults = !!(b->sees & SEES(MINOR_FAULT));
 	return 0;
 }
 
@@ -602,15 +608,15 @@ static void add_place(struct places *p, uint64_t offset, uint64_t cookie)
 	p->cookies[p->n++] = cookie;
 }
 
-static int link_places(struct bpf_plane *b, const struct bpf_program *program, uint32_t flags, pid_t pid,
+static int link_places(struct bpf_plane *b, const struct bpf_program *program, pid_t pid,
     const struct mp_span_function *f, const struct places *p, struct mp_err *err)
 {
 	if (!p->n)
 		return 0;
 	if (b->n_links == MAX_LINKS)
 		return mp_err_set(err, E2BIG, "more than %d files to probe", MAX_LINKS / 2);
-	int fd = link_uprobes(
-	    program, ATTACH_UPROBE_MULTI, flags, f->open_path, p->offsets, p->cookies, p->n, pid);
+	int fd =
+	    link_uprobes(program, ATTACH_UPROBE_MULTI, 0, f->open_path, p->offsets, p->cookies, p->n, pid);
 
 	if (fd < 0)
 		return mp_err_set(
@@ -619,26 +625,26 @@ static int link_places(struct bpf_plane *b, const struct bpf_program *program, u
 	return 0;
 }
 
-/* See span_exit in uprobe.bpf.c for the cookies. The ends first: what begins shall be seen to end. */
+/* The cookies say which function it is. The ends first: what begins shall be seen to end. */
 static int attach_spans_of_file(struct bpf_plane *b, pid_t pid, const struct mp_span_set *set, size_t from,
-    size_t to, struct places places[static 3], struct mp_err *err)
+    size_t to, struct places places[static 2], struct mp_err *err)
 {
-	struct places *entries = &places[0], *returns = &places[1], *ends = &places[2];
+	struct places *entries = &places[0], *ends = &places[1];
 	const struct mp_span_function *f = set->functions;
 
-	entries->n = returns->n = ends->n = 0;
+	entries->n = ends->n = 0;
 	for (size_t i = from; i < to; i++) {
-		uint64_t cookie = i | (f[i].n_ends ? 0 : MP_SPAN_BY_RETURN);
-		add_place(entries, f[i].entry, cookie);
-		if (!f[i].n_ends)
-			add_place(returns, f[i].entry, cookie);
+		add_place(entries, f[i].entry, i);
 		for (size_t k = 0; k < f[i].n_ends; k++)
-			add_place(ends, f[i].ends[k], cookie);
+			add_place(ends, f[i].ends[k], i);
 	}
-	int ret = link_places(b, b->span_exit, UPROBE_MULTI_RETURN, pid, &f[from], returns, err);
-	if (!ret)
-		ret = link_places(b, b->span_exit, 0, pid, &f[from], ends, err);
-	return ret ? ret : link_places(b, b->span_entry, 0, pid, &f[from], entries, err);
+	int ret = link_places(b, b->span_exit, pid, &f[from], ends, err);
+	return ret ? ret : link_places(b, b->span_entry, pid, &f[from], entries, err);
+}
+
+static uint64_t bpf_plane_span_calls(void *impl, size_t i)
+{
+	return ((struct bpf_plane *)impl)->span_calls[i];
 }
 
 static void bpf_plane_counter(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)
@@ -655,7 +661,7 @@ static void bpf_plane_counter(void *impl, pid_t tid, uint64_t calls_addr, uint64
 static int bpf_plane_attach_spans(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err)
 {
 	struct bpf_plane *b = impl;
-	struct places *places = calloc(3, sizeof(*places));
+	struct places *places = calloc(2, sizeof(*places));
 	int ret = places ? 0 : mp_err_set(err, ENOMEM, "out of memory");
 
 	b->spans = set;
@@ -774,10 +780,11 @@ static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 }
 
 #define BPF_PLANE_OPS                                                                                        \
-	.attach = bpf_plane_attach, .attach_spans = bpf_plane_attach_spans, .counter = bpf_plane_counter,    \
-	.enable = bpf_plane_enable, .keep = bpf_plane_keep, .hists = bpf_plane_hists,                        \
-	.stats = bpf_plane_stats, .sees = bpf_plane_sees, .kernel_cost = bpf_plane_kernel_cost,              \
-	.fd = bpf_plane_fd, .drain = bpf_plane_drain, .detach = bpf_plane_detach, .close = bpf_plane_close
+	.attach = bpf_plane_attach, .attach_spans = bpf_plane_attach_spans,                                  \
+	.span_calls = bpf_plane_span_calls, .counter = bpf_plane_counter, .enable = bpf_plane_enable,        \
+	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,  \
+	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \
+	.detach = bpf_plane_detach, .close = bpf_plane_close
 
 const struct mp_uprobe_ops mp_uprobe_session = {
     .backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};

@@ -30,8 +30,10 @@ enum mp_stack_mode {
 /* The extra operation that measures the plane's own floor on a function of the recorder. */
 #define MP_OP_CALIBRATE MP_OP_COUNT
 
-/* In struct mp_probe: no operation, but a marker. */
+/* In struct mp_probe and the session's table of probes: no operation, but a marker, or a function that is a
+ * span. */
 #define MP_OP_MARKER 255
+#define MP_OP_SPAN   254
 
 /* Histogram blocks of one shard: (operation, size class), and one for the calibration. */
 #define MP_HIST_BLOCKS (MP_OP_COUNT * MP_SIZE_CLASSES + 1)
@@ -111,6 +113,7 @@ struct mp_bpf_control {
 	unsigned int shard_mask;
 	unsigned int counts_calls; /* probes do; else the target itself may, then `has_counters` */
 	unsigned int has_counters;
+	unsigned int sees_faults; /* page faults have a beginning, by which a thread is known to be in one */
 	unsigned int sample_weight; /* a call is sampled with probability 1/weight; 0: none */
 	unsigned int
 	    double_every; /* so many samples since the recorder's last look double sample_weight; 0: never */
@@ -206,9 +209,6 @@ struct mp_bpf_marker {
 
 /* A call of a function that is a span. In the ring of the markers, with this as its kind. */
 #define MP_BPF_SPAN 255
-
-/* In the cookies of its probes: its end is seen by a return probe. */
-#define MP_SPAN_BY_RETURN (1u << 8)
 
 struct mp_bpf_span {
 	unsigned int tid;

@@ -188,19 +188,22 @@ static __always_inline bool is_stopper(const char *comm)
 	return *(const u64 *)comm == *(const u64 *)begins;
 }
 
-static __always_inline u32 how_off(struct thread_state *t, struct task_struct *task, bool preempt, u32 state)
+static __always_inline u32 how_off(
+    const struct mp_bpf_control *c, struct thread_state *t, struct task_struct *task, bool preempt, u32 state)
 {
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+	long nr = syscall_of(task, regs);
+
+	if (nr >= 0)
+		t->in[IN_FAULT].since_ns = 0; /* it ended in a signal */
 	if (preempt || !state)
 		return OFF_RUNNABLE;
 	if (state & (STATE_STOPPED | STATE_TRACED | STATE_FROZEN))
 		return OFF_STOPPED;
-	if (t->in[IN_SYSCALL].since_ns || t->in[IN_FAULT].since_ns)
+	if (t->in[IN_SYSCALL].since_ns || t->in[IN_FAULT].since_ns || t->in[IN_MMAP_LOCK].since_ns)
 		return OFF_ASLEEP;
-
-	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
-	long nr = syscall_of(task, regs);
-	if (nr < 0)
-		return OFF_STOPPED; /* on its way out of the kernel: a debugger, or the cgroup freezer */
+	if (nr < 0) /* on its way out of the kernel: a debugger, or the cgroup freezer; or in a page fault */
+		return c->sees_faults ? OFF_STOPPED : OFF_ASLEEP;
 	if (is_ours(nr))
 		return OFF_ASLEEP;
 	note_syscall(t, nr, regs);
@@ -213,15 +216,15 @@ static __always_inline void note_ran(struct thread_state *t, struct task_struct 
 	bpf_probe_read_kernel(t->ran, sizeof(t->ran), other->comm);
 }
 
-static __always_inline void switch_out(
-    bool preempt, struct task_struct *prev, struct task_struct *next, u32 state, u64 now)
+static __always_inline void switch_out(const struct mp_bpf_control *c, bool preempt, struct task_struct *prev,
+    struct task_struct *next, u32 state, u64 now)
 {
 	struct thread_state *t = make_state_of(prev);
 	if (!t)
 		return;
 	begin(t, OFF_CPU, now);
 	t->off_in_trap = is_in_trap(t, prev);
-	t->off_how = how_off(t, prev, preempt, state);
+	t->off_how = how_off(c, t, prev, preempt, state);
 	t->woken_ns = t->moved_ns = 0;
 	note_ran(t, next);
 	t->off_to_stopper = is_stopper(t->ran);
@@ -323,7 +326,7 @@ int BPF_PROG(
 		return 0;
 	u64 now = bpf_ktime_get_ns();
 	if (out)
-		switch_out(preempt, prev, next, state, now);
+		switch_out(c, preempt, prev, next, state, now);
 	if (in)
 		switch_in(c, prev, next, now);
 	return 0;
@@ -370,6 +373,13 @@ static __always_inline void forget_lock(struct thread_state *t)
 {
 	if (t->syscall_by_lock)
 		t->in[IN_SYSCALL].since_ns = 0;
+	t->syscall_by_lock = 0;
+}
+
+/* Likewise, where no page fault is under way: what ended in a signal had no end. */
+static __always_inline void now_in_program(struct thread_state *t)
+{
+	t->in[IN_SYSCALL].since_ns = t->in[IN_FAULT].since_ns = t->in[IN_MMAP_LOCK].since_ns = 0;
 	t->syscall_by_lock = 0;
 }
 
@@ -514,8 +524,8 @@ int BPF_PROG(mmap_lock_acquire_returned, struct mm_struct *mm)
 	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
 	long nr = syscall_of(task, regs);
 
-	if (!t || t->in[IN_SYSCALL].since_ns || nr < 0 || is_ours(nr))
-		return 0;
+	if (!t || t->in[IN_SYSCALL].since_ns || nr < 0 || is_ours(nr) || BPF_CORE_READ(task, mm) != mm)
+		return 0; /* or the lock of another process (process_vm_readv, /proc) */
 	note_syscall(t, nr, regs);
 	t->syscall_by_lock = 1;
 	t->in[IN_FAULT].since_ns = 0;

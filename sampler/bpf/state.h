@@ -79,14 +79,13 @@ struct thread_state {
 
 	struct mp_bpf_sums sums;
 
-	/* Spans that are open, outermost first. */
+	/* Spans that are open, in no order. */
 	struct open_span {
-		u64 sp; /* stack pointer at its entry */
-		u64 start_ns;
-		u64 span; /* which */
+		u64 sp;       /* stack pointer at its entry */
+		u64 start_ns; /* 0: none */
+		u64 span;     /* which */
 		struct mp_bpf_sums sums;
 	} spans[MP_SPANS_DEEP];
-	u32 n_spans;
 };
 
 struct {

@@ -323,7 +323,7 @@ static void check_causes(struct mp_doctor *d, const void *arg, struct mp_finding
 	char seen[256] = "", missing[256] = "";
 	struct mp_uprobe *u;
 	struct mp_err err;
-	int code = mp_uprobe_open_beside(getpid(), MP_WATCH_MOST, &u, &err);
+	int code = mp_uprobe_open_beside(getpid(), MP_WATCH_MOST, false, &u, &err);
 
 	(void)arg;
 	if (code) {

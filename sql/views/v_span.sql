@@ -9,7 +9,8 @@
 --   id           the program's own: begin and end of one span agree in it. The unsigned number as a signed one
 --   tid          the thread that began it; another one may have ended it
 --   t_ns         session clock: begin
---   dur_ns       to its end; by the uprobe plane with what one of its probes takes (about half a microsecond)
+--   dur_ns       to its end. Of markers by the uprobe plane with what one of its probes takes (about half a microsecond); of
+--                functions the floor is subtracted, but what is probed inside one makes it longer
 --   alloc_ns     of dur_ns, the time in allocation calls of its thread, every one counted
 --   alloc_calls  how many; by the uprobe plane each of them makes dur_ns longer by what its probes cost (v_session,
 --                key 'cost_ns')

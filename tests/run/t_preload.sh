@@ -137,7 +137,7 @@ unprivileged)
 	stop_recorder
 	one_round theirs/s.db
 	eq planes "$(session theirs/s.db planes)" preload
-	contains "what is missing" "$(<recorder.err)" "without page faults"
+	contains "what is missing" "$(<recorder.err)" "without what the kernel does in slow calls"
 	eq "threads" "$(sql theirs/s.db "SELECT count(*), count(DISTINCT comm) FROM v_thread WHERE start_ns IS NOT NULL AND comm = 'threads'")" "3|1"
 	end_target
 	(

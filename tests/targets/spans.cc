@@ -3,9 +3,10 @@
  * Truth: between go and "done" these functions are called so often as printed: span_alloc makes 3 mallocs and
  * 3 frees each time, span_fault touches 16 fresh pages, span_sleep sleeps 1 ms, span_outer calls span_inner
  * twice, span_deep calls itself to a depth of 12. span_left is left each third time: by longjmp, or in C++ by
- * an exception.
+ * an exception. span_switch jumps through a table, and ends in many places, some of them tail calls. In the
+ * code of span_mixed lies data that looks like code: the program ends at once if it is changed.
  *
- * `spans` is compiled as C, and has no unwinder of exceptions; `spans_cxx` as C++.
+ * `spans` is compiled as C, `spans_cxx` as C++.
  */
 #include "target.h"
 
@@ -21,6 +22,8 @@ enum {
 	DEEPS = 5,
 	DEPTH = 12,
 	LEFTS = 21,
+	SWITCHES = 90,
+	MIXED = 20,
 	PAGES = 16
 };
 
@@ -37,6 +40,8 @@ PUBLIC void span_inner(void);
 PUBLIC void span_outer(void);
 PUBLIC int span_deep(int depth);
 PUBLIC void span_left(int call);
+PUBLIC int span_switch(int which);
+PUBLIC int span_mixed(void);
 
 NOINLINE void span_alloc(void)
 {
@@ -109,6 +114,70 @@ static void call_left(int call)
 #endif
 }
 
+NOINLINE static int other(int value)
+{
+	__asm__ volatile("" : "+r"(value));
+	return value;
+}
+
+/* Each case ends the function by itself. */
+NOINLINE int span_switch(int which)
+{
+	static volatile int seen[9];
+
+	switch (which) {
+	case 0:
+		return seen[0];
+	case 1:
+		seen[1]++;
+		return other(17);
+	case 2:
+		return seen[2] = 5;
+	case 3:
+		return other(seen[3]);
+	case 4:
+		seen[4] += 2;
+		return 4;
+	case 5:
+		return seen[5]++;
+	case 6:
+		return other(seen[6]++);
+	case 7:
+		return seen[7] - 1;
+	case 8:
+		return seen[8] ^ 3;
+	default:
+		abort();
+	}
+}
+
+/* The byte 0xc3, a `ret` if it were code, is how far the function jumps. */
+#ifdef __x86_64__
+__asm__(".text\n"
+	".globl span_mixed\n"
+	".type span_mixed, @function\n"
+	"span_mixed:\n"
+	"	lea 1f(%rip), %rax\n"
+	"	movslq (%rax), %rdx\n"
+	"	add %rdx, %rax\n"
+	"	jmp *%rax\n"
+	"1:	.long 0xc3\n"
+	"	.fill 0xc3 - 4, 1, 0x90\n"
+	"	mov $1, %eax\n"
+	"	ret\n"
+	"	.fill 64, 1, 0xf4\n"
+	".size span_mixed, . - span_mixed\n");
+#else
+__asm__(".text\n"
+	".globl span_mixed\n"
+	".type span_mixed, %function\n"
+	"span_mixed:\n"
+	"	ldr w0, 1f\n"
+	"	ret\n"
+	"1:	.word 1\n"
+	".size span_mixed, . - span_mixed\n");
+#endif
+
 int main(void)
 {
 	char *pages =
@@ -130,6 +199,12 @@ int main(void)
 		span_deep(DEPTH);
 	for (int i = 0; i < LEFTS; i++)
 		call_left(i);
+	for (int i = 0; i < SWITCHES; i++)
+		span_switch(i % 9);
+	for (int i = 0; i < MIXED; i++)
+		if (span_mixed() != 1)
+			abort();
+	target_print("span_switch %d\n", SWITCHES);
 	target_print("span_alloc %d\nspan_fault %d\nspan_sleep %d\nspan_inner %d\nspan_outer %d\nspan_deep "
 		     "%d\nspan_left %d\n",
 	    ALLOCS + 2 * OUTERS, FAULTS, SLEEPS, 2 * OUTERS, OUTERS, DEEPS * DEPTH, LEFTS);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Where probes are placed, on the prologues that allocators really have. */
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "sampler/insn.h"
 #include "store/op.h"
@@ -120,6 +123,64 @@ Test(insn, finds_calls_out_of_the_function)
 
 	cr_assert_eq(mp_insn_each_call(code, sizeof(code), 0x1000, note, &callee), 1);
 	cr_assert_eq(callee, 0x1000 + 7 + 0x100);
+}
+
+/* The ends of code at 0x1000, as text: "+3 " is a return three bytes from its beginning, "+3>0 " a jump out
+ * of it to 0. */
+static int take_end(void *ctx, uint64_t vaddr, bool is_jump, uint64_t to)
+{
+	char *text = (char *)ctx + strlen(ctx);
+
+	sprintf(text, is_jump ? "+%x>%x " : "+%x ", (unsigned int)(vaddr - 0x1000), (unsigned int)to);
+	return 0;
+}
+
+static const char *ends(const unsigned char *code, size_t n)
+{
+	static char text[256];
+	struct mp_insn_ends out = {.end = take_end, .ctx = text};
+
+	*text = '\0';
+	int ret = mp_insn_each_end(code, n, 0x1000, &out);
+	return ret ? strerror(-ret) : text;
+}
+#define ENDS(...) ends(BYTES(__VA_ARGS__), sizeof(BYTES(__VA_ARGS__)))
+#define DATA      strerror(EINVAL)
+
+Test(insn, ends_are_returns_and_jumps_out)
+{
+	/* je +2; ret; nop; jmp +0x10 */
+	cr_assert_str_eq(ENDS(0x74, 0x02, 0xc3, 0x90, 0xeb, 0x10), "+2 +4>1016 ");
+	/* jmp +1; nop; ret: inside */
+	cr_assert_str_eq(ENDS(0xeb, 0x01, 0x90, 0xc3), "+3 ");
+	/* jmp *0x100(%rip) through the GOT; jmp *8(%rax) of a virtual function */
+	cr_assert_str_eq(ENDS(0xff, 0x25, 0x00, 0x01, 0x00, 0x00, 0xff, 0x60, 0x08), "+0>0 +6>0 ");
+	/* mov (%rdi), %rax; jmp *%rax */
+	cr_assert_str_eq(ENDS(0x48, 0x8b, 0x07, 0xff, 0xe0), "+3>0 ");
+}
+
+Test(insn, the_table_of_a_switch_is_no_end)
+{
+	/* movslq (%rdx,%rax,4), %rax; add %rdx, %rax; jmp *%rax; ret */
+	cr_assert_str_eq(ENDS(0x48, 0x63, 0x04, 0x82, 0x48, 0x01, 0xd0, 0xff, 0xe0, 0xc3), "+9 ");
+	/* notrack jmp *%rax; ret */
+	cr_assert_str_eq(ENDS(0x3e, 0xff, 0xe0, 0xc3), "+3 ");
+	/* jmp *0x500000(,%rax,8); ret */
+	cr_assert_str_eq(ENDS(0xff, 0x24, 0xc5, 0x00, 0x00, 0x50, 0x00, 0xc3), "+7 ");
+	/* mov (%rdx,%rax,8), %rax; jmp *%rax; ret */
+	cr_assert_str_eq(ENDS(0x48, 0x8b, 0x04, 0xc2, 0xff, 0xe0, 0xc3), "+6 ");
+}
+
+Test(insn, ends_are_not_sworn_where_data_may_be)
+{
+	/* lea 1(%rip), %rax; ret; .byte 0xc3 */
+	cr_assert_str_eq(ENDS(0x48, 0x8d, 0x05, 0x01, 0x00, 0x00, 0x00, 0xc3, 0xc3), DATA);
+	/* jmp +1; the first byte of a long mov; ret: in the middle of what was decoded */
+	cr_assert_str_eq(ENDS(0xeb, 0x01, 0xb8, 0xc3, 0x00, 0x00, 0x00, 0xc3), DATA);
+	/* no instruction of 64-bit code: push %es */
+	cr_assert_str_eq(ENDS(0x06, 0xc3), DATA);
+	/* ret; an instruction that is cut off */
+	cr_assert_str_eq(ENDS(0xc3, 0x48, 0x8d), DATA);
 }
 
 Test(insn, finds_the_slot_of_a_plt_entry)
