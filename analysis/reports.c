@@ -92,7 +92,7 @@ const struct mp_report mp_reports[] = {
 	.is_of_rows = true,
 	.is_of_spans = true,
 	.fill = mp_impact_fill,
-	.section = {{.name = "spans", .title = "Spans", .sql = "sql/reports/impact_spans.sql"},
+	.section = {{.name = "spans", .title = "Spans", .sql = "sql/reports/impact.sql"},
 	    {.name = "sentences", .title = "In words", .sql = "sql/reports/impact_sentences.sql"},
 	    {.name = "what_if",
 		.title = "What if",

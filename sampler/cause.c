@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "store/append.h"
 
@@ -65,6 +67,16 @@ static const char *detail_of_irq(const struct mp_causes *c, char out[static DETA
 	return out;
 }
 
+/* One of our own threads, which would not have been there. Only a name like ours is looked up. */
+static bool is_recorder(const struct mp_causes *c)
+{
+	char own[MP_COMM_BYTES] = "", path[64];
+
+	prctl(PR_GET_NAME, own);
+	snprintf(path, sizeof(path), "/proc/self/task/%u", c->ran_tid);
+	return !strncmp(own, c->ran, MP_COMM_BYTES) && !access(path, F_OK);
+}
+
 /* Thread names are anybody's: what is not terminated ends all the same. */
 static const char *detail(const struct mp_causes *c, enum mp_kernel_kind kind, char out[static DETAIL_BYTES])
 {
@@ -72,7 +84,8 @@ static const char *detail(const struct mp_causes *c, enum mp_kernel_kind kind, c
 	case MP_KERNEL_OFF_CPU:
 		if (!c->ran_ns || !c->ran[0])
 			return NULL;
-		snprintf(out, DETAIL_BYTES, "ran: %.*s/%u", MP_COMM_BYTES, c->ran, c->ran_tid);
+		snprintf(out, DETAIL_BYTES, "ran: %.*s/%u", MP_COMM_BYTES,
+		    is_recorder(c) ? "the recorder" : c->ran, c->ran_tid);
 		return out;
 	case MP_KERNEL_IRQ:
 		return detail_of_irq(c, out);

@@ -10,6 +10,7 @@ WITH named AS (
 )
 SELECT rtrim(name, '/'), tid,
        CASE WHEN tid = 0 THEN 'idle' WHEN tid IN (SELECT tid FROM thread) THEN 'own'
+            WHEN name = 'the recorder/' THEN 'recorder'
             WHEN name GLOB 'kworker/*' THEN 'kworker' WHEN name GLOB 'ksoftirqd/*' THEN 'ksoftirqd'
             ELSE 'other' END,
        calls, ns

@@ -19,8 +19,8 @@
 --            unexplained              nothing of the above is known
 --   dur_ns   by this alone: time in a page fault in which an interrupt came is divided between the two
 --   n        how often; of unexplained and hiccup 1
---   detail   off_cpu, migration: the thread that ran longest instead, "ran: NAME/TID"; irq: the vector or line and the
---            CPU; else NULL
+--   detail   off_cpu, migration: the thread that ran longest instead, "ran: NAME/TID" (mpsample itself: "the recorder");
+--            irq: the vector or line and the CPU; else NULL
 --
 -- Caveats: a call of which nothing is known is one row, unexplained; so are all calls where the kernel's events could not
 -- be seen (v_session, key 'causes').

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Spans by name, those with the most time first.
+-- What allocation costs an order: spans by name, those with the most time first.
 --
 -- Parameters: :limit (-1: all); the rest of the filter is in temp.impact_* (sql/temp/impact.sql)
 -- Columns:
