@@ -290,7 +290,7 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 {
 	char calls[MP_CELL_NUMBER], rows[MP_CELL_NUMBER], floor[MP_CELL_NUMBER] = "not known";
 	char uncertain[MP_CELL_NUMBER];
-	char calls_lost[80], rows_lost[80], duty[128], thread[48] = "";
+	char calls_lost[80], rows_lost[80], duty[128], thread[48] = "", events[MP_CELL_NUMBER];
 	bool floor_known = sqlite3_column_type(stmt, 5) != SQLITE_NULL;
 
 	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 0), calls);
@@ -309,6 +309,10 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 	    tid ? " (all threads)" : "", calls_lost, rows, thread, rows_lost, duty, floor,
 	    floor_known ? " subtracted, which leaves durations uncertain by up to " : "",
 	    floor_known ? uncertain : "");
+	if (!sqlite3_column_int64(stmt, 7))
+		return;
+	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 7), events);
+	mp_emit_note(e, "%s events of the kernel were lost: what they took is told as unexplained", events);
 }
 
 static void note_range(struct mp_emit *e, const struct mp_report *report, const struct mp_report_scope *b,

@@ -59,10 +59,9 @@ int mp_impact_add_interval(struct mp_impact_options *o, const char *text, struct
 	bool number = equals && equals[1] >= '0' && equals[1] <= '9' && !strpbrk(equals, "xX");
 	double us = number ? strtod(equals + 1, &end) : 0;
 
-	if (!number || equals == text || *end || us < 1 || us > INTERVAL_MAX_US)
+	if (!number || equals == text || *end || us < 0.001 || us > INTERVAL_MAX_US)
 		return mp_err_set(err, EINVAL,
-		    "--interval %s: give the name of a span, and the microseconds from one to the next, 1 or "
-		    "more: "
+		    "--interval %s: give the name of a span, and the microseconds from one to the next: "
 		    "tick=100",
 		    text);
 	struct mp_interval interval = {text, (size_t)(equals - text), (int64_t)(us * 1000 + 0.5)};

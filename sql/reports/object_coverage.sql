@@ -12,6 +12,7 @@
 --   floor_ns            what the probes themselves take, subtracted from every duration; NULL: not known
 --   uncertain_ns        how far a duration may be off after that (p99): as measured against programs that time themselves,
 --                       and not less than the spread of the floor when the recording began
+--   events_lost         of what the kernel did to the target: calls are then unexplained that need not be
 --   from_ns, to_ns      the time that the report covers, since the start of the recording
 --
 -- Caveats: a loss is known by the interval in which it happened, about a second long. total(), since sum() fails where
@@ -31,5 +32,8 @@ SELECT (SELECT CAST(total(calls) AS INTEGER) FROM latency_sum
          WHEN 'preload' THEN 50
          ELSE max(300, coalesce((SELECT CAST(value AS INTEGER) FROM session WHERE key = 'floor_spread_ns'), 0))
        END                                                                          AS uncertain_ns,
+       (SELECT CAST(total(lost) AS INTEGER) FROM loss
+        WHERE source = 'kernel event ring'
+          AND t_ns >= :from_ns AND t_ns - 1000000000 < :to_ns)                      AS events_lost,
        max(:from_ns, :start_ns) - :start_ns                                         AS from_ns,
        max(:from_ns, :start_ns) - :start_ns + :covered_ns                           AS to_ns;

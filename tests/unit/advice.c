@@ -23,6 +23,7 @@ static const struct {
     {"off_cpu_own", "off_cpu", "ran: me/risk/101"},
     {"off_cpu_kworker", "off_cpu", "ran: kworker/1:2/61"},
     {"off_cpu_ksoftirqd", "off_cpu", "ran: ksoftirqd/1/22"},
+    {"off_cpu_recorder", "off_cpu", "ran: the recorder/812"},
     {"off_cpu_other", "off_cpu", "ran: a/b/777"},
     {"migration", "migration", NULL},
     {"irq_timer", "irq", "local_timer cpu 1"},
