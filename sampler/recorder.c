@@ -172,8 +172,9 @@ static void enable_planes(struct mp_recorder *r)
 static void give_way(const struct mp_recorder *r)
 {
 	const struct sched_param none = {0};
+	bool by_ring = r->uprobe && mp_uprobe_backend(r->uprobe) == MP_BACKEND_TRACEFS;
 
-	if (!r->uprobe || mp_uprobe_backend(r->uprobe) != MP_BACKEND_TRACEFS)
+	if (!by_ring && !r->keep.full)
 		sched_setscheduler(0, SCHED_BATCH, &none); /* refused: then it stays as it is */
 }
 

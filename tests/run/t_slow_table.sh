@@ -37,7 +37,7 @@ int main(void)
 	target_wait_go();
 	for (;;) {
 		call_it(allocate);
-		usleep(1000);
+		usleep(10000); /* what waits meanwhile is less than is kept (MP_DEFERRED_BYTES) */
 	}
 }
 C

@@ -28,7 +28,8 @@ quantile() {
 }
 
 record() { # TARGET-ARGUMENT...
-	start_target nice -n -20 env LD_PRELOAD="$O/libmpsample.so" "$TARGETS/stamped" "$@"
+	# Room for all calls: whether the recorder keeps up is another question.
+	start_target nice -n -20 env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=65536 "$TARGETS/stamped" "$@"
 	record_work s.db --force --full --stack off
 	nothing_lost s.db
 	pair_up
