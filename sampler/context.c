@@ -197,7 +197,6 @@ bool mp_context_causes(struct mp_context *c, pid_t tid, int64_t from_ns, int64_t
 	const struct thread *t = find_thread(c, tid);
 	bool any = false;
 
-	memset(out, 0, sizeof(*out));
 	for (size_t at = t ? first_after(t, from_ns) : 0; t && at < t->n; at++) {
 		const struct interval *i = &t->intervals[at];
 		if (i->t_ns > to_ns)
@@ -205,6 +204,8 @@ bool mp_context_causes(struct mp_context *c, pid_t tid, int64_t from_ns, int64_t
 		if (!i->is_cause || i->cause >= MP_KERNEL_KINDS || i->self_ns <= 0 ||
 		    !is_inside(i, from_ns, to_ns))
 			continue;
+		if (!any) /* most calls are in vain: then nothing is written */
+			memset(out, 0, sizeof(*out));
 		add(out, i);
 		any = true;
 	}
@@ -244,11 +245,14 @@ void mp_context_add_hiccup(struct mp_context *c, int64_t t_ns, int64_t dur_ns)
 
 int64_t mp_context_hiccup_ns(const struct mp_context *c, int64_t from_ns, int64_t to_ns)
 {
-	size_t n = c->n_hiccups < HICCUPS ? c->n_hiccups : HICCUPS;
+	size_t oldest = c->n_hiccups < HICCUPS ? 0 : c->n_hiccups - HICCUPS;
 	int64_t sum = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct hiccup *h = &c->hiccups[i];
+	/* They follow each other, and calls are asked for soon: from the latest back. */
+	for (size_t i = c->n_hiccups; i > oldest; i--) {
+		const struct hiccup *h = &c->hiccups[(i - 1) % HICCUPS];
+		if (h->t_ns + h->dur_ns <= from_ns)
+			break;
 		int64_t from = h->t_ns > from_ns ? h->t_ns : from_ns;
 		int64_t to = h->t_ns + h->dur_ns < to_ns ? h->t_ns + h->dur_ns : to_ns;
 		sum += to > from ? to - from : 0;

@@ -43,10 +43,10 @@ void mp_context_free(struct mp_context *c);
 /* Adds an interval that is over. Those of a thread have to come in the order in which they end. */
 void mp_context_add(struct mp_context *c, const struct mp_kernel_interval *k);
 
-/* Takes note of a stall of the machine, as a thread of the recorder saw it. */
+/* Takes note of a stall of the machine, as a thread of the recorder saw it: in the order of time. */
 void mp_context_add_hiccup(struct mp_context *c, int64_t t_ns, int64_t dur_ns);
 
-/* What happened to a thread between two times. False: nothing. */
+/* What happened to a thread between two times. False: nothing, and `out` is as it was. */
 bool mp_context_causes(
     struct mp_context *c, pid_t tid, int64_t from_ns, int64_t to_ns, struct mp_causes *out);
 
