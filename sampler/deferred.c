@@ -55,6 +55,11 @@ size_t mp_deferred_count(const struct mp_deferred *d)
 	return d->n;
 }
 
+bool mp_deferred_is_filling(const struct mp_deferred *d)
+{
+	return d->bytes > MP_DEFERRED_BYTES / 4;
+}
+
 bool mp_deferred_put(struct mp_deferred *d, const struct mp_call_event *e)
 {
 	size_t stack_bytes =

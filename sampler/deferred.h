@@ -18,6 +18,9 @@ void mp_deferred_free(struct mp_deferred *d);
 
 size_t mp_deferred_count(const struct mp_deferred *d);
 
+/* A quarter of the room is taken: what can go should go now. */
+bool mp_deferred_is_filling(const struct mp_deferred *d);
+
 /* Copies the call; false when there is no room. */
 bool mp_deferred_put(struct mp_deferred *d, const struct mp_call_event *e);
 

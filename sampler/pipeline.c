@@ -343,7 +343,7 @@ void mp_pipeline_map(
 void mp_pipeline_mappings_known(struct mp_pipeline *p, int64_t t_ns)
 {
 	p->mapped_ns = t_ns;
-	if (t_ns - p->retried_ns >= RETRY_NS)
+	if (t_ns - p->retried_ns >= RETRY_NS || mp_deferred_is_filling(p->deferred))
 		retry(p);
 }
 

@@ -350,11 +350,12 @@ static void drain_hiccups(struct mp_recorder *r, int64_t now)
 		mp_hiccup_drain(r->hiccup, r->pipeline, now);
 }
 
-static void drain_uprobe(struct mp_recorder *r, int64_t now, int64_t kernel_credit)
+/* True: more waits. */
+static bool drain_uprobe(struct mp_recorder *r, int64_t now)
 {
 	drain_sideband(r, now);
 	drain_hiccups(r, now);
-	mp_uprobe_drain(r->uprobe, r->pipeline, kernel_credit);
+	return mp_uprobe_drain(r->uprobe, r->pipeline, 0);
 }
 
 /* A call that has returned is explained by what the kernel did before that: it comes first. */
@@ -363,8 +364,8 @@ static void drain_kernel_events(void *ctx)
 	struct mp_recorder *r = ctx;
 
 	drain_hiccups(r, mp_recorder_now_ns());
-	if (r->uprobe)
-		mp_uprobe_drain(r->uprobe, r->pipeline, 0);
+	while (r->uprobe && mp_uprobe_drain(r->uprobe, r->pipeline, 0))
+		;
 }
 
 static bool drain_rings(struct mp_recorder *r)
@@ -440,7 +441,7 @@ static const char *wait_until(struct mp_recorder *r, int64_t until)
 	if (fds[1].revents)
 		return "target exited";
 	if (fds[2].revents)
-		drain_uprobe(r, now, KERNEL_ROWS_PER_TICK);
+		drain_uprobe(r, now); /* what is left lets the next poll() return at once */
 	return NULL;
 }
 
@@ -540,7 +541,8 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 	now = mp_recorder_now_ns();
 	if (r->uprobe) {
 		mp_uprobe_detach(r->uprobe);
-		drain_uprobe(r, now, 0);
+		while (drain_uprobe(r, now))
+			;
 	}
 	if (r->sideband) {
 		drain_sideband(r, now);

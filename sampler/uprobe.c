@@ -136,7 +136,8 @@ static int calibration_round(struct mp_uprobe *u, void (*function)(void), struct
 	u->ops->enable(u->impl, true, 0, 0);
 	*probed_ns = run_calibration(function);
 	u->ops->enable(u->impl, false, 0, 0);
-	u->ops->drain(u->impl, NULL, 0);
+	while (u->ops->drain(u->impl, NULL, 0))
+		;
 
 	*out = mp_latency_calibration(&view);
 	if (out->calls != CALIBRATION_CALLS)
@@ -375,9 +376,9 @@ int mp_uprobe_fd(const struct mp_uprobe *u)
 	return u->ops->fd(u->impl);
 }
 
-void mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_credit)
+bool mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_credit)
 {
-	u->ops->drain(u->impl, p, kernel_credit);
+	return u->ops->drain(u->impl, p, kernel_credit);
 }
 
 void mp_uprobe_detach(struct mp_uprobe *u)

@@ -137,11 +137,12 @@ struct mp_kernel_cost mp_uprobe_kernel_cost(const struct mp_uprobe *u);
 int mp_uprobe_fd(const struct mp_uprobe *u);
 
 /*
- * Hands all waiting rows on. `kernel_credit`: so many more short kernel events, and as many long ones, may
- * become rows; what is not used is kept for a burst, up to MP_KERNEL_CREDIT_MAX.
+ * Hands waiting rows on, in turns: true when more than one turn's wait. `kernel_credit`: so many more short
+ * kernel events, and as many long ones, may become rows; what is not used is kept for a burst, up to
+ * MP_KERNEL_CREDIT_MAX.
  */
 #define MP_KERNEL_CREDIT_MAX 20000
-void mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_credit);
+bool mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_credit);
 
 /* Takes all probes out. What waits in the buffers can still be drained. */
 void mp_uprobe_detach(struct mp_uprobe *u);
@@ -163,7 +164,7 @@ struct mp_uprobe_ops {
 	uint32_t (*sees)(void *impl);
 	struct mp_kernel_cost (*kernel_cost)(void *impl); /* NULL: cannot be told */
 	int (*fd)(void *impl);
-	void (*drain)(void *impl, struct mp_pipeline *p, int64_t kernel_credit);
+	bool (*drain)(void *impl, struct mp_pipeline *p, int64_t kernel_credit);
 	void (*detach)(void *impl);
 	void (*close)(void *impl);
 };

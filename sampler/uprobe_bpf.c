@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -84,6 +85,15 @@ static const struct kernel_program {
 
 #define N_KERNEL_PROGRAMS (sizeof(kernel_programs) / sizeof(*kernel_programs))
 
+/* Of calls, of kernel events and of markers: each is read for itself, so that none waits for another's end.
+ */
+#define N_RINGS 3
+
+/* So many rows of a ring are read in one turn. A target that fills it as fast as it is read would else keep
+ * the recorder from all other work: of what was mapped it would hear nothing, and no stack could be walked.
+ */
+#define TURN_ROWS 1024
+
 struct bpf_plane {
 	enum mp_backend backend;
 	struct bpf_object *object;
@@ -103,8 +113,10 @@ struct bpf_plane {
 	struct mp_hist *hists;
 	size_t hists_bytes;
 	unsigned int shards;
-	struct ring_buffer *rings;
+	struct ring_buffer *rings[N_RINGS];
+	int rings_fd;                 /* polls all rings */
 	struct mp_pipeline *pipeline; /* of the drain in progress; NULL: rows are thrown away */
+	size_t rows_left;             /* of its turn */
 	uint64_t markers_lost;        /* so many are told */
 };
 
@@ -151,6 +163,12 @@ static void take_stack(
 	e->stack = stack;
 }
 
+/* What a ring's handler returns: less than 0 ends the turn, with this row read. */
+static int next_row(struct bpf_plane *b)
+{
+	return --b->rows_left ? 0 : -EAGAIN;
+}
+
 static int handle_call(void *ctx, void *data, size_t size)
 {
 	struct bpf_plane *b = ctx;
@@ -173,7 +191,7 @@ static int handle_call(void *ctx, void *data, size_t size)
 	};
 	take_stack(r, size - sizeof(*r), &stack, &e);
 	mp_pipeline_call(b->pipeline, &e);
-	return 0;
+	return next_row(b);
 }
 
 static int handle_kernel(void *ctx, void *data, size_t size)
@@ -199,7 +217,7 @@ static int handle_kernel(void *ctx, void *data, size_t size)
 	};
 	memcpy(e.ran, r->ran, sizeof(e.ran));
 	mp_pipeline_kernel_event(b->pipeline, &e);
-	return 0;
+	return next_row(b);
 }
 
 static struct mp_thread_sums sums_of(const struct bpf_plane *b, const struct mp_bpf_sums *s)
@@ -224,7 +242,7 @@ static int handle_span(struct bpf_plane *b, const struct mp_bpf_span *r)
 
 	b->span_calls[r->span]++;
 	mp_pipeline_span(b->pipeline, &e);
-	return 0;
+	return next_row(b);
 }
 
 static int handle_marker(void *ctx, void *data, size_t size)
@@ -251,7 +269,7 @@ static int handle_marker(void *ctx, void *data, size_t size)
 	    .sums = sums_of(b, &r->sums),
 	};
 	mp_pipeline_marker(b->pipeline, &e);
-	return 0;
+	return next_row(b);
 }
 
 static struct bpf_map *map(struct bpf_plane *b, const char *name)
@@ -354,6 +372,27 @@ static void *map_memory(struct bpf_plane *b, const char *name, size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+static int open_rings(struct bpf_plane *b, struct mp_err *err)
+{
+	static const struct {
+		const char *map;
+		ring_buffer_sample_fn handle;
+	} rings[N_RINGS] = {
+	    {"call_rows", handle_call}, {"kernel_rows", handle_kernel}, {"marker_rows", handle_marker}};
+
+	b->rings_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (b->rings_fd < 0)
+		return mp_err_set(err, errno, "cannot open an epoll descriptor: %s", strerror(errno));
+	for (size_t i = 0; i < N_RINGS; i++) {
+		struct epoll_event readable = {.events = EPOLLIN};
+		b->rings[i] = ring_buffer__new(bpf_map__fd(map(b, rings[i].map)), rings[i].handle, b, NULL);
+		if (!b->rings[i] ||
+		    epoll_ctl(b->rings_fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(b->rings[i]), &readable) < 0)
+			return mp_err_set(err, errno, "cannot map the BPF ring buffers: %s", strerror(errno));
+	}
+	return 0;
+}
+
 static int open_maps(struct bpf_plane *b, struct mp_err *err)
 {
 	b->hists_bytes = (size_t)b->shards * MP_HIST_BLOCKS * sizeof(struct mp_hist);
@@ -363,11 +402,9 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 	if (!b->control || !b->stats || !b->hists)
 		return mp_err_set(err, errno, "cannot map the BPF maps: %s", strerror(errno));
 
-	b->rings = ring_buffer__new(bpf_map__fd(map(b, "call_rows")), handle_call, b, NULL);
-	if (!b->rings || ring_buffer__add(b->rings, bpf_map__fd(map(b, "kernel_rows")), handle_kernel, b) ||
-	    ring_buffer__add(b->rings, bpf_map__fd(map(b, "marker_rows")), handle_marker, b))
-		return mp_err_set(err, errno, "cannot map the BPF ring buffers: %s", strerror(errno));
-
+	int ret = open_rings(b, err);
+	if (ret)
+		return ret;
 	b->control->shard_mask = b->shards - 1;
 	b->control->call_ring_bytes = CALL_RING_BYTES;
 	b->control->kernel_ring_bytes = KERNEL_RING_BYTES;
@@ -393,7 +430,10 @@ static void bpf_plane_close(void *impl)
 	for (size_t i = 0; i < b->n_kernel_links; i++)
 		bpf_link__destroy(b->kernel_links[i]);
 	free(b->kernel_links);
-	ring_buffer__free(b->rings);
+	for (size_t i = 0; i < N_RINGS; i++)
+		ring_buffer__free(b->rings[i]);
+	if (b->rings_fd >= 0)
+		close(b->rings_fd);
 	if (b->control)
 		munmap(b->control, sizeof(*b->control));
 	if (b->stats)
@@ -485,6 +525,7 @@ static int bpf_plane_open(enum mp_backend backend, enum mp_watch watch, void **i
 	if (!b)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	b->backend = backend;
+	b->rings_fd = -1;
 	libbpf_set_print(keep_libbpf_words);
 
 	if (watch != MP_WATCH_NOTHING)
@@ -737,8 +778,7 @@ static struct mp_kernel_cost bpf_plane_kernel_cost(void *impl)
 
 static int bpf_plane_fd(void *impl)
 {
-	struct bpf_plane *b = impl;
-	return ring_buffer__epoll_fd(b->rings);
+	return ((struct bpf_plane *)impl)->rings_fd;
 }
 
 /* The programs take from it meanwhile; below 0 stands how many they were refused. */
@@ -766,17 +806,22 @@ static void tell_markers_lost(struct bpf_plane *b, struct mp_pipeline *p)
 	b->markers_lost = lost;
 }
 
-static void bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_credit)
+static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_credit)
 {
 	struct bpf_plane *b = impl;
+	bool has_more = false;
 
 	b->pipeline = p;
-	ring_buffer__consume(b->rings);
+	for (size_t i = 0; i < N_RINGS; i++) {
+		b->rows_left = TURN_ROWS;
+		has_more |= ring_buffer__consume(b->rings[i]) == -EAGAIN;
+	}
 	b->pipeline = NULL;
 	if (p && b->stats->markers_lost != b->markers_lost)
 		tell_markers_lost(b, p);
 	give_credit(&b->stats->kernel_credit, kernel_credit);
 	give_credit(&b->stats->kernel_long_credit, kernel_credit);
+	return has_more;
 }
 
 #define BPF_PLANE_OPS                                                                                        \

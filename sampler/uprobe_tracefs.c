@@ -663,7 +663,7 @@ static void take(struct tracefs_plane *t, const struct waiting *w, struct mp_pip
  * A CPU's ring is in order, the rings together are not: what is newer than the begin of the previous look may
  * still have older companions in rings that were read before it was written, and waits for the next look.
  */
-static void tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_credit)
+static bool tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_credit)
 {
 	struct tracefs_plane *t = impl;
 	int64_t begin = now_ns(), up_to = t->enabled ? t->complete_ns : INT64_MAX;
@@ -688,7 +688,7 @@ static void tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cred
 	size_t bytes = 0;
 	unsigned char *rest = done < t->n_waiting && done ? malloc(t->n_bytes) : NULL;
 	if (done < t->n_waiting && !rest)
-		return; /* nothing done, or out of memory: the next look compacts */
+		return false; /* nothing done, or out of memory: the next look compacts */
 	for (size_t i = done; i < t->n_waiting; i++) {
 		size_t size =
 		    ((const struct perf_event_header *)(const void *)(t->bytes + t->waiting[i].at))->size;
@@ -703,6 +703,7 @@ static void tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cred
 	}
 	t->n_bytes = bytes;
 	t->n_waiting -= done;
+	return false; /* all that was there has been read */
 }
 
 static void count_lost(struct tracefs_plane *t)
