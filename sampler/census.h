@@ -10,8 +10,8 @@
 
 /*
  * Threads and mappings of a target by looking at /proc now and then: for a recording that may not watch them
- * as they come and go (sampler/sideband.h). What comes and goes between two looks is not seen, but for the
- * threads that somebody else names. One thread.
+ * as they come and go (sampler/perf/sideband.h). What comes and goes between two looks is not seen, but for
+ * the threads that somebody else names. One thread.
  */
 struct mp_census;
 

@@ -14,9 +14,9 @@
 
 #include "sampler/census.h"
 #include "sampler/hiccup.h"
+#include "sampler/perf/sideband.h"
 #include "sampler/preload.h"
 #include "sampler/recorder.h"
-#include "sampler/sideband.h"
 
 #define NS_PER_S 1000000000LL
 

@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #include "sampler/pairing.h"
-#include "sampler/perf_regs.h"
-#include "sampler/perf_ring.h"
+#include "sampler/perf/regs.h"
+#include "sampler/perf/ring.h"
 #include "sampler/preload/mpsample.h"
 #include "sampler/saved_regs.h"
 #include "sampler/target.h"

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The session database, schema version 3 (PRAGMA user_version). Changes only add.
+-- The session database, schema version 4 (PRAGMA user_version). Changes only add.
 --
 -- Tables are private to mpsample; scripts read the views (sql/views/), which stay as they are.
 -- All times (`_ns`) are nanoseconds of CLOCK_MONOTONIC, the session clock; `clock` maps them to wall time.
@@ -177,6 +177,59 @@ CREATE TABLE counter (          -- exact counts by slot, also of events that wer
   PRIMARY KEY (slot_ns, name)
 ) STRICT, WITHOUT ROWID;
 
+-- The hardware plane: what perf events say of code and of data.
+
+CREATE TABLE event (            -- one row an event of -e or --count, or of an imported recording
+  event_id INTEGER PRIMARY KEY,
+  name     TEXT NOT NULL,       -- as it was asked for
+  chosen   TEXT,                -- what that came to on this machine, or that it was recorded as
+  is_sampled INTEGER NOT NULL,  -- 1: its samples are rows; 0: it is only counted
+  quality  INTEGER NOT NULL,    -- the best that its samples can be: as in `sample`
+  note     TEXT                 -- what is known to be missing
+) STRICT;
+
+CREATE TABLE sample (           -- hardware and software samples
+  sample_id  INTEGER PRIMARY KEY,
+  t_ns       INTEGER NOT NULL,
+  tid        INTEGER NOT NULL,
+  cpu        INTEGER,
+  event_id   INTEGER NOT NULL,
+  ip         INTEGER,
+  addr       INTEGER,           -- of the data; NULL: not told
+  period     INTEGER NOT NULL,  -- it stands for so many of the event
+  weight     INTEGER,           -- latency of the access in cycles, where the hardware tells
+  data_src   INTEGER,           -- PERF_SAMPLE_DATA_SRC, as it came
+  level      INTEGER,           -- enum mp_sample_level of store/append.h
+  tlb        INTEGER,           -- 1: the address was in a TLB; 2: the page tables were walked
+  is_write   INTEGER,           -- NULL: not known
+  quality    INTEGER NOT NULL,  -- enum mp_sample_quality of store/append.h
+  place      INTEGER,           -- what the address lies in: enum mp_sample_place; NULL: no address
+  place_name TEXT,              -- the symbol, file or pool
+  object_id  INTEGER,
+  offset     INTEGER,           -- of the address in the object, the symbol or the file
+  stack_id   INTEGER            -- of the code; depth 0 is the sampled instruction itself
+) STRICT;
+
+CREATE TABLE object (           -- allocations that samples fell into
+  object_id  INTEGER PRIMARY KEY,
+  addr       INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  born_ns    INTEGER NOT NULL,  -- its allocation returned
+  died_ns    INTEGER,           -- its release began; NULL: alive at the end
+  tid        INTEGER NOT NULL,  -- of the thread that allocated it
+  stack_id   INTEGER            -- of its allocation
+) STRICT;
+
+CREATE TABLE thread_counter (   -- hardware and software counters, by thread
+  slot_ns    INTEGER NOT NULL,
+  tid        INTEGER NOT NULL,
+  event_id   INTEGER NOT NULL,
+  value      INTEGER NOT NULL,  -- scaled by enabled_ns / running_ns where the counter was shared
+  enabled_ns INTEGER NOT NULL,
+  running_ns INTEGER NOT NULL,
+  PRIMARY KEY (slot_ns, tid, event_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE mark (             -- things that happened in the target or to the recording: exec, fork, exit, ...
   mark_id INTEGER PRIMARY KEY,
   t_ns    INTEGER NOT NULL,
@@ -258,33 +311,6 @@ CREATE TABLE overhead (
 ) STRICT, WITHOUT ROWID;
 
 -- The rest of the format. This version's planes write none of it: scripts that ask find no rows, and no error.
-
-CREATE TABLE object (           -- tracked allocations
-  object_id  INTEGER PRIMARY KEY,
-  addr       INTEGER NOT NULL,
-  size_bytes INTEGER NOT NULL,
-  born_ns    INTEGER NOT NULL,
-  died_ns    INTEGER,           -- NULL: alive at the end
-  weight     INTEGER NOT NULL,
-  stack_id   INTEGER,
-  free_stack_id INTEGER
-) STRICT;
-
-CREATE TABLE sample (           -- hardware and software samples
-  sample_id INTEGER PRIMARY KEY,
-  t_ns      INTEGER NOT NULL,
-  tid       INTEGER NOT NULL,
-  cpu       INTEGER,
-  event     TEXT NOT NULL,
-  ip        INTEGER,
-  addr      INTEGER,
-  period    INTEGER NOT NULL,
-  weight    INTEGER,
-  level     TEXT,               -- data source
-  quality   TEXT,
-  object_id INTEGER,
-  stack_id  INTEGER
-) STRICT;
 
 CREATE TABLE gc (               -- collections
   gc_id   INTEGER PRIMARY KEY,

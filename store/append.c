@@ -34,6 +34,10 @@ enum statement {
 	POOL_EVENT,
 	LOSS,
 	OVERHEAD,
+	EVENT,
+	SAMPLE,
+	OBJECT,
+	THREAD_COUNTER,
 	UPDATE_THREAD,
 	UPDATE_PHASE,
 	UPDATE_FRAME,
@@ -42,6 +46,8 @@ enum statement {
 	UPDATE_STACK_FRAME,
 	UPDATE_SITE,
 	UPDATE_MODULE,
+	UPDATE_OBJECT,
+	UPDATE_SAMPLE,
 	STATEMENTS,
 };
 
@@ -92,6 +98,19 @@ static const char *const sql[STATEMENTS] = {
     [OVERHEAD] = "INSERT INTO overhead (slot_ns, plane, events, cost_ns) VALUES (?,?,?,?)"
 		 " ON CONFLICT DO UPDATE SET events = events + excluded.events,"
 		 " cost_ns = cost_ns + excluded.cost_ns",
+    [EVENT] = "INSERT INTO event (event_id, name, chosen, is_sampled, quality, note) VALUES (?,?,?,?,?,?)",
+    [SAMPLE] = "INSERT INTO sample (t_ns, tid, cpu, event_id, ip, addr, period, weight, data_src, level, tlb,"
+	       " is_write, quality, place, place_name, object_id, offset, stack_id)"
+	       " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [OBJECT] =
+	"INSERT INTO object (object_id, addr, size_bytes, born_ns, tid, stack_id) VALUES (?,?,?,?,?,?)",
+    [THREAD_COUNTER] = "INSERT INTO thread_counter (slot_ns, tid, event_id, value, enabled_ns, running_ns) "
+		       "VALUES (?,?,?,?,?,?)"
+		       " ON CONFLICT DO UPDATE SET value = value + excluded.value, enabled_ns = enabled_ns + "
+		       "excluded.enabled_ns,"
+		       " running_ns = running_ns + excluded.running_ns",
+    [UPDATE_OBJECT] = "UPDATE object SET died_ns = ?2 WHERE object_id = ?1",
+    [UPDATE_SAMPLE] = "UPDATE sample SET stack_id = ?2 WHERE sample_id = ?1",
     [UPDATE_THREAD] = "UPDATE thread SET comm = coalesce(?2, comm), end_ns = coalesce(?3, end_ns)"
 		      " WHERE thread_id = ?1",
     [UPDATE_PHASE] = "UPDATE phase SET end_ns = ?2 WHERE phase_id = ?1",
@@ -445,6 +464,93 @@ int mp_append_overhead(struct mp_session *s, int64_t slot_ns, const char *plane,
 	bind_text(st, 2, plane);
 	bind_count(st, 3, events);
 	bind_count(st, 4, cost_ns);
+	return run(s, st, err);
+}
+
+int mp_append_event(struct mp_session *s, const struct mp_event_row *e, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, EVENT);
+
+	bind_int(st, 1, e->event_id);
+	bind_text(st, 2, e->name);
+	bind_text(st, 3, e->chosen);
+	bind_int(st, 4, e->is_sampled);
+	bind_int(st, 5, e->quality);
+	bind_text(st, 6, e->note);
+	return run(s, st, err);
+}
+
+int mp_append_sample(
+    struct mp_session *s, const struct mp_sample_row *row, int64_t *sample_id, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, SAMPLE);
+
+	bind_int(st, 1, row->t_ns);
+	bind_int(st, 2, row->tid);
+	bind_known(st, 3, row->cpu >= 0, row->cpu);
+	bind_int(st, 4, row->event_id);
+	bind_int(st, 5, (int64_t)row->ip);
+	bind_known(st, 6, row->has_addr, (int64_t)row->addr);
+	bind_count(st, 7, row->period);
+	bind_known(st, 8, row->weight >= 0, row->weight);
+	bind_known(st, 9, row->data_src != 0, (int64_t)row->data_src);
+	bind_known(st, 10, row->level != MP_LEVEL_NONE, row->level);
+	bind_known(st, 11, row->tlb >= 0, row->tlb);
+	bind_known(st, 12, row->is_write >= 0, row->is_write);
+	bind_int(st, 13, row->quality);
+	bind_known(st, 14, row->has_addr, row->place);
+	bind_text(st, 15, row->place_name);
+	bind_known(st, 16, row->object_id != 0, row->object_id);
+	bind_known(st, 17, row->offset >= 0, row->offset);
+	bind_known(st, 18, row->stack_id != 0, row->stack_id);
+	int ret = run(s, st, err);
+	if (!ret && sample_id)
+		*sample_id = sqlite3_last_insert_rowid(s->db);
+	return ret;
+}
+
+int mp_append_object(struct mp_session *s, const struct mp_object_row *row, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, OBJECT);
+
+	bind_int(st, 1, row->object_id);
+	bind_int(st, 2, (int64_t)row->addr);
+	bind_count(st, 3, row->size_bytes);
+	bind_int(st, 4, row->born_ns);
+	bind_int(st, 5, row->tid);
+	bind_known(st, 6, row->stack_id != 0, row->stack_id);
+	return run(s, st, err);
+}
+
+int mp_append_thread_counter(
+    struct mp_session *s, int64_t slot_ns, const struct mp_thread_counter *c, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, THREAD_COUNTER);
+
+	bind_int(st, 1, slot_ns);
+	bind_int(st, 2, c->tid);
+	bind_int(st, 3, c->event_id);
+	bind_count(st, 4, c->value);
+	bind_count(st, 5, c->enabled_ns);
+	bind_count(st, 6, c->running_ns);
+	return run(s, st, err);
+}
+
+int mp_update_object_death(struct mp_session *s, int64_t object_id, int64_t died_ns, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, UPDATE_OBJECT);
+
+	bind_int(st, 1, object_id);
+	bind_int(st, 2, died_ns);
+	return run(s, st, err);
+}
+
+int mp_update_sample_stack(struct mp_session *s, int64_t sample_id, int64_t stack_id, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, UPDATE_SAMPLE);
+
+	bind_int(st, 1, sample_id);
+	bind_int(st, 2, stack_id);
 	return run(s, st, err);
 }
 

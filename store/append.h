@@ -80,6 +80,86 @@ struct mp_pool_row {
 	int64_t created_ns;
 };
 
+/* How good a sample is: the later, the better. */
+enum mp_sample_quality {
+	MP_SAMPLE_SOFTWARE,   /* the kernel counts it itself, exactly */
+	MP_SAMPLE_COUNTER,    /* a counter overflowed: the instruction is near */
+	MP_SAMPLE_PRECISE,    /* the instruction is right (PEBS and its like), no data address */
+	MP_SAMPLE_BREAKPOINT, /* a watched address: instruction and data are right */
+	MP_SAMPLE_DATA,       /* with the data's address, not how long it took */
+	MP_SAMPLE_SPE,        /* ARM SPE: address, latency and source */
+	MP_SAMPLE_IBS,        /* AMD IBS: likewise */
+	MP_SAMPLE_PEBS,       /* Intel's load latency: likewise */
+	MP_SAMPLE_QUALITIES
+};
+
+/* From where the data came. */
+enum mp_sample_level {
+	MP_LEVEL_NONE, /* not told */
+	MP_LEVEL_L1,
+	MP_LEVEL_LFB, /* a line that was on its way already */
+	MP_LEVEL_L2,
+	MP_LEVEL_L3,
+	MP_LEVEL_OTHER_CACHE, /* another core's or socket's */
+	MP_LEVEL_LOCAL_DRAM,
+	MP_LEVEL_REMOTE_DRAM,
+	MP_LEVEL_OTHER_MEMORY, /* persistent, CXL, I/O, uncached */
+	MP_LEVELS
+};
+
+/* What a data address lies in. */
+enum mp_sample_place {
+	MP_PLACE_UNKNOWN,
+	MP_PLACE_OBJECT, /* a tracked allocation that was alive then */
+	MP_PLACE_POOL,   /* a slot of a pool */
+	MP_PLACE_STACK,
+	MP_PLACE_DATA,      /* of a module */
+	MP_PLACE_FILE,      /* a mapping of another file */
+	MP_PLACE_OLDER,     /* the heap, where nothing was allocated since the recording began: an older
+			       allocation */
+	MP_PLACE_UNTRACKED, /* the heap, in no allocation that was seen */
+	MP_PLACES
+};
+
+/* A perf event that is sampled or counted. */
+struct mp_event_row {
+	int64_t event_id;                 /* the caller's, used once */
+	const char *name, *chosen, *note; /* the last two may be NULL */
+	bool is_sampled;
+	enum mp_sample_quality quality;
+};
+
+struct mp_sample_row {
+	int64_t t_ns, tid;
+	int64_t cpu; /* < 0: not known */
+	int64_t event_id;
+	uint64_t ip;
+	bool has_addr;
+	uint64_t addr, period;
+	int64_t weight;    /* < 0: not told */
+	uint64_t data_src; /* 0: not told */
+	enum mp_sample_level level;
+	int tlb, is_write; /* as in the table; < 0: not known */
+	enum mp_sample_quality quality;
+	enum mp_sample_place place;
+	const char *place_name; /* NULL: none */
+	int64_t object_id;      /* 0: none */
+	int64_t offset;         /* < 0: not known */
+	int64_t stack_id;       /* 0: none */
+};
+
+struct mp_object_row {
+	int64_t object_id; /* the caller's, used once */
+	uint64_t addr, size_bytes;
+	int64_t born_ns, tid, stack_id;
+};
+
+/* What a thread's counter counted in a slot: `value` as it would be, had it counted all the time. */
+struct mp_thread_counter {
+	int64_t tid, event_id;
+	uint64_t value, enabled_ns, running_ns;
+};
+
 /* Of one slot. */
 struct mp_pool_use {
 	int64_t in_use_min, in_use_max;
@@ -145,7 +225,17 @@ int mp_append_loss(struct mp_session *s, int64_t t_ns, const char *source, const
 int mp_append_overhead(struct mp_session *s, int64_t slot_ns, const char *plane, uint64_t events,
     uint64_t cost_ns, struct mp_err *err);
 
+int mp_append_event(struct mp_session *s, const struct mp_event_row *e, struct mp_err *err);
+/* *sample_id may be NULL. */
+int mp_append_sample(
+    struct mp_session *s, const struct mp_sample_row *row, int64_t *sample_id, struct mp_err *err);
+int mp_append_object(struct mp_session *s, const struct mp_object_row *row, struct mp_err *err);
+int mp_append_thread_counter(
+    struct mp_session *s, int64_t slot_ns, const struct mp_thread_counter *c, struct mp_err *err);
+
 /* Later changes to rows. */
+int mp_update_object_death(struct mp_session *s, int64_t object_id, int64_t died_ns, struct mp_err *err);
+int mp_update_sample_stack(struct mp_session *s, int64_t sample_id, int64_t stack_id, struct mp_err *err);
 int mp_update_thread(
     struct mp_session *s, int64_t thread_id, const char *comm, int64_t end_ns, struct mp_err *err);
 int mp_update_phase(struct mp_session *s, int64_t phase_id, int64_t end_ns, struct mp_err *err);

@@ -13,8 +13,8 @@
 
 #include "sampler/cause.h"
 #include "sampler/doctor/check.h"
-#include "sampler/perf_ring.h"
-#include "sampler/sideband.h"
+#include "sampler/perf/ring.h"
+#include "sampler/perf/sideband.h"
 #include "sampler/tracefs.h"
 
 #define NEWER_KERNEL "boot Linux 6.13 or newer"

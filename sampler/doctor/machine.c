@@ -9,7 +9,7 @@
 
 #include "sampler/doctor/check.h"
 #include "sampler/doctor/pmu.h"
-#include "sampler/perf_ring.h"
+#include "sampler/perf/ring.h"
 
 #define DEVICES "/sys/bus/event_source/devices/"
 #define CLOCK   "/sys/devices/system/clocksource/clocksource0/"

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "sampler/doctor/check.h"
-#include "sampler/sideband.h"
+#include "sampler/perf/sideband.h"
 #include "sampler/uprobe.h"
 
 /* What the rings take on each CPU, with perf's control page. */

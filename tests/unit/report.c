@@ -348,6 +348,7 @@ Test(report, views_have_the_promised_columns)
 	    {"v_loss", "source,t_ns,lost"},
 	    {"v_overhead", "slot_ns,plane,events,cost_ns"},
 	    {"v_counter", "slot_ns,name,value"},
+	    {"v_sample", "t_ns,tid,cpu,event,ip,addr,period,weight,level,quality,object_id,site"},
 	    {"v_mark", "t_ns,tid,name,detail"},
 	    {"v_probe", "op,function,module,allocator,file_offset,skipped_bytes"},
 	    {"v_module", "path,build_id,start_addr,end_addr,file_offset,t_ns"},

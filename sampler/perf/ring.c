@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/perf_ring.h"
+#include "sampler/perf/ring.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/sideband.h"
+#include "sampler/perf/sideband.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sampler/perf_ring.h"
+#include "sampler/perf/ring.h"
 
 /* One record of the target, copied out so that the CPUs' records can be put in order. */
 struct note {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_SIDEBAND_H
-#define MP_SAMPLER_SIDEBAND_H
+#ifndef MP_SAMPLER_PERF_SIDEBAND_H
+#define MP_SAMPLER_PERF_SIDEBAND_H
 
 #include <stdbool.h>
 #include <sys/types.h>

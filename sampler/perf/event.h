@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_PERF_EVENT_H
+#define MP_SAMPLER_PERF_EVENT_H
+
+#include <linux/perf_event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/append.h"
+#include "store/err.h"
+
+/*
+ * The names of perf events, and what they come to on a machine. A name is one of
+ *
+ *   an alias of ours      mem-loads mem-stores cache-misses l3-miss remote-dram dtlb-misses page-faults: the
+ * best that the machine has, by the ladder below; with :ldlat=N where latency is measured libpfm4's
+ * skx::MEM_TRANS_RETIRED:LOAD_LATENCY:ldlat=64, cycles:u, perf::CACHE-MISSES ... perf's own cpu-clock,
+ * task-clock, context-switches, cpu-migrations, minor-faults, major-faults ... rNNN                  a raw
+ * number in hexadecimal mem:ADDR[/LEN][:rwx]  a watched address (PERF_TYPE_BREAKPOINT), LEN 1 2 4 8
+ *
+ * each with libpfm4's modifiers, among them :u :k :period=N :freq=N :precise=N. Without :k or :u only what
+ * runs in user space counts.
+ */
+#define MP_EVENT_NAME_BYTES 128
+
+struct mp_event {
+	char name[MP_EVENT_NAME_BYTES];   /* as it was asked for */
+	char chosen[MP_EVENT_NAME_BYTES]; /* the encoded event, fully spelled, or how else it is made */
+	char note[160];                   /* why it is not a better rung; or empty */
+	/* type, config*, bp_*, exclude_*, precise_ip (what the kernel took, where it was tried), freq and
+	 * sample_freq or sample_period where the name says so. sample_type has what the rung gives: ADDR,
+	 * DATA_SRC, WEIGHT or WEIGHT_STRUCT. The rest is the caller's. */
+	struct perf_event_attr attr;
+	/* Some CPUs give latencies only to a group that this event leads (Intel since Sapphire Rapids). */
+	bool has_leader;
+	struct perf_event_attr leader;
+	enum mp_sample_quality quality;
+	bool has_period;     /* the name says how often: it is not to be adapted */
+	bool is_system_wide; /* cannot be opened for one thread: per CPU, and what is not the target's is
+				thrown away */
+	bool is_aux;         /* its records are packets in the aux area (ARM SPE: sampler/perf/spe.h) */
+};
+
+/*
+ * Resolves a name on this machine. The ladder of an alias is climbed down from the top until
+ * perf_event_open(2) takes a rung, tried on the calling thread. 0, or -errno with one line: -EINVAL for names
+ * that nothing knows (with the nearest three), for ldlat below 3 and for precise where the PMU has none;
+ * -ENOENT where the machine has not got it.
+ */
+int mp_event_resolve(const char *text, struct mp_event *out, struct mp_err *err);
+
+/* Encodes only, for whatever CPU (LIBPFM_ENCODE_INACTIVE): nothing is tried on this machine. */
+int mp_event_encode(const char *text, struct mp_event *out, struct mp_err *err);
+
+/* The aliases, for people; NULL after the last. */
+struct mp_event_alias {
+	const char *name, *about;
+};
+const struct mp_event_alias *mp_event_alias(size_t i);
+
+#endif
