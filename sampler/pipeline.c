@@ -228,6 +228,12 @@ void mp_pipeline_sample(struct mp_pipeline *p, const struct mp_sample_event *e)
 		fail(p, mp_samples_take(p->samples, e, err_of(p)));
 }
 
+void mp_pipeline_map_data(
+    struct mp_pipeline *p, uint64_t start, uint64_t end, uint64_t file_offset, const char *path)
+{
+	mp_samples_map(p->samples, start, end, file_offset, path);
+}
+
 /* What a call that still waits has allocated is not known yet. */
 void mp_pipeline_calls_known(struct mp_pipeline *p, int64_t t_ns)
 {

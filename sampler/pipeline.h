@@ -77,6 +77,10 @@ struct mp_sample_event {
 };
 void mp_pipeline_sample(struct mp_pipeline *p, const struct mp_sample_event *e);
 
+/* The target mapped memory, be it code or not: for what samples fall into. */
+void mp_pipeline_map_data(
+    struct mp_pipeline *p, uint64_t start, uint64_t end, uint64_t file_offset, const char *path);
+
 /* All calls that had returned by then are handed in: what samples fell into can be told. */
 void mp_pipeline_calls_known(struct mp_pipeline *p, int64_t t_ns);
 

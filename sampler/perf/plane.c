@@ -54,6 +54,7 @@ struct mp_perf_plane {
 	size_t ring_pages;
 	int epoll_fd;
 	bool is_enabled;
+	bool follows_data; /* addresses are resolved: what is mapped is told */
 	struct unit **units;
 	size_t n_units, units_room;
 	struct mp_perf_layout layouts[MP_PERF_WANTS_MAX], ring_layout;
@@ -138,6 +139,9 @@ static struct perf_event_attr ring_attr(const struct mp_perf_plane *p)
 	    .sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME,
 	    .sample_id_all = 1,
 	    .task = 1,
+	    .mmap = p->follows_data,
+	    .mmap_data = p->follows_data,
+	    .mmap2 = p->follows_data,
 	    .watermark = 1,
 	    .wakeup_watermark = (uint32_t)(p->ring_pages * (size_t)sysconf(_SC_PAGESIZE) / 2),
 	    .use_clockid = 1,
@@ -388,6 +392,7 @@ int mp_perf_plane_open(const struct mp_perf_options *o, struct mp_perf_plane **o
 	if (!p)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	p->o = *o;
+	p->follows_data = mp_perf_wants_addresses(o->wants, o->n);
 	choose_ring_pages(p);
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	int ret = p->epoll_fd < 0
@@ -514,10 +519,22 @@ static void take_fork(struct mp_perf_plane *p, const struct mp_perf_record *r)
 	p->missed += add_unit(p, (pid_t)r->u.task.tid, -1, &ignored) != 0;
 }
 
+static void take_map(struct mp_perf_plane *p, const struct mp_perf_record *r)
+{
+	char path[4096];
+
+	if ((pid_t)r->u.map.pid != p->o.pid)
+		return;
+	snprintf(path, sizeof(path), "%.*s", (int)r->u.map.path.n, (const char *)r->u.map.path.at);
+	mp_pipeline_map_data(p->pipeline, r->u.map.addr, r->u.map.addr + r->u.map.len, r->u.map.pgoff, path);
+}
+
 static void take_other(struct mp_perf_plane *p, const struct mp_perf_record *r)
 {
 	if (r->type == PERF_RECORD_THROTTLE)
 		p->throttled++;
+	else if (r->type == PERF_RECORD_MMAP || r->type == PERF_RECORD_MMAP2)
+		take_map(p, r);
 	else if (r->type == PERF_RECORD_FORK)
 		take_fork(p, r);
 	else if (r->type == PERF_RECORD_EXIT && (pid_t)r->u.task.tid == p->reading->tid)

@@ -182,6 +182,16 @@ static bool holds(const struct mp_object *o, uint64_t addr)
 	return addr >= o->addr && addr - o->addr < (o->size_bytes ? o->size_bytes : 1);
 }
 
+/* What an allocator keeps of a block stands right before it and behind it. */
+#define BOOKKEEPING_BYTES 64
+
+static bool is_around(const struct mp_object *o, uint64_t addr)
+{
+	uint64_t begin = o->addr > BOOKKEEPING_BYTES ? o->addr - BOOKKEEPING_BYTES : 0;
+
+	return addr >= begin && addr - begin < o->size_bytes + 2 * BOOKKEEPING_BYTES;
+}
+
 static struct mp_object *find(struct mp_objects *o, uint64_t addr)
 {
 	struct node *n = at_or_before(o, addr);
@@ -251,7 +261,7 @@ static void call_returned(struct mp_objects *o, pid_t tid, int64_t start_ns, str
 		}
 		*at = q->next;
 		answer(o, q->addr, q->question,
-		    born && q->t_ns >= start_ns && holds(born, q->addr) ? born : NULL);
+		    born && q->t_ns >= start_ns && is_around(born, q->addr) ? born : NULL);
 		free(q);
 		o->n_open--;
 	}

@@ -11,8 +11,8 @@
  * Which allocation held an address at a time. Births, deaths and questions are told in any order, each with
  * its time; mp_objects_settle() puts those up to a time in order and answers. A block is alive from the
  * return of the call that allocates it to the entry of the one that releases it: so an address that is used
- * again is never in two. What a thread touches inside the call that allocates a block (calloc clears it) is
- * that block's, too. One thread.
+ * again is never in two. What a thread touches inside the call that allocates a block (calloc clears it,
+ * malloc notes its size before it) is that block's, too. One thread.
  */
 struct mp_objects;
 

@@ -78,6 +78,60 @@ static const struct mp_mapping *mapping_of(struct mp_places *p, uint64_t addr)
 	return mp_mappings_find(&p->now, addr);
 }
 
+/* ---- As they are told ---- */
+
+/* Takes [start, end) out of what is known: the index where something else can stand there. */
+static size_t make_hole(struct mp_mappings *m, uint64_t start, uint64_t end)
+{
+	size_t n = 0, at = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		struct mp_mapping *old = &m->all[i];
+
+		if (old->start >= start && old->end <= end) {
+			free(old->path);
+			continue;
+		}
+		if (old->start < start && old->end > start) {
+			old->end = start; /* what is behind the hole, if anything, is read at the next look */
+		} else if (old->start >= start && old->start < end) {
+			old->file_offset += end - old->start;
+			old->start = end;
+		}
+		m->all[n++] = *old;
+		if (old->start < start)
+			at = n;
+	}
+	m->n = n;
+	return at;
+}
+
+void mp_places_map(struct mp_places *p, uint64_t start, uint64_t end, uint64_t file_offset, const char *path)
+{
+	struct mp_mappings *m = &p->now;
+	const struct mp_mapping *last = mp_mappings_find(m, start);
+	struct mp_mapping *more;
+
+	if (!strcmp(path, "//anon"))
+		path = "";
+	if (start >= end || (last && last->start == start && last->end == end && !strcmp(last->path, path)))
+		return;
+	more = reallocarray(m->all, m->n + 1, sizeof(*more));
+	if (!more)
+		return;
+	m->all = more;
+	struct mp_mapping mapping = {
+	    .start = start, .end = end, .file_offset = file_offset, .path = strdup(path)};
+	if (!mapping.path)
+		return;
+	size_t at = make_hole(m, start, end);
+	memmove(m->all + at + 1, m->all + at, (m->n - at) * sizeof(*m->all));
+	m->all[at] = mapping;
+	m->n++;
+}
+
+/* ---- Questions ---- */
+
 static bool is_stack(const struct mp_places *p, const struct mp_mapping *m)
 {
 	for (size_t i = 0; i < p->n_stacks; i++)

@@ -10,13 +10,16 @@
 
 /*
  * What lies at an address of a process that no allocation is known to hold: by its mappings, which are read
- * when this is made, and again when an address is in none of them, but at most once a second. A mapping that
- * came and went between two looks is not known. One thread.
+ * when this is made, and again when an address is in none of them, but at most once a second; and as they are
+ * told. What is unmapped stays known until something else is mapped there. One thread.
  */
 struct mp_places;
 
 struct mp_places *mp_places_new(pid_t pid); /* NULL without memory */
 void mp_places_free(struct mp_places *p);
+
+/* Memory was mapped. `path` as /proc/PID/maps has it, or "//anon". Copied. */
+void mp_places_map(struct mp_places *p, uint64_t start, uint64_t end, uint64_t file_offset, const char *path);
 
 struct mp_place {
 	enum mp_sample_place kind; /* of the heap MP_PLACE_OLDER, where it was there from the beginning, or

@@ -122,7 +122,7 @@ static void answer(void *ctx, void *question, struct mp_object *object, enum mp_
 		s->failed = store_object(s, object);
 	w->place = MP_PLACE_OBJECT;
 	w->object_id = object->object_id;
-	w->offset = (int64_t)(w->event.addr - object->addr);
+	w->offset = w->event.addr >= object->addr ? (int64_t)(w->event.addr - object->addr) : -1;
 }
 
 static void died(void *ctx, const struct mp_object *object, int64_t t_ns)
@@ -140,6 +140,13 @@ int mp_samples_track(struct mp_samples *s, pid_t pid)
 	s->objects = mp_objects_new(&answers);
 	s->places = mp_places_new(pid);
 	return s->objects && s->places ? 0 : -ENOMEM;
+}
+
+void mp_samples_map(
+    struct mp_samples *s, uint64_t start, uint64_t end, uint64_t file_offset, const char *path)
+{
+	if (s->places)
+		mp_places_map(s->places, start, end, file_offset, path);
 }
 
 /* ---- Calls ---- */

@@ -25,6 +25,10 @@ void mp_samples_free(struct mp_samples *s);
 /* From now on calls of process `pid` are told; without it addresses are not resolved. -ENOMEM. */
 int mp_samples_track(struct mp_samples *s, pid_t pid);
 
+/* The process mapped memory, of whatever kind. */
+void mp_samples_map(
+    struct mp_samples *s, uint64_t start, uint64_t end, uint64_t file_offset, const char *path);
+
 /* A call, with its stack if that is known. */
 void mp_samples_call(struct mp_samples *s, const struct mp_call_event *e, int64_t stack_id);
 
