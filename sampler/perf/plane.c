@@ -19,7 +19,7 @@
 
 /* Locked memory of all rings together, and of one. */
 #define RINGS_BYTES_MAX (64u << 20)
-#define RING_PAGES_MAX  64
+#define RING_PAGES_MAX  256
 #define RING_PAGES_MIN  8
 
 /* Threads whose events are open: each takes a descriptor an event. */
@@ -36,6 +36,7 @@ struct counter {
 	int fd; /* -1: not open */
 	uint64_t id;
 	uint64_t value, enabled_ns, running_ns, lost; /* as last read */
+	uint64_t told; /* of `value`, by the periods of samples, lost ones too */
 };
 
 /* A thread of the target, or (tid -1) a CPU. All its events write into one ring, which is that of an event
@@ -60,12 +61,12 @@ struct mp_perf_plane {
 	struct mp_perf_layout layouts[MP_PERF_WANTS_MAX], ring_layout;
 	bool is_described; /* the events have rows */
 
-	unsigned int steps[MP_PERF_WANTS_MAX];         /* the period was doubled so often */
-	uint64_t samples[MP_PERF_WANTS_MAX];           /* since the last steering */
-	uint64_t slot_samples, throttled, missed, bad; /* since the last slot */
-	uint64_t cost_ns;                              /* of a sample, in the target */
-	struct mp_pipeline *pipeline;                  /* of the drain in progress */
-	struct unit *reading;                          /* likewise */
+	unsigned int steps[MP_PERF_WANTS_MAX]; /* the period was doubled so often */
+	uint64_t samples[MP_PERF_WANTS_MAX];   /* since the last steering */
+	uint64_t slot_samples, missed, bad;    /* since the last slot */
+	uint64_t cost_ns;                      /* of a sample, in the target */
+	struct mp_pipeline *pipeline;          /* of the drain in progress */
+	struct unit *reading;                  /* likewise */
 };
 
 /* ---- Attributes ---- */
@@ -506,6 +507,7 @@ static void take_sample(struct mp_perf_plane *p, size_t i, const struct mp_perf_
 		e.sp = stack.reg[MP_REG_SP];
 	}
 	p->samples[i]++;
+	p->reading->counters[i].told += r->period;
 	p->slot_samples++;
 	mp_pipeline_sample(p->pipeline, &e);
 }
@@ -531,9 +533,7 @@ static void take_map(struct mp_perf_plane *p, const struct mp_perf_record *r)
 
 static void take_other(struct mp_perf_plane *p, const struct mp_perf_record *r)
 {
-	if (r->type == PERF_RECORD_THROTTLE)
-		p->throttled++;
-	else if (r->type == PERF_RECORD_MMAP || r->type == PERF_RECORD_MMAP2)
+	if (r->type == PERF_RECORD_MMAP || r->type == PERF_RECORD_MMAP2)
 		take_map(p, r);
 	else if (r->type == PERF_RECORD_FORK)
 		take_fork(p, r);
@@ -643,6 +643,24 @@ static bool read_counter(struct counter *c, struct counter *more)
 	return true;
 }
 
+/*
+ * A kernel that is asked for too many samples in a tick throttles the event: it counts on, and takes none. So
+ * many samples are missing as there was more counted than samples tell; less than two periods are on their
+ * way.
+ */
+static uint64_t throttled(const struct mp_perf_plane *p, struct counter *c, size_t i, uint64_t lost)
+{
+	const struct mp_perf_want *w = &p->o.wants[i];
+	uint64_t period = period_now(p, i);
+
+	c->told += lost * period;
+	if (!w->is_sampled || w->event.attr.freq || c->value < c->told + 2 * period)
+		return 0;
+	uint64_t samples = (c->value - c->told) / period;
+	c->told += samples * period;
+	return samples;
+}
+
 /* As it would be, had it had a place in the hardware all the time. */
 static uint64_t scaled(const struct counter *c)
 {
@@ -658,12 +676,16 @@ static int store_unit(struct mp_perf_plane *p, struct unit *u, struct mp_session
 
 	for (size_t i = 0; !ret && i < p->o.n; i++) {
 		struct counter more;
-		char source[MP_EVENT_NAME_BYTES + 16];
+		char source[MP_EVENT_NAME_BYTES + 32];
 
 		if (!read_counter(&u->counters[i], &more))
 			continue;
 		snprintf(source, sizeof(source), "samples of %s", p->o.wants[i].event.name);
 		mp_pipeline_loss(to, t_ns, source, "events", more.lost);
+		snprintf(source, sizeof(source), "samples of %s, throttled", p->o.wants[i].event.name);
+		if (u->tid >= 0)
+			mp_pipeline_loss(
+			    to, t_ns, source, "events", throttled(p, &u->counters[i], i, more.lost));
 		if (!more.enabled_ns || u->tid < 0) /* what a whole CPU counted is not the target's */
 			continue;
 		const struct mp_thread_counter row = {.tid = u->tid,
@@ -715,13 +737,12 @@ int mp_perf_plane_slot(struct mp_perf_plane *p, struct mp_session *s, struct mp_
 	for (size_t i = 0; !ret && i < p->n_units; i++)
 		ret = store_unit(p, p->units[i], s, to, slot_ns, t_ns, err);
 	close_ended(p);
-	mp_pipeline_loss(to, t_ns, "sampling, throttled by the kernel", "events", p->throttled);
 	mp_pipeline_loss(to, t_ns, "threads without events", "events", p->missed);
 	mp_pipeline_loss(to, t_ns, "perf records that are none", "events", p->bad);
 	if (!ret && p->slot_samples)
 		ret = mp_append_overhead(
 		    s, slot_ns, "samples", p->slot_samples, p->slot_samples * p->cost_ns, err);
-	p->throttled = p->missed = p->bad = p->slot_samples = 0;
+	p->missed = p->bad = p->slot_samples = 0;
 	return ret;
 }
 
