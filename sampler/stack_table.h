@@ -13,6 +13,10 @@ struct mp_stack_table;
 
 /* Session and symbolizer stay the caller's. NULL without memory. */
 struct mp_stack_table *mp_stack_table_new(struct mp_session *session, struct mp_symbolizer *symbolizer);
+/* The same over addresses whose mappings the caller knows: `find` gives the number of the one that held an
+ * address at a time, or 0. For mp_stack_table_add_addresses() only. */
+struct mp_stack_table *mp_stack_table_new_of(
+    struct mp_session *session, uint32_t (*find)(void *ctx, uint64_t addr, int64_t t_ns), void *ctx);
 void mp_stack_table_free(struct mp_stack_table *t);
 
 /* What there is of a stack. */
@@ -32,6 +36,10 @@ struct mp_stack_source {
  */
 int mp_stack_table_add(
     struct mp_stack_table *t, const struct mp_stack_source *e, int64_t *stack_id, struct mp_err *err);
+
+/* The same for addresses that are known: `how->n` of them, return addresses, innermost first, at most 256. */
+int mp_stack_table_add_addresses(struct mp_stack_table *t, const uint64_t *ip, const struct mp_unwound *how,
+    int64_t t_ns, int64_t *stack_id, struct mp_err *err);
 
 /* Stacks that found no place since it was last asked. */
 uint64_t mp_stack_table_take_dropped(struct mp_stack_table *t);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "sampler/perf/cursor.h"
+
 /* Of linux/perf_event.h since 6.8: a word of counters a branch, behind the branches. */
 #define BRANCH_COUNTERS (1u << 19)
 #define FORMAT_LOST     (1u << 4)
@@ -14,74 +16,6 @@
 #define IDENTITY                                                                                             \
 	(PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID | PERF_SAMPLE_CPU |     \
 	    PERF_SAMPLE_IDENTIFIER)
-
-/* What is left of a record. Once it was too short, it stays so, and all further values are 0. */
-struct cursor {
-	const unsigned char *at, *end;
-	bool is_swapped, is_short;
-};
-
-static size_t left(const struct cursor *c)
-{
-	return (size_t)(c->end - c->at);
-}
-
-static const unsigned char *take(struct cursor *c, uint64_t n)
-{
-	const unsigned char *at = c->at;
-
-	if (c->is_short || n > left(c)) {
-		c->is_short = true;
-		return NULL;
-	}
-	c->at += n;
-	return at;
-}
-
-static uint64_t load_u64(const unsigned char *at, bool is_swapped)
-{
-	uint64_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return is_swapped ? __builtin_bswap64(v) : v;
-}
-
-static uint32_t load_u32(const unsigned char *at, bool is_swapped)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return is_swapped ? __builtin_bswap32(v) : v;
-}
-
-static uint16_t load_u16(const unsigned char *at, bool is_swapped)
-{
-	uint16_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return is_swapped ? __builtin_bswap16(v) : v;
-}
-
-static uint64_t u64(struct cursor *c)
-{
-	const unsigned char *at = take(c, sizeof(uint64_t));
-
-	return at ? load_u64(at, c->is_swapped) : 0;
-}
-
-static uint32_t u32(struct cursor *c)
-{
-	const unsigned char *at = take(c, sizeof(uint32_t));
-
-	return at ? load_u32(at, c->is_swapped) : 0;
-}
-
-static uint16_t u16(struct cursor *c)
-{
-	const unsigned char *at = take(c, sizeof(uint16_t));
-
-	return at ? load_u16(at, c->is_swapped) : 0;
-}
 
 static struct mp_perf_words words(struct cursor *c, uint64_t n)
 {
