@@ -83,8 +83,8 @@ Test(perf_event, the_names_of_perf)
 	for (size_t i = 0; mp_event_perf_name(i); i++) {
 		struct mp_event e;
 
-		cr_expect_eq(
-		    mp_event_encode(mp_event_perf_name(i), &e, NULL), 0, "%s", mp_event_perf_name(i));
+		cr_expect_eq(mp_event_encode(mp_event_perf_name(i)->name, &e, NULL), 0, "%s",
+		    mp_event_perf_name(i)->name);
 	}
 }
 
