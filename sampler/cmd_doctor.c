@@ -129,7 +129,7 @@ static int add_probes(const struct mp_probe_set *set, sqlite3 *db, struct mp_err
 static int examine(struct mp_doctor *d, sqlite3 *db, struct mp_err *err)
 {
 	static const struct mp_check *const of_this_machine[] = {
-	    mp_checks_kernel, mp_checks_rights, mp_checks_machine, mp_checks_preload};
+	    mp_checks_kernel, mp_checks_rights, mp_checks_machine, mp_checks_counters, mp_checks_preload};
 	int ret = mp_rows_run(db, err,
 	    "CREATE TABLE finding(n INTEGER PRIMARY KEY, name TEXT, state TEXT, detail TEXT, fix TEXT, "
 	    "can_fix INT);"

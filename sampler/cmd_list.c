@@ -10,6 +10,7 @@
 
 #include "sampler/doctor/pmu.h"
 #include "sampler/doctor/rows.h"
+#include "sampler/perf/event.h"
 #include "sampler/profile.h"
 #include "sampler/uprobe_shared.h"
 #include "store/embed.h"
@@ -17,7 +18,7 @@
 
 static const char usage[] = "usage: mpsample list events|profiles|reports [--format table|json|csv]\n"
 			    "\n"
-			    "  events     what a recording holds besides the calls\n"
+			    "  events     what a recording holds besides the calls, and what -e can ask for\n"
 			    "  profiles   the allocators that are known, and how they are recognised\n"
 			    "  reports    what can be asked of a recording with mpsample report\n"
 			    "\n"
@@ -44,33 +45,70 @@ static const struct {
     [MP_KERNEL_MMAP_LOCK] = {"mmap_lock", "a thread waited for the lock of its address space: likewise"},
 };
 
+static int add_event(struct sqlite3 *db, const char *name, const char *type, const char *recorded,
+    const char *about, struct mp_err *err)
+{
+	return mp_rows_run(db, err, "INSERT INTO event VALUES (%Q, %Q, %Q, %Q)", name, type, recorded, about);
+}
+
+struct adding {
+	struct sqlite3 *db;
+	struct mp_err *err;
+};
+
+static int add_hardware(void *ctx, const char *name, const char *about)
+{
+	const struct adding *a = ctx;
+
+	return add_event(a->db, name, "hardware", "with -e", about, a->err);
+}
+
+static int add_perf_events(struct sqlite3 *db, struct mp_err *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; mp_event_alias(i) && !ret; i++)
+		ret =
+		    add_event(db, mp_event_alias(i)->name, "alias", "with -e", mp_event_alias(i)->about, err);
+	for (size_t i = 0; mp_event_perf_name(i) && !ret; i++)
+		ret = add_event(
+		    db, mp_event_perf_name(i)->name, "generic", "with -e", mp_event_perf_name(i)->about, err);
+	if (!ret)
+		ret = add_event(
+		    db, "rNNN", "raw", "with -e", "an event of the CPU by its hexadecimal number", err);
+	if (!ret)
+		ret = add_event(db, "mem:ADDRESS[/LENGTH][:rwx]", "breakpoint", "with -e",
+		    "every access to an address", err);
+	return ret;
+}
+
 static int list_events(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
 {
+	struct adding adding = {db, err};
 	struct mp_pmu_known known;
 	int ret =
 	    mp_rows_run(db, err, "CREATE TABLE event(event TEXT, type TEXT, recorded TEXT, about TEXT)");
 
 	for (int k = 0; k < MP_KERNEL_KINDS && !ret; k++)
-		ret = mp_rows_run(db, err, "INSERT INTO event VALUES (%Q, 'software', 'yes', %Q)",
-		    kernel_events[k].name, kernel_events[k].about);
+		ret = add_event(db, kernel_events[k].name, "software", "yes", kernel_events[k].about, err);
+	if (!ret)
+		ret = add_perf_events(db, err);
+	if (!ret)
+		ret = mp_pmu_each_event(add_hardware, &adding);
 	if (!ret)
 		ret = mp_rows_emit(e, db, "rows", NULL, "SELECT * FROM event", err);
 
 	mp_pmu_known(&known);
 	if (!ret)
-		ret = mp_rows_run(db, err,
-		    "CREATE TABLE hardware AS SELECT %d AS known, 0 AS recorded, %Q AS pmus", known.events,
-		    known.names);
+		ret = mp_rows_run(db, err, "CREATE TABLE hardware AS SELECT %d AS known, %Q AS pmus",
+		    known.events, known.names);
 	if (!ret)
 		ret = mp_rows_emit_object(e, db, "hardware", "SELECT * FROM hardware", err);
 	mp_emit_note(e, "%s", "");
-	if (known.pmus)
-		mp_emit_note(e,
-		    "hardware events: libpfm4 knows %d for this CPU (%s); this version records none of them",
-		    known.events, known.names);
-	else
-		mp_emit_note(e, "hardware events: libpfm4 knows none here (%s); this version records none",
-		    known.names);
+	mp_emit_note(e,
+	    "hardware: what libpfm4 knows of this CPU by its model (%s), %d events; what is really",
+	    known.names, known.events);
+	mp_emit_note(e, "counted here, and what the aliases come to, is told by mpsample doctor");
 	return ret;
 }
 

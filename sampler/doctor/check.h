@@ -35,6 +35,7 @@ struct mp_doctor {
 	bool backend_works[MP_BACKEND_TRACEFS + 1];
 	struct mp_floor floor[MP_BACKEND_TRACEFS + 1];
 	bool has_library;     /* libmpsample.so is here: what carries it needs no privilege to be recorded */
+	bool has_counters;    /* hardware counts something */
 	bool watches_threads; /* perf events of a whole CPU, which every recording needs */
 	char backend_error[640]; /* why the first backend that ought to work does not */
 	int backend_code;
@@ -49,10 +50,11 @@ struct mp_check {
 };
 
 /* Each ends with a NULL name. */
-extern const struct mp_check mp_checks_kernel[];  /* kernel.c: what the kernel offers to us */
-extern const struct mp_check mp_checks_rights[];  /* rights.c: capabilities, limits, policies */
-extern const struct mp_check mp_checks_machine[]; /* machine.c: counters and clocks */
-extern const struct mp_check mp_checks_preload[]; /* preload.c: libmpsample.so */
+extern const struct mp_check mp_checks_kernel[];   /* kernel.c: what the kernel offers to us */
+extern const struct mp_check mp_checks_rights[];   /* rights.c: capabilities, limits, policies */
+extern const struct mp_check mp_checks_machine[];  /* machine.c: clocks */
+extern const struct mp_check mp_checks_counters[]; /* counters.c: the PMU, and what events come to */
+extern const struct mp_check mp_checks_preload[];  /* preload.c: libmpsample.so */
 
 /* The backend that a recording would take, MP_BACKEND_AUTO when there is none. */
 enum mp_backend mp_doctor_backend(const struct mp_doctor *d);

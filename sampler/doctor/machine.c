@@ -1,74 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's counters and clocks. */
-#include <errno.h>
+/* The machine's clocks. */
 #include <glob.h>
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sampler/doctor/check.h"
-#include "sampler/doctor/pmu.h"
-#include "sampler/perf/ring.h"
 
-#define DEVICES "/sys/bus/event_source/devices/"
-#define CLOCK   "/sys/devices/system/clocksource/clocksource0/"
-
-/* Recordings of this version are made of software events: counters are told about, no more. */
-#define NOT_RECORDED "; this version records none"
-
-static void no_counters(const struct mp_doctor *d, struct mp_finding *out)
-{
-	if (d->facts.in_vm)
-		mp_finding_no_fix(
-		    out, "nothing to do in this guest: only its host can give it counters (a vPMU)");
-	else
-		mp_finding_no_fix(out, "nothing to do: the kernel has no driver for this CPU's counters");
-}
-
-static void check_counters(struct mp_doctor *d, const void *arg, struct mp_finding *out)
-{
-	struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE,
-	    .config = PERF_COUNT_HW_CPU_CYCLES,
-	    .disabled = 1,
-	    .exclude_kernel = 1};
-	struct mp_pmu_known known;
-	int fd = mp_perf_open(&attr, 0, -1, -1);
-
-	(void)arg;
-	mp_pmu_known(&known);
-	if (fd >= 0) {
-		close(fd);
-		mp_finding_set(
-		    out, MP_CHECK_WORKS, "cycles can be counted (libpfm4: %s)" NOT_RECORDED, known.names);
-	} else if (fd == -EACCES || fd == -EPERM) {
-		mp_finding_set(out, MP_CHECK_MISSING, "perf_event_open: %s" NOT_RECORDED, strerror(-fd));
-		mp_finding_fix(out, "%s", d->facts.rights_fix);
-	} else {
-		mp_finding_set(out, MP_CHECK_MISSING, "cycles cannot be counted (libpfm4: %s)" NOT_RECORDED,
-		    known.names);
-		no_counters(d, out);
-	}
-}
-
-/* Memory accesses sampled with address and latency: by PEBS, IBS or SPE. */
-static void check_precise(struct mp_doctor *d, const void *arg, struct mp_finding *out)
-{
-	long long max_precise = 0;
-
-	(void)arg;
-	mp_facts_read_number(DEVICES "cpu/caps/max_precise", &max_precise);
-	if (!access(DEVICES "ibs_op", F_OK))
-		mp_finding_set(out, MP_CHECK_WORKS, "AMD IBS" NOT_RECORDED);
-	else if (!access(DEVICES "arm_spe_0", F_OK))
-		mp_finding_set(out, MP_CHECK_WORKS, "Arm SPE" NOT_RECORDED);
-	else if (max_precise > 0)
-		mp_finding_set(out, MP_CHECK_WORKS, "PEBS, precise_ip up to %lld" NOT_RECORDED, max_precise);
-	if (*out->detail)
-		return;
-	mp_finding_set(out, MP_CHECK_MISSING, "neither PEBS nor IBS nor SPE" NOT_RECORDED);
-	no_counters(d, out);
-}
+#define CLOCK "/sys/devices/system/clocksource/clocksource0/"
 
 static bool is_word_of(const char *words, const char *word)
 {
@@ -133,8 +71,6 @@ static void check_governor(struct mp_doctor *d, const void *arg, struct mp_findi
 }
 
 const struct mp_check mp_checks_machine[] = {
-    {"hardware counters", check_counters, NULL},
-    {"precise sampling", check_precise, NULL},
     {"clock source", check_clock, NULL},
     {"CPU governor", check_governor, NULL},
     {NULL, NULL, NULL},

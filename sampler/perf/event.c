@@ -232,3 +232,19 @@ int mp_event_encode(const char *text, struct mp_event *out, struct mp_err *err)
 		mp_event_tell_precise(out);
 	return ret;
 }
+
+const char *mp_event_quality_name(enum mp_sample_quality quality)
+{
+	static const char *const names[MP_SAMPLE_QUALITIES] = {
+	    [MP_SAMPLE_SOFTWARE] = "software",
+	    [MP_SAMPLE_COUNTER] = "counter",
+	    [MP_SAMPLE_PRECISE] = "precise",
+	    [MP_SAMPLE_BREAKPOINT] = "breakpoint",
+	    [MP_SAMPLE_DATA] = "data",
+	    [MP_SAMPLE_SPE] = "spe",
+	    [MP_SAMPLE_IBS] = "ibs",
+	    [MP_SAMPLE_PEBS] = "pebs",
+	};
+
+	return names[quality];
+}

@@ -76,10 +76,16 @@ int mp_event_resolve(const char *text, struct mp_event *out, struct mp_err *err)
 /* Encodes only, for whatever CPU (LIBPFM_ENCODE_INACTIVE): nothing is tried on this machine. */
 int mp_event_encode(const char *text, struct mp_event *out, struct mp_err *err);
 
+/* "software", "counter", "precise" ...: as in v_event and v_sample. */
+const char *mp_event_quality_name(enum mp_sample_quality quality);
+
 /* The aliases, for people; NULL after the last. */
 struct mp_event_alias {
 	const char *name, *about;
 };
 const struct mp_event_alias *mp_event_alias(size_t i);
+
+/* Likewise names of perf's own. */
+const struct mp_event_alias *mp_event_perf_name(size_t i);
 
 #endif

@@ -5,15 +5,15 @@
 #include <string.h>
 
 #include "sampler/perf/event_priv.h"
+#include "sampler/perf/spe.h"
 
 #define LDLAT_DEFAULT 30 /* cycles: above a hit in L1 or L2 */
 
-/* Bits of SPE's event packets, by which it filters (PMSEVFR_EL1): L1 data refill, TLB walk, last level cache
- * miss, remote access. */
-#define SPE_L1_REFILL (1u << 3)
-#define SPE_TLB_WALK  (1u << 5)
-#define SPE_LLC_MISS  (1u << 9)
-#define SPE_REMOTE    (1u << 10)
+/* By which SPE filters (PMSEVFR_EL1). Every SPE knows the first two, the others since SPE version 1.4. */
+#define SPE_L1_REFILL (1u << MP_SPE_L1_REFILL)
+#define SPE_TLB_WALK  (1u << MP_SPE_TLB_WALK)
+#define SPE_LLC_MISS  (1u << MP_SPE_LLC_MISS)
+#define SPE_REMOTE    (1u << MP_SPE_REMOTE_ACCESS)
 
 #define CACHE_EVENT(cache, op, result)                                                                       \
 	(PERF_COUNT_HW_CACHE_##cache | PERF_COUNT_HW_CACHE_OP_##op << 8 |                                    \
@@ -310,7 +310,7 @@ static bool climb_ibs(struct climb *c)
 	return true;
 }
 
-static int encode_spe(struct climb *c, const char *pmu)
+static int encode_spe(struct climb *c, const char *pmu, uint64_t events)
 {
 	struct mp_event *e = c->out;
 	uint32_t type;
@@ -326,8 +326,12 @@ static int encode_spe(struct climb *c, const char *pmu)
 	put_if_there(c, pmu, "jitter", 1);
 	if (c->l->spe_filter && !put_if_there(c, pmu, c->l->spe_filter, 1))
 		return -EOPNOTSUPP;
-	if (c->l->spe_events && !put_if_there(c, pmu, "event_filter", c->l->spe_events))
+	if (events && !put_if_there(c, pmu, "event_filter", events))
 		return -EOPNOTSUPP;
+	/* Whatever missed the last level was refilled into the first: the rest is thrown away by its level.
+	 */
+	if (events != c->l->spe_events)
+		e->keep = c->l->keep;
 	/* 12 bits of it. */
 	if (c->l->has_latency &&
 	    !put_if_there(c, pmu, "min_latency", ldlat_of(c) < 4095 ? ldlat_of(c) : 4095))
@@ -341,10 +345,14 @@ static bool climb_spe(struct climb *c)
 
 	if (c->l->type == PERF_TYPE_SOFTWARE || !mp_event_sysfs_has(c->m, pmu, "type"))
 		return false;
-	begin_rung(c);
-	int code = encode_spe(c, pmu);
-	if (!code)
-		code = mp_event_try(c->m, c->out);
+	const uint64_t events[] = {c->l->spe_events, c->l->spe_events ? SPE_L1_REFILL : 0};
+	int code = -ENOENT;
+	for (size_t i = 0; i < 2 && code && code != -EACCES && code != -EPERM; i++) {
+		begin_rung(c);
+		code = encode_spe(c, pmu, events[i]);
+		if (!code)
+			code = mp_event_try(c->m, c->out);
+	}
 	c->tried_memory = true;
 	if (!stands(c, "SPE", code))
 		return false;

@@ -292,14 +292,38 @@ int mp_event_plain(const struct mp_event_words *w, struct mp_event *out, struct 
 	return -ENOENT;
 }
 
-const char *mp_event_perf_name(size_t i)
+const struct mp_event_alias *mp_event_perf_name(size_t i)
 {
-	static const char *const names[] = {"cycles", "instructions", "cache-references", "branches",
-	    "branch-misses", "bus-cycles", "ref-cycles", "stalled-cycles-frontend", "stalled-cycles-backend",
-	    "L1-dcache-loads", "L1-dcache-load-misses", "L1-dcache-stores", "L1-icache-load-misses",
-	    "LLC-loads", "LLC-load-misses", "dTLB-loads", "dTLB-load-misses", "iTLB-load-misses",
-	    "node-loads", "node-load-misses", "cpu-clock", "task-clock", "context-switches", "cpu-migrations",
-	    "minor-faults", "major-faults", "alignment-faults", "emulation-faults"};
+	static const struct mp_event_alias names[] = {
+	    {"cycles", "of the CPU, at its present frequency"},
+	    {"ref-cycles", "at a fixed frequency"},
+	    {"bus-cycles", "of the bus"},
+	    {"instructions", "completed"},
+	    {"branches", "instructions that may jump"},
+	    {"branch-misses", "jumps that were predicted wrongly"},
+	    {"cache-references", "accesses to the last level cache, on Arm to the first"},
+	    {"stalled-cycles-frontend", "cycles that waited for instructions"},
+	    {"stalled-cycles-backend", "cycles that waited for data and units"},
+	    {"L1-dcache-loads", "loads from the first level cache"},
+	    {"L1-dcache-load-misses", "loads that it had not"},
+	    {"L1-dcache-stores", "stores to it"},
+	    {"L1-icache-load-misses", "instructions that the first level cache had not"},
+	    {"LLC-loads", "loads from the last level cache"},
+	    {"LLC-load-misses", "loads that it had not"},
+	    {"dTLB-loads", "translations of loads"},
+	    {"dTLB-load-misses", "loads that no TLB translated"},
+	    {"iTLB-load-misses", "instructions that no TLB translated"},
+	    {"node-loads", "loads from the memory of the CPU's own node"},
+	    {"node-load-misses", "loads from that of another one"},
+	    {"cpu-clock", "time on the CPU, sampled by a timer: every machine has it"},
+	    {"task-clock", "time that the thread ran"},
+	    {"context-switches", "of the thread"},
+	    {"cpu-migrations", "of the thread, to another CPU"},
+	    {"minor-faults", "page faults served from memory, with the data's address"},
+	    {"major-faults", "page faults served from a disk, with the data's address"},
+	    {"alignment-faults", "accesses that the kernel had to complete"},
+	    {"emulation-faults", "instructions that the kernel had to complete"},
+	};
 
-	return i < sizeof(names) / sizeof(*names) ? names[i] : NULL;
+	return i < sizeof(names) / sizeof(*names) ? &names[i] : NULL;
 }

@@ -54,9 +54,6 @@ int mp_event_pfm_encode(
 bool mp_event_each_core_pmu(
     const struct mp_event_machine *m, bool (*fn)(void *ctx, const char *pmu), void *ctx);
 
-/* Names of perf's own that are worth a suggestion and a row of a list; NULL after the last. */
-const char *mp_event_perf_name(size_t i);
-
 /* event_suggest.c: "a, b, c": the nearest three to a name that nothing knows. */
 void mp_event_suggest(const char *name, char *out, size_t size);
 /* The attributes of libpfm4's event nearest to the one of `base` that it does not have, which is put into

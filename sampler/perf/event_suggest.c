@@ -147,7 +147,7 @@ void mp_event_suggest(const char *name, char *out, size_t size)
 		for (size_t i = 0; mp_event_alias(i); i++)
 			offer(&n, "", mp_event_alias(i)->name);
 		for (size_t i = 0; mp_event_perf_name(i); i++)
-			offer(&n, "", mp_event_perf_name(i));
+			offer(&n, "", mp_event_perf_name(i)->name);
 		mp_pfm_each_pmu(offer_pmu, &w);
 	}
 	list(&n, out, size);

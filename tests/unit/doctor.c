@@ -8,6 +8,8 @@
 
 #include "sampler/doctor/check.h"
 #include "sampler/doctor/facts.h"
+#include "sampler/doctor/pmu.h"
+#include "sampler/perf/event.h"
 
 Test(doctor, kernel_releases)
 {
@@ -178,4 +180,46 @@ Test(doctor, this_process_could_be_probed)
 	cr_expect_geq(t.threads, 1);
 	cr_expect_eq(t.unreadable, 0);
 	mp_doctor_target_close(&t);
+}
+
+/* Each alias has its row, and this machine takes some rung of each. */
+Test(doctor, what_the_aliases_come_to)
+{
+	for (size_t i = 0; mp_event_alias(i); i++) {
+		const struct mp_check *c = mp_checks_counters;
+		struct mp_doctor d = {.facts = {.cpus = 1}};
+		struct mp_finding f = {0};
+
+		while (c->name && (!c->arg || strcmp(c->arg, mp_event_alias(i)->name)))
+			c++;
+		cr_assert_not_null(c->name, "%s", mp_event_alias(i)->name);
+		c->run(&d, c->arg, &f);
+		cr_expect_neq(f.state, MP_CHECK_MISSING, "%s: %s", c->name, f.detail);
+		cr_expect_not_null(strstr(f.detail, "quality "), "%s: %s", c->name, f.detail);
+		cr_expect_eq(*f.fix != 0, f.state == MP_CHECK_LIMITED, "%s: %s", c->name, f.fix);
+	}
+}
+
+static int count_event(void *ctx, const char *name, const char *about)
+{
+	struct mp_event e;
+
+	(*(int *)ctx)++;
+	cr_expect_not_null(strstr(name, "::"), "%s", name);
+	cr_expect_not_null(about);
+	cr_expect_eq(mp_event_encode(name, &e, NULL), 0, "%s", name);
+	return 0;
+}
+
+/* What the list shows can be asked for. */
+Test(doctor, what_libpfm4_knows_of_this_cpu)
+{
+	struct mp_pmu_known known;
+	int listed = 0;
+
+	mp_pmu_known(&known);
+	cr_expect_neq(*known.names, 0);
+	cr_expect_eq(mp_pmu_each_event(count_event, &listed), 0);
+	cr_expect_geq(listed, known.events);
+	cr_expect_eq(known.events > 0, known.pmus > 0);
 }

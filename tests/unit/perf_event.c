@@ -83,8 +83,8 @@ Test(perf_event, the_names_of_perf)
 	for (size_t i = 0; mp_event_perf_name(i); i++) {
 		struct mp_event e;
 
-		cr_expect_eq(
-		    mp_event_encode(mp_event_perf_name(i), &e, NULL), 0, "%s", mp_event_perf_name(i));
+		cr_expect_eq(mp_event_encode(mp_event_perf_name(i)->name, &e, NULL), 0, "%s",
+		    mp_event_perf_name(i)->name);
 	}
 }
 
@@ -316,6 +316,7 @@ struct made_up {
 	struct perf_event_attr leader; /* of the event that is being opened; type 0 and config 0: none */
 	unsigned int max_precise;
 	bool has_weight_struct; /* Linux 5.12 */
+	unsigned int spe_filters;
 };
 
 static void put(const struct made_up *m, const char *file, const char *text)
@@ -675,10 +676,11 @@ Test(perf_event, zen_2_of_an_older_kernel)
 
 static int answer_spe(const struct made_up *m, const struct perf_event_attr *a, bool of_thread)
 {
-	(void)m;
 	(void)of_thread;
 	if (a->type == PERF_TYPE_SOFTWARE || a->type == PERF_TYPE_HARDWARE)
 		return 0;
+	if (a->config1 & ~(uint64_t)m->spe_filters)
+		return -EOPNOTSUPP;
 	return a->type == SPE_TYPE && !a->freq ? 0 : -ENOENT;
 }
 
@@ -688,7 +690,8 @@ Test(perf_event, neoverse_n1)
 	    {"jitter", "config:16"}, {"branch_filter", "config:32"}, {"load_filter", "config:33"},
 	    {"store_filter", "config:34"}, {"event_filter", "config1:0-63"}, {"min_latency", "config2:0-11"}};
 	const uint64_t always = 1 | 1 << 16;
-	struct made_up m = {.answer = answer_spe};
+	/* What SPE of version 1.0 filters by: retired, refill, walk, mispredicted. */
+	struct made_up m = {.answer = answer_spe, .spe_filters = 0xaa};
 	char file[64];
 
 	make(&m, "arm_n1");
@@ -708,8 +711,17 @@ Test(perf_event, neoverse_n1)
 	expect_attr(&e, SPE_TYPE, always | 1ULL << 34, 0, 0, 0);
 	e = resolved(&m, "cache-misses");
 	expect_attr(&e, SPE_TYPE, always, 1 << 3, 0, 0);
+	cr_expect_eq(e.keep, MP_EVENT_KEEP_ALL);
+	e = resolved(&m, "l3-miss");
+	expect_attr(&e, SPE_TYPE, always, 1 << 3, 0, 0);
+	cr_expect_eq(e.keep, MP_EVENT_KEEP_L3_MISSES);
+	e = resolved(&m, "remote-dram");
+	expect_attr(&e, SPE_TYPE, always, 1 << 3, 0, 0);
+	cr_expect_eq(e.keep, MP_EVENT_KEEP_REMOTE_DRAM);
+	m.spe_filters = 0x7aa;
 	e = resolved(&m, "l3-miss");
 	expect_attr(&e, SPE_TYPE, always, 1 << 9, 0, 0);
+	cr_expect_eq(e.keep, MP_EVENT_KEEP_ALL);
 	e = resolved(&m, "remote-dram");
 	expect_attr(&e, SPE_TYPE, always, 1 << 10, 0, 0);
 	e = resolved(&m, "dtlb-misses");
