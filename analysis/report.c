@@ -508,7 +508,8 @@ static int run_lines(struct mp_session *s, const char *path, const struct mp_rep
 	return rc;
 }
 
-/* The session and coverage objects, with the columns of `more` if that is not NULL; for a table the first row of each is read here, and put into words. */
+/* The session and coverage objects, with the columns of `more` if that is not NULL; for a table the first row
+ * of each is read here, and put into words. */
 static int run_object(struct mp_session *s, const char *name, const char *path, const char *more,
     const struct mp_report_scope *b, struct mp_emit *e, enum mp_format format, sqlite3_stmt **stmt,
     struct mp_err *err)

@@ -67,7 +67,7 @@ struct mp_report {
 	const char *before, *after;
 	/* Further columns of the coverage object, in the order of sql/reports/cache_coverage.sql; or NULL. */
 	const char *coverage;
-	bool flat;               /* in JSON, sections are members of the document itself */
+	bool flat; /* in JSON, sections are members of the document itself */
 };
 
 /* reports.c; the last has a NULL name. */

@@ -162,16 +162,16 @@ int cache_names_load(
 	    .code_of = mp_groups_new(STACKS_MAX)};
 	if (!n->sites || !n->codes || !n->phases || !n->site_of || !n->code_of)
 		return no_memory(err);
-	if (sqlite3_prepare_v2(
-		db, "SELECT site FROM stack_site WHERE stack_id = ?", -1, &n->site, NULL) != SQLITE_OK ||
+	if (sqlite3_prepare_v2(db, "SELECT site FROM stack_site WHERE stack_id = ?", -1, &n->site, NULL) !=
+		SQLITE_OK ||
 	    sqlite3_prepare_v2(db,
 		"SELECT name FROM stack_frame JOIN frame_name USING (frame_id) WHERE stack_id = ? AND depth "
 		"= 0",
 		-1, &n->code, NULL) != SQLITE_OK)
 		return fail(n);
-	int rc = mp_each_row(s,
-	    "SELECT 1 FROM temp.cache_event_no WHERE mp_take(?4, event_id) ORDER BY event_no", scope,
-	    add_event, n, err);
+	int rc =
+	    mp_each_row(s, "SELECT 1 FROM temp.cache_event_no WHERE mp_take(?4, event_id) ORDER BY event_no",
+		scope, add_event, n, err);
 	if (!rc)
 		rc = mp_each_row(s,
 		    "SELECT 1 FROM object WHERE mp_take(?4, object_id, size_bytes, stack_id) ORDER BY "

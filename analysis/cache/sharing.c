@@ -13,7 +13,7 @@
 struct sharing {
 	struct cache_sums *u;
 	struct mp_groups *line;   /* the candidates */
-	struct mp_groups *access; /* a: line; b: object << 22 | thread << 6 ... : pack() */
+	struct mp_groups *access; /* line; pack() */
 	struct mp_groups *thread; /* tid: sum[0] is its number */
 	int64_t *tid;
 	size_t tids;
@@ -36,7 +36,8 @@ static bool may_be_shared(const struct mp_group *line)
 
 static int by_samples(const void *a, const void *b)
 {
-	const struct mp_group *x = *(const struct mp_group *const *)a, *y = *(const struct mp_group *const *)b;
+	const struct mp_group *x = *(const struct mp_group *const *)a,
+			      *y = *(const struct mp_group *const *)b;
 	int64_t n = x->sum[LINE_SAMPLES], m = y->sum[LINE_SAMPLES];
 
 	return n != m ? (n < m) - (n > m) : (x->a > y->a) - (x->a < y->a);
@@ -88,17 +89,25 @@ static int64_t pack(int64_t object, int64_t thread, uint64_t addr, bool is_write
 	return object << 24 | thread << 7 | (int64_t)(addr & 63) << 1 | is_write;
 }
 
+/* Asked before the other columns of a sample are read: most are of no candidate. */
+static void is_of_candidate(sqlite3_context *ctx, int argc, sqlite3_value **value)
+{
+	const struct sharing *h = sqlite3_user_data(ctx);
+	uint64_t addr = (uint64_t)sqlite3_value_int64(value[0]);
+
+	(void)argc;
+	sqlite3_result_int(ctx, mp_groups_find(h->line, (int64_t)(addr >> 6), 0) != NULL);
+}
+
 static int add_access(void *ctx, sqlite3_value **row)
 {
 	struct sharing *h = ctx;
 	struct cache_sample c;
-	uint64_t addr = (uint64_t)sqlite3_value_int64(row[3]);
-
-	if (sqlite3_value_type(row[3]) == SQLITE_NULL || !mp_groups_find(h->line, (int64_t)(addr >> 6), 0))
-		return 0;
 	int rc = cache_read_sample(&h->u->names, row, &c);
+
 	if (rc)
 		return rc > 0 ? 0 : rc;
+	uint64_t addr = c.addr;
 	int64_t thread = number_of_thread(h, c.tid);
 	int64_t object = c.object ? c.object - h->u->names.object + 1 : 0;
 	struct mp_group *sum = NULL;
@@ -123,8 +132,8 @@ static int write_access(const struct sharing *h, struct mp_session *s, struct mp
 	sqlite3 *db = mp_session_db(s);
 	int rc = SQLITE_DONE;
 
-	if (sqlite3_prepare_v2(db, "INSERT INTO cache_access VALUES (?,?,?,?,?,?,?,?,?)", -1, &insert, NULL) !=
-	    SQLITE_OK)
+	if (sqlite3_prepare_v2(
+		db, "INSERT INTO cache_access VALUES (?,?,?,?,?,?,?,?,?)", -1, &insert, NULL) != SQLITE_OK)
 		rc = SQLITE_ERROR;
 	for (size_t i = 0; rc == SQLITE_DONE && i < n; i++) {
 		int64_t object = row[i].b >> 24, thread = row[i].b >> 7 & 0x1ffff;
@@ -175,13 +184,18 @@ static int find_first_event(struct sharing *h, struct mp_session *s, struct mp_e
 static int look_again(
     struct sharing *h, struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
-	char *sql = sqlite3_mprintf("SELECT 1 FROM sample WHERE CASE WHEN addr IS NOT NULL AND t_ns >= ?1"
-				    " AND t_ns < ?2 AND (?3 = 0 OR tid = ?3) THEN mp_take(?4, %s) END",
+	char *sql = sqlite3_mprintf(
+	    "SELECT 1 FROM sample WHERE CASE WHEN CASE WHEN addr IS NOT NULL AND t_ns >= ?1 AND t_ns < ?2"
+	    " AND (?3 = 0 OR tid = ?3) THEN mp_is_of_candidate(addr) END THEN mp_take(?4, %s) END",
 	    cache_columns);
 	int rc = sql ? find_first_event(h, s, err) : mp_err_set(err, ENOMEM, "out of memory");
 
+	sqlite3_create_function(mp_session_db(s), "mp_is_of_candidate", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, h,
+	    is_of_candidate, NULL, NULL);
 	if (!rc)
 		rc = mp_each_row(s, sql, scope, add_access, h, err);
+	sqlite3_create_function(
+	    mp_session_db(s), "mp_is_of_candidate", 1, SQLITE_UTF8, NULL, NULL, NULL, NULL);
 	sqlite3_free(sql);
 	return rc ? rc : write_access(h, s, err);
 }
@@ -195,7 +209,7 @@ int cache_find_sharing(
 	    .thread = mp_groups_new(TIDS_MAX),
 	    .tid = calloc(TIDS_MAX, sizeof(*h.tid))};
 	int rc = h.line && h.access && h.thread && h.tid ? choose(&h, err)
-							  : mp_err_set(err, ENOMEM, "out of memory");
+							 : mp_err_set(err, ENOMEM, "out of memory");
 
 	if (rc > 0)
 		rc = look_again(&h, s, scope, err);

@@ -271,8 +271,8 @@ static int sum(
 	char *sql = sqlite3_mprintf("SELECT 1 FROM sample WHERE CASE WHEN t_ns >= ?1 AND t_ns < ?2"
 				    " AND (?3 = 0 OR tid = ?3) THEN mp_take(?4, %s) END",
 	    cache_columns);
-	int rc = sql ? mp_each_row(s, sql, scope, add_sample, u, err)
-		     : mp_err_set(err, ENOMEM, "out of memory");
+	int rc =
+	    sql ? mp_each_row(s, sql, scope, add_sample, u, err) : mp_err_set(err, ENOMEM, "out of memory");
 
 	sqlite3_free(sql);
 	return rc;

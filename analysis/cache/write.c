@@ -43,7 +43,8 @@ static void bind_code(sqlite3_stmt *stmt, int i, const struct cache_names *n, in
 }
 
 /* Columns 2 to 4: what the parts of the key stand for; what is not bound is NULL. */
-static void bind_key(sqlite3_stmt *stmt, enum cache_group which, int64_t a, int64_t b, const struct cache_names *n)
+static void bind_key(
+    sqlite3_stmt *stmt, enum cache_group which, int64_t a, int64_t b, const struct cache_names *n)
 {
 	bool is_rest = a == CACHE_REST;
 
@@ -58,8 +59,7 @@ static void bind_key(sqlite3_stmt *stmt, enum cache_group which, int64_t a, int6
 
 		sqlite3_bind_int64(stmt, 2, is_rest ? -1 : a);
 		sqlite3_bind_int64(stmt, 3, b >> 16);
-		sqlite3_bind_int64(
-		    stmt, 4, (int64_t)((mp_hist_lo_ns(bucket) + mp_hist_hi_ns(bucket)) / 2));
+		sqlite3_bind_int64(stmt, 4, (int64_t)((mp_hist_lo_ns(bucket) + mp_hist_hi_ns(bucket)) / 2));
 		break;
 	}
 	case BY_OFFSET:
@@ -139,8 +139,7 @@ static int count(
 		for (int level = -1; level < MP_LEVELS; level++) {
 			if (level >= 0 && !(mask & cache_bit((uint32_t)event, level)))
 				continue;
-			struct mp_group *row =
-			    mp_groups_at(distinct, event << 32 | (int64_t)where, level);
+			struct mp_group *row = mp_groups_at(distinct, event << 32 | (int64_t)where, level);
 			if (!row)
 				return mp_err_set(err, ENOMEM, "out of memory");
 			mp_groups_add(&row->sum[what], 1);

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Private: which of the lines in cache_access are shared, and how (tables.sql). Two threads share a line where one of
--- them writes: truly, if the other touches the same byte; falsely, if it touches another one. Objects that were there
--- one after the other are not shared. Of a line, the 128 accesses with the most samples are looked at.
+-- them writes: truly, if the other touches a byte that it writes; falsely, if they never meet at one. Objects that were
+-- there one after the other are not shared. Of a line, the 128 accesses with the most samples are looked at.
 
 INSERT INTO cache_line
 WITH ranked AS (
@@ -11,10 +11,13 @@ WITH ranked AS (
 ), few AS MATERIALIZED (
   SELECT * FROM ranked WHERE nth <= 128
 ), pair AS (
-  SELECT w.line, max(w.byte = o.byte) AS is_true, max(w.byte <> o.byte) AS is_false
+  SELECT w.line, max(w.byte = o.byte) AS is_true
   FROM few AS w JOIN few AS o ON o.line = w.line AND o.tid <> w.tid
   WHERE w.is_write AND w.born_ns < o.died_ns AND o.born_ns < w.died_ns
-  GROUP BY w.line
+  GROUP BY w.line, min(w.tid, o.tid), max(w.tid, o.tid)
+), shared AS (
+  SELECT line, CASE WHEN min(is_true) THEN 'true' WHEN max(is_true) THEN 'both' ELSE 'false' END AS kind
+  FROM pair GROUP BY line
 ), whole AS (
   -- With max() the column where_no is of the row that has it.
   SELECT line, where_no, max(at_where), CAST(total(samples) AS INTEGER) AS samples,
@@ -24,6 +27,5 @@ WITH ranked AS (
         FROM cache_access GROUP BY line, where_no)
   GROUP BY line
 )
-SELECT line, CASE WHEN is_true AND is_false THEN 'both' WHEN is_true THEN 'true' ELSE 'false' END,
-       where_no, samples, cost, other_cache
-FROM pair JOIN whole USING (line);
+SELECT line, kind, where_no, samples, cost, other_cache
+FROM shared JOIN whole USING (line);

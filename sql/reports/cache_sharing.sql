@@ -2,13 +2,14 @@
 -- Lines of 64 bytes that several threads touch while one of them writes, those shared falsely first. No rows: none was
 -- seen.
 --
--- Parameters: :limit (-1: all) :brief (1: the first 10; NULL: all)
+-- Parameters: :limit (-1: all) :brief (1: the first 5; NULL: all) :people
 -- Columns:
 --   line_addr          the line
---   sharing            false: different bytes of it (they need not be on one line); true: the same byte; both
+--   sharing            false: the threads meet at no byte of it, and need not be on one line; true: they do, at a byte that
+--                      one of them writes; both: some of them meet, others not
 --   site               where what lies there was allocated: the one with the most samples; [data] and [pool] as in the table
 --                      sites
---   threads            who touches it; (w): and writes
+--   threads            who touches it, the first 8; (w): and writes; for people, the first 3
 --   offsets            where, in the object; of what is none, in the line; (w): where it is written
 --   samples            of all events
 --   share              of the latency of the event that tells the most, 0 to 1
@@ -21,14 +22,14 @@
 
 WITH shown AS MATERIALIZED (
   SELECT * FROM temp.cache_line
-  ORDER BY kind = 'true', cost DESC, samples DESC, line LIMIT coalesce(10 * :brief, :limit)
+  ORDER BY kind = 'true', cost DESC, samples DESC, line LIMIT coalesce(5 * :brief, :limit)
 )
 SELECT line * 64 AS line_addr, kind AS sharing, site,
-       (SELECT group_concat(who, ', ')
-        FROM (SELECT coalesce((SELECT comm FROM thread WHERE thread.tid = a.tid ORDER BY thread_id DESC LIMIT 1), '?')
+       (SELECT group_concat(who, ', ') || CASE WHEN max(nth) < max(n) THEN ', ...' ELSE '' END
+        FROM (SELECT count(*) OVER () AS n, row_number() OVER (ORDER BY sum(a.samples) DESC, a.tid) AS nth, coalesce((SELECT comm FROM thread WHERE thread.tid = a.tid ORDER BY thread_id DESC LIMIT 1), '?')
                      || '/' || a.tid || CASE WHEN max(is_write) THEN ' (w)' ELSE '' END AS who
               FROM temp.cache_access AS a WHERE a.line = shown.line
-              GROUP BY a.tid ORDER BY sum(a.samples) DESC, a.tid LIMIT 8)) AS threads,
+              GROUP BY a.tid ORDER BY nth LIMIT CASE WHEN :people THEN 3 ELSE 8 END)) AS threads,
        (SELECT group_concat(whereabouts, ', ')
         FROM (SELECT coalesce(shown.line * 64 + byte - addr, byte) || CASE WHEN max(is_write) THEN ' (w)' ELSE '' END
                      AS whereabouts
