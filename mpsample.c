@@ -17,7 +17,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
     {"record", "record a live process, or a command from its start", mp_cmd_record},
-    {"report", "what a recording says: summary, jitter, impact, outliers, sites, advice, loss",
+    {"report", "what a recording says: summary, jitter, impact, outliers, sites, cache, advice, loss",
 	mp_cmd_report},
     {"explain", "why the slowest calls were slow, and what to change", mp_cmd_explain},
     {"query", "ask a recording in SQL, read-only", mp_cmd_query},
