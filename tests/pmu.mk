@@ -16,7 +16,8 @@ pmu:
 	@if { .ci/deps pmu && tests/pmu/packages.sh $(GUEST_ROOT); } 2>$(GUEST_DIR)/missing; then \
 		rm $(GUEST_DIR)/missing && $(MAKE) --no-print-directory $(GUEST_VARS) guest; else cat $(GUEST_DIR)/missing >&2; fi
 
-check-pmu: pmu
+check-pmu: deps-check
+	@$(MAKE) --no-print-directory pmu
 	@O="$(O)" tests/run/run.sh --run pmu
 
 # ---- By the make that builds for arm64 ----
