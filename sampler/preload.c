@@ -180,13 +180,13 @@ static void set_keep(struct mp_preload *p, const struct mp_keep *keep, bool is_f
 						  : OUTLIERS_TO_DOUBLE;
 	mp_store(&h->double_samples, p->double_samples);
 	mp_store(&h->double_outliers, p->double_outliers);
-	set_word(p, keep->full ? MP_MODE_FULL : MP_MODE_ACTIVE);
+	set_word(p, keep->full || keep->track ? MP_MODE_FULL : MP_MODE_ACTIVE);
 }
 
 static bool same_keep(const struct mp_keep *a, const struct mp_keep *b)
 {
-	return a->full == b->full && a->stack == b->stack && a->sample_weight == b->sample_weight &&
-	       !memcmp(a->over_ns, b->over_ns, sizeof(a->over_ns));
+	return a->full == b->full && a->track == b->track && a->stack == b->stack &&
+	       a->sample_weight == b->sample_weight && !memcmp(a->over_ns, b->over_ns, sizeof(a->over_ns));
 }
 
 /* Whether a burst has made a thread keep less than we set: it goes on so until the word changes. */

@@ -91,8 +91,8 @@ static void prepare_stacks(struct mp_recorder *r)
 	r->symbolizer = open_symbolizer(r);
 	if (!r->symbolizer || r->keep.stack != MP_STACK_COPY)
 		return;
-	for (size_t i = 0; i < r->target.n_mappings; i++) {
-		const struct mp_mapping *m = &r->target.mappings[i];
+	for (size_t i = 0; i < r->target.maps.n; i++) {
+		const struct mp_mapping *m = &r->target.maps.all[i];
 		const struct mp_map map = {
 		    .start = m->start, .end = m->end, .file_offset = m->file_offset, .path = m->path};
 		if (m->is_exec)
@@ -133,8 +133,8 @@ static void add_threads_and_mappings(struct mp_recorder *r, int64_t t_ns)
 		return;
 	}
 	mp_target_each_thread(r->target.pid, add_thread, r);
-	for (size_t i = 0; i < r->target.n_mappings; i++) {
-		const struct mp_mapping *m = &r->target.mappings[i];
+	for (size_t i = 0; i < r->target.maps.n; i++) {
+		const struct mp_mapping *m = &r->target.maps.all[i];
 		if (m->is_exec)
 			mp_pipeline_map(r->pipeline, m->start, m->end, m->file_offset, m->path, t_ns);
 	}

@@ -7,6 +7,7 @@
 
 #include "sampler/grow.h"
 #include "sampler/index.h"
+#include "sampler/uprobe_shared.h"
 #include "store/append.h"
 
 /*
@@ -147,27 +148,27 @@ static int64_t stack_number(
 	return ret ? (int64_t)ret : number;
 }
 
-/* ---- From a call ---- */
+/* ---- From a source ---- */
 
 /* Where the copy was cut, the frame pointers may lead on: from the last address that both know. */
 static void go_on_by_frame_pointers(
-    const struct mp_call_event *e, uint64_t *ip, size_t room, struct mp_unwound *how)
+    const struct mp_stack_source *e, uint64_t *ip, size_t room, struct mp_unwound *how)
 {
-	size_t at = e->nframes;
+	size_t at = e->n_ip;
 
 	while (at > 0 && e->ip[at - 1] != ip[how->n - 1])
 		at--;
-	if (!at || at == e->nframes)
+	if (!at || at == e->n_ip)
 		return;
 	how->quality = how->quality < MP_STACK_FP ? how->quality : MP_STACK_FP;
-	while (at < e->nframes && how->n < room)
+	while (at < e->n_ip && how->n < room)
 		ip[how->n++] = e->ip[at++];
-	how->end = at < e->nframes ? MP_STACK_FULL : MP_STACK_LOST;
+	how->end = at < e->n_ip ? MP_STACK_FULL : MP_STACK_LOST;
 }
 
 /* 0 or -EAGAIN. */
-static int find_addresses(struct mp_stack_table *t, const struct mp_call_event *e, uint64_t *ip, size_t room,
-    struct mp_unwound *how)
+static int find_addresses(struct mp_stack_table *t, const struct mp_stack_source *e, uint64_t *ip,
+    size_t room, struct mp_unwound *how)
 {
 	*how = (struct mp_unwound){.n = 0};
 	if (e->stack) {
@@ -179,7 +180,7 @@ static int find_addresses(struct mp_stack_table *t, const struct mp_call_event *
 		go_on_by_frame_pointers(e, ip, room, how);
 	if (how->n)
 		return 0;
-	how->n = e->nframes < room ? e->nframes : room;
+	how->n = e->n_ip < room ? e->n_ip : room;
 	memcpy(ip, e->ip ? e->ip : ip, how->n * sizeof(*ip));
 	how->quality = how->n ? MP_STACK_FP : MP_STACK_NONE;
 	how->end = how->n == room || how->n == MP_MAX_FRAMES ? MP_STACK_FULL : MP_STACK_LOST;
@@ -187,12 +188,14 @@ static int find_addresses(struct mp_stack_table *t, const struct mp_call_event *
 }
 
 int mp_stack_table_add(
-    struct mp_stack_table *t, const struct mp_call_event *e, int64_t *stack_id, struct mp_err *err)
+    struct mp_stack_table *t, const struct mp_stack_source *e, int64_t *stack_id, struct mp_err *err)
 {
 	int64_t frames[MAX_DEPTH];
 	uint64_t ip[MAX_DEPTH];
 	struct stack_key key = {.frames = frames};
 	int ret = find_addresses(t, e, ip, MAX_DEPTH, &key.how);
+	if (e->at_instruction)
+		ip[0]++;
 	uint64_t hash = key.how.n << 8 | key.how.quality << 4 | key.how.end;
 
 	*stack_id = 0;

@@ -2,7 +2,8 @@
 #ifndef MP_SAMPLER_STACK_TABLE_H
 #define MP_SAMPLER_STACK_TABLE_H
 
-#include "sampler/pipeline.h"
+#include "store/session.h"
+#include "symbolize/symbolize.h"
 
 /*
  * The stacks of a recording, each once: what a call brought is unwound, its addresses become frames of the
@@ -14,13 +15,23 @@ struct mp_stack_table;
 struct mp_stack_table *mp_stack_table_new(struct mp_session *session, struct mp_symbolizer *symbolizer);
 void mp_stack_table_free(struct mp_stack_table *t);
 
+/* What there is of a stack. */
+struct mp_stack_source {
+	const struct mp_stack_state *stack; /* NULL: not taken; or as struct mp_call_event tells */
+	const uint64_t *ip;
+	size_t n_ip;
+	int64_t t_ns;
+	bool at_instruction; /* ip[0] is where the thread was, and no return address */
+};
+
 /*
- * The number of the stack of `e`, new or known; 0: it has none, or there are too many, which is counted.
+ * The number of the stack, new or known; 0: it has none, or there are too many, which is counted. All
+ * its addresses are return addresses: of an instruction, the one behind its first byte stands for it.
  * -EAGAIN while the unwind table of a file in it is still built. Other failures are of the session, or
  * -ENOMEM.
  */
 int mp_stack_table_add(
-    struct mp_stack_table *t, const struct mp_call_event *e, int64_t *stack_id, struct mp_err *err);
+    struct mp_stack_table *t, const struct mp_stack_source *e, int64_t *stack_id, struct mp_err *err);
 
 /* Stacks that found no place since it was last asked. */
 uint64_t mp_stack_table_take_dropped(struct mp_stack_table *t);
