@@ -53,7 +53,8 @@ struct mp_event {
 	bool has_period;     /* the name says how often: it is not to be adapted. IBS wants periods that are
 				multiples of 16 */
 	bool is_system_wide; /* cannot be opened for one thread: per CPU, and what is not the target's is
-				thrown away */
+				thrown away. So is IBS before Linux 6.2, which then has its registers in
+				PERF_SAMPLE_RAW (sampler/perf/ibs.h) and no ADDR, DATA_SRC, WEIGHT */
 	bool is_aux;         /* its records are packets in the aux area (ARM SPE: sampler/perf/spe.h) */
 	/* What the PMU cannot choose by itself (IBS takes any instruction): mp_event_keeps() does. */
 	enum mp_event_keep keep;

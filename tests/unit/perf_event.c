@@ -663,7 +663,7 @@ Test(perf_event, zen_2_of_an_older_kernel)
 	put(&m, "ibs_op/type", "11");
 	put(&m, "ibs_op/format/cnt_ctl", "config:19");
 	struct mp_event e = resolved(&m, "l3-miss");
-	expect_attr(&e, IBS_TYPE, CNT_CTL, 0, 0, DATA | PERF_SAMPLE_WEIGHT);
+	expect_attr(&e, IBS_TYPE, CNT_CTL, 0, 0, PERF_SAMPLE_RAW);
 	cr_expect(e.is_system_wide);
 	cr_expect(e.is_user_only);
 	cr_expect_eq(e.attr.exclude_kernel, 0);
