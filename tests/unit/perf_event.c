@@ -265,6 +265,7 @@ Test(perf_event, refused_breakpoints)
 Test(perf_event, unknown_names_come_with_the_nearest)
 {
 	expect_refused("cycels", "no event is called 'cycels'|nearest are cycles,");
+	expect_refused("mem-loads:ldlat=30", "depends on the machine");
 	expect_refused("mem-load", "nearest are mem-loads, LLC-loads, mem-stores");
 	expect_refused("branch-mises:u", "nearest are branch-misses");
 	expect_refused("L1-dcache-load-mises", "nearest are L1-dcache-load-misses, L1-icache-load-misses");
