@@ -127,6 +127,13 @@ bool mp_event_is_alias(const struct mp_event_words *w)
 	return find(w->base) != NULL;
 }
 
+bool mp_event_is_ours_alone(const struct mp_event_words *w)
+{
+	const struct ladder *l = find(w->base);
+
+	return l && strcmp(l->alias.name, l->generic) != 0;
+}
+
 static void add_note(struct mp_event *e, const char *what, const char *why)
 {
 	size_t n = strlen(e->note);
