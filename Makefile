@@ -10,18 +10,18 @@ DEBUG   ?=
 SAN     ?=
 
 VERSION := 0.1.0
-ARCH    := $(shell uname -m)
+ARCH    := $(or $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null))),$(shell uname -m))
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_ARCH := $(if $(filter aarch64,$(ARCH)),arm64,x86)
 
 WARN    := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS  ?= $(if $(DEBUG),-O0 -g3,-O2 -g)
-CPPFLAGS += -I. -D_GNU_SOURCE -DMP_VERSION='"$(VERSION)"'
+override CPPFLAGS += -I. -D_GNU_SOURCE -DMP_VERSION='"$(VERSION)"'
 MP_CFLAGS := -std=gnu11 -fno-omit-frame-pointer $(WARN) $(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 MP_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN))
-LIBS    := -lbpf -lelf -lsqlite3 -linih -l:libiberty.a -llzma -lz -lzstd -ldwarf -lunwind-$(ARCH) -lunwind -lpfm -lseccomp -lkissfft-float $(if $(filter x86_64,$(ARCH)),-lZydis) -lm
+LIBS    := -lbpf -ldwarf -lelf -lunwind-$(ARCH) -lunwind -lsqlite3 -linih -l:libiberty.a -llzma -lz -lzstd -lpfm -lseccomp -lkissfft-float $(if $(filter x86_64,$(ARCH)),-lZydis) -lm
 
-SRC     := mpsample.c $(wildcard sampler/*.c sampler/doctor/*.c sampler/perf/*.c symbolize/*.c symbolize/*/*.c store/*.c analysis/*.c analysis/*/*.c)
+SRC     := mpsample.c $(wildcard sampler/*.c sampler/doctor/*.c sampler/perf/*.c sampler/samples/*.c symbolize/*.c symbolize/*/*.c store/*.c analysis/*.c analysis/*/*.c)
 BPF_SRC := $(filter %.bpf.c,$(SRC))
 SRC     := $(filter-out %.bpf.c,$(SRC))
 SQL     := $(sort $(wildcard sql/*.sql sql/*/*.sql))
@@ -45,6 +45,7 @@ all: $(O)/mpsample $(O)/libmpsample.so
 
 include tests/tests.mk
 include tests/fuzz.mk
+include tests/pmu.mk
 
 help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
@@ -54,6 +55,7 @@ help:
 #:   make demo         install what is missing, build, and profile the example matching engine for 20 s
 #:   make check        install what is missing, build, run all tests that the core needs
 #:   make check-all    the same with the optional runtimes and allocators installed
+#:   make check-pmu    test with an emulated arm64 PMU: a cross build, run in a guest
 #:   make fuzz         fuzz what reads the target's files, FUZZ_SECONDS=20 each
 #:   make bench        measure overhead, as ratios in one run
 #:   make lint         clang-format check and cppcheck
@@ -93,7 +95,7 @@ $(O)/obj/%.o: %.c
 $(O)/obj/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)
-	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. -idirafter /usr/include/$(MULTIARCH) \
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. $(foreach d,/usr/include/$(MULTIARCH) /usr/$(MULTIARCH)/include,-idirafter $d) \
 		-Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 $(O)/obj/%.bpfobj.o: $(O)/obj/%.bpf.o Makefile
@@ -140,6 +142,7 @@ ci: deps-all
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory WERROR=1 all targets unit
 	@$(MAKE) --no-print-directory O=$(O)/asan SAN=address,undefined unit
+	@$(MAKE) --no-print-directory WERROR=1 pmu
 	@O="$(O)" UNIT_ALSO="$(O)/asan" $(SUDO) $(if $(SUDO),-E) tests/run/run.sh
 
 unit: $(UNIT)

@@ -6,6 +6,7 @@
 #include "analysis/cmd_explain.h"
 #include "analysis/cmd_report.h"
 #include "sampler/cmd_doctor.h"
+#include "sampler/cmd_import.h"
 #include "sampler/cmd_list.h"
 #include "sampler/cmd_record.h"
 #include "sampler/cmd_symbolize.h"
@@ -16,11 +17,12 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
     {"record", "record a live process, or a command from its start", mp_cmd_record},
-    {"report", "what a recording says: summary, jitter, impact, outliers, sites, advice, loss",
+    {"report", "what a recording says: summary, jitter, impact, outliers, sites, cache, advice, loss",
 	mp_cmd_report},
     {"explain", "why the slowest calls were slow, and what to change", mp_cmd_explain},
     {"query", "ask a recording in SQL, read-only", mp_cmd_query},
     {"symbolize", "name the functions of a recording later, or elsewhere, or better", mp_cmd_symbolize},
+    {"import", "make a session of a recording of perf, from any machine", mp_cmd_import},
     {"list", "what there is: events, profiles, reports", mp_cmd_list},
     {"doctor", "what works here, what does not, and the command that fixes it", mp_cmd_doctor},
 };

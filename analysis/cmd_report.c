@@ -11,7 +11,7 @@
 static const char usage[] =
     "usage: mpsample report NAME SESSION [options]\n"
     "\n" MP_REPORT_OPTIONS_USAGE
-    "  --thread TID              only this thread (outliers, sites, impact, advice)\n"
+    "  --thread TID              only this thread (outliers, sites, impact, cache, advice)\n"
     "  --limit N                 rows; 0: all\n"
     "  --table NAME              one table of a report that has several; CSV has the first otherwise\n"
     "  --cost-per-us X|FILE.csv  impact: what each microsecond of lateness costs; or a curve, lines of\n"

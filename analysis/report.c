@@ -14,6 +14,9 @@
 
 #define SLOT_NS 1000000000LL
 
+/* Of sql/reports/object_coverage.sql: those of struct mp_report's `coverage` come after them. */
+#define OBJECT_COVERAGE_COLUMNS 10
+
 /* Edit distance (Levenshtein), of short names. */
 static int distance(const char *a, const char *b)
 {
@@ -66,8 +69,8 @@ const struct mp_report *mp_report_find(const char *name, struct mp_err *err)
 	return NULL;
 }
 
-int mp_report_prepare(struct mp_session *s, const char *path, const struct mp_report_scope *b,
-    sqlite3_stmt **stmt, struct mp_err *err)
+static int prepare_text(struct mp_session *s, const char *path, const char *sql,
+    const struct mp_report_scope *b, sqlite3_stmt **stmt, struct mp_err *err)
 {
 	sqlite3 *db = mp_session_db(s);
 	const struct {
@@ -86,7 +89,7 @@ int mp_report_prepare(struct mp_session *s, const char *path, const struct mp_re
 	    {":people", b->people, true},
 	};
 
-	if (sqlite3_prepare_v2(db, mp_embedded_text(path), -1, stmt, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(db, sql, -1, stmt, NULL) != SQLITE_OK)
 		return mp_err_set(
 		    err, EIO, "cannot read %s: %s: %s", mp_session_path(s), path, sqlite3_errmsg(db));
 	for (size_t i = 0; i < sizeof(parameter) / sizeof(*parameter); i++) {
@@ -97,6 +100,26 @@ int mp_report_prepare(struct mp_session *s, const char *path, const struct mp_re
 	}
 	sqlite3_bind_text(*stmt, sqlite3_bind_parameter_index(*stmt, ":op"), b->op, -1, SQLITE_STATIC);
 	return 0;
+}
+
+int mp_report_prepare(struct mp_session *s, const char *path, const struct mp_report_scope *b,
+    sqlite3_stmt **stmt, struct mp_err *err)
+{
+	return prepare_text(s, path, mp_embedded_text(path), b, stmt, err);
+}
+
+/* The columns of two queries of one row each, side by side. */
+static int prepare_pair(struct mp_session *s, const char *path, const char *more,
+    const struct mp_report_scope *b, sqlite3_stmt **stmt, struct mp_err *err)
+{
+	const char *first = mp_embedded_text(path), *second = mp_embedded_text(more);
+	/* Without the semicolon that ends each. */
+	char *sql = sqlite3_mprintf("SELECT * FROM (%.*s), (%.*s)", (int)(strrchr(first, ';') - first), first,
+	    (int)(strrchr(second, ';') - second), second);
+	int rc = sql ? prepare_text(s, more, sql, b, stmt, err) : mp_err_set(err, ENOMEM, "out of memory");
+
+	sqlite3_free(sql);
+	return rc;
 }
 
 /* The first row of a query for internal use. The statement is the caller's to finalize. */
@@ -129,7 +152,7 @@ static int check_thread(struct mp_session *s, const struct mp_report *report, in
 		    report->name);
 	int rc = first_row(s,
 	    "SELECT EXISTS (SELECT 1 FROM thread WHERE tid = ?1) OR EXISTS (SELECT 1 FROM call WHERE tid = "
-	    "?1)",
+	    "?1) OR EXISTS (SELECT 1 FROM sample WHERE tid = ?1)",
 	    tid, &stmt, err);
 	if (!rc && !sqlite3_column_int(stmt, 0))
 		rc = mp_err_set(err, EINVAL,
@@ -315,6 +338,28 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 	mp_emit_note(e, "%s events of the kernel were lost: what they took is told as unexplained", events);
 }
 
+/* samples: 12,345, none lost; 12,000 with an address, of which 120 (1.0 %) are in nothing that is known */
+static void note_samples(struct mp_emit *e, sqlite3_stmt *stmt, int col)
+{
+	char samples[MP_CELL_NUMBER], with_addr[MP_CELL_NUMBER], unmatched[MP_CELL_NUMBER], lost[80];
+	char share[MP_CELL_NUMBER];
+	int64_t n = sqlite3_column_int64(stmt, col);
+
+	if (!n)
+		return;
+	mp_cell_int(MP_UNIT_COUNT, n, samples);
+	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, col + 1), with_addr);
+	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, col + 2), unmatched);
+	mp_cell_real(MP_UNIT_SHARE, sqlite3_column_double(stmt, col + 3), share);
+	count_lost(lost, sizeof(lost), n, sqlite3_column_int64(stmt, col + 5));
+	if (sqlite3_column_int64(stmt, col + 1))
+		mp_emit_note(e,
+		    "samples: %s, %s; %s with an address, of which %s (%s) are in nothing that is known",
+		    samples, lost, with_addr, unmatched, share);
+	else
+		mp_emit_note(e, "samples: %s, %s; none with an address", samples, lost);
+}
+
 static void note_range(struct mp_emit *e, const struct mp_report *report, const struct mp_report_scope *b,
     const struct mp_report_filter *f)
 {
@@ -373,15 +418,17 @@ static bool has_rows(sqlite3_stmt *stmt)
 	return rc != SQLITE_DONE;
 }
 
-/* Each row's first column is a line of text. */
+/* Each row's first column is a line of text. `title` NULL: nothing is said where there are none. */
 static int write_lines(
     struct mp_session *s, const char *title, sqlite3_stmt *stmt, struct mp_emit *e, struct mp_err *err)
 {
 	int step = sqlite3_step(stmt);
 
-	mp_emit_note(e, "%s", "");
-	mp_emit_note(e, "%s", title);
-	if (step == SQLITE_DONE)
+	if (title || step == SQLITE_ROW)
+		mp_emit_note(e, "%s", "");
+	if (title)
+		mp_emit_note(e, "%s", title);
+	if (title && step == SQLITE_DONE)
 		mp_emit_note(e, "(no rows)");
 	for (; step == SQLITE_ROW; step = sqlite3_step(stmt))
 		mp_emit_note(e, "%s", text_or(stmt, 0, ""));
@@ -446,12 +493,28 @@ static int run_sections(struct mp_session *s, const struct mp_report *report,
 	return rc;
 }
 
-/* The session and coverage objects; for a table the first row of each is read here, and put into words. */
-static int run_object(struct mp_session *s, const char *name, const char *path,
+/* What stands above or below the tables, for people. */
+static int run_lines(struct mp_session *s, const char *path, const struct mp_report_scope *b,
+    const struct mp_report_filter *f, struct mp_emit *e, struct mp_err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	if (!path || !b->people || f->table)
+		return 0;
+	int rc = mp_report_prepare(s, path, b, &stmt, err);
+	if (!rc)
+		rc = write_lines(s, NULL, stmt, e, err);
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+/* The session and coverage objects, with the columns of `more` if that is not NULL; for a table the first row
+ * of each is read here, and put into words. */
+static int run_object(struct mp_session *s, const char *name, const char *path, const char *more,
     const struct mp_report_scope *b, struct mp_emit *e, enum mp_format format, sqlite3_stmt **stmt,
     struct mp_err *err)
 {
-	int rc = mp_report_prepare(s, path, b, stmt, err);
+	int rc = more ? prepare_pair(s, path, more, b, stmt, err) : mp_report_prepare(s, path, b, stmt, err);
 
 	if (rc || format == MP_FORMAT_CSV)
 		return rc;
@@ -470,22 +533,31 @@ static int run(struct mp_session *s, const struct mp_report *report, const struc
 	bool table = format == MP_FORMAT_TABLE;
 
 	mp_emit_begin(e, report->name);
-	int rc = run_object(s, "session", "sql/reports/object_session.sql", b, e, format, &session, err);
+	int rc =
+	    run_object(s, "session", "sql/reports/object_session.sql", NULL, b, e, format, &session, err);
 	if (!rc && table) {
 		note_session(e, session);
 		note_range(e, report, b, f);
 	}
 	if (!rc)
+		rc = run_lines(s, report->before, b, f, e, err);
+	if (!rc)
 		rc = run_sections(s, report, f, b, e, format, err);
 	if (!rc)
-		rc = run_object(
-		    s, "coverage", "sql/reports/object_coverage.sql", b, e, format, &coverage, err);
+		rc = run_lines(s, report->after, b, f, e, err);
+	if (!rc) {
+		mp_emit_json_column(e, report->coverage ? "events" : NULL);
+		rc = run_object(s, "coverage", "sql/reports/object_coverage.sql", report->coverage, b, e,
+		    format, &coverage, err);
+	}
 	if (!rc && table) {
 		if (report->is_of_rows && sqlite3_column_int64(coverage, 3) > 0)
 			mp_emit_note(e, "(rows were LOST: this table is of those that were kept, and its "
 					"sums are too low; summary and jitter count every call)");
 		mp_emit_note(e, "%s", "");
 		note_coverage(e, coverage, text_or(session, 5, ""), b->tid);
+		if (report->coverage)
+			note_samples(e, coverage, OBJECT_COVERAGE_COLUMNS);
 	}
 	sqlite3_finalize(session);
 	sqlite3_finalize(coverage);
@@ -510,12 +582,23 @@ static void sql_duration(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
 }
 
+/* A fraction for people, within a sentence. */
+static void sql_share(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	char text[MP_CELL_NUMBER];
+
+	(void)argc;
+	mp_cell_real(MP_UNIT_SHARE, sqlite3_value_double(argv[0]), text);
+	sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
+}
+
 static void add_functions(sqlite3 *db)
 {
 	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
 
 	sqlite3_create_function(db, "mp_sqrt", 1, flags, NULL, sql_sqrt, NULL, NULL);
 	sqlite3_create_function(db, "mp_duration", 1, flags, NULL, sql_duration, NULL, NULL);
+	sqlite3_create_function(db, "mp_share", 1, flags, NULL, sql_share, NULL, NULL);
 }
 
 int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,

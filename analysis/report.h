@@ -63,7 +63,11 @@ struct mp_report {
 	 * row, for people; rows without JSON in them for CSV. NULL: as in `section`. */
 	const char *lines, *csv;
 	const char *json_column; /* of the first section, see mp_emit_json_column(); or NULL */
-	bool flat;               /* in JSON, sections are members of the document itself */
+	/* For people: queries whose first column is a line of text, above and below the tables; or NULL. */
+	const char *before, *after;
+	/* Further columns of the coverage object, in the order of sql/reports/cache_coverage.sql; or NULL. */
+	const char *coverage;
+	bool flat; /* in JSON, sections are members of the document itself */
 };
 
 /* reports.c; the last has a NULL name. */

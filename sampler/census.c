@@ -116,11 +116,11 @@ static bool is_known(const struct mp_census *c, const struct mapping *m)
 
 static void see_mappings(struct mp_census *c, const struct mp_target *t, struct mp_pipeline *p, int64_t t_ns)
 {
-	struct mapping *now = calloc(t->n_mappings + 1, sizeof(*now));
+	struct mapping *now = calloc(t->maps.n + 1, sizeof(*now));
 	size_t n = 0;
 
-	for (size_t i = 0; now && i < t->n_mappings; i++) {
-		const struct mp_mapping *m = &t->mappings[i];
+	for (size_t i = 0; now && i < t->maps.n; i++) {
+		const struct mp_mapping *m = &t->maps.all[i];
 		if (!m->is_exec)
 			continue;
 		now[n] = (struct mapping){m->start, m->end, m->inode};

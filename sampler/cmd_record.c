@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sampler/files.h"
+#include "sampler/perf/wants.h"
 #include "sampler/recorder.h"
 
 static const char usage[] =
@@ -38,6 +39,13 @@ static const char usage[] =
     "locks,\n"
     "                          interrupts, system calls that map memory or sleep (most, the default); every\n"
     "                          system call (all), which makes those of the whole machine slower; or nothing\n"
+    "  -e, --event EVENT       sample a perf event, with its data address where the hardware tells one:\n"
+    "                          mem-loads, cache-misses, page-faults, any name of libpfm4 or perf, rNNN,\n"
+    "                          mem:ADDR (mpsample list events); NAME:period=N fixes how often. May be given\n"
+    "                          several times; {A,B} are counted at the same time\n"
+    "      --count EVENT       count an event by thread and second; likewise. --count default: cycles,\n"
+    "                          instructions, misses, faults and switches, as far as they are there\n"
+    "      --budget PERCENT    of a core that samples may cost the process (default 2)\n"
     "      --spans NAME        calls of the function NAME are spans, from entry to return; * and ? match, "
     "may\n"
     "                          be given several times; at most 64 functions\n"
@@ -68,6 +76,8 @@ enum {
 	OPT_FOLLOW_FORKS,
 	OPT_SPANS,
 	OPT_CAUSES,
+	OPT_COUNT,
+	OPT_BUDGET,
 };
 
 static const struct option long_options[] = {
@@ -88,6 +98,9 @@ static const struct option long_options[] = {
     {"follow-forks", no_argument, NULL, OPT_FOLLOW_FORKS},
     {"spans", required_argument, NULL, OPT_SPANS},
     {"causes", required_argument, NULL, OPT_CAUSES},
+    {"event", required_argument, NULL, 'e'},
+    {"count", required_argument, NULL, OPT_COUNT},
+    {"budget", required_argument, NULL, OPT_BUDGET},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -117,6 +130,17 @@ static int parse_seconds(const char *text, int64_t *out_ns, struct mp_err *err)
 		return mp_err_set(err, EINVAL, "-d: '%s' is not a number of seconds above 0", text);
 	*out_ns = (int64_t)(s * 1e9);
 	return *out_ns ? 0 : mp_err_set(err, EINVAL, "-d: '%s' is less than a nanosecond", text);
+}
+
+static int parse_percent(const char *text, double *out, struct mp_err *err)
+{
+	char *end;
+	double percent = strtod(text, &end);
+
+	if (end == text || *end || !(percent > 0 && percent <= 100))
+		return mp_err_set(err, EINVAL, "--budget: '%s' is not a number above 0, up to 100", text);
+	*out = percent / 100;
+	return 0;
 }
 
 /* One of two words; the first is true. */
@@ -151,6 +175,8 @@ static int parse_word(
 static const char *const plane_words[] = {"auto", "preload", "uprobe", NULL}; /* enum mp_plane */
 static const char *const watch_words[] = {"most", "all", "off", NULL};        /* enum mp_watch */
 static const char *const stack_words[] = {"off", "fp", "dwarf", NULL};        /* enum mp_stack_mode */
+
+static struct mp_wants wants;
 
 static int add_debug_dir(struct mp_record_options *o, const char *dir, struct mp_err *err)
 {
@@ -227,6 +253,12 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		ret = parse_word("--causes", arg, watch_words, &word, err);
 		o->watch = (enum mp_watch)word;
 		return ret;
+	case 'e':
+		return mp_wants_add(&wants, arg, true, err);
+	case OPT_COUNT:
+		return mp_wants_add(&wants, arg, false, err);
+	case OPT_BUDGET:
+		return parse_percent(arg, &o->budget, err);
 	case OPT_SPANS:
 		return add_spans(o, arg, err);
 	case OPT_FOLLOW_FORKS:
@@ -282,8 +314,11 @@ static int check_options(struct mp_record_options *o, int words, char **word, st
 
 int mp_cmd_record(int argc, char **argv)
 {
-	struct mp_record_options o = {
-	    .output = "mpsample.db", .stack = MP_STACK_COPY, .keep_over_ns = -1, .sample_every = -1};
+	struct mp_record_options o = {.output = "mpsample.db",
+	    .stack = MP_STACK_COPY,
+	    .keep_over_ns = -1,
+	    .sample_every = -1,
+	    .budget = 0.02};
 	struct mp_err err;
 	char text[4096];
 	int opt;
@@ -292,7 +327,7 @@ int mp_cmd_record(int argc, char **argv)
 	o.options_text = text;
 	/* "+": options end with the first other word, which belongs to the command. */
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:p:o:d:h", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+:p:o:d:e:h", long_options, NULL)) != -1) {
 		if (opt == 'h') {
 			fputs(usage, stdout);
 			return 0;
@@ -308,6 +343,8 @@ int mp_cmd_record(int argc, char **argv)
 	if (check_options(&o, argc - optind, argv + optind, &err))
 		return usage_error(&err);
 	o.command = argv + optind;
+	o.wants = wants.all;
+	o.n_wants = wants.n;
 	if (mp_record(&o, &err)) {
 		fprintf(stderr, "mpsample: %s\n", err.text);
 		return 1;

@@ -17,6 +17,7 @@ struct waiting {
 struct mp_deferred {
 	struct waiting *first, **last;
 	size_t n, bytes;
+	int64_t oldest_ns;
 };
 
 struct mp_deferred *mp_deferred_new(void)
@@ -24,7 +25,7 @@ struct mp_deferred *mp_deferred_new(void)
 	struct mp_deferred *d = calloc(1, sizeof(*d));
 
 	if (d)
-		d->last = &d->first;
+		*d = (struct mp_deferred){.last = &d->first, .oldest_ns = INT64_MAX};
 	return d;
 }
 
@@ -48,11 +49,18 @@ static void append(struct mp_deferred *d, struct waiting *w)
 	d->last = &w->next;
 	d->bytes += w->bytes;
 	d->n++;
+	if (w->event.t_ns < d->oldest_ns)
+		d->oldest_ns = w->event.t_ns;
 }
 
 size_t mp_deferred_count(const struct mp_deferred *d)
 {
 	return d->n;
+}
+
+int64_t mp_deferred_oldest_ns(const struct mp_deferred *d)
+{
+	return d->oldest_ns;
 }
 
 bool mp_deferred_is_filling(const struct mp_deferred *d)
@@ -97,6 +105,7 @@ void mp_deferred_each(struct mp_deferred *d, mp_deferred_fn *take, void *ctx)
 	d->first = NULL;
 	d->last = &d->first;
 	d->bytes = d->n = 0;
+	d->oldest_ns = INT64_MAX;
 	for (; w; w = next) {
 		next = w->next;
 		if (take(ctx, &w->event, &w->call_id))

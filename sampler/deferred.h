@@ -18,6 +18,9 @@ void mp_deferred_free(struct mp_deferred *d);
 
 size_t mp_deferred_count(const struct mp_deferred *d);
 
+/* When the oldest of those that wait was under way; INT64_MAX: none waits. */
+int64_t mp_deferred_oldest_ns(const struct mp_deferred *d);
+
 /* A quarter of the room is taken: what can go should go now. */
 bool mp_deferred_is_filling(const struct mp_deferred *d);
 

@@ -215,7 +215,7 @@ void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, s
 	unsigned int op = s->entry.op;
 	uint32_t weight, why = kept(p, op, dur_ns, &weight);
 	count(p, s, dur_ns);
-	if (!why || !out)
+	if (!out || (!why && (!p->keep.track || op >= MP_OP_COUNT)))
 		return;
 
 	/* posix_memalign returns its block through memory, which is not copied here: its address stays
@@ -230,11 +230,17 @@ void mp_pairing_return(struct mp_pairing *p, const struct mp_return_record *r, s
 	    .dur_ns = (int64_t)dur_ns,
 	    .size_bytes = s->size_bytes,
 	    .addr = block,
+	    .end_ns = r->t_ns,
+	    .handed_in = op == MP_OP_POSIX_MEMALIGN ? 0 : s->ptr,
+	    .caller = r->stack ? r->stack->ip : 0,
 	    .stack = p->keep.stack == MP_STACK_COPY ? r->stack : NULL,
 	    .ip = r->ip,
 	    .nframes = p->keep.stack ? r->nframes : 0,
 	};
-	mp_pipeline_call(out, &e);
+	if (why)
+		mp_pipeline_call(out, &e);
+	else
+		mp_pipeline_tracked(out, &e);
 }
 
 void mp_pairing_count_kernel_event(struct mp_pairing *p, enum mp_kernel_kind kind)

@@ -11,6 +11,7 @@
 #include "sampler/grow.h"
 #include "sampler/index.h"
 #include "sampler/markers.h"
+#include "sampler/samples/samples.h"
 #include "sampler/stack_table.h"
 #include "store/append.h"
 
@@ -35,6 +36,7 @@ struct mp_pipeline {
 
 	struct mp_stack_table *stacks;
 	struct mp_deferred *deferred; /* calls whose stacks wait */
+	struct mp_samples *samples;
 	struct mp_markers *markers;
 	struct mp_context *context;
 	bool *is_written; /* by the symbolizer's number of a mapping: it is in the session */
@@ -96,9 +98,10 @@ struct mp_pipeline *mp_pipeline_new(struct mp_session *session, struct mp_symbol
 	p->mapped_ns = INT64_MAX;
 	p->stacks = mp_stack_table_new(session, symbolizer);
 	p->deferred = mp_deferred_new();
+	p->samples = p->stacks ? mp_samples_new(session, symbolizer, p->stacks) : NULL;
 	p->markers = mp_markers_new(session);
 	p->context = mp_context_new();
-	if (!p->stacks || !p->deferred || !p->markers || !p->context) {
+	if (!p->stacks || !p->deferred || !p->samples || !p->markers || !p->context) {
 		mp_pipeline_free(p);
 		return NULL;
 	}
@@ -109,6 +112,7 @@ void mp_pipeline_free(struct mp_pipeline *p)
 {
 	if (!p)
 		return;
+	mp_samples_free(p->samples);
 	mp_stack_table_free(p->stacks);
 	mp_deferred_free(p->deferred);
 	mp_markers_free(p->markers);
@@ -158,7 +162,9 @@ static bool take_call(void *ctx, const struct mp_call_event *e, int64_t *call_id
 		return false;
 	if (has_stack(e) && e->t_ns > p->mapped_ns - e->dur_ns)
 		return true;
-	int ret = mp_stack_table_add(p->stacks, e, &stack_id, err_of(p));
+	const struct mp_stack_source source = {
+	    .stack = e->stack, .ip = e->ip, .n_ip = e->nframes, .t_ns = e->t_ns};
+	int ret = mp_stack_table_add(p->stacks, &source, &stack_id, err_of(p));
 	if (ret == -EAGAIN)
 		return true;
 	if (!ret && !*call_id)
@@ -166,6 +172,7 @@ static bool take_call(void *ctx, const struct mp_call_event *e, int64_t *call_id
 	else if (!ret && stack_id)
 		ret = mp_update_call_stack(p->session, *call_id, stack_id, err_of(p));
 	fail(p, ret);
+	mp_samples_call(p->samples, e, stack_id);
 	return false;
 }
 
@@ -186,6 +193,7 @@ static bool give_up_stack(void *ctx, const struct mp_call_event *e, int64_t *cal
 	if (!*call_id && !p->failed)
 		append_call(p, e, 0);
 	p->stacks_deferred_lost++;
+	mp_samples_call(p->samples, e, 0);
 	return false;
 }
 
@@ -200,6 +208,41 @@ void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *call)
 	e.hiccup_ns = mp_context_hiccup_ns(p->context, e.t_ns, e.t_ns + e.dur_ns);
 	if (take_call(p, &e, &call_id) && !mp_deferred_put(p->deferred, &e))
 		give_up_stack(p, &e, &call_id);
+}
+
+int mp_pipeline_track(struct mp_pipeline *p, pid_t pid, struct mp_err *err)
+{
+	return mp_samples_track(p->samples, pid) ? mp_err_set(err, ENOMEM, "out of memory") : 0;
+}
+
+void mp_pipeline_tracked(struct mp_pipeline *p, const struct mp_call_event *e)
+{
+	if (!p->failed)
+		mp_samples_call(p->samples, e, 0);
+}
+
+void mp_pipeline_sample(struct mp_pipeline *p, const struct mp_sample_event *e)
+{
+	p->totals.samples++;
+	if (!p->failed)
+		fail(p, mp_samples_take(p->samples, e, err_of(p)));
+}
+
+void mp_pipeline_map_data(
+    struct mp_pipeline *p, uint64_t start, uint64_t end, uint64_t file_offset, const char *path)
+{
+	mp_samples_map(p->samples, start, end, file_offset, path);
+}
+
+/* What a call that still waits has allocated is not known yet. */
+void mp_pipeline_calls_known(struct mp_pipeline *p, int64_t t_ns)
+{
+	int64_t waiting_ns = mp_deferred_oldest_ns(p->deferred);
+
+	if (p->failed)
+		return;
+	fail(p, mp_samples_settle(
+		    p->samples, t_ns < waiting_ns ? t_ns : waiting_ns - 1, p->mapped_ns, err_of(p)));
 }
 
 /* Only where something has changed since the last look: a table was finished, or more mappings are known. */
@@ -397,6 +440,10 @@ static void tell_stacks_lost(struct mp_pipeline *p, int64_t t_ns)
 	mp_pipeline_loss(p, t_ns, "stacks, of code not read yet", "events", p->stacks_deferred_lost);
 	mp_pipeline_loss(p, t_ns, "mappings, of too many", "events", p->maps_lost);
 	p->stacks_deferred_lost = p->maps_lost = 0;
+	struct mp_samples_lost lost = mp_samples_lost(p->samples);
+	mp_pipeline_loss(p, t_ns, "stacks of samples", "events", lost.stacks);
+	mp_pipeline_loss(p, t_ns, "addresses of samples, of too many", "events", lost.addresses);
+	mp_pipeline_loss(p, t_ns, "blocks that were released unseen, or too many", "events", lost.blocks);
 }
 
 static int commit(struct mp_pipeline *p, struct mp_err *err)
@@ -425,12 +472,18 @@ int mp_pipeline_end(struct mp_pipeline *p, bool (*is_impatient)(void *ctx), void
 {
 	p->mapped_ns = INT64_MAX;
 	retry(p);
+	mp_pipeline_calls_known(p, INT64_MAX);
 	/* A table may lead to code whose table is asked for only then. */
-	while (mp_deferred_count(p->deferred) && !p->failed && !is_impatient(ctx)) {
+	while ((mp_deferred_count(p->deferred) || mp_samples_waiting(p->samples)) && !p->failed &&
+	       !is_impatient(ctx)) {
 		mp_symbolizer_wait(p->symbolizer, WAIT_MS);
 		retry(p);
+		mp_pipeline_calls_known(p, INT64_MAX);
 	}
 	mp_deferred_each(p->deferred, give_up_stack, p);
+	mp_pipeline_calls_known(p, INT64_MAX);
+	if (!p->failed)
+		fail(p, mp_samples_give_up(p->samples, err_of(p)));
 	/* What markers still wait for now, does not come any more. */
 	if (!p->failed)
 		fail(p, mp_markers_end(p->markers, err_of(p)));

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "sampler/context.h"
+#include "store/append.h"
 #include "store/session.h"
 #include "symbolize/symbolize.h"
 
@@ -29,7 +30,10 @@ struct mp_call_event {
 	pid_t tid;
 	unsigned int op, kept, weight; /* enum mp_op, enum mp_kept */
 	int64_t t_ns, dur_ns;
+	int64_t end_ns; /* when its return was seen; 0: t_ns + dur_ns */
 	uint64_t size_bytes, addr;
+	uint64_t handed_in; /* the block that realloc or free was given; 0: none, or not known */
+	uint64_t caller;    /* its return address; 0: not known */
 	/* As it was when the call had returned: the allocator's caller is the innermost frame. NULL: not
 	 * taken. */
 	const struct mp_stack_state *stack;
@@ -44,6 +48,41 @@ struct mp_call_event {
 	int64_t hiccup_ns; /* the pipeline's own */
 };
 void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e);
+
+/*
+ * From now on it is known which allocation holds what address (sampler/samples/objects.h): for that each call
+ * is handed in, those that become no rows by mp_pipeline_tracked(), which looks at op, times, size, blocks,
+ * thread and caller.
+ */
+int mp_pipeline_track(struct mp_pipeline *p, pid_t pid, struct mp_err *err);
+void mp_pipeline_tracked(struct mp_pipeline *p, const struct mp_call_event *e);
+
+/* A sample of a perf event. */
+struct mp_sample_event {
+	int64_t t_ns;
+	pid_t tid;
+	int cpu; /* < 0: not known */
+	int64_t event_id;
+	uint64_t ip;
+	bool has_addr;
+	uint64_t addr, period;
+	int64_t weight;    /* < 0: not told */
+	uint64_t data_src; /* 0: not told */
+	int is_write;      /* what the event itself says; < 0: nothing */
+	enum mp_sample_quality quality;
+	const struct mp_stack_state *stack; /* NULL: not taken */
+	const uint64_t *chain;              /* by frame pointers, from ip on; NULL: not taken */
+	size_t n_chain;
+	uint64_t sp; /* the thread's stack pointer; 0: not known */
+};
+void mp_pipeline_sample(struct mp_pipeline *p, const struct mp_sample_event *e);
+
+/* The target mapped memory, be it code or not: for what samples fall into. */
+void mp_pipeline_map_data(
+    struct mp_pipeline *p, uint64_t start, uint64_t end, uint64_t file_offset, const char *path);
+
+/* All calls that had returned by then are handed in: what samples fell into can be told. */
+void mp_pipeline_calls_known(struct mp_pipeline *p, int64_t t_ns);
 
 /* Those of a thread in the order in which they end. */
 void mp_pipeline_kernel_event(struct mp_pipeline *p, const struct mp_kernel_interval *k);
@@ -115,7 +154,7 @@ int mp_pipeline_end(struct mp_pipeline *p, bool (*is_impatient)(void *ctx), void
 
 /* Totals for the last line of a recording. */
 struct mp_pipeline_totals {
-	uint64_t rows, kernel_rows, calls_lost, rows_lost, events_lost;
+	uint64_t rows, kernel_rows, samples, calls_lost, rows_lost, events_lost;
 	uint64_t stacks, frames;
 };
 void mp_pipeline_totals(const struct mp_pipeline *p, struct mp_pipeline_totals *out);

@@ -180,13 +180,13 @@ static void set_keep(struct mp_preload *p, const struct mp_keep *keep, bool is_f
 						  : OUTLIERS_TO_DOUBLE;
 	mp_store(&h->double_samples, p->double_samples);
 	mp_store(&h->double_outliers, p->double_outliers);
-	set_word(p, keep->full ? MP_MODE_FULL : MP_MODE_ACTIVE);
+	set_word(p, keep->full || keep->track ? MP_MODE_FULL : MP_MODE_ACTIVE);
 }
 
 static bool same_keep(const struct mp_keep *a, const struct mp_keep *b)
 {
-	return a->full == b->full && a->stack == b->stack && a->sample_weight == b->sample_weight &&
-	       !memcmp(a->over_ns, b->over_ns, sizeof(a->over_ns));
+	return a->full == b->full && a->track == b->track && a->stack == b->stack &&
+	       a->sample_weight == b->sample_weight && !memcmp(a->over_ns, b->over_ns, sizeof(a->over_ns));
 }
 
 /* Whether a burst has made a thread keep less than we set: it goes on so until the word changes. */
@@ -326,6 +326,20 @@ struct drain {
 	const struct mp_preload_listener *listener;
 };
 
+/* To follow each block, the library tells every call: here is drawn what would have been. */
+static bool is_kept(const struct mp_preload *p, struct mp_call_event *e)
+{
+	uint32_t one_in = p->keep.sample_weight;
+
+	if (p->keep.full || !p->keep.track || e->kept != MP_KEPT_FULL)
+		return true;
+	if (!one_in || random() % one_in)
+		return false;
+	e->kept = MP_KEPT_SAMPLE;
+	e->weight = one_in;
+	return true;
+}
+
 static void take_call(void *ctx, const struct mp_ring_call *c)
 {
 	const struct drain *d = ctx;
@@ -346,8 +360,10 @@ static void take_call(void *ctx, const struct mp_ring_call *c)
 		if (d->p->keep.stack == MP_STACK_COPY && c->stack->state.bytes)
 			e.stack = &c->stack->state;
 	}
-	if (d->pipeline)
+	if (d->pipeline && is_kept(d->p, &e))
 		mp_pipeline_call(d->pipeline, &e);
+	else if (d->pipeline)
+		mp_pipeline_tracked(d->pipeline, &e);
 }
 
 /* Names are the target's: copied, and ended where they do not end. */

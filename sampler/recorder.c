@@ -29,6 +29,12 @@
 #define DRAIN_NS      (NS_PER_S / 250)
 #define DRAIN_MUCH_NS (NS_PER_S / 1000)
 
+/* Perf events of a thread begin when its making is seen. */
+#define DRAIN_PERF_NS (NS_PER_S / 100)
+
+/* A call that has returned may not be in its ring yet: its thread lost the CPU on the way. */
+#define SETTLE_NS (NS_PER_S / 20)
+
 /* A program that is started by exec makes its region when it first allocates. */
 #define FOLLOW_NS (5 * NS_PER_S)
 
@@ -49,6 +55,7 @@ static void first_keep(struct mp_recorder *r)
 	const struct mp_record_options *o = r->o;
 
 	r->keep = (struct mp_keep){.full = o->full,
+	    .track = mp_perf_wants_addresses(o->wants, o->n_wants),
 	    .stack = o->stack,
 	    .sample_adaptive = o->sample_every < 0,
 	    .over_adaptive = o->keep_over_ns < 0,
@@ -91,8 +98,8 @@ static void prepare_stacks(struct mp_recorder *r)
 	r->symbolizer = open_symbolizer(r);
 	if (!r->symbolizer || r->keep.stack != MP_STACK_COPY)
 		return;
-	for (size_t i = 0; i < r->target.n_mappings; i++) {
-		const struct mp_mapping *m = &r->target.mappings[i];
+	for (size_t i = 0; i < r->target.maps.n; i++) {
+		const struct mp_mapping *m = &r->target.maps.all[i];
 		const struct mp_map map = {
 		    .start = m->start, .end = m->end, .file_offset = m->file_offset, .path = m->path};
 		if (m->is_exec)
@@ -133,8 +140,8 @@ static void add_threads_and_mappings(struct mp_recorder *r, int64_t t_ns)
 		return;
 	}
 	mp_target_each_thread(r->target.pid, add_thread, r);
-	for (size_t i = 0; i < r->target.n_mappings; i++) {
-		const struct mp_mapping *m = &r->target.mappings[i];
+	for (size_t i = 0; i < r->target.maps.n; i++) {
+		const struct mp_mapping *m = &r->target.maps.all[i];
 		if (m->is_exec)
 			mp_pipeline_map(r->pipeline, m->start, m->end, m->file_offset, m->path, t_ns);
 	}
@@ -163,6 +170,8 @@ static void enable_planes(struct mp_recorder *r)
 	}
 	if (r->preload)
 		mp_preload_activate(r->preload, &r->keep);
+	if (r->perf)
+		mp_perf_plane_enable(r->perf);
 	tell_counters(r);
 }
 
@@ -190,6 +199,11 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
+	if (r->keep.track) {
+		ret = mp_pipeline_track(r->pipeline, r->target.pid, err);
+		if (ret)
+			return ret;
+	}
 	if (r->preload && r->uprobe && r->o->watch != MP_WATCH_NOTHING)
 		mp_pipeline_all_kernel_events(r->pipeline);
 	r->hiccup = mp_hiccup_start();
@@ -376,6 +390,15 @@ static bool drain_rings(struct mp_recorder *r)
 	return mp_preload_drain(r->preload, r->pipeline, &listener);
 }
 
+/* All calls that returned some time before `began` have been handed in. */
+static void drain_perf(struct mp_recorder *r, int64_t began)
+{
+	if (!r->perf)
+		return;
+	mp_perf_plane_drain(r->perf, r->pipeline);
+	mp_pipeline_calls_known(r->pipeline, began - SETTLE_NS);
+}
+
 /* True: more than enough waits in the library's rings to look again at once. */
 static bool drain_preload(struct mp_recorder *r, int64_t now)
 {
@@ -406,6 +429,8 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	drain_hiccups(r, now);
 	if (r->uprobe)
 		mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
+	if (r->perf)
+		mp_perf_plane_steer(r->perf, TICK_NS);
 	if (r->preload)
 		mp_preload_poll(r->preload, false);
 	tell_counters(r);
@@ -430,6 +455,7 @@ static const char *wait_until(struct mp_recorder *r, int64_t until)
 	    {.fd = r->signals, .events = POLLIN},
 	    {.fd = r->target.pidfd, .events = POLLIN},
 	    {.fd = r->uprobe ? mp_uprobe_fd(r->uprobe) : -1, .events = POLLIN},
+	    {.fd = r->perf ? mp_perf_plane_fd(r->perf) : -1, .events = POLLIN},
 	};
 	int64_t now = mp_recorder_now_ns();
 	int ms = until > now ? (int)((until - now + 999999) / 1000000) : 0;
@@ -440,6 +466,8 @@ static const char *wait_until(struct mp_recorder *r, int64_t until)
 		return "stopped";
 	if (fds[1].revents)
 		return "target exited";
+	if (fds[3].revents)
+		mp_perf_plane_drain(r->perf, r->pipeline);
 	if (fds[2].revents)
 		drain_uprobe(r, now); /* what is left lets the next poll() return at once */
 	return NULL;
@@ -452,13 +480,25 @@ static int64_t earliest(int64_t a, int64_t b)
 
 static int64_t drain_pause_ns(const struct mp_recorder *r, int64_t now)
 {
+	if (!r->preload)
+		return DRAIN_PERF_NS;
 	return r->o->full || now - r->start_ns < TICK_NS ? DRAIN_MUCH_NS : DRAIN_NS;
+}
+
+/* By the timer, what no full buffer asks for. True: more waits. */
+static bool drain_all(struct mp_recorder *r, int64_t now)
+{
+	bool has_more = r->preload ? drain_preload(r, now) : drain_uprobe(r, now);
+
+	if (!has_more)
+		drain_perf(r, now);
+	return has_more;
 }
 
 static int run(struct mp_recorder *r, struct mp_err *err)
 {
 	int64_t end = r->o->duration_ns ? r->start_ns + r->o->duration_ns : INT64_MAX;
-	int64_t next = r->start_ns + TICK_NS, drain = r->preload ? r->start_ns : INT64_MAX;
+	int64_t next = r->start_ns + TICK_NS, drain = r->preload || r->perf ? r->start_ns : INT64_MAX;
 	int ret = 0;
 
 	while (!ret && !r->end_reason) {
@@ -467,7 +507,7 @@ static int run(struct mp_recorder *r, struct mp_err *err)
 		if (!r->end_reason && now >= end)
 			r->end_reason = "duration";
 		if (now >= drain)
-			drain = drain_preload(r, now) ? now : now + drain_pause_ns(r, now);
+			drain = drain_all(r, now) ? now : now + drain_pause_ns(r, now);
 		if (now >= next) {
 			ret = tick(r, now, err);
 			next = now + TICK_NS;
@@ -536,6 +576,8 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 	int64_t now = mp_recorder_now_ns();
 
 	drain_sideband(r, now);
+	if (r->perf)
+		mp_perf_plane_disable(r->perf);
 	if (r->preload)
 		end_preload(r);
 	now = mp_recorder_now_ns();
@@ -548,6 +590,8 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 		drain_sideband(r, now);
 		mp_sideband_tell_lost(r->sideband, r->pipeline);
 	}
+	if (r->perf)
+		mp_perf_plane_drain(r->perf, r->pipeline);
 	if (r->preload && r->follow_until_ns)
 		tell_not_followed(r, now);
 	mp_latency_poll(r->latency, true);
@@ -573,6 +617,7 @@ static void close_all(struct mp_recorder *r)
 		mp_launch_abandon(r->child);
 	mp_preload_close(r->preload);
 	mp_uprobe_close(r->uprobe);
+	mp_perf_plane_close(r->perf);
 	mp_hiccup_stop(r->hiccup);
 	mp_sideband_close(r->sideband);
 	mp_census_free(r->census);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sampler/perf/plane.h"
 #include "sampler/uprobe.h"
 #include "store/err.h"
 
@@ -40,6 +41,9 @@ struct mp_record_options {
 	enum mp_watch watch;      /* what the kernel does meanwhile */
 	const char *const *spans; /* globs: functions that are spans */
 	size_t n_spans;
+	const struct mp_perf_want *wants; /* perf events to sample and to count */
+	size_t n_wants;
+	double budget;            /* the share of a core that samples may cost */
 	int64_t keep_over_ns;     /* < 0: adaptive, about the p99.9 of each operation */
 	int64_t sample_every;     /* < 0: adaptive, about 250 rows a second; 0: none */
 	const char *options_text; /* the command line, for the session */

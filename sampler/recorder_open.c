@@ -229,7 +229,7 @@ static int open_uprobe(struct mp_recorder *r, struct mp_err *err)
 		return ret;
 	mp_tracefs_remove_leftovers();
 	const struct mp_uprobe_options o = {
-	    .want = r->o->backend, .pid = r->target.pid, .watch = r->o->watch};
+	    .want = r->o->backend, .pid = r->target.pid, .watch = r->o->watch, .track = r->keep.track};
 	ret = mp_uprobe_open(&o, &r->keep, &r->uprobe, err);
 	if (!ret)
 		ret = mp_sideband_open(r->target.pid, &r->sideband, err);
@@ -286,9 +286,25 @@ static int open_beside_preload(struct mp_recorder *r, struct mp_err *err)
 	return r->census ? 0 : mp_err_set(err, ENOMEM, "out of memory");
 }
 
+static int open_perf(struct mp_recorder *r, struct mp_err *err)
+{
+	const struct mp_perf_options o = {.pid = r->target.pid,
+	    .wants = r->o->wants,
+	    .n = r->o->n_wants,
+	    .stack = r->o->stack,
+	    .budget = r->o->budget};
+
+	return o.n ? mp_perf_plane_open(&o, &r->perf, err) : 0;
+}
+
 int mp_recorder_open_planes(struct mp_recorder *r, struct mp_err *err)
 {
+	/* First: what cannot be had is told before a probe touches the target. */
+	int ret = open_perf(r, err);
+
 	memcpy(r->probes.uncovered, r->found.uncovered, sizeof(r->probes.uncovered));
+	if (ret)
+		return ret;
 	if (!r->preload)
 		return open_uprobe(r, err);
 	note_not_interposed(r);

@@ -14,6 +14,7 @@
 
 #include "sampler/census.h"
 #include "sampler/hiccup.h"
+#include "sampler/perf/plane.h"
 #include "sampler/perf/sideband.h"
 #include "sampler/preload.h"
 #include "sampler/recorder.h"
@@ -32,6 +33,7 @@ struct mp_recorder {
 	struct mp_uprobe *uprobe;   /* with `preload` for kernel events only, and NULL where there are none */
 	struct mp_sideband *sideband; /* NULL: not permitted, then `census` */
 	struct mp_census *census;
+	struct mp_perf_plane *perf; /* NULL: no events were asked for */
 	struct mp_symbolizer *symbolizer;
 	struct mp_pipeline *pipeline;
 	struct mp_hiccup *hiccup; /* NULL: stalls of the machine are not seen */

@@ -63,6 +63,8 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	mp_pipeline_loss(
 	    r->pipeline, now, "kernel event ring", "events", s.kernel_rows_lost - last->kernel_rows_lost);
 	mp_pipeline_loss(
+	    r->pipeline, now, "tracked call ring", "events", s.tracked_lost - last->tracked_lost);
+	mp_pipeline_loss(
 	    r->pipeline, now, "spans that did not return", "events", s.spans_left - last->spans_left);
 	mp_pipeline_loss(
 	    r->pipeline, now, "spans inside too many others", "events", s.spans_deep - last->spans_deep);
@@ -143,6 +145,8 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		ret = store_overhead(r, err);
 	if (!ret)
 		ret = store_span_overhead(r, err);
+	if (!ret && r->perf)
+		ret = mp_perf_plane_slot(r->perf, r->session, r->pipeline, r->slot_ns, now, err);
 	if (!ret)
 		ret = mp_pipeline_commit(r->pipeline, now, err);
 	mp_latency_fade(r->latency);

@@ -7,6 +7,7 @@
 
 #include "sampler/grow.h"
 #include "sampler/index.h"
+#include "sampler/uprobe_shared.h"
 #include "store/append.h"
 
 /*
@@ -35,6 +36,8 @@ struct stack {
 struct mp_stack_table {
 	struct mp_session *session;
 	struct mp_symbolizer *symbolizer;
+	uint32_t (*find)(void *ctx, uint64_t addr, int64_t t_ns);
+	void *ctx;
 	struct mp_index frame_index, stack_index;
 	struct frame *frames; /* [number - 1] */
 	struct stack *stacks; /* [number - 1] */
@@ -43,14 +46,30 @@ struct mp_stack_table {
 	uint64_t dropped;
 };
 
-struct mp_stack_table *mp_stack_table_new(struct mp_session *session, struct mp_symbolizer *symbolizer)
+struct mp_stack_table *mp_stack_table_new_of(
+    struct mp_session *session, uint32_t (*find)(void *ctx, uint64_t addr, int64_t t_ns), void *ctx)
 {
 	struct mp_stack_table *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
 	t->session = session;
-	t->symbolizer = symbolizer;
+	t->find = find;
+	t->ctx = ctx;
+	return t;
+}
+
+static uint32_t find_by_symbolizer(void *ctx, uint64_t addr, int64_t t_ns)
+{
+	return mp_symbolizer_find(ctx, addr, t_ns);
+}
+
+struct mp_stack_table *mp_stack_table_new(struct mp_session *session, struct mp_symbolizer *symbolizer)
+{
+	struct mp_stack_table *t = mp_stack_table_new_of(session, find_by_symbolizer, symbolizer);
+
+	if (t)
+		t->symbolizer = symbolizer;
 	return t;
 }
 
@@ -83,7 +102,7 @@ static bool same_frame(const void *owner, uint32_t number, const void *what)
 /* The frame's number; 0: no more of them are taken; or -errno. */
 static int64_t frame_number(struct mp_stack_table *t, uint64_t addr, int64_t t_ns, struct mp_err *err)
 {
-	struct frame f = {addr, mp_symbolizer_find(t->symbolizer, addr - 1, t_ns)};
+	struct frame f = {addr, t->find(t->ctx, addr - 1, t_ns)};
 	uint64_t hash = mp_index_mix(addr ^ (uint64_t)f.module << 48);
 	uint32_t *slot = mp_index_slot(&t->frame_index, hash, same_frame, t, &f);
 
@@ -147,27 +166,27 @@ static int64_t stack_number(
 	return ret ? (int64_t)ret : number;
 }
 
-/* ---- From a call ---- */
+/* ---- From a source ---- */
 
 /* Where the copy was cut, the frame pointers may lead on: from the last address that both know. */
 static void go_on_by_frame_pointers(
-    const struct mp_call_event *e, uint64_t *ip, size_t room, struct mp_unwound *how)
+    const struct mp_stack_source *e, uint64_t *ip, size_t room, struct mp_unwound *how)
 {
-	size_t at = e->nframes;
+	size_t at = e->n_ip;
 
 	while (at > 0 && e->ip[at - 1] != ip[how->n - 1])
 		at--;
-	if (!at || at == e->nframes)
+	if (!at || at == e->n_ip)
 		return;
 	how->quality = how->quality < MP_STACK_FP ? how->quality : MP_STACK_FP;
-	while (at < e->nframes && how->n < room)
+	while (at < e->n_ip && how->n < room)
 		ip[how->n++] = e->ip[at++];
-	how->end = at < e->nframes ? MP_STACK_FULL : MP_STACK_LOST;
+	how->end = at < e->n_ip ? MP_STACK_FULL : MP_STACK_LOST;
 }
 
 /* 0 or -EAGAIN. */
-static int find_addresses(struct mp_stack_table *t, const struct mp_call_event *e, uint64_t *ip, size_t room,
-    struct mp_unwound *how)
+static int find_addresses(struct mp_stack_table *t, const struct mp_stack_source *e, uint64_t *ip,
+    size_t room, struct mp_unwound *how)
 {
 	*how = (struct mp_unwound){.n = 0};
 	if (e->stack) {
@@ -179,27 +198,23 @@ static int find_addresses(struct mp_stack_table *t, const struct mp_call_event *
 		go_on_by_frame_pointers(e, ip, room, how);
 	if (how->n)
 		return 0;
-	how->n = e->nframes < room ? e->nframes : room;
+	how->n = e->n_ip < room ? e->n_ip : room;
 	memcpy(ip, e->ip ? e->ip : ip, how->n * sizeof(*ip));
 	how->quality = how->n ? MP_STACK_FP : MP_STACK_NONE;
 	how->end = how->n == room || how->n == MP_MAX_FRAMES ? MP_STACK_FULL : MP_STACK_LOST;
 	return 0;
 }
 
-int mp_stack_table_add(
-    struct mp_stack_table *t, const struct mp_call_event *e, int64_t *stack_id, struct mp_err *err)
+int mp_stack_table_add_addresses(struct mp_stack_table *t, const uint64_t *ip, const struct mp_unwound *how,
+    int64_t t_ns, int64_t *stack_id, struct mp_err *err)
 {
 	int64_t frames[MAX_DEPTH];
-	uint64_t ip[MAX_DEPTH];
-	struct stack_key key = {.frames = frames};
-	int ret = find_addresses(t, e, ip, MAX_DEPTH, &key.how);
+	struct stack_key key = {.frames = frames, .how = *how};
 	uint64_t hash = key.how.n << 8 | key.how.quality << 4 | key.how.end;
 
 	*stack_id = 0;
-	if (ret || !key.how.n)
-		return ret;
 	for (; key.n < key.how.n; key.n++) {
-		int64_t number = frame_number(t, ip[key.n], e->t_ns, err);
+		int64_t number = frame_number(t, ip[key.n], t_ns, err);
 		if (number < 0)
 			return (int)number;
 		if (!number)
@@ -213,6 +228,19 @@ int mp_stack_table_add(
 	t->dropped += !number;
 	*stack_id = number;
 	return 0;
+}
+
+int mp_stack_table_add(
+    struct mp_stack_table *t, const struct mp_stack_source *e, int64_t *stack_id, struct mp_err *err)
+{
+	uint64_t ip[MAX_DEPTH];
+	struct mp_unwound how;
+	int ret = find_addresses(t, e, ip, MAX_DEPTH, &how);
+
+	if (e->at_instruction)
+		ip[0]++;
+	*stack_id = 0;
+	return ret || !how.n ? ret : mp_stack_table_add_addresses(t, ip, &how, e->t_ns, stack_id, err);
 }
 
 uint64_t mp_stack_table_take_dropped(struct mp_stack_table *t)

@@ -17,9 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A process can have as many mappings as vm.max_map_count allows (65530 by default); the list of the loader
- * is the target's own memory, which may be made to be endless. */
-#define MAX_MAPPINGS (1u << 20)
+/* The list of the loader is the target's own memory, which may be made to be endless. */
 #define MAX_LINK_MAP 4096
 
 /* Reads a small /proc file whole; the result is terminated. Returns its length or -errno. */
@@ -130,63 +128,19 @@ static void read_command(struct mp_target *t)
 		snprintf(t->command, sizeof(t->command), "%s", t->comm);
 }
 
-static bool parse_mapping(const char *line, struct mp_mapping *m)
-{
-	char perms[5];
-	int path_at = 0;
-	unsigned long long start, end, offset, inode;
-
-	*m = (struct mp_mapping){0};
-	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, perms, &offset, &m->dev_major,
-		&m->dev_minor, &inode, &path_at) < 7)
-		return false;
-	m->start = start;
-	m->end = end;
-	m->file_offset = offset;
-	m->inode = inode;
-	m->is_exec = perms[2] == 'x';
-	m->path = strndup(line + path_at, strcspn(line + path_at, "\n"));
-	return m->path != NULL;
-}
-
-static void forget_mappings(struct mp_target *t)
-{
-	for (size_t i = 0; i < t->n_mappings; i++)
-		free(t->mappings[i].path);
-	free(t->mappings);
-	t->mappings = NULL;
-	t->n_mappings = 0;
-}
-
 static int read_mappings(struct mp_target *t, struct mp_err *err)
 {
-	char path[64], *line = NULL;
-	size_t line_size = 0, room = 0;
-	int ret = 0;
+	struct mp_mappings now;
+	int ret = mp_mappings_read(t->pid, &now);
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", t->pid);
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return errno == ENOENT ? mp_err_set(err, ESRCH, "process %d has ended", t->pid)
-				       : no_permission(t, "the memory map", err);
-
-	forget_mappings(t);
-	while (!ret && getline(&line, &line_size, f) > 0 && t->n_mappings < MAX_MAPPINGS) {
-		if (t->n_mappings == room) {
-			room = room ? room * 2 : 64;
-			struct mp_mapping *more = reallocarray(t->mappings, room, sizeof(*more));
-			if (!more) {
-				ret = mp_err_set(err, ENOMEM, "out of memory");
-				break;
-			}
-			t->mappings = more;
-		}
-		if (parse_mapping(line, &t->mappings[t->n_mappings]))
-			t->n_mappings++;
-	}
-	free(line);
-	fclose(f);
-	return ret;
+	if (ret == -ENOENT || ret == -ESRCH)
+		return mp_err_set(err, ESRCH, "process %d has ended", t->pid);
+	if (ret)
+		return ret == -ENOMEM ? mp_err_set(err, ENOMEM, "out of memory")
+				      : no_permission(t, "the memory map", err);
+	mp_mappings_free(&t->maps);
+	t->maps = now;
+	return 0;
 }
 
 int mp_target_read(const struct mp_target *t, uint64_t addr, void *buf, size_t n)
@@ -219,8 +173,8 @@ static uint64_t find_program_headers(const struct mp_target *t, uint64_t *n)
 	Elf64_Ehdr header;
 
 	*n = auxv(t->pid, AT_PHNUM);
-	for (size_t i = 0; !phdrs && i < t->n_mappings; i++) {
-		const struct mp_mapping *m = &t->mappings[i];
+	for (size_t i = 0; !phdrs && i < t->maps.n; i++) {
+		const struct mp_mapping *m = &t->maps.all[i];
 		if (m->file_offset || strcmp(m->path, t->exe) ||
 		    mp_target_read(t, m->start, &header, sizeof(header)))
 			continue;
@@ -264,8 +218,8 @@ int mp_target_link_state(const struct mp_target *t)
 
 static struct mp_module *module_by_dynamic(struct mp_target *t, uint64_t dynamic)
 {
-	for (size_t i = 0; i < t->n_mappings; i++) {
-		const struct mp_mapping *m = &t->mappings[i];
+	for (size_t i = 0; i < t->maps.n; i++) {
+		const struct mp_mapping *m = &t->maps.all[i];
 		if (dynamic < m->start || dynamic >= m->end)
 			continue;
 		for (size_t k = 0; k < t->n_modules; k++)
@@ -336,14 +290,14 @@ static int find_modules(struct mp_target *t, struct mp_err *err)
 
 	free(t->modules);
 	t->n_modules = 0;
-	t->modules = calloc(t->n_mappings ? t->n_mappings : 1, sizeof(*t->modules));
+	t->modules = calloc(t->maps.n ? t->maps.n : 1, sizeof(*t->modules));
 	if (!t->modules)
 		return mp_err_set(err, ENOMEM, "out of memory");
 
 	uint64_t first_start = 0;
 	const char *first_path = "";
-	for (size_t i = 0; i < t->n_mappings; i++) {
-		const struct mp_mapping *m = &t->mappings[i];
+	for (size_t i = 0; i < t->maps.n; i++) {
+		const struct mp_mapping *m = &t->maps.all[i];
 		if (!m->inode)
 			continue;
 		if (strcmp(first_path, m->path)) {
@@ -406,7 +360,7 @@ void mp_target_close(struct mp_target *t)
 {
 	if (t->pidfd >= 0)
 		close(t->pidfd);
-	forget_mappings(t);
+	mp_mappings_free(&t->maps);
 	free(t->modules);
 	*t = (struct mp_target){.pidfd = -1};
 }

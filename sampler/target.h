@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sampler/mappings.h"
 #include "store/err.h"
 
 /*
@@ -25,13 +26,6 @@ struct mp_module {
 	bool is_exe;
 };
 
-struct mp_mapping {
-	uint64_t start, end, file_offset, inode;
-	unsigned int dev_major, dev_minor;
-	bool is_exec;
-	char *path; /* empty for anonymous memory */
-};
-
 struct mp_target {
 	pid_t pid;
 	int pidfd; /* readable when the process has ended */
@@ -40,8 +34,7 @@ struct mp_target {
 	char exe[4096];
 	uid_t uid;
 	bool has_seccomp_filter;
-	struct mp_mapping *mappings; /* all, by address */
-	size_t n_mappings;
+	struct mp_mappings maps;
 	struct mp_module *modules; /* files with executable mappings, in link order */
 	size_t n_modules;
 };

@@ -182,6 +182,12 @@ static __always_inline u64 block_of(struct pt_regs *ctx, const struct thread_sta
 	return addr;
 }
 
+/* Of posix_memalign, `ptr` is where the block's address goes. */
+static __always_inline u64 handed_in(const struct thread_state *t)
+{
+	return t->op == MP_OP_POSIX_MEMALIGN ? 0 : t->ptr;
+}
+
 #ifdef __TARGET_ARCH_x86
 static __always_inline void save_registers(struct mp_bpf_call *r, const struct pt_regs *ctx)
 {
@@ -224,7 +230,7 @@ static __always_inline u32 copy_stack(unsigned char *to, u64 sp, const u32 room)
 }
 
 static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_control *c,
-    const struct thread_state *t, u32 kept, u32 weight, u64 dur_ns, const u32 mode, const u32 room)
+    const struct thread_state *t, u32 kept, u32 weight, u64 dur_ns, u64 now, const u32 mode, const u32 room)
 {
 	struct mp_bpf_call *r = bpf_ringbuf_reserve(&call_rows, sizeof(*r) + room, 0);
 	if (!r) {
@@ -237,8 +243,10 @@ static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_co
 	r->weight = weight;
 	r->t_ns = t->start_ns;
 	r->dur_ns = dur_ns;
+	r->end_ns = now;
 	r->size_bytes = t->size_bytes;
 	r->addr = block_of(ctx, t);
+	r->handed_in = handed_in(t);
 	r->ip = PT_REGS_IP(ctx);
 	r->sp = PT_REGS_SP(ctx);
 	r->nframes = 0;
@@ -259,23 +267,23 @@ static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_co
 
 /* The fuller the ring, the less of the stack: rather a row whose stack is cut than none. */
 static __always_inline void emit_call(struct pt_regs *ctx, const struct mp_bpf_control *c,
-    const struct thread_state *t, u32 kept, u32 weight, u64 dur_ns)
+    const struct thread_state *t, u32 kept, u32 weight, u64 dur_ns, u64 now)
 {
 	u64 fill = bpf_ringbuf_query(&call_rows, BPF_RB_AVAIL_DATA) * 4;
 
 	if (c->stack == MP_STACK_OFF)
-		emit_row(ctx, c, t, kept, weight, dur_ns, MP_STACK_OFF, 0);
+		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_OFF, 0);
 	else if (c->stack == MP_STACK_FRAME_POINTERS)
-		emit_row(
-		    ctx, c, t, kept, weight, dur_ns, MP_STACK_FRAME_POINTERS, MP_MAX_FRAMES * sizeof(u64));
+		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_FRAME_POINTERS,
+		    MP_MAX_FRAMES * sizeof(u64));
 	else if (fill > c->call_ring_bytes * 3ULL)
-		emit_row(ctx, c, t, kept, weight, dur_ns, MP_STACK_COPY, MP_STACK_BYTES_LEAST);
+		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES_LEAST);
 	else if (kept == 3)
-		emit_row(ctx, c, t, kept, weight, dur_ns, MP_STACK_COPY, MP_STACK_BYTES_FULL);
+		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES_FULL);
 	else if (fill > c->call_ring_bytes * 2ULL)
-		emit_row(ctx, c, t, kept, weight, dur_ns, MP_STACK_COPY, MP_STACK_BYTES_TIGHT);
+		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES_TIGHT);
 	else
-		emit_row(ctx, c, t, kept, weight, dur_ns, MP_STACK_COPY, MP_STACK_BYTES);
+		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES);
 }
 
 /* The return address is popped at a return on x86, and was never pushed elsewhere. */
@@ -284,6 +292,23 @@ static __always_inline void emit_call(struct pt_regs *ctx, const struct mp_bpf_c
 #else
 #define RETURN_POPS 0
 #endif
+
+static __always_inline void emit_tracked(
+    struct pt_regs *ctx, const struct mp_bpf_control *c, const struct thread_state *t, u64 now)
+{
+	struct mp_bpf_tracked r = {.tid = (u32)bpf_get_current_pid_tgid(),
+	    .op = t->op,
+	    .t_ns = t->start_ns,
+	    .end_ns = now,
+	    .size_bytes = t->size_bytes,
+	    .addr = block_of(ctx, t),
+	    .handed_in = handed_in(t),
+	    .ip = PT_REGS_IP(ctx)};
+
+	if (bpf_ringbuf_output(
+		&tracked_calls, &r, sizeof(r), wakeup_flags(&tracked_calls, c->tracked_ring_bytes)))
+		COUNT(tracked_lost);
+}
 
 static __always_inline int leave(struct pt_regs *ctx)
 {
@@ -307,7 +332,9 @@ static __always_inline int leave(struct pt_regs *ctx)
 	u32 weight;
 	u32 kept = keep(c, op, dur_ns, &weight);
 	if (kept)
-		emit_call(ctx, c, t, kept, weight, dur_ns);
+		emit_call(ctx, c, t, kept, weight, dur_ns, now);
+	else if (c->track && op < MP_OP_COUNT)
+		emit_tracked(ctx, c, t, now);
 	return 0;
 }
 

@@ -12,7 +12,7 @@ struct mp_uprobe {
 	const struct mp_uprobe_ops *ops;
 	void *impl;
 	pid_t pid;
-	enum mp_watch watch;
+	struct mp_uprobe_options options;
 	bool is_joined; /* kernel events with calls from elsewhere */
 	struct mp_keep keep;
 	struct mp_floor floor;
@@ -204,7 +204,7 @@ static int calibrate(struct mp_uprobe *u, struct mp_err *err)
 
 static int open_backend(struct mp_uprobe *u, const struct mp_uprobe_ops *ops, struct mp_err *err)
 {
-	int ret = ops->open(u->watch, &u->impl, err);
+	int ret = ops->open(&u->options, &u->impl, err);
 
 	if (ret)
 		return ret;
@@ -244,7 +244,7 @@ int mp_uprobe_open(
 	if (!u)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	u->pid = o->pid;
-	u->watch = o->watch;
+	u->options = *o;
 	u->keep = *keep;
 
 	int ret = open_first_that_works(u, o->want, err);
@@ -266,12 +266,13 @@ int mp_uprobe_open_beside(
 	if (!u)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	u->pid = pid;
+	u->options = (struct mp_uprobe_options){.pid = pid, .watch = watch};
 	u->is_joined = true;
 	u->ops = &mp_uprobe_session;
-	int ret = u->ops->open(watch, &u->impl, &first);
+	int ret = u->ops->open(&u->options, &u->impl, &first);
 	if (ret) {
 		u->ops = &mp_uprobe_multi;
-		ret = u->ops->open(watch, &u->impl, NULL);
+		ret = u->ops->open(&u->options, &u->impl, NULL);
 	}
 	if (ret) {
 		if (err)

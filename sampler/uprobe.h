@@ -37,9 +37,10 @@ const char *mp_backend_name(enum mp_backend backend);
 
 /* What becomes a row besides being counted. May change while recording. */
 struct mp_keep {
-	bool full;                     /* every call */
-	enum mp_stack_mode stack;      /* what rows carry */
-	uint32_t sample_weight;        /* 1 in so many, drawn at random; 0: none */
+	bool full;                /* every call */
+	bool track;               /* calls that become no rows are told all the same: mp_pipeline_tracked() */
+	enum mp_stack_mode stack; /* what rows carry */
+	uint32_t sample_weight;   /* 1 in so many, drawn at random; 0: none */
 	uint64_t over_ns[MP_OP_COUNT]; /* every call of this duration and more */
 	bool sample_adaptive; /* the plane may double these limits in a burst, until they are set again */
 	bool over_adaptive;
@@ -53,6 +54,7 @@ struct mp_keep {
 struct mp_uprobe_stats {
 	uint64_t calls_lost, rows_lost, unpaired, nested;
 	uint64_t kernel_rows_lost, kernel_thinned;
+	uint64_t tracked_lost;           /* calls that were to be told, and found no room */
 	uint64_t spans_left, spans_deep; /* began, and did not end; too many inside one another */
 	uint64_t kernel_events[MP_KERNEL_KINDS];
 };
@@ -77,6 +79,7 @@ struct mp_uprobe_options {
 	enum mp_backend want;
 	pid_t pid;
 	enum mp_watch watch;
+	bool track; /* struct mp_keep will ask for it: it takes a buffer */
 };
 int mp_uprobe_open(const struct mp_uprobe_options *o, const struct mp_keep *keep, struct mp_uprobe **out,
     struct mp_err *err);
@@ -151,7 +154,7 @@ void mp_uprobe_close(struct mp_uprobe *u);
 /* What a backend gives; sampler/uprobe.c does what they share. */
 struct mp_uprobe_ops {
 	enum mp_backend backend;
-	int (*open)(enum mp_watch watch, void **impl, struct mp_err *err);
+	int (*open)(const struct mp_uprobe_options *o, void **impl, struct mp_err *err);
 	int (*attach)(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err);
 	int (*attach_spans)(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err);
 	uint64_t (*span_calls)(void *impl, size_t i);

@@ -34,10 +34,11 @@ struct link_create_uprobe_multi {
 	uint32_t cnt, multi_flags, pid, pad;
 };
 
-#define CALL_RING_BYTES   (16u << 20)
-#define KERNEL_RING_BYTES (8u << 20)
-#define MARKER_RING_BYTES (8u << 20)
-#define KERNEL_LONG_NS    100000 /* of a page fault or a time off the CPU */
+#define CALL_RING_BYTES    (16u << 20)
+#define KERNEL_RING_BYTES  (8u << 20)
+#define MARKER_RING_BYTES  (8u << 20)
+#define TRACKED_RING_BYTES (16u << 20) /* where there are any */
+#define KERNEL_LONG_NS     100000      /* of a page fault or a time off the CPU */
 
 #define MAX_LINKS 256
 #define MAX_CPUS  4096
@@ -85,9 +86,10 @@ static const struct kernel_program {
 
 #define N_KERNEL_PROGRAMS (sizeof(kernel_programs) / sizeof(*kernel_programs))
 
-/* Of calls, of kernel events and of markers: each is read for itself, so that none waits for another's end.
+/* Of calls, of kernel events, of markers and of calls that are no rows: each is read for itself, so that none
+ * waits for another's end.
  */
-#define N_RINGS 3
+#define N_RINGS 4
 
 /* So many rows of a ring are read in one turn. A target that fills it as fast as it is read would else keep
  * the recorder from all other work: of what was mapped it would hear nothing, and no stack could be walked.
@@ -118,6 +120,7 @@ struct bpf_plane {
 	struct mp_pipeline *pipeline; /* of the drain in progress; NULL: rows are thrown away */
 	size_t rows_left;             /* of its turn */
 	uint64_t markers_lost;        /* so many are told */
+	unsigned int tracked_ring_bytes;
 };
 
 /* libbpf explains a failure in its log only: the last line that names a cause is kept for the error text. */
@@ -186,11 +189,33 @@ static int handle_call(void *ctx, void *data, size_t size)
 	    .dur_ns = (int64_t)r->dur_ns,
 	    .size_bytes = r->size_bytes,
 	    .addr = r->addr,
+	    .end_ns = (int64_t)r->end_ns,
+	    .handed_in = r->handed_in,
+	    .caller = r->ip,
 	    .causes = r->has_causes ? &r->causes : NULL,
 	    .knows_causes = true,
 	};
 	take_stack(r, size - sizeof(*r), &stack, &e);
 	mp_pipeline_call(b->pipeline, &e);
+	return next_row(b);
+}
+
+static int handle_tracked(void *ctx, void *data, size_t size)
+{
+	struct bpf_plane *b = ctx;
+	const struct mp_bpf_tracked *r = data;
+
+	if (!b->pipeline || size < sizeof(*r) || r->op >= MP_OP_COUNT)
+		return 0;
+	const struct mp_call_event e = {.tid = (pid_t)r->tid,
+	    .op = r->op,
+	    .t_ns = (int64_t)r->t_ns,
+	    .end_ns = (int64_t)r->end_ns,
+	    .size_bytes = r->size_bytes,
+	    .addr = r->addr,
+	    .handed_in = r->handed_in,
+	    .caller = r->ip};
+	mp_pipeline_tracked(b->pipeline, &e);
 	return next_row(b);
 }
 
@@ -357,6 +382,7 @@ static int load(struct bpf_plane *b, struct mp_err *err)
 	bpf_map__set_max_entries(map(b, "call_rows"), CALL_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "kernel_rows"), KERNEL_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "marker_rows"), MARKER_RING_BYTES);
+	bpf_map__set_max_entries(map(b, "tracked_calls"), b->tracked_ring_bytes);
 
 	int ret = bpf_object__load(b->object);
 	if (!ret)
@@ -377,8 +403,8 @@ static int open_rings(struct bpf_plane *b, struct mp_err *err)
 	static const struct {
 		const char *map;
 		ring_buffer_sample_fn handle;
-	} rings[N_RINGS] = {
-	    {"call_rows", handle_call}, {"kernel_rows", handle_kernel}, {"marker_rows", handle_marker}};
+	} rings[N_RINGS] = {{"call_rows", handle_call}, {"kernel_rows", handle_kernel},
+	    {"marker_rows", handle_marker}, {"tracked_calls", handle_tracked}};
 
 	b->rings_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (b->rings_fd < 0)
@@ -409,6 +435,7 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 	b->control->call_ring_bytes = CALL_RING_BYTES;
 	b->control->kernel_ring_bytes = KERNEL_RING_BYTES;
 	b->control->marker_ring_bytes = MARKER_RING_BYTES;
+	b->control->tracked_ring_bytes = b->tracked_ring_bytes;
 	b->control->kernel_long_ns = KERNEL_LONG_NS;
 	return 0;
 }
@@ -518,7 +545,8 @@ static void measure_kernel_cost(struct bpf_plane *b, struct mp_kernel_cost befor
 	b->control->tgid = 0;
 }
 
-static int bpf_plane_open(enum mp_backend backend, enum mp_watch watch, void **impl, struct mp_err *err)
+static int bpf_plane_open(
+    enum mp_backend backend, const struct mp_uprobe_options *o, void **impl, struct mp_err *err)
 {
 	struct bpf_plane *b = calloc(1, sizeof(*b));
 
@@ -526,11 +554,12 @@ static int bpf_plane_open(enum mp_backend backend, enum mp_watch watch, void **i
 		return mp_err_set(err, ENOMEM, "out of memory");
 	b->backend = backend;
 	b->rings_fd = -1;
+	b->tracked_ring_bytes = o->track ? TRACKED_RING_BYTES : 4096;
 	libbpf_set_print(keep_libbpf_words);
 
-	if (watch != MP_WATCH_NOTHING)
+	if (o->watch != MP_WATCH_NOTHING)
 		find_kernel_programs(
-		    N_KERNEL_PROGRAMS - (watch == MP_WATCH_ALL ? 0 : N_DEAR_PROGRAMS), b->has);
+		    N_KERNEL_PROGRAMS - (o->watch == MP_WATCH_ALL ? 0 : N_DEAR_PROGRAMS), b->has);
 	int ret = load(b, err);
 	while (ret && ret != -EPERM && ret != -EACCES && give_up_one(b))
 		ret = load(b, err);
@@ -549,14 +578,14 @@ static int bpf_plane_open(enum mp_backend backend, enum mp_watch watch, void **i
 	return 0;
 }
 
-static int open_session(enum mp_watch watch, void **impl, struct mp_err *err)
+static int open_session(const struct mp_uprobe_options *o, void **impl, struct mp_err *err)
 {
-	return bpf_plane_open(MP_BACKEND_SESSION, watch, impl, err);
+	return bpf_plane_open(MP_BACKEND_SESSION, o, impl, err);
 }
 
-static int open_multi(enum mp_watch watch, void **impl, struct mp_err *err)
+static int open_multi(const struct mp_uprobe_options *o, void **impl, struct mp_err *err)
 {
-	return bpf_plane_open(MP_BACKEND_MULTI, watch, impl, err);
+	return bpf_plane_open(MP_BACKEND_MULTI, o, impl, err);
 }
 
 static int add_link(struct bpf_plane *b, int fd, const struct mp_probe *probe, struct mp_err *err)
@@ -732,6 +761,7 @@ static void bpf_plane_keep(void *impl, const struct mp_keep *keep, const struct 
 	struct mp_bpf_control *c = b->control;
 
 	c->full = keep->full;
+	c->track = keep->track;
 	c->stack = keep->stack;
 	c->sample_weight = keep->sample_weight;
 	c->floor_ns[0] = floor->ns[0];
@@ -760,6 +790,7 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 	out->nested = s->nested;
 	out->kernel_rows_lost = s->kernel_rows_lost;
 	out->kernel_thinned = s->kernel_thinned;
+	out->tracked_lost = s->tracked_lost;
 	out->spans_left = s->spans_left;
 	out->spans_deep = s->spans_deep;
 	for (int k = 0; k < MP_KERNEL_KINDS; k++)

@@ -109,6 +109,7 @@ struct mp_bpf_control {
 	unsigned int hand_over_ns; /* every interval of so long by itself is handed on, to be joined with
 				      calls; 0: none */
 	unsigned int full;
+	unsigned int track; /* calls that are not kept are told by a short record */
 	unsigned int stack; /* enum mp_stack_mode: of kept rows */
 	unsigned int shard_mask;
 	unsigned int counts_calls; /* probes do; else the target itself may, then `has_counters` */
@@ -122,6 +123,7 @@ struct mp_bpf_control {
 	unsigned int call_ring_bytes;
 	unsigned int kernel_ring_bytes;
 	unsigned int marker_ring_bytes;
+	unsigned int tracked_ring_bytes;
 	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
 	unsigned long long keep_over_ns[MP_OP_COUNT];
 };
@@ -136,6 +138,7 @@ struct mp_bpf_stats {
 	unsigned long long samples;  /* since the recorder's last look, which sets it to 0 */
 	unsigned long long outliers; /* likewise */
 	unsigned long long kernel_rows_lost; /* kernel events for which the ring had no room */
+	unsigned long long tracked_lost;     /* calls that are told by a short record: likewise */
 	unsigned long long kernel_thinned;   /* kernel events counted but not kept: over the row budget */
 	unsigned long long markers_lost;     /* markers and spans for which the ring had no room */
 	unsigned long long
@@ -158,11 +161,21 @@ struct mp_bpf_call {
 	unsigned char has_causes;
 	unsigned long long t_ns; /* CLOCK_MONOTONIC at the call's start */
 	unsigned long long dur_ns;
+	unsigned long long end_ns; /* when the return was seen: dur_ns has the floor subtracted */
 	unsigned long long size_bytes;
 	unsigned long long addr;
-	unsigned long long ip, sp; /* after the return */
+	unsigned long long handed_in; /* the block that was handed in, or 0 */
+	unsigned long long ip, sp;    /* after the return */
 	unsigned long long saved[MP_SAVED_REGS];
 	struct mp_causes causes;
+};
+
+/* A call that is no row, for those who follow each block. */
+struct mp_bpf_tracked {
+	unsigned int tid, op;
+	unsigned long long t_ns, end_ns;
+	unsigned long long size_bytes, addr, handed_in;
+	unsigned long long ip; /* the return address */
 };
 
 /* Something that the kernel did to a thread. As a row it is what it looks like from outside: a thread was off

@@ -141,13 +141,13 @@ static void tracefs_close(void *impl)
 	free(t);
 }
 
-static int tracefs_open(enum mp_watch watch, void **impl, struct mp_err *err)
+static int tracefs_open(const struct mp_uprobe_options *o, void **impl, struct mp_err *err)
 {
 	struct tracefs_plane *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	t->watch = watch;
+	t->watch = o->watch;
 	t->tracefs.dir = -1;
 	t->cpus = (int)sysconf(_SC_NPROCESSORS_CONF);
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);

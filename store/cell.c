@@ -34,6 +34,11 @@ static const struct {
     {"*_spans", MP_UNIT_COUNT},
     {"cost", MP_UNIT_COUNT},
     {"value", MP_UNIT_COUNT},
+    {"samples", MP_UNIT_COUNT},
+    {"objects", MP_UNIT_COUNT},
+    {"lines", MP_UNIT_COUNT},
+    {"weight", MP_UNIT_COUNT},
+    {"*_samples", MP_UNIT_COUNT},
     {"*_calls", MP_UNIT_COUNT},
     {"*_per_s", MP_UNIT_COUNT},
 };

@@ -16,7 +16,8 @@
  *   bytes *_bytes          64 B, 4.00 KiB, 1.50 MiB: powers of 1024
  *   share *_share          a fraction, in percent: 12.3 %
  *   addr ip *_addr         hex
- *   calls rows lost events spans cost value *_calls *_spans *_per_s   thousands apart: 1,000,003
+ *   calls rows lost events spans cost value samples objects lines weight *_calls *_spans *_samples *_per_s
+ *                                                         thousands apart: 1,000,003
  */
 enum mp_unit {
 	MP_UNIT_NONE,

@@ -6,10 +6,12 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "analysis/cache/cache.h"
 #include "analysis/explain/why.h"
 #include "store/embed.h"
 
-#define RULES "sql/advice/"
+#define RULES        "sql/advice/"
+#define RULE_COLUMNS 7
 
 static int fill_explain(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 static int fill_call(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
@@ -80,11 +82,12 @@ static int run_rule(struct mp_session *s, const char *path, const struct mp_repo
 
 	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
 		sqlite3_bind_text(insert, 1, name, (int)(strlen(name) - strlen(".sql")), SQLITE_STATIC);
-		for (int i = 0; i < 6; i++)
+		for (int i = 0; i < sqlite3_column_count(stmt) && i < RULE_COLUMNS; i++)
 			sqlite3_bind_value(insert, 2 + i, sqlite3_column_value(stmt, i));
 		if (sqlite3_step(insert) != SQLITE_DONE)
 			rc = fail(s, path, err);
 		sqlite3_reset(insert);
+		sqlite3_clear_bindings(insert);
 	}
 	if (!rc && step != SQLITE_DONE)
 		rc = fail(s, path, err);
@@ -97,8 +100,8 @@ static int run_rules(struct mp_session *s, const struct mp_report_scope *scope, 
 	sqlite3_stmt *insert = NULL;
 	int rc = 0;
 
-	if (sqlite3_prepare_v2(mp_session_db(s), "INSERT INTO why_advice VALUES (?,?,?,?,?,?,?)", -1, &insert,
-		NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(mp_session_db(s), "INSERT INTO why_advice VALUES (?,?,?,?,?,?,?,?)", -1,
+		&insert, NULL) != SQLITE_OK)
 		rc = fail(s, RULES, err);
 	for (const struct mp_embedded *f = mp_embedded_files; !rc && f->path; f++)
 		if (!strncmp(f->path, RULES, strlen(RULES)))
@@ -142,10 +145,17 @@ static int check_op(struct mp_session *s, const struct mp_report_scope *scope, s
 	return mp_err_set(err, EINVAL, "there is no operation %s: there are %s", scope->op, all);
 }
 
-static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_t top, struct mp_err *err)
+/* Without the samples their rules find nothing: slow calls, which explain is of, are not what these speak of.
+ */
+static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_t top, bool with_samples,
+    struct mp_err *err)
 {
 	int rc = mp_why_begin(s, err);
 
+	if (!rc)
+		rc = mp_cache_begin(s, err);
+	if (!rc && with_samples)
+		rc = mp_cache_sum(s, scope, err);
 	if (!rc)
 		rc = mp_why_find_tail(s, scope, err);
 	if (!rc)
@@ -158,14 +168,14 @@ static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_
 
 int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
-	return fill(s, scope, 0, err);
+	return fill(s, scope, 0, true, err);
 }
 
 static int fill_explain(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
 	int rc = check_op(s, scope, err);
 
-	return rc ? rc : fill(s, scope, (size_t)scope->limit, err);
+	return rc ? rc : fill(s, scope, (size_t)scope->limit, false, err);
 }
 
 static int fill_call(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)

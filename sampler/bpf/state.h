@@ -135,6 +135,11 @@ struct {
 	__uint(max_entries, 4096);
 } marker_rows SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} tracked_calls SEC(".maps");
+
 /* Where in the target a thread counts its calls itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

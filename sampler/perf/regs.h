@@ -3,10 +3,13 @@
 #define MP_SAMPLER_PERF_REGS_H
 
 #include <asm/perf_regs.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "sampler/perf/record.h"
 #include "sampler/uprobe_shared.h"
+#include "symbolize/unwind/unwind.h"
 
 /*
  * The registers that perf records of probed functions carry (PERF_SAMPLE_REGS_USER). Of an entry the
@@ -67,5 +70,38 @@ static inline void reg_saved(const uint64_t *r, unsigned long long saved[MP_SAVE
 		saved[1 + i] = r[RETURN_X19 + i];
 }
 #endif
+
+/*
+ * Of code that was interrupted anywhere: what unwinding needs.
+ */
+#ifdef __x86_64__
+#define SAMPLE_REGS                                                                                          \
+	(1ull << PERF_REG_X86_BX | 1ull << PERF_REG_X86_BP | 1ull << PERF_REG_X86_SP |                       \
+	    1ull << PERF_REG_X86_IP | 15ull << PERF_REG_X86_R12)
+/* Their DWARF numbers, in the order in which they come; MP_REGS: the instruction pointer. */
+static const unsigned char sample_regs[] = {3, MP_REG_FP, MP_REG_SP, MP_REGS, 12, 13, 14, 15};
+#else
+#define SAMPLE_REGS (4095ull << PERF_REG_ARM64_X19 | 1ull << PERF_REG_ARM64_SP | 1ull << PERF_REG_ARM64_PC)
+static const unsigned char sample_regs[] = {
+    19, 20, 21, 22, 23, 24, 25, 26, 27, 28, MP_REG_FP, MP_REG_LR, MP_REG_SP, MP_REGS};
+#endif
+
+/* The registers of a sample that was asked for SAMPLE_REGS; false: it has others, or none. */
+static inline bool sample_state(const struct mp_perf_regs *r, struct mp_stack_state *out)
+{
+	*out = (struct mp_stack_state){0};
+	if (!r->abi || r->mask != SAMPLE_REGS || r->value.n != sizeof(sample_regs))
+		return false;
+	for (size_t i = 0; i < sizeof(sample_regs); i++) {
+		uint64_t v = mp_perf_u64(&r->value, i);
+		if (sample_regs[i] == MP_REGS) {
+			out->ip = v;
+			continue;
+		}
+		out->reg[sample_regs[i]] = v;
+		out->known |= 1ull << sample_regs[i];
+	}
+	return true;
+}
 
 #endif

@@ -4,8 +4,9 @@
 -- Parameters: :limit (-1: all)
 -- Columns:
 --   rule       the file in sql/advice/
---   kind       the cause that it is about; NULL: of a site, whatever the cause
---   weight_ns  time in slow calls that it is about
+--   kind       the cause that it is about; NULL: of a site, whatever the cause; cache: of samples (report cache)
+--   weight_ns  time in slow calls that it is about; NULL: it is about samples, which come after these, the one with the
+--              largest share of their latency first
 --   finding    what was seen
 --   site       the site that has most of it; NULL: none in particular
 --   evidence   the figures
@@ -15,5 +16,5 @@
 
 SELECT rule, kind, weight_ns, finding, site, evidence, advice
 FROM why_advice
-ORDER BY weight_ns DESC, rule, kind, site
+ORDER BY weight_ns DESC, share DESC, rule, kind, site
 LIMIT :limit;

@@ -5,13 +5,14 @@
 -- Columns: one, the line.
 
 WITH found AS (
-  SELECT *, row_number() OVER (ORDER BY weight_ns DESC, rule, kind, site) AS place FROM why_advice
+  SELECT *, row_number() OVER (ORDER BY weight_ns DESC, share DESC, rule, kind, site) AS place FROM why_advice
   ORDER BY place LIMIT :limit
 )
 SELECT line FROM (
   SELECT place, 1 AS part,
-         printf('%d. %s (%s%s; %.1f ms)', place, finding, CASE WHEN kind IS NULL THEN 'at ' ELSE '' END,
-                coalesce(kind, site, '?'), weight_ns / 1e6) AS line
+         CASE WHEN weight_ns IS NULL THEN printf('%d. %s (%s at %s)', place, finding, kind, coalesce(site, '?'))
+              ELSE printf('%d. %s (%s%s; %.1f ms)', place, finding, CASE WHEN kind IS NULL THEN 'at ' ELSE '' END,
+                          coalesce(kind, site, '?'), weight_ns / 1e6) END AS line
   FROM found
   UNION ALL
   SELECT place, 2, printf('   seen: %s', evidence) FROM found

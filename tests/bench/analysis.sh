@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What the reports take on a session as large as they have to bear (tests/tools/big_session.c: 10^9 counted calls, 10^6 kept
-# ones with their causes, 10^5 spans): seconds and most memory, the best of ROUNDS (default 3); how much of the slowest
+# ones with their causes, 10^5 spans, 10^6 samples): seconds and most memory, the best of ROUNDS (default 3); how much of the slowest
 # calls of the matching engine is explained, by probes and by the library; and what watching the kernel adds to a system
 # call and to a page fault, of the target and of other processes.
 set -euo pipefail
@@ -18,7 +18,7 @@ cd "$dir"
 echo "reports on $("$O/mpsample" query big.db "SELECT sum(calls) AS n FROM latency_sum" --format csv | sed -n 2p | tr -d '\r') counted and" \
 	"$("$O/mpsample" query big.db "SELECT count(*) AS n FROM v_call" --format csv | sed -n 2p | tr -d '\r') kept calls"
 printf '%-24s  %8s  %10s\n' report seconds MiB
-for what in 'report jitter' 'explain --top 100' 'report outliers' 'report advice' 'report impact' 'report sites'; do
+for what in 'report jitter' 'explain --top 100' 'report outliers' 'report advice' 'report impact' 'report sites' 'report cache'; do
 	read -ra words <<<"$what"
 	for _ in $(seq "$rounds"); do
 		"$O/tests/bench/cost" "$O/mpsample" "${words[0]}" "${words[@]:1}" big.db

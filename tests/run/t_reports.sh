@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: every report comes in each format: JSON is one valid document with the promised keys, CSV has a header row and
 # rows of as many columns, the table is for people; what they say is what the views say.
-# cases: summary jitter outliers impact sites advice loss
+# cases: summary jitter outliers impact sites cache advice loss
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_root
@@ -79,6 +79,12 @@ impact)
 sites)
 	eq "keys" "$(keys '$.rows[0]')" "$columns"
 	eq "sites" "$(sqlite3 -batch csv.db "SELECT op, site FROM r ORDER BY 1")" $'free|count_free\nmalloc|count_malloc'
+	;;
+cache)
+	has_keys '$.tables' sites,offsets,sharing,levels,code,threads,phases,events,sentences
+	has_keys '$.coverage' samples,addr_samples,unmatched_samples,unmatched_share,samples_lost,events
+	eq "samples" "$(json '$.coverage.samples')" "$(sql s.db "SELECT count(*) FROM v_sample")"
+	contains "what to do without samples" "$(<r.table)" "no samples: record with -e mem-loads"
 	;;
 advice)
 	eq "columns" "$columns" rule,kind,weight_ns,finding,site,evidence,advice

@@ -53,7 +53,7 @@ family | family_cxx)
 	same_counts
 	;;
 jemalloc)
-	jemalloc=$(ldconfig -p | awk '$1 == "libjemalloc.so.2" { print $NF; exit }')
+	jemalloc=$(ldconfig -p | awk '$1 == "libjemalloc.so.2" && !found { print $NF; found = 1 }')
 	[[ $jemalloc ]] || skip "libjemalloc.so.2 is not installed (Debian: libjemalloc2)"
 	start_target env LD_PRELOAD="$jemalloc" "$TARGETS/family_cxx"
 	record_work uprobe.db --plane uprobe

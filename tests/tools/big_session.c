@@ -6,7 +6,8 @@
  *
  * An hour of 10^9 counted calls (about 1.5 M rows in `latency`), 10^6 kept ones of 20 threads and 400 stacks
  * at 80 named sites, 85 % of them outliers, of which each has its causes (about 2.5 M rows) that add up to
- * its duration, 10^5 spans around kept calls, and 2 x 10^5 kernel events inside of them. Every kept call is
+ * its duration, 10^5 spans around kept calls, and 2 x 10^5 kernel events inside of them; and 10^6 samples of
+ * two events, most of them in 10^5 objects of the 80 sites. Every kept call is
  * counted in the histograms, and of the mallocs more than one in a thousand is an outlier: their p99.9 lies
  * among the outliers. The same file every time.
  */
@@ -30,6 +31,8 @@
 #define SLOT_NS  1000000000LL
 #define START_NS 50000000000000LL
 #define TID      4242
+#define SAMPLES  1000000
+#define OBJECTS  100000
 #define BODY     32 /* buckets that most calls of an operation and size class are in */
 
 /* What a tenth of the calls each are of; mallocs of the smallest class are three tenths. */
@@ -305,6 +308,63 @@ static void write_second(int slot)
 		must(mp_session_commit(s, &err));
 }
 
+static const struct mp_event_row events[] = {
+    {1, "mem-loads", "skx::MEM_TRANS_RETIRED:LOAD_LATENCY:ldlat=30", NULL, true, MP_SAMPLE_PEBS},
+    {2, "mem-stores", "skx::MEM_INST_RETIRED:ALL_STORES", NULL, true, MP_SAMPLE_DATA}};
+
+/* Each of another size by its site, one behind the other. */
+static void write_objects(void)
+{
+	for (int64_t i = 1; i <= OBJECTS; i++) {
+		int64_t stack_id = 1 + i % STACKS;
+		struct mp_object_row row = {i, 0x7f0000000000 + (uint64_t)i * 512,
+		    32 + 16 * (uint64_t)(stack_id % 20), START_NS, TID, stack_id};
+
+		must(mp_append_object(s, &row, &err));
+	}
+}
+
+/* Low numbers of objects come more often: some sites have most. Of ten samples one is in no object. */
+static void write_sample(int64_t i)
+{
+	static const int64_t cycles[] = {0, 4, 9, 14, 60, 210, 300, 480, 0};
+	int64_t object_id = 1 + (int64_t)next_random(1 + next_random(OBJECTS));
+	bool is_load = next_random(3) > 0, in_object = next_random(10) > 0;
+	int level = is_load ? 1 + (int)next_random(7) : 0;
+	int64_t offset = 8 * (int64_t)next_random(1 + next_random(4));
+	struct mp_sample_row row = {.t_ns = START_NS + i * (SLOTS * SLOT_NS / SAMPLES),
+	    .tid = TID + (int64_t)next_random(THREADS),
+	    .cpu = 1,
+	    .event_id = is_load ? 1 : 2,
+	    .ip = 0x400000 + next_random(4096),
+	    .has_addr = true,
+	    .addr = 0x7f0000000000 + (uint64_t)(in_object ? object_id * 512 + offset : i * 64),
+	    .period = 1000 + next_random(100),
+	    .weight = is_load ? cycles[level] + (int64_t)next_random((uint64_t)cycles[level] + 1) : -1,
+	    .level = (enum mp_sample_level)level,
+	    .tlb = 1 + (next_random(20) == 0),
+	    .is_write = !is_load,
+	    .quality = is_load ? MP_SAMPLE_PEBS : MP_SAMPLE_DATA,
+	    .place = in_object ? MP_PLACE_OBJECT : (enum mp_sample_place)next_random(MP_PLACES),
+	    .object_id = in_object ? object_id : 0,
+	    .offset = in_object ? offset : -1,
+	    .stack_id = 1 + (int64_t)next_random(STACKS)};
+
+	if (!in_object && row.place == MP_PLACE_OBJECT)
+		row.place = MP_PLACE_STACK;
+	must(mp_append_sample(s, &row, NULL, &err));
+}
+
+static void write_samples(void)
+{
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		must(mp_append_event(s, &events[i], &err));
+	write_objects();
+	for (int64_t i = 0; i < SAMPLES; i++)
+		write_sample(i);
+	must(mp_session_commit(s, &err));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -316,6 +376,7 @@ int main(int argc, char **argv)
 	write_target();
 	for (int slot = 0; slot < SLOTS; slot++)
 		write_second(slot);
+	write_samples();
 	write_session_keys();
 	must(mp_session_close(s, &err));
 	return 0;

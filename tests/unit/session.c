@@ -407,6 +407,9 @@ Test(session, what_is_not_a_session_is_told_apart)
 	cannot_open(-EINVAL, "not a regular file");
 }
 
+#define STR_(x) #x
+#define STR(x)  STR_(x)
+
 Test(session, other_schemas_are_told_apart)
 {
 	sqlite3 *db = NULL;
@@ -414,8 +417,8 @@ Test(session, other_schemas_are_told_apart)
 	make("pid");
 	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
 	cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version=9", NULL, NULL, NULL), SQLITE_OK);
-	cannot_open(
-	    -EPROTO, "was made by a newer mpsample: schema 9, this one reads up to 3: use that version");
+	cannot_open(-EPROTO, "was made by a newer mpsample: schema 9, this one reads up to " STR(
+				 MP_SCHEMA_VERSION) ": use that version");
 	cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version=0", NULL, NULL, NULL), SQLITE_OK);
 	cannot_open(-EPROTO, "older mpsample");
 	sqlite3_close(db);

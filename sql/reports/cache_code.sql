@@ -1,0 +1,31 @@
+-- SPDX-License-Identifier: MIT
+-- Which code: one row for each event and sampled function, the most first.
+--
+-- Parameters: :limit (-1: all) :brief (1: the first 10; NULL: all)
+-- Columns:
+--   event
+--   code         the function that the sampled instruction is in; NULL: not known
+--   samples
+--   events       estimate: the sum of the periods
+--   share        of the latency of the event, each sample times its period; of an event that tells no latency, of its
+--                periods; 0 to 1
+--   level        the level with the most of it; NULL: not told
+--   level_share  of the function's latency
+--
+-- Reads temporary tables of sql/cache/tables.sql.
+
+WITH at_level AS (
+  SELECT event_no, code, level, total(samples) AS samples, total(events) AS events, total(cost) AS cost
+  FROM temp.cache_code GROUP BY event_no, code, level
+), whole AS (
+  -- With max() the column `level` is of the row that has it: SQLite's documented bare columns.
+  SELECT event_no, code, level, max(cost) AS most, total(samples) AS samples, total(events) AS events,
+         total(cost) AS cost
+  FROM at_level GROUP BY event_no, code
+)
+SELECT event, code, CAST(whole.samples AS INTEGER) AS samples, CAST(whole.events AS INTEGER) AS events,
+       whole.cost / nullif(cache_event.cost, 0) AS share,
+       CASE WHEN level > 0 THEN name END AS level, CASE WHEN level > 0 THEN most / nullif(whole.cost, 0) END AS level_share
+FROM whole JOIN temp.cache_event USING (event_no) JOIN temp.cache_level USING (level)
+ORDER BY place, whole.cost DESC, whole.samples DESC, code
+LIMIT coalesce(10 * :brief, :limit);

@@ -1,0 +1,46 @@
+-- SPDX-License-Identifier: MIT
+-- Below the summary, for people: what was counted and sampled beside the calls, in a line each. No rows: nothing was.
+--
+-- Parameters: :from_ns :to_ns (session clock, the end exclusive)
+-- Columns: one, the line.
+--
+-- Caveats: instructions a cycle only of threads and seconds in which both were counted. Names are those of perf and libpfm4:
+-- cycles, cpu-cycles, perf::CYCLES; instructions, perf::INSTRUCTIONS.
+
+WITH named AS (
+  -- The name without the PMU before it and the modifiers behind it; `::` is both.
+  SELECT event_id, name, replace(lower(replace(name, '::', '/')), '_', '-') AS text FROM event
+), bare AS (
+  SELECT event_id, name,
+         substr(substr(text, 1, instr(text || ':', ':') - 1), instr(text, '/') + 1) AS what
+  FROM named
+), counted AS (
+  SELECT slot_ns, tid,
+         max(CASE WHEN what IN ('cycles', 'cpu-cycles') THEN value END) AS cycles,
+         max(CASE WHEN what = 'instructions' THEN value END) AS instructions,
+         total(running_ns) AS running_ns, total(enabled_ns) AS enabled_ns
+  FROM thread_counter JOIN bare USING (event_id)
+  WHERE what IN ('cycles', 'cpu-cycles', 'instructions') AND slot_ns >= :from_ns AND slot_ns < :to_ns
+  GROUP BY slot_ns, tid
+), ipc AS (
+  SELECT total(instructions) / nullif(total(cycles), 0) AS ipc, total(instructions) AS instructions,
+         total(running_ns) / nullif(total(enabled_ns), 0) AS running
+  FROM counted WHERE cycles IS NOT NULL AND instructions IS NOT NULL
+), others AS (
+  SELECT name, total(value) AS value
+  FROM thread_counter JOIN bare USING (event_id)
+  WHERE what NOT IN ('cycles', 'cpu-cycles', 'instructions') AND slot_ns >= :from_ns AND slot_ns < :to_ns
+  GROUP BY event_id ORDER BY event_id LIMIT 6
+), sampled AS (
+  SELECT count(*) AS samples, (SELECT group_concat(name, ', ') FROM event WHERE is_sampled) AS names
+  FROM sample WHERE t_ns >= :from_ns AND t_ns < :to_ns
+)
+SELECT printf('counters: %.2f instructions a cycle', ipc)
+       || CASE WHEN running < 0.995 THEN printf(' (counted %.0f %% of the time, scaled)', running * 100) ELSE '' END AS line
+FROM ipc WHERE ipc IS NOT NULL
+UNION ALL
+SELECT 'counters: ' || group_concat(printf('%,lld %s', CAST(value AS INTEGER), name), ', ') FROM others
+HAVING count(*) > 0
+UNION ALL
+SELECT printf('samples: %,lld of %s; which data missed the cache: mpsample report cache', samples, names)
+FROM sampled WHERE samples > 0;
