@@ -89,7 +89,7 @@ static struct mp_sample_row in_object(int64_t id, int64_t offset)
 	row.place = MP_PLACE_OBJECT;
 	row.object_id = id;
 	row.offset = offset;
-	row.addr = HEAP + (uint64_t)(id * 4096 + offset);
+	row.addr = HEAP + (uint64_t)id * 4096 + (uint64_t)offset;
 	return row;
 }
 
