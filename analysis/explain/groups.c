@@ -49,6 +49,7 @@ struct mp_groups {
 	struct places places;
 	struct mp_group *row;
 	size_t n, room, max;
+	size_t last; /* the row that was asked for last: keys come in runs */
 };
 
 void mp_groups_add(int64_t *sum, int64_t v)
@@ -110,6 +111,8 @@ static int groups_grow(struct mp_groups *g)
 
 struct mp_group *mp_groups_at(struct mp_groups *g, int64_t a, int64_t b)
 {
+	if (g->last < g->n && g->row[g->last].a == a && g->row[g->last].b == b)
+		return &g->row[g->last];
 	if (g->n == g->room && groups_grow(g))
 		return NULL;
 	uint32_t *place = group_place(g, a, b);
@@ -119,7 +122,8 @@ struct mp_group *mp_groups_at(struct mp_groups *g, int64_t a, int64_t b)
 		g->row[g->n] = (struct mp_group){.a = a, .b = b};
 		*place = (uint32_t)++g->n;
 	}
-	return &g->row[*place - 1];
+	g->last = *place - 1;
+	return &g->row[g->last];
 }
 
 struct mp_group *mp_groups_find(const struct mp_groups *g, int64_t a, int64_t b)

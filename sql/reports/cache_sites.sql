@@ -25,15 +25,6 @@ WITH cell AS (
   SELECT event_no, where_no, level, sum(samples) AS samples, CAST(total(events) AS INTEGER) AS events,
          total(cost) AS cost, total(CASE WHEN tlb = 2 THEN cost END) AS walk_cost
   FROM temp.cache_cell GROUP BY event_no, where_no, level
-), ranked AS (
-  SELECT event_no, where_no, level, cycles, total(events) OVER (run ROWS UNBOUNDED PRECEDING) AS upto,
-         total(events) OVER (PARTITION BY event_no, where_no, level) AS whole
-  FROM temp.cache_weight
-  WINDOW run AS (PARTITION BY event_no, where_no, level ORDER BY cycles)
-), quantile AS MATERIALIZED (
-  SELECT event_no, where_no, level, min(CASE WHEN upto * 100 >= whole * 50 THEN cycles END) AS p50_weight,
-         min(CASE WHEN upto * 100 >= whole * 99 THEN cycles END) AS p99_weight
-  FROM ranked GROUP BY event_no, where_no, level
 )
 SELECT event, site, cache_level.name AS level, cell.samples, cell.events,
        cell.cost / nullif(cache_event.cost, 0) AS share, p50_weight, p99_weight,
@@ -43,7 +34,7 @@ FROM cell
   JOIN temp.cache_where USING (where_no)
   JOIN temp.cache_level ON cache_level.level = cell.level
   JOIN temp.cache_site USING (event_no, where_no)
-  LEFT JOIN quantile USING (event_no, where_no, level)
+  LEFT JOIN temp.cache_quantile USING (event_no, where_no, level)
   LEFT JOIN temp.cache_distinct USING (event_no, where_no, level)
 WHERE NOT coalesce(:people, 0) OR EXISTS (SELECT 1 FROM temp.cache_event WHERE has_address)
 ORDER BY cache_event.place, cache_site.cost DESC, where_no, cell.cost DESC, cell.level
