@@ -14,7 +14,7 @@
 --                  of its periods; 0 to 1
 --   p50_weight, p99_weight   of the latency in cycles, each counted as often as its period says; nearest rank, within 0.8 %;
 --                  NULL: not told
---   walk_share     of that latency: where the page tables were walked
+--   walk_share     of that latency: where the page tables were walked; NULL: not told
 --   objects, lines how many different objects, and lines of 64 bytes, were hit; NULL: of the eighth event and later ones
 --   bytes          sum of the sizes of those objects
 --   place          as in v_sample
@@ -23,7 +23,8 @@
 
 WITH cell AS (
   SELECT event_no, where_no, level, sum(samples) AS samples, CAST(total(events) AS INTEGER) AS events,
-         total(cost) AS cost, total(CASE WHEN tlb = 2 THEN cost END) AS walk_cost
+         total(cost) AS cost,
+         CASE WHEN max(tlb) > 0 THEN total(CASE WHEN tlb = 2 THEN cost END) END AS walk_cost
   FROM temp.cache_cell GROUP BY event_no, where_no, level
 )
 SELECT event, site, cache_level.name AS level, cell.samples, cell.events,
