@@ -31,12 +31,17 @@
 /* A period is doubled at most so often: a billion of the event for a sample. */
 #define STEPS_MAX 30
 
+struct counts {
+	uint64_t value, enabled_ns, running_ns, lost;
+};
+
 /* One event of one thread, or of one CPU. */
 struct counter {
 	int fd; /* -1: not open */
 	uint64_t id;
-	uint64_t value, enabled_ns, running_ns, lost; /* as last read */
-	uint64_t told; /* of `value`, by the periods of samples, lost ones too */
+	struct counts last, more; /* when it was read, and what has come since it was read before */
+	uint64_t told;            /* of last.value, by the periods of samples, lost ones too */
+	bool is_read;             /* at the end of this slot */
 };
 
 /* A thread of the target, or (tid -1) a CPU. All its events write into one ring, which is that of an event
@@ -624,22 +629,17 @@ void mp_perf_plane_steer(struct mp_perf_plane *p, int64_t ns)
 
 /* ---- Slots ---- */
 
-static bool read_counter(struct counter *c, struct counter *more)
+static bool read_counter(struct counter *c)
 {
-	struct {
-		uint64_t value, enabled_ns, running_ns, lost;
-	} now = {0};
+	struct counts now = {0};
 
-	if (c->fd < 0 || read(c->fd, &now, sizeof(now)) < (ssize_t)offsetof(__typeof__(now), lost))
+	if (c->fd < 0 || read(c->fd, &now, sizeof(now)) < (ssize_t)offsetof(struct counts, lost))
 		return false;
-	*more = (struct counter){.value = now.value - c->value,
-	    .enabled_ns = now.enabled_ns - c->enabled_ns,
-	    .running_ns = now.running_ns - c->running_ns,
-	    .lost = now.lost - c->lost};
-	c->value = now.value;
-	c->enabled_ns = now.enabled_ns;
-	c->running_ns = now.running_ns;
-	c->lost = now.lost;
+	c->more = (struct counts){.value = now.value - c->last.value,
+	    .enabled_ns = now.enabled_ns - c->last.enabled_ns,
+	    .running_ns = now.running_ns - c->last.running_ns,
+	    .lost = now.lost - c->last.lost};
+	c->last = now;
 	return true;
 }
 
@@ -648,51 +648,65 @@ static bool read_counter(struct counter *c, struct counter *more)
  * many samples are missing as there was more counted than samples tell; less than two periods are on their
  * way.
  */
-static uint64_t throttled(const struct mp_perf_plane *p, struct counter *c, size_t i, uint64_t lost)
+static uint64_t throttled(const struct mp_perf_plane *p, struct counter *c, size_t i)
 {
 	const struct mp_perf_want *w = &p->o.wants[i];
 	uint64_t period = period_now(p, i);
 
-	c->told += lost * period;
-	if (!w->is_sampled || w->event.attr.freq || c->value < c->told + 2 * period)
+	c->told += c->more.lost * period;
+	if (!w->is_sampled || w->event.attr.freq || c->last.value < c->told + 2 * period)
 		return 0;
-	uint64_t samples = (c->value - c->told) / period;
+	uint64_t samples = (c->last.value - c->told) / period;
 	c->told += samples * period;
 	return samples;
 }
 
 /* As it would be, had it had a place in the hardware all the time. */
-static uint64_t scaled(const struct counter *c)
+static uint64_t scaled(const struct counts *c)
 {
 	if (!c->running_ns || c->running_ns >= c->enabled_ns)
 		return c->value;
 	return (uint64_t)((double)c->value * (double)c->enabled_ns / (double)c->running_ns + 0.5);
 }
 
-static int store_unit(struct mp_perf_plane *p, struct unit *u, struct mp_session *s, struct mp_pipeline *to,
-    int64_t slot_ns, int64_t t_ns, struct mp_err *err)
+static void read_unit(const struct mp_perf_plane *p, struct unit *u)
+{
+	for (size_t i = 0; i < p->o.n; i++)
+		u->counters[i].is_read = read_counter(&u->counters[i]);
+}
+
+static void tell_unit_lost(struct mp_perf_plane *p, struct unit *u, struct mp_pipeline *to, int64_t t_ns)
+{
+	for (size_t i = 0; i < p->o.n; i++) {
+		struct counter *c = &u->counters[i];
+		char source[MP_EVENT_NAME_BYTES + 32];
+
+		if (!c->is_read)
+			continue;
+		snprintf(source, sizeof(source), "samples of %s", p->o.wants[i].event.name);
+		mp_pipeline_loss(to, t_ns, source, "events", c->more.lost);
+		snprintf(source, sizeof(source), "samples of %s, throttled", p->o.wants[i].event.name);
+		if (u->tid >= 0)
+			mp_pipeline_loss(to, t_ns, source, "events", throttled(p, c, i));
+	}
+}
+
+static int store_unit(const struct mp_perf_plane *p, const struct unit *u, struct mp_session *s,
+    int64_t slot_ns, struct mp_err *err)
 {
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < p->o.n; i++) {
-		struct counter more;
-		char source[MP_EVENT_NAME_BYTES + 32];
+		const struct counter *c = &u->counters[i];
 
-		if (!read_counter(&u->counters[i], &more))
-			continue;
-		snprintf(source, sizeof(source), "samples of %s", p->o.wants[i].event.name);
-		mp_pipeline_loss(to, t_ns, source, "events", more.lost);
-		snprintf(source, sizeof(source), "samples of %s, throttled", p->o.wants[i].event.name);
-		if (u->tid >= 0)
-			mp_pipeline_loss(
-			    to, t_ns, source, "events", throttled(p, &u->counters[i], i, more.lost));
-		if (!more.enabled_ns || u->tid < 0) /* what a whole CPU counted is not the target's */
+		if (!c->is_read || !c->more.enabled_ns ||
+		    u->tid < 0) /* what a whole CPU counted is not the target's */
 			continue;
 		const struct mp_thread_counter row = {.tid = u->tid,
 		    .event_id = (int64_t)i + 1,
-		    .value = scaled(&more),
-		    .enabled_ns = more.enabled_ns,
-		    .running_ns = more.running_ns};
+		    .value = scaled(&c->more),
+		    .enabled_ns = c->more.enabled_ns,
+		    .running_ns = c->more.running_ns};
 		ret = mp_append_thread_counter(s, slot_ns, &row, err);
 	}
 	return ret;
@@ -734,8 +748,14 @@ int mp_perf_plane_slot(struct mp_perf_plane *p, struct mp_session *s, struct mp_
 {
 	int ret = describe(p, s, err);
 
-	for (size_t i = 0; !ret && i < p->n_units; i++)
-		ret = store_unit(p, p->units[i], s, to, slot_ns, t_ns, err);
+	/* Counters first: then no sample that they have counted is still on its way. */
+	for (size_t i = 0; i < p->n_units; i++)
+		read_unit(p, p->units[i]);
+	mp_perf_plane_drain(p, to);
+	for (size_t i = 0; !ret && i < p->n_units; i++) {
+		tell_unit_lost(p, p->units[i], to, t_ns);
+		ret = store_unit(p, p->units[i], s, slot_ns, err);
+	}
 	close_ended(p);
 	mp_pipeline_loss(to, t_ns, "threads without events", "events", p->missed);
 	mp_pipeline_loss(to, t_ns, "perf records that are none", "events", p->bad);

@@ -122,7 +122,8 @@ static void answer(void *ctx, void *question, struct mp_object *object, enum mp_
 		s->failed = store_object(s, object);
 	w->place = MP_PLACE_OBJECT;
 	w->object_id = object->object_id;
-	w->offset = w->event.addr >= object->addr ? (int64_t)(w->event.addr - object->addr) : -1;
+	uint64_t offset = w->event.addr - object->addr;
+	w->offset = offset < object->size_bytes ? (int64_t)offset : -1; /* else it is the allocator's note beside it */
 }
 
 static void died(void *ctx, const struct mp_object *object, int64_t t_ns)
