@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "sampler/perf/ibs.h"
 #include "sampler/perf/plane_priv.h"
 #include "sampler/perf/regs.h"
 
@@ -48,13 +49,36 @@ static bool read_stack(const struct mp_perf_record *r, struct mp_stack_state *ou
 	return true;
 }
 
-static struct mp_access access_of(const struct mp_event *event, const struct mp_perf_record *r)
+/* Where older kernels hand out the registers of AMD's IBS as they are. */
+static void read_ibs(const struct mp_perf_record *r, struct mp_sample_event *e)
 {
-	struct mp_access access = mp_access_of(r->has & PERF_SAMPLE_DATA_SRC ? r->data_src : 0);
+	struct mp_ibs_sample ibs;
 
-	if (access.is_write < 0)
-		access.is_write = is_write(event);
-	return access;
+	if (!mp_ibs_decode(r->raw.at, r->raw.n, &ibs))
+		return;
+	e->has_addr = ibs.has_addr;
+	e->addr = ibs.addr;
+	e->weight = ibs.latency;
+	e->access = ibs.access;
+	if (ibs.has_ip)
+		e->ip = ibs.ip;
+}
+
+/* What the sample says of the data. */
+static void read_access(
+    const struct mp_event *event, const struct mp_perf_record *r, struct mp_sample_event *e)
+{
+	bool has_weight = r->has & (PERF_SAMPLE_WEIGHT | PERF_SAMPLE_WEIGHT_STRUCT) && r->weight;
+
+	e->has_addr = r->has & PERF_SAMPLE_ADDR && r->addr;
+	e->addr = r->addr;
+	e->weight = has_weight ? (int64_t)r->weight : -1;
+	e->data_src = r->has & PERF_SAMPLE_DATA_SRC ? r->data_src : 0;
+	e->access = mp_access_of(e->data_src);
+	if (r->has & PERF_SAMPLE_RAW && event->quality == MP_SAMPLE_IBS)
+		read_ibs(r, e);
+	if (e->access.is_write < 0)
+		e->access.is_write = is_write(event);
 }
 
 static void take_sample(struct mp_perf_plane *p, size_t i, const struct mp_perf_record *r)
@@ -67,14 +91,7 @@ static void take_sample(struct mp_perf_plane *p, size_t i, const struct mp_perf_
 	    .cpu = (int)r->cpu,
 	    .event_id = (int64_t)i + 1,
 	    .ip = r->ip,
-	    .has_addr = r->has & PERF_SAMPLE_ADDR && r->addr,
-	    .addr = r->addr,
 	    .period = r->period,
-	    .weight = r->has & (PERF_SAMPLE_WEIGHT | PERF_SAMPLE_WEIGHT_STRUCT) && r->weight
-			  ? (int64_t)r->weight
-			  : -1,
-	    .data_src = r->has & PERF_SAMPLE_DATA_SRC ? r->data_src : 0,
-	    .access = access_of(event, r),
 	    .quality = event->quality,
 	    .chain = chain,
 	    .n_chain = read_chain(&r->callchain, chain, MP_MAX_FRAMES)};
@@ -82,6 +99,7 @@ static void take_sample(struct mp_perf_plane *p, size_t i, const struct mp_perf_
 	bool in_kernel = (r->misc & PERF_RECORD_MISC_CPUMODE_MASK) != PERF_RECORD_MISC_USER;
 	if ((pid_t)r->pid != p->o.pid)
 		return; /* of a CPU, another process */
+	read_access(event, r, &e);
 	if (event->attr.precise_ip && !(r->misc & PERF_RECORD_MISC_EXACT_IP) &&
 	    e.quality == MP_SAMPLE_PRECISE)
 		e.quality = MP_SAMPLE_COUNTER;
