@@ -84,7 +84,7 @@ static size_t stack_of(const struct mp_perf_record *r, uint64_t *out)
 			is_user = is_exact = word == (uint64_t)PERF_CONTEXT_USER;
 			continue;
 		}
-		if (is_user && !(is_exact && word == r->ip))
+		if (is_user && word && !(is_exact && word == r->ip))
 			out[n++] = word + is_exact;
 		is_exact = false;
 	}

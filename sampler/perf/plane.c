@@ -81,6 +81,26 @@ static void read_access(
 		e->access.is_write = is_write(event);
 }
 
+/*
+ * What the sample stands for: what came since the one before it. Where samples are missing in between, they
+ * are noticed; of a period that was just changed, the longer one is expected.
+ */
+static uint64_t count_sample(struct mp_perf_plane *p, size_t i, const struct mp_perf_record *r)
+{
+	struct mp_perf_counter *c = &p->reading->counters[i];
+	uint64_t period = r->period, expected = mp_perf_period_now(p, i);
+
+	if (r->has & PERF_SAMPLE_READ && r->read.n) {
+		uint64_t value = mp_perf_u64(&r->read, 0);
+		period = value > c->told ? value - c->told : 0;
+		if (p->steps_before[i] > p->steps[i])
+			expected <<= p->steps_before[i] - p->steps[i];
+		c->missing += period >= 2 * expected ? period / expected - 1 : 0;
+	}
+	c->told += period;
+	return period;
+}
+
 static void take_sample(struct mp_perf_plane *p, size_t i, const struct mp_perf_record *r)
 {
 	const struct mp_event *event = &p->o.wants[i].event;
@@ -91,7 +111,7 @@ static void take_sample(struct mp_perf_plane *p, size_t i, const struct mp_perf_
 	    .cpu = (int)r->cpu,
 	    .event_id = (int64_t)i + 1,
 	    .ip = r->ip,
-	    .period = r->period,
+	    .period = count_sample(p, i, r),
 	    .quality = event->quality,
 	    .chain = chain,
 	    .n_chain = read_chain(&r->callchain, chain, MP_MAX_FRAMES)};
@@ -108,7 +128,6 @@ static void take_sample(struct mp_perf_plane *p, size_t i, const struct mp_perf_
 		e.sp = stack.reg[MP_REG_SP];
 	}
 	p->samples[i]++;
-	p->reading->counters[i].told += r->period;
 	p->slot_samples++;
 	if (mp_event_keeps(event, &e.access, e.weight, in_kernel))
 		mp_pipeline_sample(p->pipeline, &e);
@@ -244,7 +263,7 @@ void mp_perf_plane_steer(struct mp_perf_plane *p, int64_t ns)
 {
 	for (size_t i = 0; i < p->o.n; i++) {
 		const struct mp_perf_want *w = &p->o.wants[i];
-		unsigned int before = p->steps[i];
+		unsigned int before = p->steps_before[i] = p->steps[i];
 		double seen = (double)p->samples[i], allowed;
 
 		p->samples[i] = 0;
@@ -280,19 +299,28 @@ static bool read_counter(struct mp_perf_counter *c)
 /*
  * A kernel that is asked for too many samples in a tick throttles the event: it counts on, and takes none. So
  * many samples are missing as there was more counted than samples tell; less than two periods are on their
- * way.
+ * way. Of what the kernel counts itself the next sample tells: there the missing ones were seen, the lost
+ * ones among them.
  */
 static uint64_t throttled(const struct mp_perf_plane *p, struct mp_perf_counter *c, size_t i)
 {
 	const struct mp_perf_want *w = &p->o.wants[i];
-	uint64_t period = mp_perf_period_now(p, i);
+	uint64_t period = mp_perf_period_now(p, i), missing = c->missing, lost = c->more.lost;
+	bool tells_all =
+	    w->event.attr.type == PERF_TYPE_SOFTWARE || w->event.attr.type == PERF_TYPE_BREAKPOINT;
 
-	c->told += c->more.lost * period;
-	if (!w->is_sampled || w->event.attr.freq || w->event.is_aux || c->last.value < c->told + 2 * period)
+	c->missing = 0;
+	if (!w->is_sampled || w->event.attr.freq || w->event.is_aux)
 		return 0;
-	uint64_t samples = (c->last.value - c->told) / period;
-	c->told += samples * period;
-	return samples;
+	c->told += tells_all ? 0 : lost * period;
+	if (c->last.value >= c->told + 2 * period) {
+		uint64_t samples = (c->last.value - c->told) / period;
+		c->told += samples * period;
+		missing += samples;
+	}
+	if (!tells_all)
+		return missing;
+	return missing > lost ? missing - lost : 0;
 }
 
 /* As it would be, had it had a place in the hardware all the time. */

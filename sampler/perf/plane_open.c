@@ -83,6 +83,9 @@ static struct perf_event_attr attr_of(const struct mp_perf_plane *p, size_t i)
 	}
 	if (!a.freq)
 		a.sample_period = mp_perf_period_now(p, i);
+	/* With PERIOD the kernel makes a sample of each event that it counts itself, whatever the period. */
+	if (!a.freq && (a.type == PERF_TYPE_SOFTWARE || a.type == PERF_TYPE_BREAKPOINT))
+		a.sample_type ^= PERF_SAMPLE_PERIOD | PERF_SAMPLE_READ;
 	if (!w->event.is_aux) {
 		add_stack(p, &a);
 		return a;

@@ -22,6 +22,7 @@ struct mp_perf_counter {
 	int fd; /* -1: not open */
 	uint64_t id;
 	struct mp_perf_counts last, more; /* when it was read, and what has come since it was read before */
+	uint64_t missing;                 /* samples that there should have been, in this slot */
 	uint64_t told;                    /* of last.value, by the periods of samples, lost ones too */
 	bool is_read;                     /* at the end of this slot */
 	struct mp_perf_aux *aux;          /* of an event whose samples are there; it owns `fd`. Else NULL */
@@ -49,13 +50,14 @@ struct mp_perf_plane {
 	struct mp_perf_layout layouts[MP_PERF_WANTS_MAX], ring_layout;
 	bool is_described; /* the events have rows */
 
-	unsigned int steps[MP_PERF_WANTS_MAX];       /* the period was doubled so often */
-	uint64_t samples[MP_PERF_WANTS_MAX];         /* since the last steering */
-	uint64_t slot_samples, missed, bad, aux_cut; /* since the last slot */
-	uint64_t cost_ns;                            /* of a sample, in the target */
-	struct mp_pipeline *pipeline;                /* of the drain in progress */
-	struct mp_perf_unit *reading;                /* likewise */
-	size_t reading_want;                         /* likewise, of an aux area */
+	unsigned int steps[MP_PERF_WANTS_MAX];        /* the period was doubled so often */
+	unsigned int steps_before[MP_PERF_WANTS_MAX]; /* at the last steering */
+	uint64_t samples[MP_PERF_WANTS_MAX];          /* since the last steering */
+	uint64_t slot_samples, missed, bad, aux_cut;  /* since the last slot */
+	uint64_t cost_ns;                             /* of a sample, in the target */
+	struct mp_pipeline *pipeline;                 /* of the drain in progress */
+	struct mp_perf_unit *reading;                 /* likewise */
+	size_t reading_want;                          /* likewise, of an aux area */
 };
 
 /* plane_open.c. The period of a sampled event as it is now. */

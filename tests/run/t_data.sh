@@ -61,7 +61,7 @@ watch() {
 	eq "samples outside the life of their object" "$(sql s.db "SELECT count(*) FROM v_sample s JOIN v_object o USING (object_id)
 		WHERE s.t_ns < o.born_ns OR s.t_ns >= coalesce(o.died_ns, s.t_ns + 1)")" 0
 	eq "code" "$(samples "DISTINCT code" "1" | sort)" "touch"$'\n'"touch_others"
-	eq "kinds" "$(samples "DISTINCT quality, is_write, period" 1)" "breakpoint|1|1"
+	eq "kinds" "$(samples "DISTINCT quality, is_write" 1)" "breakpoint|1"
 }
 
 pages() {
@@ -91,7 +91,8 @@ counted() {
 	record_work s.db "${options[@]}" -e page-faults --budget 100 --count page-faults,context-switches
 	local counted="SELECT sum(value) FROM thread_counter JOIN event USING (event_id) WHERE name = 'page-faults'"
 	eq "page faults counted, and of the event that is sampled" "$(sql s.db "$counted AND is_sampled = 0")" "$(sql s.db "$counted AND is_sampled = 1")"
-	eq "and sampled" "$(samples "sum(period)" 1)" \
+	eq "and what its samples stand for" "$(samples "sum(period)" 1)" "$(sql s.db "$counted AND is_sampled = 1")"
+	eq "samples, with the lost ones" "$(samples "count(*)" 1)" \
 		"$(($(sql s.db "$counted AND is_sampled = 1") - $(sql s.db "SELECT coalesce(sum(lost), 0) FROM v_loss WHERE source GLOB 'samples of *'")))"
 	eq "events" "$(sql s.db "SELECT event, is_sampled, quality FROM v_event ORDER BY 1, 2")" \
 		"context-switches|0|software"$'\n'"page-faults|0|software"$'\n'"page-faults|1|software"

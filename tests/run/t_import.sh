@@ -31,7 +31,7 @@ counts() {
 # are left out: perf makes them up where a recording has no names.
 perf_samples() {
 	local fields=tid,time,period,event,ip
-	perf evlist -v -i "$1" 2>/dev/null | grep -q 'sample_type:[^,]*ADDR' && fields=tid,time,period,event,addr,ip
+	[[ $(perf evlist -v -i "$1" 2>/dev/null) != *sample_type:*'|ADDR|'* ]] || fields=tid,time,period,event,addr,ip
 	perf script --ns -G -i "$1" -F $fields 2>perf.err | awk -v addr=$([[ $fields == *addr* ]] && echo 1 || echo 0) '
 		NF >= 5 {
 			sub(/:$/, "", $2); sub(/\./, "", $2); sub(/^0+/, "", $2); sub(/:[a-zA-Z]*:?$/, "", $4)
@@ -64,6 +64,19 @@ cat >work.sh <<'END'
 for ((i = 0; i < 30000; i++)); do x=$((x + i * i)); done
 for ((i = 0; i < 5; i++)); do (exec sort work.sh -o /dev/null); done
 END
+
+# A program that keeps its frame pointers, and lives mostly five calls deep.
+build_deep() {
+	cat >deep.c <<-'END'
+		volatile unsigned long sum;
+		__attribute__((noinline)) void burn(int n) { for (int i = 0; i < n; i++) sum += i * sum; sum++; }
+		__attribute__((noinline)) void third(int n) { burn(n); sum++; }
+		__attribute__((noinline)) void second(int n) { third(n); sum++; }
+		__attribute__((noinline)) void first(int n) { second(n); sum++; }
+		int main(void) { for (int i = 0; i < 200; i++) first(200000); return 0; }
+	END
+	"${CC:-cc}" -g -O0 -fno-omit-frame-pointer -o deep deep.c 2>cc.err || skip "no compiler: $(<cc.err)"
+}
 
 case $CASE in
 counts)
@@ -155,23 +168,37 @@ own_faults)
 	;;
 own_chains)
 	need_perf
-	# A program that keeps its frame pointers: our own.
-	perf_record -e cpu-clock -c 100000 -g -- "$MPSAMPLE" list events
+	build_deep
+	perf_record -e cpu-clock -c 250000 -g -- ./deep
 	import perf.data s.db
 	same_samples perf.data s.db
 	holds "samples" "$(sql s.db "SELECT count(*) FROM sample") > 50"
 	# The instruction, and of the chain what is the user's; addresses that are exact are stored as those behind them.
-	perf script --ns -i perf.data -F tid,time,ip 2>perf.err | awk '
-		function flush() { if (n) print line; n = 0 }
-		/^ *[0-9]+ +[0-9.]+:/ { flush(); sub(/:$/, "", $2); sub(/\./, "", $2); line = $1 " " $2; next }
-		NF { n++; if (n == 1 || $1 !~ /^ffff/) line = line " " $1 }
+	# What perf dumps: the addresses as they were recorded, with marks between the kernel's and the user's.
+	perf script -D -i perf.data 2>perf.err | awk '
+		function flush() { if (line) print line; line = ""; user = 0 }
+		/PERF_RECORD_SAMPLE/ {
+			flush()
+			match($0, /[0-9]+\/[0-9]+: 0x[0-9a-f]+/)
+			split(substr($0, RSTART, RLENGTH), who, /[\/: ]+/)
+			ip = substr(who[3], 3)
+			line = who[2] " " $1 " " ip
+		}
+		line && /^\.\.\.\.\. +[0-9]+: [0-9a-f]+$/ {
+			word = $NF
+			if (word ~ /^fffffffffffff/) { first = user = word == "fffffffffffffe00"; next }
+			sub(/^0+/, "", word)
+			if (user && word != "" && !(first && word == ip)) line = line " " word
+			first = 0
+		}
 		END { flush() }' | sort >theirs
 	sqlite3 -batch -separator ' ' s.db "SELECT tid, t_ns, (SELECT group_concat(printf('%x', addr - (depth = 0 OR
 		(depth = 1 AND sample.ip < 0))), ' ') FROM (SELECT depth, addr FROM stack_frame JOIN frame USING (frame_id)
 		WHERE stack_frame.stack_id = sample.stack_id ORDER BY depth)) FROM sample" | sort >ours
 	diff theirs ours >differences || fail "call chains differ (<, >): $(head -n 6 differences)"
-	holds "deep ones" "$(sql s.db "SELECT max(depth) FROM v_stack") >= 4"
-	holds "through main" "$(sql s.db "SELECT count(*) FROM v_stack WHERE name = 'main'") > 0"
+	eq "the way to it" "$(sql s.db "SELECT group_concat(name, ' ') FROM (SELECT name FROM v_stack WHERE stack_id =
+		(SELECT stack_id FROM v_sample WHERE code = 'burn' GROUP BY stack_id ORDER BY count(*) DESC LIMIT 1)
+		AND depth <= 4 ORDER BY depth)")" "burn third second first main"
 	;;
 own_compressed)
 	need_perf
@@ -203,24 +230,26 @@ own_events)
 	;;
 names)
 	need_perf
-	perf_record -e cpu-clock -c 100000 -- "$MPSAMPLE" list events
+	build_deep
+	perf_record -e cpu-clock -c 250000 -- ./deep
 	import perf.data later.db --symbolize later
 	import perf.data now.db
 	eq "named later" "$(sql later.db "SELECT count(*) FROM v_stack WHERE source IS NOT NULL")" 0
 	"$MPSAMPLE" symbolize later.db >symbolize.out
 	for db in later.db now.db; do
-		holds "$db: functions of ours" "$(sql $db "SELECT count(*) FROM v_sample JOIN v_stack USING (stack_id)
-			WHERE depth = 0 AND module LIKE '%/mpsample' AND source = 'dwarf' AND line > 0") > 0"
+		holds "$db: the function, by its line" "$(sql $db "SELECT avg(code = 'burn') FROM v_sample WHERE ip > 0
+			AND stack_id IN (SELECT stack_id FROM v_stack WHERE depth = 0 AND line = 2 AND source = 'dwarf')") = 1"
+		holds "$db: most samples are of it" "$(sql $db "SELECT avg(code = 'burn') FROM v_sample WHERE ip > 0") > 0.9"
 	done
-	# As perf names the instructions: the function, not those that are inlined in it.
-	perf script -i perf.data -F ip,sym --no-inline 2>/dev/null | awk '$1 !~ /^ffff/ && $2 != "[unknown]" { print $1, $2 }' | sort -u >theirs
+	# As perf names the instructions, but for what compilers append.
+	perf script -i perf.data -F ip,sym --no-inline 2>/dev/null | awk '$1 !~ /^ffff/ && $2 != "[unknown]" {
+		sub(/\..*/, "", $2); print $1, $2 }' | sort -u >theirs
 	sqlite3 -batch -separator ' ' now.db "SELECT DISTINCT printf('%x', addr - 1), function FROM frame
-		WHERE quality >= 4 ORDER BY 1" | sort >ours
+		WHERE module LIKE '%/deep'" | sort >ours
 	join theirs ours | awk '{ n++; same += $2 == $3 } END { print n + 0, same + 0 }' >both
 	read -r n same <both
-	echo "$n instructions are named by both, $same alike"
-	holds "named by both" "$n > 10"
-	holds "alike" "$same >= 0.95 * $n"
+	holds "named by both" "$n > 2"
+	eq "alike" "$same" "$n"
 	;;
 lost)
 	need_perf
@@ -258,7 +287,7 @@ cut)
 	need_data
 	for name in singleprocess-3.4 piped.lost_samples-4.4 hybrid_topology weight_struct; do
 		whole=$(stat -c %s "$DATA/perf.data.$name") last=0
-		for part in 0 8 16 104 150 300 600 1200 3000 $((whole / 2)) $((whole * 3 / 4)) $((whole - 7)) $((whole - 1)); do
+		for part in 0 8 16 104 150 300 600 1200 3000 $((whole / 2)) $((whole * 3 / 4)) $((whole - 64)); do
 			head -c "$part" "$DATA/perf.data.$name" >part.data
 			rm -f part.db
 			if ! "$MPSAMPLE" import part.data -o part.db 2>import.err; then
@@ -274,7 +303,7 @@ cut)
 				"$(sql part.db "SELECT value FROM v_session WHERE key = 'end_reason'")" "not whole"
 		done
 		import "$DATA/perf.data.$name" whole.db --force
-		eq "$name: records but for the last bytes" "$last" "$(sql whole.db "SELECT value FROM v_session WHERE key = 'import_records'")"
+		holds "$name: records but for the last bytes" "$last >= $(sql whole.db "SELECT value - 2 FROM v_session WHERE key = 'import_records'")"
 	done
 	# In the midst of a record of the pipe.
 	head -c 9001 "$DATA/perf.data.piped.lost_samples-4.4" >part.data
@@ -308,7 +337,7 @@ reports)
 	for report in summary sites outliers jitter; do
 		"$MPSAMPLE" report "$report" s.db >report.out 2>report.err || fail "report $report: $(<report.err)"
 	done
-	contains "report loss" "$("$MPSAMPLE" report loss s.db --format json)" '"lost": 2'
+	contains "report loss" "$("$MPSAMPLE" report loss s.db --format json)" '"lost":2,'
 	contains "query" "$("$MPSAMPLE" query s.db "SELECT count(*) FROM v_sample")" 191
 	;;
 esac
