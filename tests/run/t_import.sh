@@ -285,7 +285,7 @@ lost)
 	perf script -D -i perf.data 2>perf.err | awk '
 		/PERF_RECORD_LOST: / { sub(/.*lost:/, ""); told += $1 }
 		/PERF_RECORD_LOST_SAMPLES: / { sub(/.*lost samples :/, ""); exactly += $1 }
-		END { print told > exactly ? told : exactly }' told=0 exactly=0 >lost.perf
+		END { print (told > exactly ? told : exactly) + 0 }' >lost.perf
 	holds "something was lost" "$(<lost.perf) > 0"
 	eq "lost" "$(sql s.db "SELECT sum(lost) FROM v_loss WHERE source = 'perf record: ring full'")" "$(<lost.perf)"
 	contains "the last line" "$(<import.err)" "LOST $(<lost.perf) events"
