@@ -33,7 +33,7 @@
 #define DRAIN_PERF_NS (NS_PER_S / 100)
 
 /* A call that has returned may not be in its ring yet: its thread lost the CPU on the way. */
-#define SETTLE_NS (NS_PER_S / 20)
+#define SETTLE_NS (NS_PER_S / 5)
 
 /* A program that is started by exec makes its region when it first allocates. */
 #define FOLLOW_NS (5 * NS_PER_S)
@@ -396,6 +396,8 @@ static void drain_perf(struct mp_recorder *r, int64_t began)
 	if (!r->perf)
 		return;
 	mp_perf_plane_drain(r->perf, r->pipeline);
+	if (!r->preload)
+		began = mp_uprobe_known_ns(r->uprobe, began);
 	mp_pipeline_calls_known(r->pipeline, began - SETTLE_NS);
 }
 

@@ -251,6 +251,16 @@ static void tell_limits(const struct mp_recorder *r)
 		fprintf(stderr, "mpsample: not covered: %s\n", r->probes.uncovered);
 }
 
+/* What stands in for what was asked for. */
+static void tell_events(const struct mp_recorder *r)
+{
+	for (size_t i = 0; i < r->o->n_wants; i++) {
+		const struct mp_event *e = &r->o->wants[i].event;
+		if (*e->note)
+			fprintf(stderr, "mpsample: event %s is %s: %s\n", e->name, e->chosen, e->note);
+	}
+}
+
 void mp_recorder_tell_begin(const struct mp_recorder *r)
 {
 	fprintf(stderr, "mpsample: recording process %d (%s) to %s: ", r->target.pid, r->target.comm,
@@ -268,6 +278,7 @@ void mp_recorder_tell_begin(const struct mp_recorder *r)
 		fprintf(stderr, ", until it ends or Ctrl-C\n");
 	tell_planes(r);
 	tell_limits(r);
+	tell_events(r);
 }
 
 /* ---- Meanwhile, and the end ---- */
@@ -346,6 +357,8 @@ void mp_recorder_tell_end(const struct mp_recorder *r)
 	    tells_exit ? r->exit_detail : "", tells_exit ? ")" : "",
 	    (double)(mp_recorder_now_ns() - r->start_ns) / NS_PER_S, mp_latency_calls_all(r->latency),
 	    t.rows);
+	if (r->perf)
+		fprintf(stderr, ", %" PRIu64 " samples", t.samples);
 	if (r->missed_program)
 		fprintf(stderr, "; the program that it executed was NOT recorded");
 	if (t.calls_lost || t.rows_lost || t.events_lost)

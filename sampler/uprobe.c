@@ -382,6 +382,11 @@ bool mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_
 	return u->ops->drain(u->impl, p, kernel_credit);
 }
 
+int64_t mp_uprobe_known_ns(const struct mp_uprobe *u, int64_t began_ns)
+{
+	return u->ops->known_ns ? u->ops->known_ns(u->impl) : began_ns;
+}
+
 void mp_uprobe_detach(struct mp_uprobe *u)
 {
 	/* Probes go one after the other: without this, a call whose own probe is gone would seem to be left

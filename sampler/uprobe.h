@@ -147,6 +147,10 @@ int mp_uprobe_fd(const struct mp_uprobe *u);
 #define MP_KERNEL_CREDIT_MAX 20000
 bool mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_credit);
 
+/* After a drain that began at `began_ns` and left nothing: all calls that had returned by then are handed on,
+ * but for those whose threads lost the CPU inside the probe. */
+int64_t mp_uprobe_known_ns(const struct mp_uprobe *u, int64_t began_ns);
+
 /* Takes all probes out. What waits in the buffers can still be drained. */
 void mp_uprobe_detach(struct mp_uprobe *u);
 void mp_uprobe_close(struct mp_uprobe *u);
@@ -167,6 +171,7 @@ struct mp_uprobe_ops {
 	uint32_t (*sees)(void *impl);
 	struct mp_kernel_cost (*kernel_cost)(void *impl); /* NULL: cannot be told */
 	int (*fd)(void *impl);
+	int64_t (*known_ns)(void *impl); /* NULL: all are */
 	bool (*drain)(void *impl, struct mp_pipeline *p, int64_t kernel_credit);
 	void (*detach)(void *impl);
 	void (*close)(void *impl);

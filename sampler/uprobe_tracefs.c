@@ -78,6 +78,7 @@ struct tracefs_plane {
 	size_t n_bytes, bytes_room;
 	uint64_t dropped_here; /* out of memory while collecting */
 	int64_t complete_ns;   /* all records up to here are in */
+	int64_t known_ns;      /* up to then, what was read was handed on in order */
 	int collecting_cpu;
 };
 
@@ -677,6 +678,7 @@ static bool tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cred
 		qsort(t->waiting, t->n_waiting, sizeof(*t->waiting), by_time);
 	while (done < t->n_waiting && t->waiting[done].t_ns <= up_to)
 		take(t, &t->waiting[done++], p);
+	t->known_ns = up_to;
 	t->complete_ns = begin;
 	/* As counted when it was last asked for: at the end of each slot, and at detach. */
 	if (p && t->lost_markers > t->told_markers) {
@@ -704,6 +706,11 @@ static bool tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cred
 	t->n_bytes = bytes;
 	t->n_waiting -= done;
 	return false; /* all that was there has been read */
+}
+
+static int64_t tracefs_known_ns(void *impl)
+{
+	return ((struct tracefs_plane *)impl)->known_ns;
 }
 
 static void count_lost(struct tracefs_plane *t)
@@ -809,6 +816,7 @@ const struct mp_uprobe_ops mp_uprobe_tracefs = {
     .stats = tracefs_stats,
     .sees = tracefs_sees,
     .fd = tracefs_fd,
+    .known_ns = tracefs_known_ns,
     .drain = tracefs_drain,
     .detach = tracefs_detach,
     .close = tracefs_close,

@@ -34,6 +34,7 @@ static int by_addr(const struct node *a, const struct node *b)
 	return a->object.addr < b->object.addr ? -1 : a->object.addr > b->object.addr;
 }
 
+/* cppcheck-suppress unknownMacro */
 RB_GENERATE_INTERNAL(
     tree, node, link, by_addr, static __attribute__((unused))) /* not all of its functions are used */
 

@@ -7,7 +7,7 @@
 set -euo pipefail
 
 packages=(libbpf-dev libelf-dev libdwarf-dev libunwind-dev libsqlite3-dev libinih-dev libiberty-dev liblzma-dev zlib1g-dev
-	libzstd-dev libpfm4-dev libseccomp-dev libkissfft-dev busybox-static)
+	libzstd-dev libpfm4-dev libseccomp-dev libkissfft-dev libbsd-dev busybox-static)
 cc=aarch64-linux-gnu-gcc
 
 dir=${1:?}
