@@ -241,7 +241,12 @@ static void check_precise(struct mp_doctor *d, const void *arg, struct mp_findin
 		describe_pebs(levels, out);
 	} else {
 		mp_finding_set(out, MP_CHECK_MISSING, "neither PEBS nor IBS nor SPE");
-		no_counters(d, out);
+		if (d->has_counters)
+			mp_finding_no_fix(out,
+			    "nothing to do: the kernel has no driver for one of this CPU's%s",
+			    d->facts.in_vm ? ", or the host keeps it from this guest" : "");
+		else
+			no_counters(d, out);
 	}
 }
 

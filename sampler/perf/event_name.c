@@ -198,9 +198,11 @@ static unsigned int access_of(const char *letters)
 
 /* On x86-64 an instruction is watched with the length of a long, on arm64 with that of an instruction. */
 #ifdef __x86_64__
-#define CODE_BYTES 8
+#define CODE_BYTES     8
+#define CODE_ALIGNMENT 1
 #else
-#define CODE_BYTES 4
+#define CODE_BYTES     4
+#define CODE_ALIGNMENT 4
 #endif
 
 static int parse_place(
@@ -217,7 +219,7 @@ static int parse_place(
 		return refuse(w, err, "a breakpoint is 1, 2, 4 or 8 bytes long");
 	if (a->bp_type == HW_BREAKPOINT_X && len != CODE_BYTES)
 		return refuse(w, err, "code is watched by its address alone: leave the length out");
-	if (a->bp_type != HW_BREAKPOINT_X && addr & (len - 1))
+	if (addr & ((a->bp_type == HW_BREAKPOINT_X ? CODE_ALIGNMENT : len) - 1))
 		return refuse(w, err, "its address is no multiple of its length");
 	if (addr >= USER_END)
 		return refuse(w, err, "its address is not one of user space");

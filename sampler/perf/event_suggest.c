@@ -83,7 +83,7 @@ static void list(const struct nearest *n, char *out, size_t size)
 struct pmu_walk {
 	struct nearest *n;
 	const char *only; /* the PMU to look in; NULL: all that are present */
-	bool found, is_core;
+	bool found;
 	char prefix[64];
 };
 
@@ -92,8 +92,7 @@ static bool offer_event(void *ctx, const pfm_event_info_t *event)
 	struct pmu_walk *w = ctx;
 
 	offer(w->n, w->prefix, event->name);
-	/* Second names; those of the kernel's generic events are among perf's. */
-	if (w->is_core && event->equiv && !strchr(event->equiv, ':'))
+	if (!w->only && event->equiv && !strchr(event->equiv, ':'))
 		offer(w->n, w->prefix, event->equiv);
 	return false;
 }
@@ -102,10 +101,13 @@ static bool offer_pmu(void *ctx, const pfm_pmu_info_t *pmu)
 {
 	struct pmu_walk *w = ctx;
 
-	if (w->only ? strcmp(pmu->name, w->only) != 0 : !pmu->is_present)
+	/* Of the kernel's generic events perf's own names are the better ones. */
+	bool is_wanted =
+	    w->only ? !strcmp(pmu->name, w->only) : pmu->is_present && pmu->type != PFM_PMU_TYPE_OS_GENERIC;
+
+	if (!is_wanted)
 		return false;
 	w->found = true;
-	w->is_core = pmu->type == PFM_PMU_TYPE_CORE;
 	if (w->only)
 		snprintf(w->prefix, sizeof(w->prefix), "%s::", pmu->name);
 	mp_pfm_each_event(pmu, offer_event, w);

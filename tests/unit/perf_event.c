@@ -184,7 +184,7 @@ Test(perf_event, watched_addresses)
 	expect_breakpoint("mem:0x7f0000001000/8", 0x7f0000001000, 8, HW_BREAKPOINT_RW);
 	expect_breakpoint("mem:0x7f0000001003/1:w:u", 0x7f0000001003, 1, HW_BREAKPOINT_W);
 	expect_breakpoint("mem:4096/2:rw:uk", 4096, 2, HW_BREAKPOINT_RW);
-	expect_breakpoint("mem:0x401001:x:period=7", 0x401001, CODE_BYTES, HW_BREAKPOINT_X);
+	expect_breakpoint("mem:0x401004:x:period=7", 0x401004, CODE_BYTES, HW_BREAKPOINT_X);
 }
 
 /* Refused, with a line in which all of `words`, parted by '|', stand. */
