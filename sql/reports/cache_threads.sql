@@ -13,11 +13,14 @@
 --
 -- Reads temporary tables of sql/cache/tables.sql.
 
-SELECT event, cache_thread.tid,
-       (SELECT comm FROM thread WHERE thread.tid = cache_thread.tid ORDER BY thread_id DESC LIMIT 1) AS thread,
-       cache_thread.samples, cache_thread.events, cache_thread.cost / nullif(cache_event.cost, 0) AS share,
-       CASE WHEN EXISTS (SELECT 1 FROM temp.cache_cell WHERE cache_cell.event_no = cache_thread.event_no AND level > 0)
-            THEN dram_cost * 1.0 / nullif(cache_thread.cost, 0) END AS dram_share
-FROM temp.cache_thread JOIN temp.cache_event USING (event_no)
-ORDER BY place, cache_thread.cost DESC, cache_thread.samples DESC, cache_thread.tid
+WITH named AS MATERIALIZED (
+  -- With max() the column `comm` is of the row that has it: SQLite's documented bare columns.
+  SELECT tid, comm, max(thread_id) FROM thread GROUP BY tid
+), levelled AS MATERIALIZED (
+  SELECT DISTINCT event_no FROM temp.cache_cell WHERE level > 0
+)
+SELECT event, t.tid, comm AS thread, t.samples, t.events, t.cost / nullif(cache_event.cost, 0) AS share,
+       CASE WHEN event_no IN levelled THEN dram_cost * 1.0 / nullif(t.cost, 0) END AS dram_share
+FROM temp.cache_thread AS t JOIN temp.cache_event USING (event_no) LEFT JOIN named ON named.tid = t.tid
+ORDER BY place, t.cost DESC, t.samples DESC, t.tid
 LIMIT coalesce(6 * :brief, :limit);
