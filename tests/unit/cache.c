@@ -470,6 +470,33 @@ Test(cache, parts_of_a_recording_and_limits)
 	free(text);
 }
 
+/* Of an event further down the first rows are enough, and they are not left out for those of the first. */
+Test(cache, people_see_the_first_rows_of_each_event)
+{
+	begin();
+	add_loads();
+	add_event(STORES, "mem-stores", MP_SAMPLE_DATA, true);
+	for (int i = 0; i < 30; i++) {
+		struct mp_sample_row row = a_load();
+
+		row.tid = 1000 + i;
+		row.weight = 100 + i;
+		add(row);
+		row.event_id = STORES;
+		row.weight = -1;
+		row.period = 100 + (uint64_t)i;
+		add(row);
+	}
+	reopen();
+	char *text = report(everything, MP_FORMAT_TABLE);
+	cr_assert(strstr(text, "mem-loads   1024 ") && !strstr(text, "mem-loads   1023 "), "%s", text);
+	cr_assert(strstr(text, "mem-stores  1028 ") && !strstr(text, "mem-stores  1027 "), "%s", text);
+	free(text);
+	text = report(everything, MP_FORMAT_JSON);
+	is(text, "SELECT json_array_length(?1, '$.tables.threads')", 60);
+	free(text);
+}
+
 Test(cache, a_thread_that_only_samples_know_can_be_asked_for)
 {
 	begin();
@@ -727,7 +754,8 @@ Test(cache, what_is_multiplexed_and_lost_is_said)
 		cr_assert_eq(mp_append_thread_counter(s, START_NS + i * SECOND, &loads, &err), 0);
 		cr_assert_eq(mp_append_thread_counter(s, START_NS + i * SECOND, &misses, &err), 0);
 	}
-	cr_assert_eq(mp_append_loss(s, START_NS + SECOND, "sample ring", "events", 7, &err), 0);
+	cr_assert_eq(mp_append_loss(s, START_NS + SECOND, "sample ring", "events", 5, &err), 0);
+	cr_assert_eq(mp_append_loss(s, START_NS + SECOND, "perf record: ring full", "events", 2, &err), 0);
 	cr_assert_eq(mp_append_loss(s, START_NS + SECOND, "ring", "rows", 9, &err), 0);
 	reopen();
 	char *text = report(everything, MP_FORMAT_JSON);
