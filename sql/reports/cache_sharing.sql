@@ -25,13 +25,13 @@ WITH named AS MATERIALIZED (
   SELECT tid, comm, max(thread_id) FROM thread GROUP BY tid
 ), access AS MATERIALIZED (
   SELECT line, byte, is_write, samples, a.tid, coalesce(comm, '?') || '/' || a.tid AS who,
-         coalesce(line * 64 + byte - addr, byte) AS offset
+         coalesce((line << 6) + byte - addr, byte) AS offset
   FROM temp.cache_access AS a LEFT JOIN named ON named.tid = a.tid LEFT JOIN object USING (object_id)
 ), shown AS MATERIALIZED (
   SELECT * FROM temp.cache_line
   ORDER BY kind = 'true', cost DESC, samples DESC, line LIMIT coalesce(5 * :brief, :limit)
 )
-SELECT line * 64 AS line_addr, kind AS sharing, site,
+SELECT line << 6 AS line_addr, kind AS sharing, site,
        (SELECT group_concat(text, ', ') || CASE WHEN max(nth) < max(n) THEN ', ...' ELSE '' END
         FROM (SELECT count(*) OVER () AS n, row_number() OVER (ORDER BY sum(a.samples) DESC, tid) AS nth,
                      who || CASE WHEN max(is_write) THEN ' (w)' ELSE '' END AS text

@@ -626,6 +626,39 @@ Test(cache, false_and_true_sharing_are_told_apart)
 	free(text);
 }
 
+/* Also where no objects are; the address is one of the upper half. */
+Test(cache, data_of_modules_is_shared_too)
+{
+	begin_sharing();
+	struct mp_sample_row row = a_store(100, 1, 0);
+	row.object_id = 0;
+	row.place = MP_PLACE_DATA;
+	row.addr = 0xffff888000001040;
+	add(row);
+	row.tid = 101;
+	row.addr += 24;
+	add(row);
+	/* What is shared on a stack or in a file is not of interest. */
+	row.place = MP_PLACE_STACK;
+	row.addr = 0x7ffc00000000;
+	add(row);
+	row.tid = 100;
+	row.addr += 8;
+	add(row);
+	reopen();
+	char *text = report(everything, MP_FORMAT_JSON);
+	cr_assert(has(text, "SELECT json_array_length(?1, '$.tables.sharing') = 1"
+			    " AND ?1 ->> '$.tables.sharing[0].site' = '[data]'"
+			    " AND ?1 ->> '$.tables.sharing[0].line_addr' = 0xffff888000001040"
+			    " AND ?1 ->> '$.tables.sharing[0].offsets' = '0 (w), 24 (w)'"
+			    " AND ?1 ->> '$.tables.sharing[0].sharing' = 'false'"),
+	    "%s", text);
+	free(text);
+	text = report(everything, MP_FORMAT_TABLE);
+	cr_assert(strstr(text, "0xffff888000001040  false"), "%s", text);
+	free(text);
+}
+
 Test(cache, objects_one_after_the_other_are_not_shared)
 {
 	begin_sharing();
