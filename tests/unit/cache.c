@@ -407,8 +407,10 @@ Test(cache, sites_have_their_objects_and_lines)
 			 " (60.0 %)\n"),
 	    "%s", text);
 	cr_assert(
-	    strstr(text, "\nthe load latency is from local DRAM 40.0 %, L3 40.0 %, remote DRAM 20.0 %\n") ||
-		strstr(text, "\nthe load latency is from L3 40.0 %, local DRAM 40.0 %, remote DRAM 20.0 %\n"),
+	    strstr(text,
+		"\nof the load latency, by level: local DRAM 40.0 %, L3 40.0 %, remote DRAM 20.0 %\n") ||
+		strstr(text,
+		    "\nof the load latency, by level: L3 40.0 %, local DRAM 40.0 %, remote DRAM 20.0 %\n"),
 	    "%s", text);
 	free(text);
 }
@@ -928,7 +930,8 @@ Test(cache, the_table_can_be_read)
 	    "session: ./engine (pid 4242), 4.00 s; planes ? (?), probe ?; ended: stopped\n"
 	    "\n"
 	    "1 site, 30.3 % of the lines, makes 72.6 % of the load latency: OrderBook::insert (72.6 %)\n"
-	    "the load latency is from local DRAM 72.6 %, other cache 14.3 %, L3 12.4 %; 18.4 % with a walk "
+	    "of the load latency, by level: local DRAM 72.6 %, other cache 14.3 %, L3 12.4 %; 18.4 % with a "
+	    "walk "
 	    "of the page tables\n"
 	    "1 line of 64 bytes is shared falsely between threads: Stats::create\n"
 	    "\n"
