@@ -132,7 +132,7 @@ static int64_t weight_key(const struct cache_sample *c)
 
 static int64_t offset_key(const struct cache_sample *c)
 {
-	return (c->offset / 8) << 32 | c->code;
+	return (int64_t)((uint64_t)(c->offset / 8) << 32 | c->code);
 }
 
 /* A line in itself: which threads touched it, and where it lies. */

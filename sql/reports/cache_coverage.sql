@@ -13,7 +13,7 @@
 --                      addr_samples, weight_samples (that tell a latency), unmatched_samples, unmatched_share, events,
 --                      running_share (below 1: multiplexed, and scaled), note
 --
--- Caveats: lost are all rows of `loss` whose source speaks of samples.
+-- Caveats: lost are all rows of `loss` whose source speaks of samples, or is a recording of perf's.
 
 SELECT (SELECT CAST(total(samples) AS INTEGER) FROM temp.cache_coverage)           AS samples,
        (SELECT CAST(total(addr_samples) AS INTEGER) FROM temp.cache_coverage)      AS addr_samples,
@@ -21,7 +21,8 @@ SELECT (SELECT CAST(total(samples) AS INTEGER) FROM temp.cache_coverage)        
        (SELECT total(unmatched_samples) / nullif(total(addr_samples), 0) FROM temp.cache_coverage) AS unmatched_share,
        (SELECT CAST(total(older_samples) AS INTEGER) FROM temp.cache_coverage)     AS older_samples,
        (SELECT CAST(total(lost) AS INTEGER) FROM loss
-        WHERE source LIKE '%sample%' AND t_ns >= :from_ns AND t_ns - 1000000000 < :to_ns) AS samples_lost,
+        WHERE (source LIKE '%sample%' OR source LIKE 'perf record:%')
+          AND t_ns >= :from_ns AND t_ns - 1000000000 < :to_ns) AS samples_lost,
        (SELECT json_group_array(json_object(
                  'event', event, 'chosen', chosen, 'quality', quality, 'means', means, 'samples', samples,
                  'addr_samples', addr_samples, 'weight_samples', weight_samples, 'unmatched_samples', unmatched_samples,

@@ -13,9 +13,13 @@
 --
 -- Reads temporary tables of sql/cache/tables.sql.
 
-SELECT event, phase, cache_phase.samples, cache_phase.events, cache_phase.cost / nullif(cache_event.cost, 0) AS share,
-       CASE WHEN EXISTS (SELECT 1 FROM temp.cache_cell WHERE cache_cell.event_no = cache_phase.event_no AND level > 0)
-            THEN dram_cost * 1.0 / nullif(cache_phase.cost, 0) END AS dram_share
-FROM temp.cache_phase JOIN temp.cache_event USING (event_no)
-ORDER BY place, (SELECT min(start_ns) FROM phase WHERE phase.name = cache_phase.phase), phase
+WITH began AS MATERIALIZED (
+  SELECT name, min(start_ns) AS start_ns FROM phase GROUP BY name
+), levelled AS MATERIALIZED (
+  SELECT DISTINCT event_no FROM temp.cache_cell WHERE level > 0
+)
+SELECT event, phase, p.samples, p.events, p.cost / nullif(cache_event.cost, 0) AS share,
+       CASE WHEN event_no IN levelled THEN dram_cost * 1.0 / nullif(p.cost, 0) END AS dram_share
+FROM temp.cache_phase AS p JOIN temp.cache_event USING (event_no) LEFT JOIN began ON began.name = phase
+ORDER BY place, began.start_ns, phase
 LIMIT :limit;

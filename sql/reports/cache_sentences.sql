@@ -27,7 +27,7 @@ WITH first AS (
 ), at_level AS (
   SELECT name, total(c.cost) / nullif(first.cost, 0) AS share
   FROM first JOIN temp.cache_cell AS c USING (event_no) JOIN temp.cache_level USING (level)
-  WHERE level > 0 GROUP BY level ORDER BY share DESC
+  WHERE level > 0 GROUP BY level ORDER BY share DESC, level
 ), walked AS (
   SELECT total(walk_share) AS share FROM first JOIN temp.cache_site USING (event_no)
 ), matched AS (
@@ -65,7 +65,7 @@ SELECT sentence FROM (
             || '); -e mem-loads has it, where mpsample doctor shows a rung with addresses'
   FROM first WHERE NOT has_address
   UNION ALL
-  SELECT 4, unit || ' is from ' || (SELECT group_concat(name || ' ' || mp_share(share), ', ')
+  SELECT 4, 'of ' || unit || ', by level: ' || (SELECT group_concat(name || ' ' || mp_share(share), ', ')
                                     FROM (SELECT * FROM at_level WHERE share >= 0.05 LIMIT 4))
             || CASE WHEN walked.share >= 0.01 THEN '; ' || mp_share(walked.share) || ' with a walk of the page tables' ELSE '' END
   FROM first, walked WHERE EXISTS (SELECT 1 FROM at_level WHERE share >= 0.05)

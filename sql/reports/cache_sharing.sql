@@ -20,20 +20,26 @@
 -- one after the other are not shared.
 -- Reads temporary tables of sql/cache/tables.sql.
 
-WITH shown AS MATERIALIZED (
+WITH named AS MATERIALIZED (
+  -- With max() the column `comm` is of the row that has it: SQLite's documented bare columns.
+  SELECT tid, comm, max(thread_id) FROM thread GROUP BY tid
+), access AS MATERIALIZED (
+  SELECT line, byte, is_write, samples, a.tid, coalesce(comm, '?') || '/' || a.tid AS who,
+         coalesce((line << 6) + byte - addr, byte) AS offset
+  FROM temp.cache_access AS a LEFT JOIN named ON named.tid = a.tid LEFT JOIN object USING (object_id)
+), shown AS MATERIALIZED (
   SELECT * FROM temp.cache_line
   ORDER BY kind = 'true', cost DESC, samples DESC, line LIMIT coalesce(5 * :brief, :limit)
 )
-SELECT line * 64 AS line_addr, kind AS sharing, site,
-       (SELECT group_concat(who, ', ') || CASE WHEN max(nth) < max(n) THEN ', ...' ELSE '' END
-        FROM (SELECT count(*) OVER () AS n, row_number() OVER (ORDER BY sum(a.samples) DESC, a.tid) AS nth, coalesce((SELECT comm FROM thread WHERE thread.tid = a.tid ORDER BY thread_id DESC LIMIT 1), '?')
-                     || '/' || a.tid || CASE WHEN max(is_write) THEN ' (w)' ELSE '' END AS who
-              FROM temp.cache_access AS a WHERE a.line = shown.line
-              GROUP BY a.tid ORDER BY nth LIMIT CASE WHEN :people THEN 3 ELSE 8 END)) AS threads,
-       (SELECT group_concat(whereabouts, ', ')
-        FROM (SELECT coalesce(shown.line * 64 + byte - addr, byte) || CASE WHEN max(is_write) THEN ' (w)' ELSE '' END
-                     AS whereabouts
-              FROM temp.cache_access AS a LEFT JOIN object USING (object_id) WHERE a.line = shown.line
+SELECT line << 6 AS line_addr, kind AS sharing, site,
+       (SELECT group_concat(text, ', ') || CASE WHEN max(nth) < max(n) THEN ', ...' ELSE '' END
+        FROM (SELECT count(*) OVER () AS n, row_number() OVER (ORDER BY sum(a.samples) DESC, tid) AS nth,
+                     who || CASE WHEN max(is_write) THEN ' (w)' ELSE '' END AS text
+              FROM access AS a WHERE a.line = shown.line
+              GROUP BY tid ORDER BY nth LIMIT CASE WHEN :people THEN 3 ELSE 8 END)) AS threads,
+       (SELECT group_concat(text, ', ')
+        FROM (SELECT offset || CASE WHEN max(is_write) THEN ' (w)' ELSE '' END AS text
+              FROM access AS a WHERE a.line = shown.line
               GROUP BY byte ORDER BY byte LIMIT 16)) AS offsets,
        samples, cost * 1.0 / nullif((SELECT cost FROM temp.cache_event ORDER BY place LIMIT 1), 0) AS share,
        other_cache * 1.0 / nullif(samples, 0) AS other_cache_share

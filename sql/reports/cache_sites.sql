@@ -2,7 +2,7 @@
 -- Which data misses the cache, and who allocated it: one row for each event, allocation site and level, the site with
 -- the most first. What is in no object of a known site has rows by place, so that the shares of an event add up to 1.
 --
--- Parameters: :limit (-1: all) :brief (1: the first 20; NULL: all) :people (1: no rows where no sample has an address)
+-- Parameters: :limit (-1: all) :brief (1: the first 20, of further events 5; NULL: all) :people (1: no rows where no sample has an address)
 -- Columns:
 --   event
 --   site           where the object was allocated, as in v_sample; else [pool] [stack] [data] [file] [older] [untracked]
@@ -26,17 +26,21 @@ WITH cell AS (
          total(cost) AS cost,
          CASE WHEN max(tlb) > 0 THEN total(CASE WHEN tlb = 2 THEN cost END) END AS walk_cost
   FROM temp.cache_cell GROUP BY event_no, where_no, level
+), ranked AS (
+  SELECT cell.*, row_number() OVER (PARTITION BY event_no ORDER BY cache_site.cost DESC, where_no, cell.cost DESC, level)
+           AS nth
+  FROM cell JOIN temp.cache_site USING (event_no, where_no)
 )
-SELECT event, site, cache_level.name AS level, cell.samples, cell.events,
-       cell.cost / nullif(cache_event.cost, 0) AS share, p50_weight, p99_weight,
-       walk_cost / nullif(cell.cost, 0) AS walk_share, objects, lines, bytes, cache_where.place
-FROM cell
+SELECT event, site, cache_level.name AS level, ranked.samples, ranked.events,
+       ranked.cost / nullif(cache_event.cost, 0) AS share, p50_weight, p99_weight,
+       walk_cost / nullif(ranked.cost, 0) AS walk_share, objects, lines, bytes, cache_where.place
+FROM ranked
   JOIN temp.cache_event USING (event_no)
   JOIN temp.cache_where USING (where_no)
-  JOIN temp.cache_level ON cache_level.level = cell.level
-  JOIN temp.cache_site USING (event_no, where_no)
+  JOIN temp.cache_level USING (level)
   LEFT JOIN temp.cache_quantile USING (event_no, where_no, level)
   LEFT JOIN temp.cache_distinct USING (event_no, where_no, level)
-WHERE NOT coalesce(:people, 0) OR EXISTS (SELECT 1 FROM temp.cache_event WHERE has_address)
-ORDER BY cache_event.place, cache_site.cost DESC, where_no, cell.cost DESC, cell.level
-LIMIT coalesce(20 * :brief, :limit);
+WHERE (:brief IS NULL OR nth <= CASE cache_event.place WHEN 1 THEN 20 ELSE 5 END)
+  AND (:people IS NOT 1 OR EXISTS (SELECT 1 FROM temp.cache_event WHERE has_address))
+ORDER BY cache_event.place, nth
+LIMIT :limit;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Which threads: one row for each event and thread, the most first.
 --
--- Parameters: :limit (-1: all) :brief (1: the first 6; NULL: all)
+-- Parameters: :limit (-1: all) :brief (1: the first 6, of further events 2; NULL: all)
 -- Columns:
 --   event
 --   tid         NULL: all threads beyond the first 262,144 together
@@ -13,11 +13,17 @@
 --
 -- Reads temporary tables of sql/cache/tables.sql.
 
-SELECT event, cache_thread.tid,
-       (SELECT comm FROM thread WHERE thread.tid = cache_thread.tid ORDER BY thread_id DESC LIMIT 1) AS thread,
-       cache_thread.samples, cache_thread.events, cache_thread.cost / nullif(cache_event.cost, 0) AS share,
-       CASE WHEN EXISTS (SELECT 1 FROM temp.cache_cell WHERE cache_cell.event_no = cache_thread.event_no AND level > 0)
-            THEN dram_cost * 1.0 / nullif(cache_thread.cost, 0) END AS dram_share
-FROM temp.cache_thread JOIN temp.cache_event USING (event_no)
-ORDER BY place, cache_thread.cost DESC, cache_thread.samples DESC, cache_thread.tid
-LIMIT coalesce(6 * :brief, :limit);
+WITH named AS MATERIALIZED (
+  -- With max() the column `comm` is of the row that has it: SQLite's documented bare columns.
+  SELECT tid, comm, max(thread_id) FROM thread GROUP BY tid
+), levelled AS MATERIALIZED (
+  SELECT DISTINCT event_no FROM temp.cache_cell WHERE level > 0
+), ranked AS (
+  SELECT *, row_number() OVER (PARTITION BY event_no ORDER BY cost DESC, samples DESC, tid) AS nth FROM temp.cache_thread
+)
+SELECT event, t.tid, comm AS thread, t.samples, t.events, t.cost / nullif(cache_event.cost, 0) AS share,
+       CASE WHEN event_no IN levelled THEN dram_cost * 1.0 / nullif(t.cost, 0) END AS dram_share
+FROM ranked AS t JOIN temp.cache_event USING (event_no) LEFT JOIN named ON named.tid = t.tid
+WHERE :brief IS NULL OR nth <= CASE place WHEN 1 THEN 6 ELSE 2 END
+ORDER BY place, nth
+LIMIT :limit;

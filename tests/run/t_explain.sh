@@ -4,7 +4,7 @@
 #
 #   recorded  of a recording, each format has the slowest outliers, each with its time divided without a rest
 #   large     so it is where 10^9 calls were counted and 10^6 kept, within 200 MiB of address space; and the ranking is the
-#             sum over v_cause
+#             sum over v_cause, as report cache is that over 10^6 rows of v_sample
 #
 # cases: recorded large
 source "${BASH_SOURCE[0]%/*}/lib.sh"
@@ -64,6 +64,7 @@ large)
 		ulimit -v 204800
 		"$MPSAMPLE" explain s.db --top 100 --format json >e.json
 		"$MPSAMPLE" report advice s.db >advice.table
+		"$MPSAMPLE" report cache s.db --format json >cache.json
 	) 2>e.err || fail "exit status $?: $(<e.err)"
 	rows_are_the_slowest s.db 100
 	eq "rows of the ranking that SQL does not give" "$(ask s.db "
@@ -73,6 +74,13 @@ large)
 		SELECT kind, site, sum(calls), sum(ns) FROM sums JOIN stack USING (stack_id) GROUP BY 1, 2
 		EXCEPT SELECT value ->> 'kind', value ->> 'site', value ->> 'calls', value ->> 'total_ns' FROM k")" ""
 	within "shares of the ranking, together" "$(ask s.db "SELECT sum(value ->> 'share') FROM k")" 1 1
+	eq "rows of report cache that SQL does not give" "$(sql s.db "
+		SELECT event, coalesce(site, '[' || place || ']'), coalesce(level, 'not told'), count(*), sum(period),
+			count(DISTINCT object_id), count(DISTINCT addr >> 6) FROM v_sample GROUP BY 1, 2, 3
+		EXCEPT SELECT value ->> 'event', value ->> 'site', value ->> 'level', value ->> 'samples', value ->> 'events',
+			value ->> 'objects', value ->> 'lines' FROM json_each(readfile('cache.json'), '\$.tables.sites')")" ""
+	eq "samples in it" "$(sql s.db "SELECT sum(value ->> 'samples') FROM json_each(readfile('cache.json'), '\$.tables.sites')")" \
+		1000000
 	eq "findings" "$(grep -c '^   do:   ' advice.table)" 13
 	;;
 esac

@@ -407,8 +407,10 @@ Test(cache, sites_have_their_objects_and_lines)
 			 " (60.0 %)\n"),
 	    "%s", text);
 	cr_assert(
-	    strstr(text, "\nthe load latency is from local DRAM 40.0 %, L3 40.0 %, remote DRAM 20.0 %\n") ||
-		strstr(text, "\nthe load latency is from L3 40.0 %, local DRAM 40.0 %, remote DRAM 20.0 %\n"),
+	    strstr(text,
+		"\nof the load latency, by level: local DRAM 40.0 %, L3 40.0 %, remote DRAM 20.0 %\n") ||
+		strstr(text,
+		    "\nof the load latency, by level: L3 40.0 %, local DRAM 40.0 %, remote DRAM 20.0 %\n"),
 	    "%s", text);
 	free(text);
 }
@@ -467,6 +469,33 @@ Test(cache, parts_of_a_recording_and_limits)
 	text = report(filter, MP_FORMAT_JSON);
 	is(text, "SELECT json_array_length(?1, '$.tables.sites')", 1);
 	is(text, "SELECT json_array_length(?1, '$.tables.code')", 1);
+	free(text);
+}
+
+/* Of an event further down the first rows are enough, and they are not left out for those of the first. */
+Test(cache, people_see_the_first_rows_of_each_event)
+{
+	begin();
+	add_loads();
+	add_event(STORES, "mem-stores", MP_SAMPLE_DATA, true);
+	for (int i = 0; i < 30; i++) {
+		struct mp_sample_row row = a_load();
+
+		row.tid = 1000 + i;
+		row.weight = 100 + i;
+		add(row);
+		row.event_id = STORES;
+		row.weight = -1;
+		row.period = 100 + (uint64_t)i;
+		add(row);
+	}
+	reopen();
+	char *text = report(everything, MP_FORMAT_TABLE);
+	cr_assert(strstr(text, "mem-loads   1024 ") && !strstr(text, "mem-loads   1023 "), "%s", text);
+	cr_assert(strstr(text, "mem-stores  1028 ") && !strstr(text, "mem-stores  1027 "), "%s", text);
+	free(text);
+	text = report(everything, MP_FORMAT_JSON);
+	is(text, "SELECT json_array_length(?1, '$.tables.threads')", 60);
 	free(text);
 }
 
@@ -599,6 +628,39 @@ Test(cache, false_and_true_sharing_are_told_apart)
 	free(text);
 }
 
+/* Also where no objects are; the address is one of the upper half. */
+Test(cache, data_of_modules_is_shared_too)
+{
+	begin_sharing();
+	struct mp_sample_row row = a_store(100, 1, 0);
+	row.object_id = 0;
+	row.place = MP_PLACE_DATA;
+	row.addr = 0xffff888000001040;
+	add(row);
+	row.tid = 101;
+	row.addr += 24;
+	add(row);
+	/* What is shared on a stack or in a file is not of interest. */
+	row.place = MP_PLACE_STACK;
+	row.addr = 0x7ffc00000000;
+	add(row);
+	row.tid = 100;
+	row.addr += 8;
+	add(row);
+	reopen();
+	char *text = report(everything, MP_FORMAT_JSON);
+	cr_assert(has(text, "SELECT json_array_length(?1, '$.tables.sharing') = 1"
+			    " AND ?1 ->> '$.tables.sharing[0].site' = '[data]'"
+			    " AND ?1 ->> '$.tables.sharing[0].line_addr' = 0xffff888000001040"
+			    " AND ?1 ->> '$.tables.sharing[0].offsets' = '0 (w), 24 (w)'"
+			    " AND ?1 ->> '$.tables.sharing[0].sharing' = 'false'"),
+	    "%s", text);
+	free(text);
+	text = report(everything, MP_FORMAT_TABLE);
+	cr_assert(strstr(text, "0xffff888000001040  false"), "%s", text);
+	free(text);
+}
+
 Test(cache, objects_one_after_the_other_are_not_shared)
 {
 	begin_sharing();
@@ -727,7 +789,8 @@ Test(cache, what_is_multiplexed_and_lost_is_said)
 		cr_assert_eq(mp_append_thread_counter(s, START_NS + i * SECOND, &loads, &err), 0);
 		cr_assert_eq(mp_append_thread_counter(s, START_NS + i * SECOND, &misses, &err), 0);
 	}
-	cr_assert_eq(mp_append_loss(s, START_NS + SECOND, "sample ring", "events", 7, &err), 0);
+	cr_assert_eq(mp_append_loss(s, START_NS + SECOND, "sample ring", "events", 5, &err), 0);
+	cr_assert_eq(mp_append_loss(s, START_NS + SECOND, "perf record: ring full", "events", 2, &err), 0);
 	cr_assert_eq(mp_append_loss(s, START_NS + SECOND, "ring", "rows", 9, &err), 0);
 	reopen();
 	char *text = report(everything, MP_FORMAT_JSON);
@@ -867,7 +930,8 @@ Test(cache, the_table_can_be_read)
 	    "session: ./engine (pid 4242), 4.00 s; planes ? (?), probe ?; ended: stopped\n"
 	    "\n"
 	    "1 site, 30.3 % of the lines, makes 72.6 % of the load latency: OrderBook::insert (72.6 %)\n"
-	    "the load latency is from local DRAM 72.6 %, other cache 14.3 %, L3 12.4 %; 18.4 % with a walk "
+	    "of the load latency, by level: local DRAM 72.6 %, other cache 14.3 %, L3 12.4 %; 18.4 % with a "
+	    "walk "
 	    "of the page tables\n"
 	    "1 line of 64 bytes is shared falsely between threads: Stats::create\n"
 	    "\n"
