@@ -148,9 +148,8 @@ static int64_t module_number(struct mp_import_maps *m, const struct module *modu
 
 	if (!slot)
 		return -ENOMEM;
-	uint32_t known = *slot;
-	if (known)
-		return known;
+	if (*slot > 0)
+		return (int64_t)*slot;
 	if (m->n_modules == MODULES_MAX)
 		return 0;
 	if (!mp_grow((void **)&m->modules, &m->modules_room, m->n_modules + 1, sizeof(*m->modules)))

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "sampler/context.h"
+#include "sampler/perf/level.h"
 #include "store/append.h"
 #include "store/session.h"
 #include "symbolize/symbolize.h"
@@ -68,7 +69,7 @@ struct mp_sample_event {
 	uint64_t addr, period;
 	int64_t weight;    /* < 0: not told */
 	uint64_t data_src; /* 0: not told */
-	int is_write;      /* what the event itself says; < 0: nothing */
+	struct mp_access access;
 	enum mp_sample_quality quality;
 	const struct mp_stack_state *stack; /* NULL: not taken */
 	const uint64_t *chain;              /* by frame pointers, from ip on; NULL: not taken */

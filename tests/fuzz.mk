@@ -41,7 +41,7 @@ $(FUZZ_DIR)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(FUZZ_OBJ) $(FUZZ_E
 		$(if $(filter libfuzzer,$(fuzz_engine)),,tests/fuzz/replay.c) $(FUZZ_OBJ) $(LIBS)
 
 # What to begin with beside tests/fuzz/corpus: files that compilers and binutils make.
-$(FUZZ_DIR)/seeds: tests/fuzz/seeds.sh
+$(FUZZ_DIR)/seeds: tests/fuzz/seeds.sh tests/fuzz/seeds_perf.c tests/unit/perf_data_fixture.h
 	$(call say,FUZZ,$@)
 	$(Q)rm -rf $@ && CC="$(CC)" tests/fuzz/seeds.sh $@
 

@@ -12,7 +12,10 @@
  */
 #define CACHE_EVENTS 64
 
-/* So many of them know how many different objects and lines they touched: a bit each and level. */
+/* So many samples are read before they are added: what they need comes into the cache meanwhile. */
+#define CACHE_BATCH 32
+
+/* So many events know how many different objects and lines they touched: a bit each and level. */
 #define CACHE_DISTINCT_EVENTS 7
 
 /*
@@ -111,6 +114,8 @@ struct cache_sums {
 		uint64_t least, most;
 	} * size; /* by site: sizes of its objects that were hit */
 	size_t sizes;
+	struct cache_sample batch[CACHE_BATCH]; /* read, not yet added */
+	size_t waiting;
 	int64_t start_ns;
 	int64_t left_out; /* samples of lines beyond the largest number of them */
 };

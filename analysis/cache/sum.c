@@ -120,10 +120,25 @@ static int add(struct cache_sums *u, enum cache_group which, const struct cache_
 	return 0;
 }
 
+static int64_t line_of(const struct cache_sample *c)
+{
+	return (int64_t)(c->addr >> LINE_BITS);
+}
+
+static int64_t weight_key(const struct cache_sample *c)
+{
+	return (int64_t)c->level << 16 | mp_hist_bucket((uint64_t)c->weight);
+}
+
+static int64_t offset_key(const struct cache_sample *c)
+{
+	return (c->offset / 8) << 32 | c->code;
+}
+
 /* A line in itself: which threads touched it, and where it lies. */
 static int add_line(struct cache_sums *u, const struct cache_sample *c)
 {
-	int64_t line = (int64_t)(c->addr >> LINE_BITS);
+	int64_t line = line_of(c);
 	struct mp_group *row = mp_groups_at(u->lines, line, 0);
 
 	if (!row)
@@ -186,39 +201,70 @@ static int add_object_hit(struct cache_sums *u, const struct cache_sample *c, in
 	if (is_first)
 		rc = add_size(u, c->object);
 	if (!rc && c->offset >= 0 && c->object->size_bytes <= FIELDS_BYTES && c->offset < FIELDS_BYTES)
-		rc = add(u, BY_OFFSET, c, c->where, (c->offset / 8) << 32 | c->code, 0, is_late);
+		rc = add(u, BY_OFFSET, c, c->where, offset_key(c), 0, is_late);
 	return rc;
 }
 
-static int add_sample(void *ctx, sqlite3_value **value)
+static int add_sample(struct cache_sums *u, const struct cache_sample *c)
+{
+	int64_t is_late = c->t_ns >= u->start_ns + SETTLED_NS;
+	int64_t dram = is_dram(c) ? c->latency : 0, dram_period = is_dram(c) ? c->period : 0;
+	int64_t phase = cache_phase_at(&u->names, c->t_ns);
+	int rc = add(u, BY_CELL, c, c->where, c->level * 4 + c->tlb, c->weight, is_late);
+
+	if (!rc && c->has_weight)
+		rc = add(u, BY_WEIGHT, c, c->where, weight_key(c), 0, 0);
+	if (!rc)
+		rc = add(u, BY_CODE, c, c->code, c->level, c->weight, 0);
+	if (!rc)
+		rc = add(u, BY_THREAD, c, 0, c->tid, dram_period, dram);
+	if (!rc && phase > -2)
+		rc = add(u, BY_PHASE, c, 0, phase, dram_period, dram);
+	if (!rc)
+		rc = add(u, BY_PLACE, c, 0, c->quality << 8 | (c->place + 1), c->has_weight, c->is_write);
+	if (!rc && c->has_addr)
+		rc = add_line(u, c);
+	if (!rc && c->object)
+		rc = add_object_hit(u, c, is_late);
+	return rc;
+}
+
+/* The large tables, in which each key is somewhere else: most of the time of a pass would be waiting for
+ * them. */
+static void prefetch(const struct cache_sums *u, const struct cache_sample *c, enum mp_groups_part part)
+{
+	int64_t where = (int64_t)c->event << 32 | c->where;
+
+	if (c->has_addr)
+		mp_groups_prefetch(u->lines, line_of(c), 0, part);
+	if (c->has_weight)
+		mp_groups_prefetch(u->group[BY_WEIGHT], where, weight_key(c), part);
+	if (c->object)
+		mp_groups_prefetch(u->group[BY_OFFSET], where, offset_key(c), part);
+}
+
+static int flush(struct cache_sums *u)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < u->waiting; i++)
+		prefetch(u, &u->batch[i], MP_GROUPS_PLACE);
+	for (size_t i = 0; i < u->waiting; i++)
+		prefetch(u, &u->batch[i], MP_GROUPS_ROW);
+	for (size_t i = 0; !rc && i < u->waiting; i++)
+		rc = add_sample(u, &u->batch[i]);
+	u->waiting = 0;
+	return rc;
+}
+
+static int take_sample(void *ctx, sqlite3_value **value)
 {
 	struct cache_sums *u = ctx;
-	struct cache_sample c;
-	int rc = cache_read_sample(&u->names, value, &c);
+	int rc = cache_read_sample(&u->names, value, &u->batch[u->waiting]);
 
 	if (rc)
 		return rc > 0 ? 0 : rc;
-	int64_t is_late = c.t_ns >= u->start_ns + SETTLED_NS;
-	int64_t dram = is_dram(&c) ? c.latency : 0, dram_period = is_dram(&c) ? c.period : 0;
-	int64_t phase = cache_phase_at(&u->names, c.t_ns);
-
-	rc = add(u, BY_CELL, &c, c.where, c.level * 4 + c.tlb, c.weight, is_late);
-	if (!rc && c.has_weight)
-		rc = add(u, BY_WEIGHT, &c, c.where,
-		    (int64_t)c.level << 16 | mp_hist_bucket((uint64_t)c.weight), 0, 0);
-	if (!rc)
-		rc = add(u, BY_CODE, &c, c.code, c.level, c.weight, 0);
-	if (!rc)
-		rc = add(u, BY_THREAD, &c, 0, c.tid, dram_period, dram);
-	if (!rc && phase > -2)
-		rc = add(u, BY_PHASE, &c, 0, phase, dram_period, dram);
-	if (!rc)
-		rc = add(u, BY_PLACE, &c, 0, c.quality << 8 | (c.place + 1), c.has_weight, c.is_write);
-	if (!rc && c.has_addr)
-		rc = add_line(u, &c);
-	if (!rc && c.object)
-		rc = add_object_hit(u, &c, is_late);
-	return rc;
+	return ++u->waiting < CACHE_BATCH ? 0 : flush(u);
 }
 
 /* With a row of each event for what comes after the largest number of keys. */
@@ -272,10 +318,10 @@ static int sum(
 				    " AND (?3 = 0 OR tid = ?3) THEN mp_take(?4, %s) END",
 	    cache_columns);
 	int rc =
-	    sql ? mp_each_row(s, sql, scope, add_sample, u, err) : mp_err_set(err, ENOMEM, "out of memory");
+	    sql ? mp_each_row(s, sql, scope, take_sample, u, err) : mp_err_set(err, ENOMEM, "out of memory");
 
 	sqlite3_free(sql);
-	return rc;
+	return rc ? rc : flush(u);
 }
 
 int mp_cache_sum(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)

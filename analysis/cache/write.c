@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "analysis/cache/private.h"
 #include "store/histogram.h"
@@ -26,7 +27,6 @@ static int finish(struct mp_session *s, sqlite3_stmt *stmt, struct mp_err *err)
 
 static const char *const tables[CACHE_GROUPS] = {
     [BY_CELL] = "INSERT INTO cache_cell VALUES (?,?,?,?,?,?,?,?,?)",
-    [BY_WEIGHT] = "INSERT INTO cache_weight VALUES (?,?,?,?,?,?,?,?,?)",
     [BY_OFFSET] = "INSERT INTO cache_offset VALUES (?,?,?,?,?,?,?,?,?)",
     [BY_CODE] = "INSERT INTO cache_code VALUES (?,?,?,?,?,?,?,?,?)",
     [BY_THREAD] = "INSERT INTO cache_thread VALUES (?,?,?,?,?,?,?,?,?)",
@@ -54,14 +54,6 @@ static void bind_key(
 		sqlite3_bind_int64(stmt, 3, b / 4);
 		sqlite3_bind_int64(stmt, 4, b % 4);
 		break;
-	case BY_WEIGHT: {
-		unsigned int bucket = b & 0xffff;
-
-		sqlite3_bind_int64(stmt, 2, is_rest ? -1 : a);
-		sqlite3_bind_int64(stmt, 3, b >> 16);
-		sqlite3_bind_int64(stmt, 4, (int64_t)((mp_hist_lo_ns(bucket) + mp_hist_hi_ns(bucket)) / 2));
-		break;
-	}
 	case BY_OFFSET:
 		sqlite3_bind_int64(stmt, 2, is_rest ? -1 : a);
 		sqlite3_bind_int64(stmt, 3, b >> 32);
@@ -124,6 +116,75 @@ static int write_group(
 		rc = finish(s, insert, err);
 	}
 	sqlite3_finalize(insert);
+	return rc;
+}
+
+/* One bucket of the weights of an event, where and level. */
+struct bucket {
+	int64_t a, b; /* as in the group's key */
+	int64_t events;
+};
+
+static int by_key(const void *x, const void *y)
+{
+	const struct bucket *p = x, *q = y;
+
+	return p->a != q->a ? (p->a > q->a) - (p->a < q->a) : (p->b > q->b) - (p->b < q->b);
+}
+
+static int64_t middle(int64_t bucket)
+{
+	unsigned int b = bucket & 0xffff;
+
+	return (int64_t)((mp_hist_lo_ns(b) + mp_hist_hi_ns(b)) / 2);
+}
+
+/* p50 and p99 of `n` buckets in order: nearest rank. */
+static int write_quantile(
+    struct mp_session *s, sqlite3_stmt *insert, const struct bucket *bucket, size_t n, struct mp_err *err)
+{
+	int64_t events = 0, upto = 0, p50 = -1, p99 = -1;
+
+	for (size_t i = 0; i < n; i++)
+		mp_groups_add(&events, bucket[i].events);
+	for (size_t i = 0; i < n && p99 < 0; i++) {
+		mp_groups_add(&upto, bucket[i].events);
+		if (p50 < 0 && upto >= events - events / 2)
+			p50 = middle(bucket[i].b);
+		if (upto >= events - events / 100)
+			p99 = middle(bucket[i].b);
+	}
+	int64_t where = bucket->a & 0xffffffff;
+	sqlite3_bind_int64(insert, 1, bucket->a >> 32);
+	sqlite3_bind_int64(insert, 2, where == CACHE_REST ? -1 : where);
+	sqlite3_bind_int64(insert, 3, bucket->b >> 16);
+	sqlite3_bind_int64(insert, 4, p50);
+	sqlite3_bind_int64(insert, 5, p99);
+	return finish(s, insert, err);
+}
+
+static int write_quantiles(struct cache_sums *u, struct mp_session *s, struct mp_err *err)
+{
+	sqlite3_stmt *insert = NULL;
+	size_t n, used = 0, next;
+	const struct mp_group *row = mp_groups_all(u->group[BY_WEIGHT], &n);
+	struct bucket *bucket = malloc((n + 1) * sizeof(*bucket));
+	int rc = bucket ? prepare(s, "INSERT INTO cache_quantile VALUES (?,?,?,?,?)", &insert, err)
+			: mp_err_set(err, ENOMEM, "out of memory");
+
+	for (size_t i = 0; !rc && i < n; i++)
+		if (row[i].sum[SAMPLES])
+			bucket[used++] = (struct bucket){row[i].a, row[i].b, row[i].sum[PERIOD]};
+	if (!rc)
+		qsort(bucket, used, sizeof(*bucket), by_key);
+	for (size_t i = 0; !rc && i < used; i = next) {
+		for (next = i + 1; next < used; next++)
+			if (bucket[next].a != bucket[i].a || bucket[next].b >> 16 != bucket[i].b >> 16)
+				break;
+		rc = write_quantile(s, insert, bucket + i, next - i, err);
+	}
+	sqlite3_finalize(insert);
+	free(bucket);
 	return rc;
 }
 
@@ -231,7 +292,10 @@ int cache_write(struct cache_sums *u, struct mp_session *s, struct mp_err *err)
 	int rc = 0;
 
 	for (int i = 0; !rc && i < CACHE_GROUPS; i++)
-		rc = write_group(u, s, (enum cache_group)i, told, err);
+		if (tables[i])
+			rc = write_group(u, s, (enum cache_group)i, told, err);
+	if (!rc)
+		rc = write_quantiles(u, s, err);
 	if (!rc)
 		rc = write_distinct(u, s, err);
 	if (!rc)

@@ -49,6 +49,7 @@ struct mp_groups {
 	struct places places;
 	struct mp_group *row;
 	size_t n, room, max;
+	size_t last; /* the row that was asked for last: keys come in runs */
 };
 
 void mp_groups_add(int64_t *sum, int64_t v)
@@ -77,11 +78,16 @@ void mp_groups_free(struct mp_groups *g)
 	free(g);
 }
 
+static size_t first_place(const struct mp_groups *g, int64_t a, int64_t b)
+{
+	return (mix(mix((uint64_t)a ^ g->secret) + (uint64_t)b) >> 32) & (g->places.size - 1);
+}
+
 /* The place of a key, or the empty one where it belongs. There is one: less than half are taken. */
 static uint32_t *group_place(const struct mp_groups *g, int64_t a, int64_t b)
 {
 	size_t mask = g->places.size - 1;
-	size_t i = (mix(mix((uint64_t)a ^ g->secret) + (uint64_t)b) >> 32) & mask;
+	size_t i = first_place(g, a, b);
 
 	for (; g->places.at[i]; i = (i + 1) & mask) {
 		const struct mp_group *row = &g->row[g->places.at[i] - 1];
@@ -110,6 +116,8 @@ static int groups_grow(struct mp_groups *g)
 
 struct mp_group *mp_groups_at(struct mp_groups *g, int64_t a, int64_t b)
 {
+	if (g->last < g->n && g->row[g->last].a == a && g->row[g->last].b == b)
+		return &g->row[g->last];
 	if (g->n == g->room && groups_grow(g))
 		return NULL;
 	uint32_t *place = group_place(g, a, b);
@@ -119,7 +127,8 @@ struct mp_group *mp_groups_at(struct mp_groups *g, int64_t a, int64_t b)
 		g->row[g->n] = (struct mp_group){.a = a, .b = b};
 		*place = (uint32_t)++g->n;
 	}
-	return &g->row[*place - 1];
+	g->last = *place - 1;
+	return &g->row[g->last];
 }
 
 struct mp_group *mp_groups_find(const struct mp_groups *g, int64_t a, int64_t b)
@@ -128,6 +137,17 @@ struct mp_group *mp_groups_find(const struct mp_groups *g, int64_t a, int64_t b)
 		return NULL;
 	uint32_t *place = group_place(g, a, b);
 	return *place ? &g->row[*place - 1] : NULL;
+}
+
+void mp_groups_prefetch(const struct mp_groups *g, int64_t a, int64_t b, enum mp_groups_part part)
+{
+	if (!g->n)
+		return;
+	const uint32_t *place = &g->places.at[first_place(g, a, b)];
+	if (part == MP_GROUPS_PLACE)
+		__builtin_prefetch(place);
+	else if (*place)
+		__builtin_prefetch(&g->row[*place - 1], 1);
 }
 
 const struct mp_group *mp_groups_all(const struct mp_groups *g, size_t *n)

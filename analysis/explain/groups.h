@@ -30,6 +30,13 @@ struct mp_group *mp_groups_at(struct mp_groups *g, int64_t a, int64_t b);
 /* The same, but NULL where there is none. */
 struct mp_group *mp_groups_find(const struct mp_groups *g, int64_t a, int64_t b);
 
+/*
+ * For many keys that are known some time before they are asked for: begins to bring what mp_groups_at() of
+ * this one will read into the cache. First all with MP_GROUPS_PLACE, then all with MP_GROUPS_ROW.
+ */
+enum mp_groups_part { MP_GROUPS_PLACE, MP_GROUPS_ROW };
+void mp_groups_prefetch(const struct mp_groups *g, int64_t a, int64_t b, enum mp_groups_part part);
+
 /* All rows, in the order in which their keys came. */
 const struct mp_group *mp_groups_all(const struct mp_groups *g, size_t *n);
 

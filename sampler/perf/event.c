@@ -226,6 +226,8 @@ int mp_event_encode(const char *text, struct mp_event *out, struct mp_err *err)
 		return ret;
 	mp_event_words_apply(&w, out);
 	ret = mp_event_plain(&w, out, err);
+	if (ret == -ENOENT && mp_event_is_ours_alone(&w))
+		return mp_err_set(err, EINVAL, "event '%s': what it comes to depends on the machine", w.text);
 	if (ret == -ENOENT)
 		ret = mp_event_pfm_encode(&w, out, &origin, err);
 	if (!ret)

@@ -53,7 +53,8 @@ struct mp_event {
 	bool has_period;     /* the name says how often: it is not to be adapted. IBS wants periods that are
 				multiples of 16 */
 	bool is_system_wide; /* cannot be opened for one thread: per CPU, and what is not the target's is
-				thrown away */
+				thrown away. So is IBS before Linux 6.2, which then has its registers in
+				PERF_SAMPLE_RAW (sampler/perf/ibs.h) and no ADDR, DATA_SRC, WEIGHT */
 	bool is_aux;         /* its records are packets in the aux area (ARM SPE: sampler/perf/spe.h) */
 	/* What the PMU cannot choose by itself (IBS takes any instruction): mp_event_keeps() does. */
 	enum mp_event_keep keep;
@@ -69,11 +70,12 @@ bool mp_event_keeps(const struct mp_event *e, const struct mp_access *access, in
  * Resolves a name on this machine. The ladder of an alias is climbed down from the top until
  * perf_event_open(2) takes a rung, tried on the calling thread. 0, or -errno with one line: -EINVAL for names
  * that nothing knows (with the nearest three), for ldlat below 3 and for precise where the PMU has none;
- * -ENOENT where the machine has not got it.
+ * -ENOENT where the machine has not got it; -EACCES where this user may not. Any thread.
  */
 int mp_event_resolve(const char *text, struct mp_event *out, struct mp_err *err);
 
-/* Encodes only, for whatever CPU (LIBPFM_ENCODE_INACTIVE): nothing is tried on this machine. */
+/* Encodes only, for whatever CPU (LIBPFM_ENCODE_INACTIVE): nothing is tried on this machine, and of the
+ * aliases only those that are names of perf's, too, are known. Any thread. */
 int mp_event_encode(const char *text, struct mp_event *out, struct mp_err *err);
 
 /* "software", "counter", "precise" ...: as in v_event and v_sample. */

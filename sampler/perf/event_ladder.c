@@ -127,6 +127,13 @@ bool mp_event_is_alias(const struct mp_event_words *w)
 	return find(w->base) != NULL;
 }
 
+bool mp_event_is_ours_alone(const struct mp_event_words *w)
+{
+	const struct ladder *l = find(w->base);
+
+	return l && strcmp(l->alias.name, l->generic) != 0;
+}
+
 static void add_note(struct mp_event *e, const char *what, const char *why)
 {
 	size_t n = strlen(e->note);
@@ -264,8 +271,8 @@ static void filter_ibs(struct climb *c)
 	}
 }
 
-/* Of one thread since Linux 6.2 or so, before that of a CPU; user space alone by "swfilt" since 6.15, before
- * that by nothing. */
+/* Of one thread since Linux 6.2, before that of a CPU, and then the kernel tells but the registers; user
+ * space alone by "swfilt" since 6.15, before that by nothing. */
 static int encode_ibs(struct climb *c, bool by_filter, bool is_system_wide)
 {
 	struct perf_event_attr *a = &c->out->attr;
@@ -276,7 +283,8 @@ static int encode_ibs(struct climb *c, bool by_filter, bool is_system_wide)
 	if (ret)
 		return ret;
 	a->type = type;
-	a->sample_type |= PERF_SAMPLE_ADDR | PERF_SAMPLE_DATA_SRC | PERF_SAMPLE_WEIGHT;
+	a->sample_type |=
+	    is_system_wide ? PERF_SAMPLE_RAW : PERF_SAMPLE_ADDR | PERF_SAMPLE_DATA_SRC | PERF_SAMPLE_WEIGHT;
 	a->sample_period &= a->freq ? UINT64_MAX : ~15ULL;
 	snprintf(c->out->chosen, sizeof(c->out->chosen), "ibs_op/");
 	c->out->quality = MP_SAMPLE_IBS;

@@ -89,6 +89,7 @@ bool mp_event_machine_has_precise(const struct mp_event_machine *m);
 
 /* event_ladder.c */
 bool mp_event_is_alias(const struct mp_event_words *w);
+bool mp_event_is_ours_alone(const struct mp_event_words *w); /* and no name of perf's */
 int mp_event_alias_resolve(const struct mp_event_machine *m, const struct mp_event_words *w,
     struct mp_event *out, struct mp_err *err);
 

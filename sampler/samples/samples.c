@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sampler/perf/level.h"
 #include "sampler/samples/objects.h"
 #include "sampler/samples/places.h"
 
@@ -123,7 +122,8 @@ static void answer(void *ctx, void *question, struct mp_object *object, enum mp_
 	w->place = MP_PLACE_OBJECT;
 	w->object_id = object->object_id;
 	uint64_t offset = w->event.addr - object->addr;
-	w->offset = offset < object->size_bytes ? (int64_t)offset : -1; /* else it is the allocator's note beside it */
+	w->offset = offset < object->size_bytes ? (int64_t)offset
+						: -1; /* else it is the allocator's note beside it */
 }
 
 static void died(void *ctx, const struct mp_object *object, int64_t t_ns)
@@ -185,7 +185,6 @@ void mp_samples_call(struct mp_samples *s, const struct mp_call_event *e, int64_
 static int write_row(struct mp_samples *s, const struct waiting *w, int64_t stack_id, struct mp_err *err)
 {
 	const struct mp_sample_event *e = &w->event;
-	struct mp_access access = mp_access_of(e->data_src);
 	const struct mp_sample_row row = {.t_ns = e->t_ns,
 	    .tid = e->tid,
 	    .cpu = e->cpu,
@@ -196,9 +195,9 @@ static int write_row(struct mp_samples *s, const struct waiting *w, int64_t stac
 	    .period = e->period,
 	    .weight = e->weight,
 	    .data_src = e->data_src,
-	    .level = access.level,
-	    .tlb = access.tlb,
-	    .is_write = access.is_write >= 0 ? access.is_write : e->is_write,
+	    .level = e->access.level,
+	    .tlb = e->access.tlb,
+	    .is_write = e->access.is_write,
 	    .quality = e->quality,
 	    .place = w->place,
 	    .place_name = w->place_name,

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Private: which of the lines in cache_access are shared, and how (tables.sql). Two threads share a line where one of
 -- them writes: truly, if the other touches a byte that it writes; falsely, if they never meet at one. Objects that were
--- there one after the other are not shared. Of a line, the 128 accesses with the most samples are looked at.
+-- there one after the other are not shared. Of a line, the 64 accesses with the most samples are looked at.
 
 INSERT INTO cache_line
 WITH ranked AS (
@@ -9,7 +9,7 @@ WITH ranked AS (
          row_number() OVER (PARTITION BY line ORDER BY samples DESC, byte, a.tid) AS nth
   FROM cache_access AS a LEFT JOIN object USING (object_id)
 ), few AS MATERIALIZED (
-  SELECT * FROM ranked WHERE nth <= 128
+  SELECT * FROM ranked WHERE nth <= 64
 ), pair AS (
   SELECT w.line, max(w.byte = o.byte) AS is_true
   FROM few AS w JOIN few AS o ON o.line = w.line AND o.tid <> w.tid

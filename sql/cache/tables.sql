@@ -56,11 +56,11 @@ CREATE TEMP TABLE cache_cell (  -- late: samples a second or more after the reco
   samples INTEGER, weight INTEGER, events INTEGER, cost INTEGER, late INTEGER
 );
 
-DROP TABLE IF EXISTS temp.cache_weight;
-CREATE TEMP TABLE cache_weight ( -- of samples that tell a latency: how many took so many cycles
-  event_no INTEGER, where_no INTEGER, level INTEGER, cycles INTEGER,
-  samples INTEGER, unused_1 INTEGER, events INTEGER, unused_2 INTEGER, unused_3 INTEGER
-);
+DROP TABLE IF EXISTS temp.cache_quantile;
+CREATE TEMP TABLE cache_quantile ( -- of samples that tell a latency: cycles, each counted as often as its period says
+  event_no INTEGER, where_no INTEGER, level INTEGER, p50_weight INTEGER, p99_weight INTEGER,
+  PRIMARY KEY (event_no, where_no, level)
+) WITHOUT ROWID;
 
 DROP TABLE IF EXISTS temp.cache_distinct;
 CREATE TEMP TABLE cache_distinct ( -- how many different ones were hit; level -1: at all

@@ -70,8 +70,8 @@ SELECT sentence FROM (
             || CASE WHEN walked.share >= 0.01 THEN '; ' || mp_share(walked.share) || ' with a walk of the page tables' ELSE '' END
   FROM first, walked WHERE EXISTS (SELECT 1 FROM at_level WHERE share >= 0.05)
   UNION ALL
-  SELECT 5, printf('%d line%s shared falsely between threads, the most at %s: apart they need not wait for each other',
-                   falsely, CASE falsely WHEN 1 THEN ' is' ELSE 's are' END, site)
+  SELECT 5, printf('%d line%s of 64 bytes %s shared falsely between threads%s%s', falsely, CASE falsely WHEN 1 THEN '' ELSE 's' END,
+                   CASE falsely WHEN 1 THEN 'is' ELSE 'are' END, CASE falsely WHEN 1 THEN ': ' ELSE ', most at ' END, site)
   FROM shared WHERE falsely > 0
   UNION ALL
   SELECT 6, printf('%d of %d samples with an address (%s) are in nothing that is known', unmatched, addr, mp_share(share))

@@ -14,7 +14,7 @@
 --                  of its periods; 0 to 1
 --   p50_weight, p99_weight   of the latency in cycles, each counted as often as its period says; nearest rank, within 0.8 %;
 --                  NULL: not told
---   walk_share     of that latency: where the page tables were walked
+--   walk_share     of that latency: where the page tables were walked; NULL: not told
 --   objects, lines how many different objects, and lines of 64 bytes, were hit; NULL: of the eighth event and later ones
 --   bytes          sum of the sizes of those objects
 --   place          as in v_sample
@@ -23,17 +23,9 @@
 
 WITH cell AS (
   SELECT event_no, where_no, level, sum(samples) AS samples, CAST(total(events) AS INTEGER) AS events,
-         total(cost) AS cost, total(CASE WHEN tlb = 2 THEN cost END) AS walk_cost
+         total(cost) AS cost,
+         CASE WHEN max(tlb) > 0 THEN total(CASE WHEN tlb = 2 THEN cost END) END AS walk_cost
   FROM temp.cache_cell GROUP BY event_no, where_no, level
-), ranked AS (
-  SELECT event_no, where_no, level, cycles, total(events) OVER (run ROWS UNBOUNDED PRECEDING) AS upto,
-         total(events) OVER (PARTITION BY event_no, where_no, level) AS whole
-  FROM temp.cache_weight
-  WINDOW run AS (PARTITION BY event_no, where_no, level ORDER BY cycles)
-), quantile AS MATERIALIZED (
-  SELECT event_no, where_no, level, min(CASE WHEN upto * 100 >= whole * 50 THEN cycles END) AS p50_weight,
-         min(CASE WHEN upto * 100 >= whole * 99 THEN cycles END) AS p99_weight
-  FROM ranked GROUP BY event_no, where_no, level
 )
 SELECT event, site, cache_level.name AS level, cell.samples, cell.events,
        cell.cost / nullif(cache_event.cost, 0) AS share, p50_weight, p99_weight,
@@ -43,7 +35,7 @@ FROM cell
   JOIN temp.cache_where USING (where_no)
   JOIN temp.cache_level ON cache_level.level = cell.level
   JOIN temp.cache_site USING (event_no, where_no)
-  LEFT JOIN quantile USING (event_no, where_no, level)
+  LEFT JOIN temp.cache_quantile USING (event_no, where_no, level)
   LEFT JOIN temp.cache_distinct USING (event_no, where_no, level)
 WHERE NOT coalesce(:people, 0) OR EXISTS (SELECT 1 FROM temp.cache_event WHERE has_address)
 ORDER BY cache_event.place, cache_site.cost DESC, where_no, cell.cost DESC, cell.level

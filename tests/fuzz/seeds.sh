@@ -8,6 +8,7 @@ CC=${CC:-cc}
 CC="$CC" "${BASH_SOURCE[0]%/*}/seeds_dwarf.sh" "$1/dwarf"
 mkdir -p "$1/elf" "$1/cfi"
 out=$(cd "$1" && pwd)
+root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -45,3 +46,8 @@ strip eh
 $CC $small -fno-unwind-tables -g -o debug-frame s.c
 objcopy --compress-debug-sections=zlib debug-frame debug-frame-packed
 cp eh debug-frame debug-frame-packed "$out/cfi"
+
+# Recordings of perf, in both modes and byte orders.
+$CC -D_GNU_SOURCE -I"$root" -o seeds_perf "$root/tests/fuzz/seeds_perf.c" -lzstd
+mkdir -p "$out/perf_data" "$out/perf_record"
+./seeds_perf "$out"

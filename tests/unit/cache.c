@@ -89,7 +89,7 @@ static struct mp_sample_row in_object(int64_t id, int64_t offset)
 	row.place = MP_PLACE_OBJECT;
 	row.object_id = id;
 	row.offset = offset;
-	row.addr = HEAP + (uint64_t)(id * 4096 + offset);
+	row.addr = HEAP + (uint64_t)id * 4096 + (uint64_t)offset;
 	return row;
 }
 
@@ -593,7 +593,8 @@ Test(cache, false_and_true_sharing_are_told_apart)
 	    "%s", text);
 	free(text);
 	text = report(everything, MP_FORMAT_TABLE);
-	cr_assert(strstr(text, "\n2 lines are shared falsely between threads, the most at Stats::create"),
+	cr_assert(
+	    strstr(text, "\n2 lines of 64 bytes are shared falsely between threads, most at Stats::create\n"),
 	    "%s", text);
 	free(text);
 }
@@ -805,6 +806,141 @@ Test(cache, numbers_of_any_size_do_no_harm)
 	is(text, "SELECT sum(value ->> 'share') > 0.9 FROM json_each(?1, '$.tables.sites')", 1);
 	free(text);
 	text = report(everything, MP_FORMAT_TABLE);
+	free(text);
+}
+
+/* What README shows: orders that lie apart, a small table, and counters of two threads side by side. */
+static void make_example(void)
+{
+	int64_t phase;
+
+	begin();
+	add_loads();
+	add_event(STORES, "mem-stores", MP_SAMPLE_DATA, true);
+	cr_assert_eq(mp_append_phase(s, "open", START_NS + SECOND, "marker", &phase, &err), 0);
+	for (int64_t id = 1; id <= 40; id++) {
+		struct mp_sample_row row = in_object(id, 40);
+
+		add_object(id, 64, INSERT);
+		row.t_ns = START_NS + (id > 4) * SECOND;
+		row.weight = 300 + 4 * id;
+		row.level = MP_LEVEL_LOCAL_DRAM;
+		row.tlb = id % 4 ? 1 : 2;
+		add(row);
+	}
+	add_object(41, 4096, FIND);
+	for (int64_t i = 0; i < 60; i++) {
+		struct mp_sample_row row = in_object(41, i * 64);
+
+		row.weight = 40 + i % 8;
+		row.stack_id = RISK_SWEEP;
+		row.tid = 101;
+		add(row);
+	}
+	add_object(42, 128, STATS);
+	for (int64_t i = 0; i < 20; i++) {
+		struct mp_sample_row row = load_by(101, 42, 8);
+
+		row.weight = 150;
+		row.stack_id = RISK_SWEEP;
+		add(row);
+		add(a_store(100, 42, 0));
+	}
+	struct mp_sample_row row = a_load();
+	row.weight = 5;
+	row.level = MP_LEVEL_L1;
+	for (int i = 0; i < 30; i++) {
+		row.addr += 64;
+		add(row);
+	}
+	row.place = MP_PLACE_UNTRACKED;
+	row.tlb = -1;
+	add(row);
+	reopen();
+}
+
+Test(cache, the_table_can_be_read)
+{
+	make_example();
+	char *text = report(everything, MP_FORMAT_TABLE);
+	cr_assert_str_eq(text,
+	    "session: ./engine (pid 4242), 4.00 s; planes ? (?), probe ?; ended: stopped\n"
+	    "\n"
+	    "1 site, 30.3 % of the lines, makes 72.6 % of the load latency: OrderBook::insert (72.6 %)\n"
+	    "the load latency is from local DRAM 72.6 %, other cache 14.3 %, L3 12.4 %; 18.4 % with a walk "
+	    "of the page tables\n"
+	    "1 line of 64 bytes is shared falsely between threads: Stats::create\n"
+	    "\n"
+	    "Where the data was allocated, and from where it came\n"
+	    "event       site               level        samples  events    share  p50_weight  p99_weight  "
+	    "walk_share  objects  lines     bytes  place\n"
+	    "mem-loads   OrderBook::insert  local DRAM        40  40,000   72.6 %         381         461    "
+	    "  25.4 %       40     40  2.50 KiB  object\n"
+	    "mem-loads   Stats::create      other cache       20  20,000   14.3 %         150         150    "
+	    "   0.0 %        1      1     128 B  object\n"
+	    "mem-loads   Position::find     L3                60  60,000   12.4 %          43          47    "
+	    "   0.0 %        1     60  4.00 KiB  object\n"
+	    "mem-loads   [stack]            L1                30  30,000    0.7 %           5           5    "
+	    "   0.0 %        0     30       0 B  stack\n"
+	    "mem-loads   [untracked]        L1                 1   1,000    0.0 %           5           5    "
+	    "       -        0      1       0 B  untracked\n"
+	    "mem-stores  Stats::create      not told          20  20,000  100.0 %           -           -    "
+	    "   0.0 %        1      1     128 B  object\n"
+	    "(share: of the latency of all samples, each times its period; of an event without latencies, of "
+	    "the periods. weight: cycles. All rows: --limit 0)\n"
+	    "\n"
+	    "Hot offsets in these objects\n"
+	    "event       site               offset  samples    share  event_share  object  code\n"
+	    "mem-loads   OrderBook::insert      40       40  100.0 %       72.6 %    64 B  on_packet\n"
+	    "mem-loads   Stats::create           8       20  100.0 %       14.3 %   128 B  risk_sweep\n"
+	    "mem-stores  Stats::create           0       20  100.0 %      100.0 %   128 B  on_packet\n"
+	    "(share: of the site's latency)\n"
+	    "\n"
+	    "Lines that threads share, and write\n"
+	    "     line_addr  sharing  site           threads                         offsets   samples   "
+	    "share  other_cache_share\n"
+	    "0x7f000002a000  false    Stats::create  me-engine/100 (w), me-risk/101  0 (w), 8       40  14.3 "
+	    "%             50.0 %\n"
+	    "(false: the threads meet at no byte of the line, true: they do; (w): written)\n"
+	    "\n"
+	    "From where the data came\n"
+	    "event       level        samples  weight    share  events  walk_share\n"
+	    "mem-loads   local DRAM        40  15,280   72.6 %  40,000      25.4 %\n"
+	    "mem-loads   other cache       20   3,000   14.3 %  20,000       0.0 %\n"
+	    "mem-loads   L3                60   2,602   12.4 %  60,000       0.0 %\n"
+	    "mem-loads   L1                31     155    0.7 %  31,000       0.0 %\n"
+	    "mem-stores  not told          20       -  100.0 %  20,000       0.0 %\n"
+	    "\n"
+	    "Which code\n"
+	    "event       code        samples  events    share  level        level_share\n"
+	    "mem-loads   on_packet        71  71,000   73.4 %  local DRAM        99.0 %\n"
+	    "mem-loads   risk_sweep       80  80,000   26.6 %  other cache       53.6 %\n"
+	    "mem-stores  on_packet        20  20,000  100.0 %  -                      -\n"
+	    "\n"
+	    "Which threads\n"
+	    "event       tid  thread     samples  events    share  dram_share\n"
+	    "mem-loads   100  me-engine       71  71,000   73.4 %      99.0 %\n"
+	    "mem-loads   101  me-risk         80  80,000   26.6 %       0.0 %\n"
+	    "mem-stores  100  me-engine       20  20,000  100.0 %           -\n"
+	    "\n"
+	    "By phase\n"
+	    "event       phase  samples   events    share  dram_share\n"
+	    "mem-loads   -          115  115,000   33.3 %      17.7 %\n"
+	    "mem-loads   open        36   36,000   66.7 %     100.0 %\n"
+	    "mem-stores  -           20   20,000  100.0 %           -\n"
+	    "(the other tables of one phase: --phase NAME)\n"
+	    "\n"
+	    "What this stands on\n"
+	    "event       chosen          quality  samples  addr_samples  unmatched_share   events  "
+	    "running_share  means                                             note\n"
+	    "mem-loads   skx::SOMETHING  pebs         151           151            0.7 %  151,000            "
+	    "  -  Intel PEBS: address, latency and source of each sampled access     -\n"
+	    "mem-stores  skx::SOMETHING  data          20            20            0.0 %   20,000            "
+	    "  -  with the data's address, not how long it took        -\n"
+	    "\n"
+	    "coverage: 0 calls counted, none lost; 0 rows kept, none lost; duty not known; floor not known\n"
+	    "samples: 171, none lost; 171 with an address, of which 1 (0.6 %) are in nothing that is known\n",
+	    "%s", text);
 	free(text);
 }
 
