@@ -8,7 +8,7 @@
 set -euo pipefail
 
 dir=${1:?} script=${2:?} out=${3:?}
-seconds=150 # a guard against hanging
+seconds=170 # a guard against hanging
 work=$(mktemp -d "${TMPDIR:-/tmp}/mpsample-guest.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 

@@ -8,7 +8,7 @@
 # kernel is entered for something else (QEMU's timer for them ends one too early, and is not set again), unless the
 # cycles counter interrupts at the same time. So the first cycles event is the one to sample.
 #
-# cases: counts probes cycles instructions multiplexed refused
+# cases: counts doctor probes cycles instructions multiplexed refused
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 guest=$O/arm64/guest
@@ -87,24 +87,27 @@ counts) # by perf_event_open(2) alone: the PMU is what is said above
 	done < <(grep -hE '^(cycles|instructions) ' cycles.out both.out)
 	eq "events" "$seen" 3
 	;;
-probes) # the rest of mpsample on arm64: what the machine can do, every call counted, stacks as far as main
-	in_guest <<-END
-		mpsample doctor >doctor.out
-		target $ROUNDS
-		recorded -o probes.db --plane uprobe --full
-	END
-	cat record.err
+doctor) # what the machine can do
+	in_guest <<<"mpsample doctor >doctor.out"
 	doctor=$(tr -s ' ' <doctor.out)
 	contains "the doctor on the PMU" "$doctor" "hardware counters limited cycles instructions; not there: "
 	contains "the doctor on the PMU" "$doctor" "counter interrupts works "
 	contains "the doctor on a name" "$doctor" "event mem-loads limited by page-faults, quality software"
-	eq "calls of malloc" "$(calls probes.db malloc)" "$ROUNDS"
-	eq "calls of free" "$(calls probes.db free)" "$ROUNDS"
+	;;
+probes) # the uprobe plane on arm64: every call counted, stacks as far as main
+	rounds=101
+	in_guest <<-END
+		target $rounds
+		recorded -o probes.db --plane uprobe --full --causes off
+	END
+	cat record.err
+	eq "calls of malloc" "$(calls probes.db malloc)" "$rounds"
+	eq "calls of free" "$(calls probes.db free)" "$rounds"
 	nothing_lost probes.db
 	eq "calls with their stacks" "$(sql probes.db "
 		SELECT count(*) FROM call
 		WHERE (SELECT group_concat(name, '<') FROM (SELECT name FROM v_stack WHERE v_stack.stack_id = call.stack_id AND depth < 3
-		                                            ORDER BY depth)) = 'session<trade<main'")" "$((2 * ROUNDS))"
+		                                            ORDER BY depth)) = 'session<trade<main'")" "$((2 * rounds))"
 	;;
 cycles) # sampled by their names; counted beside, by the recorder and by the program
 	in_guest <<-END
