@@ -145,6 +145,10 @@ echo "unwinding: ns a frame by the flat tables and by libunwind, on the same sta
 "$O/tests/bench/unwind" "$dir/stacks"
 
 echo
+echo "perf records: samples a second that the ring reader and the parser take on one core"
+"$O/tests/tools/perf_records" 10
+
+echo
 "${BASH_SOURCE[0]%/*}/symbolize.sh"
 
 echo
