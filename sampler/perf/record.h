@@ -109,7 +109,8 @@ struct mp_perf_record {
 
 /* 0; -EBADMSG: the record is shorter than its layout says, and *out is empty; -ENOTSUP: of a kind that is
  * skipped knowingly (TEXT_POKE, BPF_EVENT, CGROUP, AUX_OUTPUT_HW_ID) or not known at all: type and misc are
- * there. `bytes` are of the whole record with its header, aligned to 8. */
+ * there, and of the former the identity at their end. `bytes` are of the whole record with its header,
+ * aligned to 8. */
 int mp_perf_record_parse(
     const struct mp_perf_layout *layout, const void *bytes, size_t n_bytes, struct mp_perf_record *out);
 

@@ -225,6 +225,7 @@ own_pipe)
 	diff <(our_samples s.db) <(our_samples piped.db) >differences || fail "a pipe gives others: $(head -n 4 differences)"
 	;;
 own_events)
+	need_root
 	need_perf
 	# Ids tell the events apart; all CPUs, with what other processes do.
 	perf_record -a -e cpu-clock -e page-faults -e context-switches --switch-events -- bash work.sh
