@@ -2,13 +2,19 @@
 #include "sampler/import_maps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "sampler/grow.h"
 #include "sampler/index.h"
 #include "sampler/perf/space.h"
+#include "symbolize/elf/elf.h"
 
 /* The symbolizer takes no more. */
 #define MODULES_MAX     131072
@@ -31,6 +37,9 @@ struct module {
 	const char *path;
 	int64_t t_ns;
 	char build_id[2 * BUILD_ID_MAX + 1]; /* empty: its record does not say */
+	/* The file, where its record tells that instead; ino 0: it does not. */
+	uint64_t ino;
+	uint32_t maj, min;
 };
 
 struct mp_import_maps {
@@ -137,7 +146,8 @@ static bool same_module(const void *owner, uint32_t number, const void *what)
 	const struct module *have = &((const struct mp_import_maps *)owner)->modules[number - 1], *m = what;
 
 	return have->start == m->start && have->end == m->end && have->file_offset == m->file_offset &&
-	       have->path == m->path && !strcmp(have->build_id, m->build_id);
+	       have->path == m->path && have->ino == m->ino && have->maj == m->maj && have->min == m->min &&
+	       !strcmp(have->build_id, m->build_id);
 }
 
 /* Its number; 0: too many, or -ENOMEM. */
@@ -167,7 +177,10 @@ static int add_map(struct mp_import_maps *m, const struct mp_perf_record *r)
 	struct module module = {.start = start,
 	    .end = r->u.map.len > UINT64_MAX - start ? UINT64_MAX : start + r->u.map.len,
 	    .file_offset = is_kernel ? 0 : r->u.map.pgoff,
-	    .t_ns = r->time < INT64_MAX ? (int64_t)r->time : 0};
+	    .t_ns = r->time < INT64_MAX ? (int64_t)r->time : 0,
+	    .ino = r->u.map.ino,
+	    .maj = r->u.map.maj,
+	    .min = r->u.map.min};
 	char text[4096];
 	struct path *path;
 
@@ -266,6 +279,36 @@ void mp_import_maps_place(struct mp_import_maps *m, uint32_t pid, uint64_t addr,
 
 /* ---- For the session ---- */
 
+/* The recording is of this machine, as far as names tell. */
+static bool is_of_here(struct mp_perf_data *d)
+{
+	struct utsname here;
+
+	return !uname(&here) && !strcmp(here.nodename, mp_perf_data_about(d)->host);
+}
+
+/*
+ * perf lists the build-ids of files that had samples, not of those that only lead there. Of a recording of
+ * this machine such a file may be here still: it is, if it has the inode that was mapped.
+ */
+static void look_at_file(struct module *m)
+{
+	struct stat st;
+	struct mp_elf *elf;
+	int fd = m->path[0] == '/' ? open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_ino == m->ino && major(st.st_dev) == m->maj &&
+	    minor(st.st_dev) == m->min && !mp_elf_open(fd, m->path, &elf, NULL)) {
+		const char *build_id = mp_elf_build_id(elf);
+		if (build_id && strlen(build_id) < sizeof(m->build_id))
+			memcpy(m->build_id, build_id, strlen(build_id) + 1);
+		mp_elf_close(elf);
+	}
+	close(fd);
+}
+
 static const char *build_id_of(const struct module *m, struct mp_perf_data *d)
 {
 	return *m->build_id ? m->build_id : mp_perf_data_build_id(d, m->path);
@@ -274,10 +317,13 @@ static const char *build_id_of(const struct module *m, struct mp_perf_data *d)
 int mp_import_maps_store(struct mp_import_maps *m, struct mp_session *s, struct mp_perf_data *d,
     int64_t start_ns, struct mp_err *err)
 {
+	bool is_here = is_of_here(d);
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < m->n_modules; i++) {
-		const struct module *module = &m->modules[i];
+		struct module *module = &m->modules[i];
+		if (is_here && module->ino && !build_id_of(module, d))
+			look_at_file(module);
 		struct mp_module_row row = {.module_id = (int64_t)i + 1,
 		    .path = module->path,
 		    .build_id = build_id_of(module, d),

@@ -28,8 +28,8 @@ uint32_t mp_import_maps_module(struct mp_import_maps *m, uint32_t pid, uint64_t 
 /* What a data address lies in: place, place_name and offset of the row. */
 void mp_import_maps_place(struct mp_import_maps *m, uint32_t pid, uint64_t addr, struct mp_sample_row *row);
 
-/* Writes the modules, with build-ids from their records or the file's list. `start_ns`: those that were there
- * before. */
+/* Writes the modules, with build-ids from their records, the recording's list, or the files of this machine,
+ * if it is the recorded one. First of both. `start_ns`: those that were there before. */
 int mp_import_maps_store(struct mp_import_maps *m, struct mp_session *s, struct mp_perf_data *d,
     int64_t start_ns, struct mp_err *err);
 /* Tells the modules to a symbolizer; numbers[module] is its number there, for mp_naming. NULL without memory.

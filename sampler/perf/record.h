@@ -52,7 +52,8 @@ struct mp_perf_record {
 	uint32_t pid, tid, cpu;
 	struct mp_perf_words read;      /* PERF_SAMPLE_READ, and PERF_RECORD_READ: as read_format says */
 	struct mp_perf_words callchain; /* with the marks PERF_CONTEXT_* */
-	struct mp_perf_words branches;  /* triples: from, to, flags */
+	struct mp_perf_words branches;  /* triples: from, to, flags; in those, bit-fields begin at the other
+					   end of the word where is_swapped */
 	struct mp_perf_bytes raw, aux;
 	struct mp_perf_regs regs_user, regs_intr;
 	struct mp_perf_bytes stack; /* PERF_SAMPLE_STACK_USER: what was copied of it */
@@ -108,7 +109,8 @@ struct mp_perf_record {
 
 /* 0; -EBADMSG: the record is shorter than its layout says, and *out is empty; -ENOTSUP: of a kind that is
  * skipped knowingly (TEXT_POKE, BPF_EVENT, CGROUP, AUX_OUTPUT_HW_ID) or not known at all: type and misc are
- * there. `bytes` are of the whole record with its header, aligned to 8. */
+ * there, and of the former the identity at their end. `bytes` are of the whole record with its header,
+ * aligned to 8. */
 int mp_perf_record_parse(
     const struct mp_perf_layout *layout, const void *bytes, size_t n_bytes, struct mp_perf_record *out);
 
