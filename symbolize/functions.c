@@ -138,16 +138,19 @@ static void note_ends(struct mp_functions *f)
 	}
 }
 
-struct mp_functions *mp_functions_new(const struct mp_elf *e, const struct mp_elf *debug)
+typedef int each_symbol(
+    const struct mp_elf *e, int (*fn)(void *ctx, const struct mp_elf_sym *sym), void *ctx);
+
+static struct mp_functions *collect(const struct mp_elf *e, const struct mp_elf *debug, each_symbol *each)
 {
 	struct mp_functions *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return NULL;
 	f->elf = e;
-	mp_elf_each_function(e, add_function, f);
+	each(e, add_function, f);
 	if (debug)
-		mp_elf_each_function(debug, add_function, f);
+		each(debug, add_function, f);
 	if (!f->n)
 		return f;
 	qsort(f->v, f->n, sizeof(*f->v), compare_addresses);
@@ -159,6 +162,16 @@ struct mp_functions *mp_functions_new(const struct mp_elf *e, const struct mp_el
 		f->room = f->n;
 	}
 	return f;
+}
+
+struct mp_functions *mp_functions_new(const struct mp_elf *e, const struct mp_elf *debug)
+{
+	return collect(e, debug, mp_elf_each_function);
+}
+
+struct mp_functions *mp_functions_new_variables(const struct mp_elf *e, const struct mp_elf *debug)
+{
+	return collect(e, debug, mp_elf_each_variable);
 }
 
 /* Whether function `i`, which has no size, may reach `vaddr`, with no symbol between. */

@@ -12,6 +12,9 @@ struct mp_functions;
  * memory. */
 struct mp_functions *mp_functions_new(const struct mp_elf *e, const struct mp_elf *debug);
 
+/* The same of its variables, which are looked up as functions are. */
+struct mp_functions *mp_functions_new_variables(const struct mp_elf *e, const struct mp_elf *debug);
+
 struct mp_function {
 	const char *raw;
 	uint64_t vaddr;

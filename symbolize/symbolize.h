@@ -127,6 +127,16 @@ struct mp_name {
 void mp_symbolizer_name(
     struct mp_symbolizer *s, uint32_t module, uint64_t addr, int64_t t_ns, struct mp_name *out);
 
+/* The variable at `addr` of the module that is mapped from `path`: its name, and where `addr` is in it.
+ * False: none is known, or the module's debug file is still looked for. The name is valid until `s` is freed.
+ */
+struct mp_variable {
+	const char *name;
+	uint64_t offset;
+};
+bool mp_symbolizer_variable(
+    struct mp_symbolizer *s, const char *path, uint64_t addr, struct mp_variable *out);
+
 /* Reads what the JIT compilers have written since: call before the last names are asked for. */
 void mp_symbolizer_refresh(struct mp_symbolizer *s);
 

@@ -410,6 +410,32 @@ static void name_in_file(struct mp_symbolizer *s, struct mp_symfile *f, uint64_t
 	take_found(s, &found, vaddr, true, out);
 }
 
+/* The latest mapping of the file that says where it lies. */
+static const struct mp_module *module_from(const struct mp_symbolizer *s, const char *path)
+{
+	const struct mp_module *m, *found = NULL;
+
+	for (uint32_t id = 1; (m = mp_modmap_get(s->modules, id)); id++)
+		if (m->file && m->map.bias_known && !strcmp(m->map.path, path))
+			found = m;
+	return found;
+}
+
+bool mp_symbolizer_variable(struct mp_symbolizer *s, const char *path, uint64_t addr, struct mp_variable *out)
+{
+	const struct mp_module *m = module_from(s, path);
+	char shown[MP_DEMANGLED_MAX];
+	uint64_t start = 0;
+
+	const char *raw = m ? mp_symfile_variable(m->file, addr - m->map.bias, &start) : NULL;
+	if (!raw)
+		return false;
+	mp_demangle(raw, s->long_names, shown);
+	out->name = mp_intern(s->strings, shown);
+	out->offset = addr - m->map.bias - start;
+	return out->name != NULL;
+}
+
 static void name_in_jit_code(struct mp_symbolizer *s, uint64_t addr, int64_t t_ns, struct mp_name *out)
 {
 	struct mp_found found;

@@ -39,6 +39,7 @@ void mp_symfile_free(struct mp_symfile *f)
 	for (int i = 0; i < MP_SOURCES; i++)
 		if (f->source[i])
 			mp_sources[i]->close(f->source[i]);
+	mp_functions_free(f->variables);
 	mp_cfi_free((struct mp_cfi *)f->cfi);
 	mp_debug_file_close(&f->debug);
 	mp_elf_close(f->elf);
@@ -63,6 +64,21 @@ void mp_symfile_find(struct mp_symfile *f, uint64_t vaddr, bool may_open, struct
 	for (int i = 0; i < MP_SOURCES; i++)
 		if (f->source[i])
 			mp_sources[i]->find(f->source[i], vaddr, found);
+}
+
+const char *mp_symfile_variable(struct mp_symfile *f, uint64_t vaddr, uint64_t *start)
+{
+	struct mp_function found;
+
+	if (atomic_load_explicit(&f->debug_state, memory_order_acquire) == MP_CFI_PENDING)
+		return NULL;
+	if (!f->has_variables)
+		f->variables = mp_functions_new_variables(f->elf, f->debug.elf);
+	f->has_variables = true;
+	if (!f->variables || !mp_functions_find(f->variables, vaddr, &found))
+		return NULL;
+	*start = found.vaddr;
+	return found.raw;
 }
 
 static const char *missing_names(const struct mp_symfile *f)

@@ -7,6 +7,7 @@
 
 #include "symbolize/debug_file.h"
 #include "symbolize/dwarf/dwarf.h"
+#include "symbolize/functions.h"
 #include "symbolize/source.h"
 #include "symbolize/unwind/cfi.h"
 
@@ -33,6 +34,9 @@ struct mp_symfile {
 	char open_note[192]; /* why a source is not open, though there is something; or empty */
 	char note[1024];     /* mp_symfile_note()'s */
 
+	struct mp_functions *variables; /* read at the first question; NULL: none, or not yet */
+	bool has_variables;             /* they have been read */
+
 	_Atomic int cfi_state;    /* enum mp_cfi_state: what follows is there from MP_CFI_READY on */
 	const struct mp_cfi *cfi; /* NULL: it has none */
 	struct mp_err cfi_err;    /* why not; or empty text */
@@ -52,6 +56,10 @@ void mp_symfile_find_debug(struct mp_symfile *f, struct mp_debug_files *files);
 /* What the sources know of `vaddr`. With `may_open` false sources that are not open yet stay shut. After
  * mp_cfi_queue_wait() or mp_cfi_queue_find_debug(): while its debug file is pending, nothing is known. */
 void mp_symfile_find(struct mp_symfile *f, uint64_t vaddr, bool may_open, struct mp_found *found);
+
+/* The variable that holds `vaddr`, and where it begins; NULL: none is known. The name is demangled by the
+ * caller, and lives as long as the file. While the debug file is pending, nothing is known. */
+const char *mp_symfile_variable(struct mp_symfile *f, uint64_t vaddr, uint64_t *start);
 
 /* What is known to be missing of its names and stacks, in one line; NULL: nothing, or nobody has asked for
  * them yet. Valid until the next call. */

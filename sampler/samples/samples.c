@@ -103,8 +103,14 @@ static void find_place(struct mp_samples *s, struct waiting *w, enum mp_no_objec
 	struct mp_place place = mp_places_find(s->places, w->event.addr, w->event.sp);
 
 	w->place = place.kind == MP_PLACE_OLDER && why == MP_NOT_COVERED ? MP_PLACE_UNTRACKED : place.kind;
-	w->place_name = place.name ? strdup(place.name) : NULL;
 	w->offset = place.offset;
+	struct mp_variable variable;
+	if (place.kind == MP_PLACE_DATA &&
+	    mp_symbolizer_variable(s->symbolizer, place.name, w->event.addr, &variable)) {
+		place.name = variable.name;
+		w->offset = (int64_t)variable.offset;
+	}
+	w->place_name = place.name ? strdup(place.name) : NULL;
 }
 
 static void answer(void *ctx, void *question, struct mp_object *object, enum mp_no_object why)

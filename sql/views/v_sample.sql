@@ -17,7 +17,7 @@
 --   age_ns      how old the object was
 --   place       what the address lies in: object, pool, stack, data (of a module), file, older (an allocation from before
 --               the recording), untracked (the heap, in no allocation that was seen), unknown
---   place_name  the symbol, file or pool
+--   place_name  the variable of a module (its file where that has no name), the file or pool
 --   tlb         hit, or walk: the page tables were walked
 --   is_write    NULL: not known
 --   code        the function that the instruction is in

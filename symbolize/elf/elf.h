@@ -39,7 +39,7 @@ uint64_t mp_elf_code_end(const struct mp_elf *e, uint64_t vaddr);
 
 enum mp_elf_table { MP_ELF_DYNSYM, MP_ELF_DEBUGDATA, MP_ELF_SYMTAB };
 
-/* A function symbol. `size` may be 0 where the table does not say. */
+/* A symbol of a function or a variable. `size` may be 0 where the table does not say. */
 struct mp_elf_sym {
 	const char *name; /* owned by the mp_elf; never empty; may be long, and hold any byte */
 	uint64_t vaddr, size;
@@ -53,6 +53,10 @@ struct mp_elf_sym {
  * tables comes twice, `exported` only from .dynsym. Reads the tables at each call; the first call also loads
  * the names, which stay until mp_elf_close(). */
 int mp_elf_each_function(
+    const struct mp_elf *e, int (*fn)(void *ctx, const struct mp_elf_sym *sym), void *ctx);
+
+/* The same for every defined variable (STT_OBJECT; not those of a thread). */
+int mp_elf_each_variable(
     const struct mp_elf *e, int (*fn)(void *ctx, const struct mp_elf_sym *sym), void *ctx);
 
 /* Memory that the names and relocations loaded so far take, in bytes. */

@@ -35,6 +35,7 @@ const char *mp_elf_string(const struct elf_strings *strings, uint64_t offset)
 struct visit {
 	enum mp_elf_table table;
 	const struct elf_strings *strings;
+	bool wants_variables;
 	int (*fn)(void *ctx, const struct mp_elf_sym *sym);
 	void *ctx;
 };
@@ -43,7 +44,9 @@ static int visit_symbol(const struct visit *v, const Elf64_Sym *s)
 {
 	unsigned type = ELF64_ST_TYPE(s->st_info), bind = ELF64_ST_BIND(s->st_info);
 
-	if ((type != STT_FUNC && type != STT_GNU_IFUNC) || s->st_shndx == SHN_UNDEF)
+	bool is_function = type == STT_FUNC || type == STT_GNU_IFUNC;
+
+	if (s->st_shndx == SHN_UNDEF || (v->wants_variables ? type != STT_OBJECT : !is_function))
 		return 0;
 
 	struct mp_elf_sym sym = {
@@ -105,11 +108,9 @@ static int visit_debugdata(const struct mp_elf *inner, struct visit v)
 	return visit_table(inner, inner->symtab, &v);
 }
 
-int mp_elf_each_function(
-    const struct mp_elf *e, int (*fn)(void *ctx, const struct mp_elf_sym *sym), void *ctx)
+static int visit_all(const struct mp_elf *e, struct visit v)
 {
 	struct elf_lazy *lazy = e->lazy;
-	struct visit v = {.fn = fn, .ctx = ctx};
 	int rc = 0;
 
 	pthread_mutex_lock(&lazy->lock);
@@ -131,6 +132,18 @@ int mp_elf_each_function(
 		rc = visit_table(e, e->dynsym, &v);
 	}
 	return rc ? rc : visit_debugdata(inner, v);
+}
+
+int mp_elf_each_function(
+    const struct mp_elf *e, int (*fn)(void *ctx, const struct mp_elf_sym *sym), void *ctx)
+{
+	return visit_all(e, (struct visit){.fn = fn, .ctx = ctx});
+}
+
+int mp_elf_each_variable(
+    const struct mp_elf *e, int (*fn)(void *ctx, const struct mp_elf_sym *sym), void *ctx)
+{
+	return visit_all(e, (struct visit){.fn = fn, .ctx = ctx, .wants_variables = true});
 }
 
 size_t mp_elf_loaded_bytes(const struct mp_elf *e)

@@ -52,9 +52,9 @@ watch() {
 		echo "object|$site|40|$(truth ${site}_a)"
 		echo "object|$site|120|$(truth ${site}_b)"
 	done >truth
-	echo "data|||$(truth older_touched)" >>truth
+	echo "data|variable|0|$(truth older_touched)" >>truth
 	echo "older|||$(truth older_touched)" >>truth
-	samples "place, site, CASE WHEN object_id THEN offset END, count(*)" "1 GROUP BY 1, 2, 3" >found
+	samples "place, coalesce(site, place_name), CASE WHEN place <> 'older' THEN offset END, count(*)" "1 GROUP BY 1, 2, 3" >found
 	agree
 	eq "sizes" "$(sql s.db "SELECT site, group_concat(DISTINCT size_bytes) FROM v_object GROUP BY 1 ORDER BY 1")" \
 		"site_aligned|196"$'\n'"site_malloc|200"$'\n'"site_realloc|198"$'\n'"site_small|192"
