@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "sampler/files.h"
-#include "sampler/import.h"
+#include "sampler/import/import.h"
 #include "symbolize/debuginfod.h"
 
 static const char usage[] =

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/import_event.h"
+#include "sampler/import/event.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/import.h"
+#include "sampler/import/import.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sampler/import_event.h"
-#include "sampler/import_maps.h"
-#include "sampler/import_threads.h"
+#include "sampler/import/event.h"
+#include "sampler/import/maps.h"
+#include "sampler/import/threads.h"
 #include "sampler/perf/level.h"
 #include "sampler/profile.h"
 #include "sampler/stack_table.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_IMPORT_H
-#define MP_SAMPLER_IMPORT_H
+#ifndef MP_SAMPLER_IMPORT_IMPORT_H
+#define MP_SAMPLER_IMPORT_IMPORT_H
 
 #include <signal.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/import_maps.h"
+#include "sampler/import/maps.h"
 
 #include <errno.h>
 #include <fcntl.h>

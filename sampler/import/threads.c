@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/import_threads.h"
+#include "sampler/import/threads.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/import_event.h"
+#include "sampler/import/event.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
