@@ -390,15 +390,19 @@ static bool drain_rings(struct mp_recorder *r)
 	return mp_preload_drain(r->preload, r->pipeline, &listener);
 }
 
-/* All calls that returned some time before `began` have been handed in. */
+/* After all calls that had returned when it began have been handed in. */
 static void drain_perf(struct mp_recorder *r, int64_t began)
 {
-	if (!r->perf)
-		return;
-	mp_perf_plane_drain(r->perf, r->pipeline);
-	if (!r->preload)
-		began = mp_uprobe_known_ns(r->uprobe, began);
-	mp_pipeline_calls_known(r->pipeline, began - SETTLE_NS);
+	r->known_ns = r->preload ? began : mp_uprobe_known_ns(r->uprobe, began);
+	if (r->perf)
+		mp_perf_plane_drain(r->perf, r->pipeline);
+}
+
+/* Not with each drain: what waits is put in order anew. */
+static void settle_samples(struct mp_recorder *r)
+{
+	mp_perf_plane_steer(r->perf, TICK_NS);
+	mp_pipeline_calls_known(r->pipeline, r->known_ns - SETTLE_NS);
 }
 
 /* True: more than enough waits in the library's rings to look again at once. */
@@ -432,7 +436,7 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	if (r->uprobe)
 		mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
 	if (r->perf)
-		mp_perf_plane_steer(r->perf, TICK_NS);
+		settle_samples(r);
 	if (r->preload)
 		mp_preload_poll(r->preload, false);
 	tell_counters(r);

@@ -62,8 +62,8 @@ static int describe_uprobe(struct mp_recorder *r, struct mp_err *err)
 	struct mp_session *s = r->session;
 	const struct mp_floor *f = mp_uprobe_floor(r->uprobe);
 
-	if (mp_session_set(
-		s, err, "planes", "%s", r->o->watch == MP_WATCH_NOTHING ? "uprobe" : "uprobe,perf") ||
+	if (mp_session_set(s, err, "planes", "%s",
+		r->o->watch == MP_WATCH_NOTHING && !r->perf ? "uprobe" : "uprobe,perf") ||
 	    mp_session_set(s, err, "backend", "%s", mp_backend_name(mp_uprobe_backend(r->uprobe))) ||
 	    mp_session_set(s, err, "floor_ns", "%" PRIu64, f->ns[0]) ||
 	    mp_session_set(s, err, "floor_spread_ns", "%" PRIu64, f->spread_ns[0]) ||
@@ -79,7 +79,7 @@ static int describe_preload(struct mp_recorder *r, struct mp_err *err)
 	struct mp_session *s = r->session;
 
 	if (mp_session_set(s, err, "planes", "%s",
-		r->uprobe && r->o->watch != MP_WATCH_NOTHING ? "preload,perf" : "preload") ||
+		(r->uprobe && r->o->watch != MP_WATCH_NOTHING) || r->perf ? "preload,perf" : "preload") ||
 	    mp_session_set(s, err, "backend", "preload") ||
 	    mp_session_set(s, err, "floor_ns", "%" PRIu64, mp_preload_floor_ns(r->preload)) ||
 	    mp_session_set(s, err, "cost_ns", "%" PRIu64, mp_preload_cost_ns(r->preload)))

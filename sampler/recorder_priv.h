@@ -46,6 +46,7 @@ struct mp_recorder {
 	struct mp_err missing;  /* why there are no kernel events, or empty */
 
 	int64_t start_ns, slot_ns, resolved_ns, resolve_pause_ns;
+	int64_t known_ns;        /* all calls that returned before have been handed in */
 	int64_t follow_until_ns; /* the target is another program, whose region is looked for; 0: no */
 	uint64_t slot_calls[MP_OP_COUNT];  /* so many are accounted for in `overhead` */
 	uint64_t slot_spans[MP_SPANS_MAX]; /* likewise, by function */

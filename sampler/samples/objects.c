@@ -8,9 +8,9 @@
 #include "sampler/grow.h"
 #include "sampler/index.h"
 
-/* Bounds of what a target can make us keep: about 450 MB, when it has so many blocks alive. */
+/* Bounds of what a target can make us keep: about 500 MB, when it has so many blocks alive. */
 #define MAX_ALIVE   4000000u
-#define MAX_WAITING 4000000u
+#define MAX_WAITING 1000000u
 #define MAX_PAGES   2000000u
 
 /* A thread inside a call says nothing until it returns: its questions wait at most so long, and at most so
