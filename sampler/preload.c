@@ -180,7 +180,7 @@ static void set_keep(struct mp_preload *p, const struct mp_keep *keep, bool is_f
 						  : OUTLIERS_TO_DOUBLE;
 	mp_store(&h->double_samples, p->double_samples);
 	mp_store(&h->double_outliers, p->double_outliers);
-	set_word(p, keep->full || keep->track ? MP_MODE_FULL : MP_MODE_ACTIVE);
+	set_word(p, keep->track ? MP_MODE_TRACK : keep->full ? MP_MODE_FULL : MP_MODE_ACTIVE);
 }
 
 static bool same_keep(const struct mp_keep *a, const struct mp_keep *b)
@@ -352,6 +352,8 @@ static void take_call(void *ctx, const struct mp_ring_call *c)
 	    .dur_ns = c->dur_ns,
 	    .size_bytes = c->size_bytes,
 	    .addr = c->addr,
+	    .handed_in = c->given,
+	    .caller = c->caller,
 	};
 
 	if (c->stack) {

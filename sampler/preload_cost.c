@@ -14,7 +14,7 @@
 static void record_calls(struct mp_region *r, struct mp_slot *s, uint32_t word)
 {
 	for (uint32_t i = 0; i < CALLS; i++) {
-		struct mp_stamps at;
+		struct mp_stamps at = {0};
 
 		at.start = mp_ticks(word);
 		at.end = mp_ticks(word);

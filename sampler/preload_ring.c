@@ -29,6 +29,7 @@ void mp_preload_ring_skip(struct mp_slot *slot, struct mp_ring_reader *r)
 	r->tail = mp_load_acquire(&slot->head);
 	r->stacks_tail = mp_load_acquire(&slot->stacks_head);
 	r->owner = 0;
+	r->caller = r->given = 0;
 	mp_store_release(&slot->tail, r->tail);
 	mp_store_release(&slot->stacks_tail, r->stacks_tail);
 }
@@ -48,6 +49,12 @@ static pid_t owner_of(const struct drain *d)
 	return d->reader->owner > 0 ? d->reader->owner : (pid_t)mp_load(&d->slot->tid);
 }
 
+static void take_caller(struct drain *d, const struct mp_record *record)
+{
+	d->reader->caller = record->addr;
+	d->reader->given = record->size;
+}
+
 static void take_call(struct drain *d, const struct mp_record *record, uint64_t position)
 {
 	struct mp_preload_stack stack;
@@ -60,8 +67,11 @@ static void take_call(struct drain *d, const struct mp_record *record, uint64_t 
 	    .t_ns = mp_preload_clock_ns(d->clock, record->t),
 	    .dur_ns = (int64_t)(record->what & MP_WHAT_NS),
 	    .size_bytes = record->size,
-	    .addr = record->addr};
+	    .addr = record->addr,
+	    .caller = d->reader->caller,
+	    .given = d->reader->given};
 
+	d->reader->caller = d->reader->given = 0;
 	if (record->what >> MP_STACK_SHIFT & 1) {
 		if (mp_preload_stack_take(d->slot, &d->reader->stacks_tail, position, &stack)) {
 			stack.state.t_ns = c.t_ns;
@@ -131,6 +141,8 @@ static void take(struct drain *d, const struct mp_record *record, uint64_t posit
 		take_marker(d, record, position);
 	else if (kind == MP_KIND_THREAD)
 		take_owner(d, record);
+	else if (kind == MP_KIND_CALLER)
+		take_caller(d, record);
 	else if (kind != MP_KIND_MORE)
 		d->reader->rows_lost++;
 }

@@ -15,7 +15,8 @@
  */
 struct mp_ring_reader {
 	uint64_t tail, stacks_tail;
-	pid_t owner;          /* of the records that follow; 0: not told yet */
+	pid_t owner;            /* of the records that follow; 0: not told yet */
+	uint64_t caller, given; /* of the call that follows; 0: not told */
 	uint64_t rows_lost;   /* records that could not be read: positions that make no sense, no such kind */
 	uint64_t stacks_lost; /* copies that were announced and not found */
 	uint64_t calls, calls_ns; /* of the slot, at the last marker that told */
@@ -26,6 +27,7 @@ struct mp_ring_call {
 	unsigned int op, kept, weight;
 	int64_t t_ns, dur_ns;
 	uint64_t size_bytes, addr;
+	uint64_t caller, given; /* its return address, and the block that realloc was given; 0: not told */
 	const struct mp_preload_stack *stack; /* NULL: none */
 };
 

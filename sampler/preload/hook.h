@@ -18,14 +18,17 @@
  * The stamps are the first and the last thing done around the real call. `call` is an expression that sets
  * what `addr` speaks of.
  */
-#define RECORD(op, size, addr, call)                                                                         \
+#define RECORD(op, size, addr, call) RECORD_GIVEN(op, size, addr, NULL, call)
+
+/* The same of a call that is given a block, and may return it or another. */
+#define RECORD_GIVEN(op, size, addr, block, call)                                                            \
 	do {                                                                                                 \
 		struct mp_recording c_;                                                                      \
 		if (!mp_begin(&c_, FRAME)) {                                                                 \
 			call;                                                                                \
 			break;                                                                               \
 		}                                                                                            \
-		struct mp_stamps at_;                                                                        \
+		struct mp_stamps at_ = {.given = (uint64_t)(uintptr_t)(block)};                              \
 		at_.start = mp_ticks(c_.word);                                                               \
 		call;                                                                                        \
 		at_.end = mp_ticks(c_.word);                                                                 \

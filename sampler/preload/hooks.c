@@ -47,7 +47,7 @@ TWIN void *record_realloc(void *old, size_t size)
 {
 	void *p;
 
-	RECORD(MP_OP_REALLOC, size, ADDR(p), p = mp_real.realloc(old, size));
+	RECORD_GIVEN(MP_OP_REALLOC, size, ADDR(p), old, p = mp_real.realloc(old, size));
 	return p;
 }
 
@@ -62,7 +62,7 @@ TWIN void *record_reallocarray(void *old, size_t n, size_t size)
 {
 	void *p;
 
-	RECORD(MP_OP_REALLOCARRAY, n * size, ADDR(p), p = mp_real.reallocarray(old, n, size));
+	RECORD_GIVEN(MP_OP_REALLOCARRAY, n * size, ADDR(p), old, p = mp_real.reallocarray(old, n, size));
 	return p;
 }
 

@@ -130,7 +130,7 @@ TWIN void *record_operator(uint64_t a, uint64_t b, uint64_t c, struct operator* 
 	uint64_t before = s ? s->calls : 0;
 	uint32_t word = mp_region_word();
 	struct mp_recording recording;
-	struct mp_stamps at;
+	struct mp_stamps at = {0};
 
 	at.start = mp_ticks(word);
 	void *p = o->real(a, b, c);

@@ -349,6 +349,7 @@ MP_COLD __attribute__((no_sanitize("address"))) bool mp_stacks_push(struct mp_sl
 
 struct mp_stamps {
 	uint64_t start, end; /* ticks */
+	uint64_t given;      /* the block that realloc was given; 0: none */
 };
 
 /* Nobody has read for a long time: back to sleep, unless another recorder has just come. What counts the
@@ -362,18 +363,33 @@ static inline void mp_sleep_without_recorder(struct mp_region *r, uint64_t now)
 		    &r->word, &word, word & ~MP_WORD_MODE, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-MP_COLD void mp_keep(struct mp_region *r, struct mp_slot *s, uint32_t op, uint32_t kept,
-    struct mp_record *record, uint64_t frame)
+/* Before a call's record, where that was asked for: who called, and what was given. `frame` begins with the
+ * caller's frame and the return address. */
+MP_INLINE void mp_push_caller(struct mp_slot *s, uint64_t frame, uint64_t given)
 {
-	bool is_full = (s->word & MP_WORD_MODE) == MP_MODE_FULL;
+	const struct mp_record caller = {.addr = frame ? ((const uint64_t *)frame)[1] : 0,
+	    .size = given,
+	    .what = (uint64_t)MP_KIND_CALLER << MP_KIND_SHIFT};
+
+	mp_ring_put(s, s->head, &caller);
+	mp_store_release(&s->head, s->head + 1);
+}
+
+MP_COLD void mp_keep(struct mp_region *r, struct mp_slot *s, uint32_t op, uint32_t kept,
+    struct mp_record *record, uint64_t frame, uint64_t given)
+{
+	uint32_t mode = s->word & MP_WORD_MODE;
+	bool is_full = mode >= MP_MODE_FULL;
 	uint32_t kept_as = is_full && kept == MP_KEPT_SAMPLE ? MP_KEPT_FULL : kept;
 	uint32_t weight = kept_as == MP_KEPT_SAMPLE ? s->weight : 1;
 
 	if (!weight) {
 		/* Not drawn: see MP_LEASE_CALLS. */
-	} else if (!mp_ring_has_room(s, 1)) {
+	} else if (!mp_ring_has_room(s, mode == MP_MODE_TRACK ? 2 : 1)) {
 		mp_add(&s->dropped, 1);
 	} else {
+		if (mode == MP_MODE_TRACK)
+			mp_push_caller(s, frame, given);
 		bool has_stack = mp_load(&r->take_stacks) && mp_stacks_push(s, frame);
 		record->what |= (uint64_t)kept_as << MP_KEPT_SHIFT | (uint64_t)has_stack << MP_STACK_SHIFT |
 				mp_weight_pack(weight) << MP_WEIGHT_SHIFT;
@@ -381,6 +397,17 @@ MP_COLD void mp_keep(struct mp_region *r, struct mp_slot *s, uint32_t op, uint32
 	}
 	mp_damp(r, s, op, kept);
 	mp_sleep_without_recorder(r, record->t);
+}
+
+MP_COLD void mp_push_tracked(
+    struct mp_slot *s, const struct mp_record *record, uint64_t frame, uint64_t given)
+{
+	if (!mp_ring_has_room(s, 2)) {
+		mp_add(&s->dropped, 1);
+		return;
+	}
+	mp_push_caller(s, frame, given);
+	mp_ring_push(s, record);
 }
 
 /*
@@ -399,15 +426,16 @@ MP_INLINE void mp_record_call(struct mp_region *r, struct mp_slot *s, uint32_t o
 	struct mp_record record = {at.start, addr, size,
 	    (ns < MP_HIST_MAX_NS ? ns : MP_HIST_MAX_NS) | (uint64_t)op << MP_KIND_SHIFT};
 	if (MP_UNLIKELY(ns >= s->keep_over_ns[op])) {
-		mp_keep(r, s, op, MP_KEPT_OUTLIER, &record, frame);
+		mp_keep(r, s, op, MP_KEPT_OUTLIER, &record, frame, at.given);
 	} else if (MP_UNLIKELY(s->countdown == 0)) {
-		mp_keep(r, s, op, MP_KEPT_SAMPLE, &record, frame);
+		mp_keep(r, s, op, MP_KEPT_SAMPLE, &record, frame, at.given);
 	} else {
 		s->countdown--;
-		if ((s->word & MP_WORD_MODE) == MP_MODE_FULL) {
-			record.what |= (uint64_t)MP_KEPT_FULL << MP_KEPT_SHIFT | 1ULL << MP_WEIGHT_SHIFT;
+		record.what |= (uint64_t)MP_KEPT_FULL << MP_KEPT_SHIFT | 1ULL << MP_WEIGHT_SHIFT;
+		if ((s->word & MP_WORD_MODE) == MP_MODE_FULL)
 			mp_ring_push(s, &record);
-		}
+		else if (MP_UNLIKELY((s->word & MP_WORD_MODE) == MP_MODE_TRACK))
+			mp_push_tracked(s, &record, frame, at.given);
 	}
 }
 

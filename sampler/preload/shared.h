@@ -23,7 +23,7 @@
 
 #define MP_REGION_NAME    "mpsample" /* of the memfd: "/memfd:mpsample" in /proc/PID/maps */
 #define MP_REGION_MAGIC   0x314c50656c706d73ULL
-#define MP_REGION_VERSION 2
+#define MP_REGION_VERSION 3
 
 #define MP_LINE_BYTES 64
 #define MP_ALIGNED    __attribute__((aligned(MP_LINE_BYTES)))
@@ -38,6 +38,7 @@ enum mp_mode {
 	MP_MODE_DORMANT, /* calls go through */
 	MP_MODE_ACTIVE,  /* every call is counted; outliers and samples are kept */
 	MP_MODE_FULL,    /* every call is kept */
+	MP_MODE_TRACK,   /* every call is kept, and tells its caller and the block that it was given */
 };
 
 #define MP_WORD_MODE      3u /* enum mp_mode */
@@ -47,13 +48,14 @@ enum mp_mode {
 /* ---- Records ---- */
 
 /*
- * 32 bytes in the thread's ring: a call, a marker, or the beginning of another owner of the slot.
+ * 32 bytes in the thread's ring: a call, what belongs to the call behind it, a marker, or the beginning of
+ * another owner of the slot.
  *
  *   t      ticks at the call's start
- *   addr   the block returned, or handed in; of a marker its first argument; of a thread its tid
- *   size   bytes asked for; of a marker its second argument
- *   what   bits 0-40 duration in ns (of a marker: 0-15 the name's index), 41-45 the kind, 46-47 enum mp_kept,
- *          48 a copy of the stack is in `stacks`, 49-63 the weight (mp_weight_pack)
+ *   addr   the block returned, or handed in; of a marker its first argument; of a thread its tid; before a
+ * call its return address size   bytes asked for; of a marker its second argument; before a call the block
+ * that realloc was given what   bits 0-40 duration in ns (of a marker: 0-15 the name's index), 41-45 the
+ * kind, 46-47 enum mp_kept, 48 a copy of the stack is in `stacks`, 49-63 the weight (mp_weight_pack)
  */
 struct mp_record {
 	uint64_t t, addr, size, what;
@@ -61,6 +63,7 @@ struct mp_record {
 
 /* Kinds: enum mp_op, then markers (MPSAMPLE_KIND_* of mpsample.h added), then these. */
 #define MP_KIND_MARKER 16
+#define MP_KIND_CALLER 29 /* of the call behind it */
 #define MP_KIND_THREAD 30
 #define MP_KIND_MORE   31 /* third argument of the marker before it, in `addr` */
 #define MP_SPAN_NS_BITS                                                                                      \

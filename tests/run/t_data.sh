@@ -7,7 +7,7 @@
 #   watch_*   breakpoints; by probes that keep few calls as rows (session, multi), that keep all (full), by tracefs, and
 #             by the library
 #   pages_*   page faults
-# cases: watch_session watch_multi watch_full watch_tracefs pages_session pages_preload counted
+# cases: watch_session watch_multi watch_full watch_tracefs watch_preload pages_session pages_preload counted
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 plane=${CASE#*_} options=() library=()
@@ -40,7 +40,7 @@ agree() {
 watch() {
 	local events=()
 
-	start_target watched
+	start_target "${library[@]}" "$TARGETS/watched"
 	for name in block_a block_b older global; do
 		events+=(-e "mem:$(truth $name)/8:w")
 	done

@@ -64,10 +64,17 @@ static void free_fixture(struct fixture *f)
 }
 
 /* As in an interposed function, which has a frame of its own. */
+static __attribute__((noinline)) void call_given(
+    struct fixture *f, unsigned int op, uint64_t size, uint64_t start, uint64_t given)
+{
+	mp_record_call(f->region, f->slot, op, size, 0xb10c, (struct mp_stamps){start, start + 50, given},
+	    (uint64_t)__builtin_frame_address(0));
+}
+
 static __attribute__((noinline)) void call(
     struct fixture *f, unsigned int op, uint64_t size, uint64_t start, uint64_t ns)
 {
-	mp_record_call(f->region, f->slot, op, size, 0xb10c, (struct mp_stamps){start, start + ns},
+	mp_record_call(f->region, f->slot, op, size, 0xb10c, (struct mp_stamps){start, start + ns, 0},
 	    (uint64_t)__builtin_frame_address(0));
 }
 
@@ -250,6 +257,32 @@ Test(preload, rings_hand_on_calls_with_their_owner)
 	cr_assert_eq(rows.last_call.addr, 0xb10c);
 	cr_assert_eq(f->slot->tail, f->slot->head, "the writer has room again");
 	cr_assert_eq(drain(f).calls, 0);
+	free_fixture(f);
+}
+
+Test(preload, tracked_calls_tell_their_caller_and_what_they_were_given)
+{
+	struct fixture *f = new_fixture();
+	unsigned int calls = 0;
+
+	f->region->sample_weight = 0; /* none is drawn, none is slow: all are told */
+	f->region->word = ((f->region->word & ~MP_WORD_MODE) | MP_MODE_TRACK) + MP_WORD_CHANGE;
+	mp_slot_settings(f->region, f->slot, f->region->word);
+	call_given(f, MP_OP_REALLOC, 100, 500000, 0x01d);
+	struct seen_rows rows = drain(f);
+	cr_assert_eq(rows.calls, 1);
+	cr_assert_eq(rows.last_call.kept, MP_KEPT_FULL);
+	cr_assert_eq(rows.last_call.given, 0x01d);
+	cr_assert_neq(rows.last_call.caller, 0);
+	call(f, MP_OP_MALLOC, 100, 600000, 50);
+	cr_assert_eq(drain(f).last_call.given, 0);
+
+	/* Both records find room, or the call is counted as dropped. */
+	for (int i = 0; i < 5 * RECORDS; i++)
+		call(f, MP_OP_MALLOC, 100, 700000, 50);
+	calls = drain(f).calls;
+	cr_assert_gt(calls, RECORDS / 2 - 3);
+	cr_assert_eq(calls + f->slot->dropped, 5 * RECORDS);
 	free_fixture(f);
 }
 
