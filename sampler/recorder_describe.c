@@ -346,6 +346,14 @@ static void tell_spans_without_calls(const struct mp_recorder *r)
 		    n, r->spans.n, first->name, n > 1 ? ", ..." : "");
 }
 
+static bool wants_samples(const struct mp_recorder *r)
+{
+	for (size_t i = 0; i < r->o->n_wants; i++)
+		if (r->o->wants[i].is_sampled)
+			return true;
+	return false;
+}
+
 void mp_recorder_tell_end(const struct mp_recorder *r)
 {
 	struct mp_pipeline_totals t;
@@ -357,7 +365,7 @@ void mp_recorder_tell_end(const struct mp_recorder *r)
 	    tells_exit ? r->exit_detail : "", tells_exit ? ")" : "",
 	    (double)(mp_recorder_now_ns() - r->start_ns) / NS_PER_S, mp_latency_calls_all(r->latency),
 	    t.rows);
-	if (r->perf)
+	if (wants_samples(r))
 		fprintf(stderr, ", %" PRIu64 " samples", t.samples);
 	if (r->missed_program)
 		fprintf(stderr, "; the program that it executed was NOT recorded");

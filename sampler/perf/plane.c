@@ -81,6 +81,13 @@ static void read_access(
 		e->access.is_write = is_write(event);
 }
 
+/* Time is told by the timer's next tick: a late one is no missing one. */
+static bool is_clock(const struct mp_event *e)
+{
+	return e->attr.type == PERF_TYPE_SOFTWARE &&
+	       (e->attr.config == PERF_COUNT_SW_CPU_CLOCK || e->attr.config == PERF_COUNT_SW_TASK_CLOCK);
+}
+
 /*
  * What the sample stands for: what came since the one before it. Where samples are missing in between, they
  * are noticed; of a period that was just changed, the longer one is expected.
@@ -95,7 +102,8 @@ static uint64_t count_sample(struct mp_perf_plane *p, size_t i, const struct mp_
 		period = value > c->told ? value - c->told : 0;
 		if (p->steps_before[i] > p->steps[i])
 			expected <<= p->steps_before[i] - p->steps[i];
-		c->missing += period >= 2 * expected ? period / expected - 1 : 0;
+		c->missing +=
+		    !is_clock(&p->o.wants[i].event) && period >= 2 * expected ? period / expected - 1 : 0;
 	}
 	c->told += period;
 	return period;
@@ -129,7 +137,8 @@ static void take_sample(struct mp_perf_plane *p, size_t i, const struct mp_perf_
 	}
 	p->samples[i]++;
 	p->slot_samples++;
-	if (mp_event_keeps(event, &e.access, e.weight, in_kernel))
+	/* After a change of the period there may be two at once: the first has told all. */
+	if (e.period && mp_event_keeps(event, &e.access, e.weight, in_kernel))
 		mp_pipeline_sample(p->pipeline, &e);
 }
 
@@ -310,7 +319,7 @@ static uint64_t throttled(const struct mp_perf_plane *p, struct mp_perf_counter 
 	    w->event.attr.type == PERF_TYPE_SOFTWARE || w->event.attr.type == PERF_TYPE_BREAKPOINT;
 
 	c->missing = 0;
-	if (!w->is_sampled || w->event.attr.freq || w->event.is_aux)
+	if (!w->is_sampled || w->event.attr.freq || w->event.is_aux || is_clock(&w->event))
 		return 0;
 	c->told += tells_all ? 0 : lost * period;
 	if (c->last.value >= c->told + 2 * period) {

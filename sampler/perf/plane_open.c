@@ -84,7 +84,7 @@ static struct perf_event_attr attr_of(const struct mp_perf_plane *p, size_t i)
 	if (!a.freq)
 		a.sample_period = mp_perf_period_now(p, i);
 	/* With PERIOD the kernel makes a sample of each event that it counts itself, whatever the period. */
-	if (!a.freq && (a.type == PERF_TYPE_SOFTWARE || a.type == PERF_TYPE_BREAKPOINT))
+	if ((a.type == PERF_TYPE_SOFTWARE || a.type == PERF_TYPE_BREAKPOINT))
 		a.sample_type ^= PERF_SAMPLE_PERIOD | PERF_SAMPLE_READ;
 	if (!w->event.is_aux) {
 		add_stack(p, &a);
@@ -160,6 +160,11 @@ static int refused(const struct mp_perf_plane *p, size_t i, int code, bool in_gr
 		return mp_err_set(err, -code,
 		    "event %s does not fit into its group: the PMU has not so many counters; make the group "
 		    "smaller",
+		    e->name);
+	if (code == -ENOSPC && e->attr.type == PERF_TYPE_BREAKPOINT)
+		return mp_err_set(err, -code,
+		    "event %s: the CPU watches so many addresses already (x86-64 has 4); ask for fewer of "
+		    "mem:ADDR",
 		    e->name);
 	if (code == -ENOENT || code == -EOPNOTSUPP || code == -ENODEV)
 		return mp_err_set(err, -code,

@@ -53,6 +53,8 @@ static int add_next(struct mp_wants *w, const char **at, bool is_sampled, int gr
 		    n ? 32 : 64, *at);
 	snprintf(name, sizeof(name), "%.*s", (int)n, *at);
 	*at += n;
+	if (!is_sampled && !group && !strcmp(name, "default"))
+		return add_default(w);
 	return add(w, name, is_sampled, group, err);
 }
 
@@ -77,8 +79,6 @@ int mp_wants_add(struct mp_wants *w, const char *text, bool is_sampled, struct m
 	const char *at = text;
 	int ret;
 
-	if (!is_sampled && !strcmp(text, "default"))
-		return add_default(w);
 	for (;;) {
 		ret = *at == '{' ? add_group(w, &at, is_sampled, err) : add_next(w, &at, is_sampled, 0, err);
 		if (ret || !*at)

@@ -14,6 +14,6 @@ SELECT event_no, event.name,
        row_number() OVER (ORDER BY has_weight DESC, coalesce(has_address, 0) DESC, is_of_stores, summed.quality DESC,
                                    summed.samples DESC, event_no),
        has_weight, coalesce(has_address, 0), samples, events, cost,
-       CASE WHEN NOT has_weight THEN 'the events of ' || event.name
+       CASE WHEN NOT has_weight THEN 'the events of ' || event.name || CASE WHEN event.quality = 0 AND note <> '' THEN ' (' || chosen || ')' ELSE '' END
             WHEN is_of_stores THEN 'the store latency' ELSE 'the load latency' END
 FROM summed JOIN cache_event_no USING (event_no) JOIN event USING (event_id);

@@ -75,7 +75,7 @@ SELECT sentence FROM (
   FROM shared WHERE falsely > 0
   UNION ALL
   SELECT 6, printf('%d of %d samples with an address (%s) are in nothing that is known', unmatched, addr, mp_share(share))
-            || CASE WHEN older > 0 THEN printf(', %d of them in allocations from before the recording', older) ELSE '' END
+            || CASE WHEN older > 0 THEN printf(', %d of them where nothing was allocated since the recording began: older allocations, or a heap of a runtime''s own', older) ELSE '' END
   FROM matched WHERE share >= 0.05
   UNION ALL
   SELECT 7, printf('%d samples are of lines beyond the first 1,048,576: there are more different lines than told', lines_left_out)
