@@ -9,9 +9,9 @@
 
 WITH named AS (
   -- The name without the PMU before it and the modifiers behind it; `::` is both.
-  -- Of an event that is sampled and counted, the one that is counted.
+  -- Of an event that is sampled and counted, what was counted.
   SELECT event_id, name, replace(lower(replace(name, '::', '/')), '_', '-') AS text FROM event
-  WHERE event_id = (SELECT e.event_id FROM event AS e WHERE e.name = event.name ORDER BY is_sampled, event_id LIMIT 1)
+  WHERE NOT (is_sampled AND EXISTS (SELECT 1 FROM event AS e WHERE e.name = event.name AND NOT e.is_sampled))
 ), bare AS (
   SELECT event_id, name,
          substr(substr(text, 1, instr(text || ':', ':') - 1), instr(text, '/') + 1) AS what

@@ -2,7 +2,7 @@
 -- Exact counts by second.
 --
 --   slot_ns      session clock: start of the second
---   name, value  how often in that second. An event of this name that is sampled and counted is here once
+--   name, value  how often in that second. Of an event that is sampled and counted, what was counted
 --   tid          of what is counted by thread (record --count); NULL: of the process
 --   enabled_ns, running_ns
 --                of those: so long the counter was wanted, and so long it had a place in the hardware. Where these
@@ -14,4 +14,4 @@ CREATE VIEW v_counter AS
 SELECT slot_ns, name, value, NULL AS tid, NULL AS enabled_ns, NULL AS running_ns FROM counter
 UNION ALL
 SELECT slot_ns, name, value, tid, enabled_ns, running_ns FROM thread_counter JOIN event USING (event_id)
-WHERE event_id = (SELECT e.event_id FROM event AS e WHERE e.name = event.name ORDER BY is_sampled, event_id LIMIT 1);
+WHERE NOT (is_sampled AND EXISTS (SELECT 1 FROM event AS e WHERE e.name = event.name AND NOT e.is_sampled));
