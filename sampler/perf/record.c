@@ -108,21 +108,19 @@ static void weight(struct mp_perf_record *r, uint64_t type, uint64_t value)
 	r->weight3 = (uint16_t)(value >> 48);
 }
 
-/* The first part of a sample is small and of fixed size: who, when, where. */
-static void sample_head(struct cursor *c, uint64_t type, struct mp_perf_record *r)
+/* What samples and other records have in common, in this order. */
+static void read_who_and_when(struct cursor *c, uint64_t type, struct mp_perf_record *r)
 {
-	if (type & PERF_SAMPLE_IDENTIFIER)
-		r->id = u64(c);
-	if (type & PERF_SAMPLE_IP)
-		r->ip = u64(c);
 	if (type & PERF_SAMPLE_TID) {
 		r->pid = u32(c);
 		r->tid = u32(c);
 	}
 	if (type & PERF_SAMPLE_TIME)
 		r->time = u64(c);
-	if (type & PERF_SAMPLE_ADDR)
-		r->addr = u64(c);
+}
+
+static void read_id_and_cpu(struct cursor *c, uint64_t type, struct mp_perf_record *r)
+{
 	if (type & PERF_SAMPLE_ID)
 		r->id = u64(c);
 	if (type & PERF_SAMPLE_STREAM_ID)
@@ -131,6 +129,19 @@ static void sample_head(struct cursor *c, uint64_t type, struct mp_perf_record *
 		r->cpu = u32(c);
 		u32(c);
 	}
+}
+
+/* The first part of a sample is small and of fixed size: who, when, where. */
+static void sample_head(struct cursor *c, uint64_t type, struct mp_perf_record *r)
+{
+	if (type & PERF_SAMPLE_IDENTIFIER)
+		r->id = u64(c);
+	if (type & PERF_SAMPLE_IP)
+		r->ip = u64(c);
+	read_who_and_when(c, type, r);
+	if (type & PERF_SAMPLE_ADDR)
+		r->addr = u64(c);
+	read_id_and_cpu(c, type, r);
 	if (type & PERF_SAMPLE_PERIOD)
 		r->period = u64(c);
 }
@@ -323,20 +334,8 @@ static size_t identity_bytes(uint64_t type)
 
 static void take_identity(struct cursor *c, uint64_t type, struct mp_perf_record *r)
 {
-	if (type & PERF_SAMPLE_TID) {
-		r->pid = u32(c);
-		r->tid = u32(c);
-	}
-	if (type & PERF_SAMPLE_TIME)
-		r->time = u64(c);
-	if (type & PERF_SAMPLE_ID)
-		r->id = u64(c);
-	if (type & PERF_SAMPLE_STREAM_ID)
-		r->stream_id = u64(c);
-	if (type & PERF_SAMPLE_CPU) {
-		r->cpu = u32(c);
-		u32(c);
-	}
+	read_who_and_when(c, type, r);
+	read_id_and_cpu(c, type, r);
 	if (type & PERF_SAMPLE_IDENTIFIER)
 		r->id = u64(c);
 	r->has |= type;
