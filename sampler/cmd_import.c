@@ -32,8 +32,7 @@ enum { OPT_FORCE = 256, OPT_SYMBOLIZE, OPT_DEBUG_DIR, OPT_LONG_NAMES };
 
 struct options {
 	struct mp_import_options import;
-	const char *debug_dirs[MP_DEBUG_DIRS_MAX];
-	size_t n_debug_dirs;
+	struct mp_debug_dirs debug_dirs;
 	bool help;
 };
 
@@ -102,8 +101,8 @@ static int run(struct options *o)
 	struct mp_import_totals totals;
 	struct mp_err err;
 
-	o->import.symbolize.debug_dirs = o->debug_dirs;
-	o->import.symbolize.n_debug_dirs = o->n_debug_dirs;
+	o->import.symbolize.debug_dirs = o->debug_dirs.dir;
+	o->import.symbolize.n_debug_dirs = o->debug_dirs.n;
 	o->import.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
 	o->import.stop = &stop;
 	catch_signals();
@@ -132,14 +131,10 @@ static int take_debug_dir(struct options *o, const char *dir)
 {
 	struct mp_err err;
 
-	if (o->n_debug_dirs == MP_DEBUG_DIRS_MAX)
-		return bad_usage("too many folders: --debug-dir ", dir);
-	if (mp_debug_dir_check(dir, &err)) {
-		fprintf(stderr, "mpsample: %s\n", err.text);
-		return 2;
-	}
-	o->debug_dirs[o->n_debug_dirs++] = dir;
-	return 0;
+	if (!mp_debug_dirs_add(&o->debug_dirs, dir, &err))
+		return 0;
+	fprintf(stderr, "mpsample: %s\n", err.text);
+	return 2;
 }
 
 static int take_option(struct options *o, int opt)

@@ -180,16 +180,12 @@ static struct mp_wants wants;
 
 static int add_debug_dir(struct mp_record_options *o, const char *dir, struct mp_err *err)
 {
-	static const char *dirs[MP_DEBUG_DIRS_MAX];
+	static struct mp_debug_dirs dirs;
+	int ret = mp_debug_dirs_add(&dirs, dir, err);
 
-	if (o->n_debug_dirs == MP_DEBUG_DIRS_MAX)
-		return mp_err_set(err, EINVAL, "--debug-dir: more than %d folders", MP_DEBUG_DIRS_MAX);
-	int ret = mp_debug_dir_check(dir, err);
-	if (ret)
-		return ret;
-	dirs[o->n_debug_dirs++] = dir;
-	o->debug_dirs = dirs;
-	return 0;
+	o->debug_dirs = dirs.dir;
+	o->n_debug_dirs = dirs.n;
+	return ret;
 }
 
 static int add_spans(struct mp_record_options *o, const char *glob, struct mp_err *err)

@@ -38,8 +38,7 @@
 
 struct options {
 	const char *session;
-	const char *debug_dirs[MP_DEBUG_DIRS_MAX];
-	size_t n_debug_dirs;
+	struct mp_debug_dirs debug_dirs;
 	bool long_names;
 };
 
@@ -108,7 +107,7 @@ static int name_session(struct mp_session *session, const struct options *o, str
 {
 	const struct mp_debuginfod_options fetch = {show_fetch, NULL};
 	struct mp_symbolize_options options = {
-	    .debug_dirs = o->debug_dirs, .n_debug_dirs = o->n_debug_dirs, .long_names = o->long_names};
+	    .debug_dirs = o->debug_dirs.dir, .n_debug_dirs = o->debug_dirs.n, .long_names = o->long_names};
 	struct mp_naming_totals totals = {0};
 	struct mp_profiles profiles;
 	int ret = mp_profiles_load(&profiles, err);
@@ -170,14 +169,10 @@ static int take_debug_dir(struct options *o, const char *dir)
 {
 	struct mp_err err;
 
-	if (o->n_debug_dirs == MP_DEBUG_DIRS_MAX)
-		return bad_usage("too many folders: --debug-dir ", dir);
-	if (mp_debug_dir_check(dir, &err)) {
-		fprintf(stderr, "mpsample: %s\n", err.text);
-		return 2;
-	}
-	o->debug_dirs[o->n_debug_dirs++] = dir;
-	return 0;
+	if (!mp_debug_dirs_add(&o->debug_dirs, dir, &err))
+		return 0;
+	fprintf(stderr, "mpsample: %s\n", err.text);
+	return 2;
 }
 
 int mp_cmd_symbolize(int argc, char **argv)

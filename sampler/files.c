@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int mp_debug_dir_check(const char *dir, struct mp_err *err)
+int mp_debug_dirs_add(struct mp_debug_dirs *d, const char *dir, struct mp_err *err)
 {
 	struct stat st;
 
+	if (d->n == MP_DEBUG_DIRS_MAX)
+		return mp_err_set(err, EINVAL, "--debug-dir: more than %d folders", MP_DEBUG_DIRS_MAX);
 	if (stat(dir, &st) < 0)
 		return mp_err_set(
 		    err, EINVAL, "--debug-dir: cannot read folder '%s': %s", dir, strerror(errno));
@@ -21,6 +23,7 @@ int mp_debug_dir_check(const char *dir, struct mp_err *err)
 	if (access(dir, R_OK | X_OK) < 0)
 		return mp_err_set(
 		    err, EINVAL, "--debug-dir: cannot read folder %s: %s", dir, strerror(errno));
+	d->dir[d->n++] = dir;
 	return 0;
 }
 

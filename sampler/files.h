@@ -2,14 +2,23 @@
 #ifndef MP_SAMPLER_FILES_H
 #define MP_SAMPLER_FILES_H
 
+#include <stddef.h>
+
 #include "store/err.h"
 
 /* What commands share that look into many files. Any thread. */
 
 #define MP_DEBUG_DIRS_MAX 32
 
-/* Whether `dir` can serve as a folder of debug files (--debug-dir); -EINVAL with the reason. */
-int mp_debug_dir_check(const char *dir, struct mp_err *err);
+/* Folders of debug files (--debug-dir), in the order in which they are searched. The texts are the caller's.
+ */
+struct mp_debug_dirs {
+	const char *dir[MP_DEBUG_DIRS_MAX];
+	size_t n;
+};
+
+/* Adds one; -EINVAL with the reason when it cannot serve as one, or there are too many. */
+int mp_debug_dirs_add(struct mp_debug_dirs *d, const char *dir, struct mp_err *err);
 
 /* Raises the limit of open files as far as that is allowed: files of the target stay open for their names,
  * and a tracefs recording needs many perf events. */
