@@ -9,15 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "sampler/kernel_cost.h"
-#include "sampler/saved_regs.h"
 #include "sampler/uprobe.h"
+#include "sampler/uprobe_bpf_rings.h"
 
 /* The object made of uprobe.bpf.c (Makefile). */
 extern const unsigned char mp_bpf_uprobe[];
@@ -45,7 +44,6 @@ struct link_create_uprobe_multi {
 
 /* Beside the calls: what the kernel does to the target's threads (sampler/bpf/context.h). In the order of
  * their worth, the last are given up first; not every kernel and architecture has all these tracepoints. */
-#define SEES(kind) (1u << MP_KERNEL_##kind)
 
 static const struct kernel_program {
 	const char *name;
@@ -54,18 +52,18 @@ static const struct kernel_program {
 } kernel_programs[] = {
     {"minor_fault", PERF_COUNT_SW_PAGE_FAULTS_MIN, 0},
     {"major_fault", PERF_COUNT_SW_PAGE_FAULTS_MAJ, 0},
-    {"sched_switch", -1, SEES(OFF_CPU) | SEES(STOPPED) | SEES(MIGRATION)},
+    {"sched_switch", -1, MP_SEES(OFF_CPU) | MP_SEES(STOPPED) | MP_SEES(MIGRATION)},
     {"sched_migrate_task", -1, 0},
-    {"page_fault_user", -1, SEES(MINOR_FAULT) | SEES(MAJOR_FAULT)},
+    {"page_fault_user", -1, MP_SEES(MINOR_FAULT) | MP_SEES(MAJOR_FAULT)},
     {"mmap_lock_acquire_returned", -1, 0},
-    {"mmap_lock_released", -1, SEES(SYSCALL)},
-    {"sched_waking", -1, SEES(LOCK)},
+    {"mmap_lock_released", -1, MP_SEES(SYSCALL)},
+    {"sched_waking", -1, MP_SEES(LOCK)},
     {"irq_handler_entry", -1, 0},
-    {"irq_handler_exit", -1, SEES(IRQ)},
+    {"irq_handler_exit", -1, MP_SEES(IRQ)},
     {"softirq_entry", -1, 0},
-    {"softirq_exit", -1, SEES(SOFTIRQ)},
+    {"softirq_exit", -1, MP_SEES(SOFTIRQ)},
     {"local_timer_entry", -1, 0},
-    {"local_timer_exit", -1, SEES(IRQ)},
+    {"local_timer_exit", -1, MP_SEES(IRQ)},
     {"reschedule_entry", -1, 0},
     {"reschedule_exit", -1, 0},
     {"call_function_entry", -1, 0},
@@ -74,11 +72,11 @@ static const struct kernel_program {
     {"call_function_single_exit", -1, 0},
     {"irq_work_entry", -1, 0},
     {"irq_work_exit", -1, 0},
-    {"mm_page_alloc", -1, SEES(THP)},
+    {"mm_page_alloc", -1, MP_SEES(THP)},
     {"contention_begin", -1, 0},
-    {"contention_end", -1, SEES(MMAP_LOCK)},
+    {"contention_end", -1, MP_SEES(MMAP_LOCK)},
     {"sys_enter", -1, 0},
-    {"sys_exit", -1, SEES(SYSCALL) | SEES(LOCK)},
+    {"sys_exit", -1, MP_SEES(SYSCALL) | MP_SEES(LOCK)},
 };
 
 /* The last so many are dear: each system call of the machine, of whatever process, takes longer for them. */
@@ -86,24 +84,11 @@ static const struct kernel_program {
 
 #define N_KERNEL_PROGRAMS (sizeof(kernel_programs) / sizeof(*kernel_programs))
 
-/* Of calls, of kernel events, of markers and of calls that are no rows: each is read for itself, so that none
- * waits for another's end.
- */
-#define N_RINGS 4
-
-/* So many rows of a ring are read in one turn. A target that fills it as fast as it is read would else keep
- * the recorder from all other work: of what was mapped it would hear nothing, and no stack could be walked.
- */
-#define TURN_ROWS 1024
-
 struct bpf_plane {
 	enum mp_backend backend;
 	struct bpf_object *object;
 	struct bpf_program *session, *entry, *ret, *marker, *span_entry, *span_exit;
-	const struct mp_span_set *spans; /* NULL: none */
-	uint64_t span_calls[MP_SPANS_MAX];
 	struct mp_kernel_cost kernel_cost;
-	uint32_t sees;        /* 1 << enum mp_kernel_kind */
 	bool is_joined;       /* the calls come from elsewhere */
 	int links[MAX_LINKS]; /* uprobe links, by descriptor */
 	size_t n_links;
@@ -115,11 +100,8 @@ struct bpf_plane {
 	struct mp_hist *hists;
 	size_t hists_bytes;
 	unsigned int shards;
-	struct ring_buffer *rings[N_RINGS];
-	int rings_fd;                 /* polls all rings */
-	struct mp_pipeline *pipeline; /* of the drain in progress; NULL: rows are thrown away */
-	size_t rows_left;             /* of its turn */
-	uint64_t markers_lost;        /* so many are told */
+	struct mp_bpf_rings rings;
+	uint64_t markers_lost; /* so many are told */
 	unsigned int tracked_ring_bytes;
 };
 
@@ -144,157 +126,6 @@ static int load_failed(int code, enum mp_backend backend, struct mp_err *err)
 	return mp_err_set(err, code,
 	    "the kernel refuses the BPF programs of backend %s: %s (%s); see mpsample doctor",
 	    mp_backend_name(backend), strerror(code), libbpf_words[0] ? libbpf_words : "no details");
-}
-
-/* What follows the record, as much as is there. */
-static void take_stack(
-    const struct mp_bpf_call *r, size_t room, struct mp_stack_state *stack, struct mp_call_event *e)
-{
-	if (r->nframes && r->nframes * sizeof(uint64_t) <= room) {
-		e->ip = (const uint64_t *)(r + 1);
-		e->nframes = r->nframes;
-	}
-	if (r->stack != MP_STACK_COPY || r->stack_bytes > room)
-		return; /* without bytes there is still the caller */
-	*stack = (struct mp_stack_state){.ip = r->ip,
-	    .bytes_at = r->sp,
-	    .bytes = (const unsigned char *)(r + 1),
-	    .n_bytes = r->stack_bytes,
-	    .t_ns = (int64_t)r->t_ns,
-	    .ip_is_return = true};
-	mp_stack_state_set_saved(stack, r->sp, r->saved);
-	e->stack = stack;
-}
-
-/* What a ring's handler returns: less than 0 ends the turn, with this row read. */
-static int next_row(struct bpf_plane *b)
-{
-	return --b->rows_left ? 0 : -EAGAIN;
-}
-
-static int handle_call(void *ctx, void *data, size_t size)
-{
-	struct bpf_plane *b = ctx;
-	const struct mp_bpf_call *r = data;
-	struct mp_stack_state stack;
-
-	if (!b->pipeline || size < sizeof(*r) || r->op >= MP_OP_COUNT)
-		return 0;
-	struct mp_call_event e = {
-	    .tid = (pid_t)r->tid,
-	    .op = r->op,
-	    .kept = r->kept,
-	    .weight = r->weight,
-	    .t_ns = (int64_t)r->t_ns,
-	    .dur_ns = (int64_t)r->dur_ns,
-	    .size_bytes = r->size_bytes,
-	    .addr = r->addr,
-	    .end_ns = (int64_t)r->end_ns,
-	    .handed_in = r->handed_in,
-	    .caller = r->ip,
-	    .causes = r->has_causes ? &r->causes : NULL,
-	    .knows_causes = true,
-	};
-	take_stack(r, size - sizeof(*r), &stack, &e);
-	mp_pipeline_call(b->pipeline, &e);
-	return next_row(b);
-}
-
-static int handle_tracked(void *ctx, void *data, size_t size)
-{
-	struct bpf_plane *b = ctx;
-	const struct mp_bpf_tracked *r = data;
-
-	if (!b->pipeline || size < sizeof(*r) || r->op >= MP_OP_COUNT)
-		return 0;
-	const struct mp_call_event e = {.tid = (pid_t)r->tid,
-	    .op = r->op,
-	    .t_ns = (int64_t)r->t_ns,
-	    .end_ns = (int64_t)r->end_ns,
-	    .size_bytes = r->size_bytes,
-	    .addr = r->addr,
-	    .handed_in = r->handed_in,
-	    .caller = r->ip};
-	mp_pipeline_tracked(b->pipeline, &e);
-	return next_row(b);
-}
-
-static int handle_kernel(void *ctx, void *data, size_t size)
-{
-	struct bpf_plane *b = ctx;
-	const struct mp_bpf_kernel *r = data;
-
-	if (!b->pipeline || size < sizeof(*r) || r->kind >= MP_KERNEL_KINDS)
-		return 0;
-	struct mp_kernel_interval e = {
-	    .tid = (pid_t)r->tid,
-	    .kind = r->kind,
-	    .is_row = r->is_row,
-	    .is_cause = r->cause < MP_KERNEL_KINDS,
-	    .cause = r->cause,
-	    .t_ns = (int64_t)r->t_ns,
-	    .dur_ns = r->dur_ns == ~0ULL ? -1 : (int64_t)r->dur_ns,
-	    .self_ns = (int64_t)r->self_ns,
-	    .addr = r->addr,
-	    .ip = r->ip,
-	    .what = r->what,
-	    .cpu = r->cpu,
-	};
-	memcpy(e.ran, r->ran, sizeof(e.ran));
-	mp_pipeline_kernel_event(b->pipeline, &e);
-	return next_row(b);
-}
-
-static struct mp_thread_sums sums_of(const struct bpf_plane *b, const struct mp_bpf_sums *s)
-{
-	return (struct mp_thread_sums){.alloc_ns = (int64_t)s->alloc_ns,
-	    .alloc_calls = (int64_t)s->alloc_calls,
-	    .fault_ns = b->sees & SEES(MINOR_FAULT) ? (int64_t)s->fault_ns : -1,
-	    .off_cpu_ns = b->sees & SEES(OFF_CPU) ? (int64_t)s->off_cpu_ns : -1};
-}
-
-static int handle_span(struct bpf_plane *b, const struct mp_bpf_span *r)
-{
-	if (!b->spans || r->span >= b->spans->n)
-		return 0;
-	const struct mp_span_function *f = &b->spans->functions[r->span];
-	uint64_t floor_ns = b->control->floor_ns[f->is_stepped];
-	const struct mp_span_event e = {.tid = (pid_t)r->tid,
-	    .t_ns = (int64_t)r->t_ns,
-	    .dur_ns = (int64_t)(r->dur_ns > floor_ns ? r->dur_ns - floor_ns : 0),
-	    .name = f->name,
-	    .spent = sums_of(b, &r->spent)};
-
-	b->span_calls[r->span]++;
-	mp_pipeline_span(b->pipeline, &e);
-	return next_row(b);
-}
-
-static int handle_marker(void *ctx, void *data, size_t size)
-{
-	struct bpf_plane *b = ctx;
-	const struct mp_bpf_marker *r = data;
-
-	if (!b->pipeline || size < sizeof(struct mp_bpf_span))
-		return 0;
-	if (r->kind == MP_BPF_SPAN)
-		return handle_span(b, data);
-	if (size < sizeof(*r))
-		return 0;
-	char name[MP_MARKER_NAME_BYTES + 1] = ""; /* what is copied from the target need not be terminated */
-	memcpy(name, r->name, MP_MARKER_NAME_BYTES);
-	struct mp_marker_event e = {
-	    .tid = (pid_t)r->tid,
-	    .t_ns = (int64_t)r->t_ns,
-	    .kind = r->kind,
-	    .name = name[0] ? name : NULL,
-	    .a = r->a,
-	    .b = r->b,
-	    .c = r->c,
-	    .sums = sums_of(b, &r->sums),
-	};
-	mp_pipeline_marker(b->pipeline, &e);
-	return next_row(b);
 }
 
 static struct bpf_map *map(struct bpf_plane *b, const char *name)
@@ -398,27 +229,6 @@ static void *map_memory(struct bpf_plane *b, const char *name, size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static int open_rings(struct bpf_plane *b, struct mp_err *err)
-{
-	static const struct {
-		const char *map;
-		ring_buffer_sample_fn handle;
-	} rings[N_RINGS] = {{"call_rows", handle_call}, {"kernel_rows", handle_kernel},
-	    {"marker_rows", handle_marker}, {"tracked_calls", handle_tracked}};
-
-	b->rings_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (b->rings_fd < 0)
-		return mp_err_set(err, errno, "cannot open an epoll descriptor: %s", strerror(errno));
-	for (size_t i = 0; i < N_RINGS; i++) {
-		struct epoll_event readable = {.events = EPOLLIN};
-		b->rings[i] = ring_buffer__new(bpf_map__fd(map(b, rings[i].map)), rings[i].handle, b, NULL);
-		if (!b->rings[i] ||
-		    epoll_ctl(b->rings_fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(b->rings[i]), &readable) < 0)
-			return mp_err_set(err, errno, "cannot map the BPF ring buffers: %s", strerror(errno));
-	}
-	return 0;
-}
-
 static int open_maps(struct bpf_plane *b, struct mp_err *err)
 {
 	b->hists_bytes = (size_t)b->shards * MP_HIST_BLOCKS * sizeof(struct mp_hist);
@@ -428,7 +238,8 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 	if (!b->control || !b->stats || !b->hists)
 		return mp_err_set(err, errno, "cannot map the BPF maps: %s", strerror(errno));
 
-	int ret = open_rings(b, err);
+	b->rings.control = b->control;
+	int ret = mp_bpf_rings_open(&b->rings, b->object, err);
 	if (ret)
 		return ret;
 	b->control->shard_mask = b->shards - 1;
@@ -457,10 +268,7 @@ static void bpf_plane_close(void *impl)
 	for (size_t i = 0; i < b->n_kernel_links; i++)
 		bpf_link__destroy(b->kernel_links[i]);
 	free(b->kernel_links);
-	for (size_t i = 0; i < N_RINGS; i++)
-		ring_buffer__free(b->rings[i]);
-	if (b->rings_fd >= 0)
-		close(b->rings_fd);
+	mp_bpf_rings_close(&b->rings);
 	if (b->control)
 		munmap(b->control, sizeof(*b->control));
 	if (b->stats)
@@ -512,9 +320,9 @@ static int link_kernel_events(struct bpf_plane *b, struct mp_err *err)
 		else
 			keep_kernel_link(b, bpf_program__attach(program));
 		if (b->n_kernel_links > before)
-			b->sees |= k->sees;
+			b->rings.sees |= k->sees;
 	}
-	b->control->sees_faults = !!(b->sees & SEES(MINOR_FAULT));
+	b->control->sees_faults = !!(b->rings.sees & MP_SEES(MINOR_FAULT));
 	return 0;
 }
 
@@ -553,7 +361,7 @@ static int bpf_plane_open(
 	if (!b)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	b->backend = backend;
-	b->rings_fd = -1;
+	b->rings.fd = -1;
 	b->tracked_ring_bytes = o->track ? TRACKED_RING_BYTES : 4096;
 	libbpf_set_print(keep_libbpf_words);
 
@@ -714,7 +522,7 @@ static int attach_spans_of_file(struct bpf_plane *b, pid_t pid, const struct mp_
 
 static uint64_t bpf_plane_span_calls(void *impl, size_t i)
 {
-	return ((struct bpf_plane *)impl)->span_calls[i];
+	return ((struct bpf_plane *)impl)->rings.span_calls[i];
 }
 
 static void bpf_plane_counter(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)
@@ -734,7 +542,7 @@ static int bpf_plane_attach_spans(void *impl, pid_t pid, const struct mp_span_se
 	struct places *places = calloc(2, sizeof(*places));
 	int ret = places ? 0 : mp_err_set(err, ENOMEM, "out of memory");
 
-	b->spans = set;
+	b->rings.spans = set;
 	for (size_t from = 0, to; !ret && from < set->n; from = to) {
 		for (to = from + 1;
 		     to < set->n && !strcmp(set->functions[to].open_path, set->functions[from].open_path);)
@@ -799,7 +607,7 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 
 static uint32_t bpf_plane_sees(void *impl)
 {
-	return ((struct bpf_plane *)impl)->sees;
+	return ((struct bpf_plane *)impl)->rings.sees;
 }
 
 static struct mp_kernel_cost bpf_plane_kernel_cost(void *impl)
@@ -809,7 +617,7 @@ static struct mp_kernel_cost bpf_plane_kernel_cost(void *impl)
 
 static int bpf_plane_fd(void *impl)
 {
-	return ((struct bpf_plane *)impl)->rings_fd;
+	return ((struct bpf_plane *)impl)->rings.fd;
 }
 
 /* The programs take from it meanwhile; below 0 stands how many they were refused. */
@@ -840,14 +648,8 @@ static void tell_markers_lost(struct bpf_plane *b, struct mp_pipeline *p)
 static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_credit)
 {
 	struct bpf_plane *b = impl;
-	bool has_more = false;
+	bool has_more = mp_bpf_rings_read(&b->rings, p);
 
-	b->pipeline = p;
-	for (size_t i = 0; i < N_RINGS; i++) {
-		b->rows_left = TURN_ROWS;
-		has_more |= ring_buffer__consume(b->rings[i]) == -EAGAIN;
-	}
-	b->pipeline = NULL;
 	if (p && b->stats->markers_lost != b->markers_lost)
 		tell_markers_lost(b, p);
 	give_credit(&b->stats->kernel_credit, kernel_credit);
