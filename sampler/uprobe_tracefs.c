@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "sampler/pairing.h"
+#include "sampler/perf/merge.h"
 #include "sampler/perf/regs.h"
 #include "sampler/perf/ring.h"
 #include "sampler/preload/mpsample.h"
@@ -49,12 +50,6 @@ struct opened {
 	enum event_kind kind;
 };
 
-struct waiting {
-	int64_t t_ns;
-	size_t at; /* in `bytes` */
-	int cpu;
-};
-
 struct tracefs_plane {
 	struct mp_tracefs tracefs;
 	struct mp_pairing *pairing;
@@ -72,13 +67,10 @@ struct tracefs_plane {
 	uint64_t lost_entries, lost_returns, lost_markers, lost_others, unpaired;
 	uint64_t told_markers;              /* of the lost ones */
 	uint64_t lost_records[EVENT_KINDS]; /* as records told, where the kernel cannot be asked */
-	struct waiting *waiting;
-	size_t n_waiting, waiting_room;
-	unsigned char *bytes;
-	size_t n_bytes, bytes_room;
-	uint64_t dropped_here; /* out of memory while collecting */
-	int64_t complete_ns;   /* all records up to here are in */
-	int64_t known_ns;      /* up to then, what was read was handed on in order */
+	struct mp_perf_merge merge;         /* what was read */
+	uint64_t dropped_here;              /* out of memory while collecting */
+	int64_t complete_ns;                /* all records up to here are in */
+	int64_t known_ns;                   /* up to then, what was read was handed on in order */
 	int collecting_cpu;
 };
 
@@ -137,8 +129,7 @@ static void tracefs_close(void *impl)
 	mp_tracefs_close(&t->tracefs);
 	mp_pairing_free(t->pairing);
 	free(t->opened);
-	free(t->waiting);
-	free(t->bytes);
+	mp_perf_merge_free(&t->merge);
 	free(t);
 }
 
@@ -457,27 +448,6 @@ static const struct opened *find_opened(const struct tracefs_plane *t, uint64_t 
 	return t->n_opened ? bsearch(&key, t->opened, t->n_opened, sizeof(key), by_id) : NULL;
 }
 
-static bool make_room(struct tracefs_plane *t, size_t bytes)
-{
-	if (t->n_waiting == t->waiting_room) {
-		size_t room = t->waiting_room ? t->waiting_room * 2 : 4096;
-		struct waiting *more = reallocarray(t->waiting, room, sizeof(*more));
-		if (!more)
-			return false;
-		t->waiting = more;
-		t->waiting_room = room;
-	}
-	if (t->n_bytes + bytes > t->bytes_room) {
-		size_t room = (t->n_bytes + bytes) * 2 + 65536;
-		unsigned char *more = realloc(t->bytes, room);
-		if (!more)
-			return false;
-		t->bytes = more;
-		t->bytes_room = room;
-	}
-	return true;
-}
-
 /* IDENTIFIER, then IP where it is asked for, then TID and TIME; in other records they stand at the end. */
 static int64_t time_of(const struct tracefs_plane *t, const struct perf_event_header *h)
 {
@@ -501,22 +471,8 @@ static void collect(void *ctx, const struct perf_event_header *h)
 	if ((h->type != PERF_RECORD_SAMPLE && h->type != PERF_RECORD_SWITCH) ||
 	    h->size < sizeof(*h) + 3 * sizeof(uint64_t))
 		return;
-	if (!make_room(t, h->size)) {
+	if (!mp_perf_merge_add(&t->merge, time_of(t, h), t->collecting_cpu, h))
 		t->dropped_here++;
-		return;
-	}
-	t->waiting[t->n_waiting++] = (struct waiting){time_of(t, h), t->n_bytes, t->collecting_cpu};
-	memcpy(t->bytes + t->n_bytes, h, h->size);
-	t->n_bytes += h->size;
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct waiting *x = a, *y = b;
-
-	if (x->t_ns != y->t_ns)
-		return x->t_ns < y->t_ns ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
 }
 
 static void take_entry(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const uint64_t *at)
@@ -635,27 +591,33 @@ static void take_fault(
 		mp_pipeline_kernel_event(p, &event);
 }
 
-static void take(struct tracefs_plane *t, const struct waiting *w, struct mp_pipeline *p)
+struct drain {
+	struct tracefs_plane *t;
+	struct mp_pipeline *pipeline;
+};
+
+static void take(void *ctx, const struct perf_event_header *h, int64_t t_ns, int cpu)
 {
-	const struct perf_event_header *h = (const void *)(t->bytes + w->at);
+	struct tracefs_plane *t = ((const struct drain *)ctx)->t;
+	struct mp_pipeline *p = ((const struct drain *)ctx)->pipeline;
 	const uint64_t *words = (const void *)(h + 1);
 
-	if (w->t_ns < t->enabled_ns)
+	if (t_ns < t->enabled_ns)
 		return;
 	if (h->type == PERF_RECORD_SWITCH) {
-		mp_pairing_switch(t->pairing, (pid_t)(words[0] >> 32), w->t_ns,
-		    h->misc & PERF_RECORD_MISC_SWITCH_OUT, w->cpu, p);
+		mp_pairing_switch(
+		    t->pairing, (pid_t)(words[0] >> 32), t_ns, h->misc & PERF_RECORD_MISC_SWITCH_OUT, cpu, p);
 		return;
 	}
 	const struct opened *o = find_opened(t, words[0]);
 	if (!o)
 		return;
 	if (o->kind == EVENT_ENTRY)
-		take_entry(t, (pid_t)(words[1] >> 32), w->t_ns, words + 3);
+		take_entry(t, (pid_t)(words[1] >> 32), t_ns, words + 3);
 	else if (o->kind == EVENT_RETURN)
-		take_return(t, (pid_t)(words[1] >> 32), w->t_ns, words + 3, p);
+		take_return(t, (pid_t)(words[1] >> 32), t_ns, words + 3, p);
 	else if (o->kind == EVENT_MARKER)
-		take_marker((pid_t)(words[1] >> 32), w->t_ns, words + 3, p);
+		take_marker((pid_t)(words[1] >> 32), t_ns, words + 3, p);
 	else
 		take_fault(t, o->kind, words, p);
 }
@@ -668,16 +630,13 @@ static bool tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cred
 {
 	struct tracefs_plane *t = impl;
 	int64_t begin = now_ns(), up_to = t->enabled ? t->complete_ns : INT64_MAX;
-	size_t done = 0;
+	struct drain d = {t, p};
 
 	(void)kernel_credit; /* the rings bound the rows of kernel events here */
 	for (t->collecting_cpu = 0; t->collecting_cpu < t->cpus; t->collecting_cpu++)
 		if (t->rings[t->collecting_cpu].fd >= 0)
 			mp_perf_ring_read(&t->rings[t->collecting_cpu], collect, t);
-	if (t->n_waiting)
-		qsort(t->waiting, t->n_waiting, sizeof(*t->waiting), by_time);
-	while (done < t->n_waiting && t->waiting[done].t_ns <= up_to)
-		take(t, &t->waiting[done++], p);
+	mp_perf_merge_take(&t->merge, up_to, take, &d);
 	t->known_ns = up_to;
 	t->complete_ns = begin;
 	/* As counted when it was last asked for: at the end of each slot, and at detach. */
@@ -685,26 +644,6 @@ static bool tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cred
 		mp_pipeline_loss(p, begin, "perf ring", "events", t->lost_markers - t->told_markers);
 		t->told_markers = t->lost_markers;
 	}
-
-	/* What waits moves to the front, in its order. */
-	size_t bytes = 0;
-	unsigned char *rest = done < t->n_waiting && done ? malloc(t->n_bytes) : NULL;
-	if (done < t->n_waiting && !rest)
-		return false; /* nothing done, or out of memory: the next look compacts */
-	for (size_t i = done; i < t->n_waiting; i++) {
-		size_t size =
-		    ((const struct perf_event_header *)(const void *)(t->bytes + t->waiting[i].at))->size;
-		memcpy(rest + bytes, t->bytes + t->waiting[i].at, size);
-		t->waiting[i - done] = (struct waiting){t->waiting[i].t_ns, bytes, t->waiting[i].cpu};
-		bytes += size;
-	}
-	if (rest) {
-		free(t->bytes);
-		t->bytes_room = t->n_bytes;
-		t->bytes = rest;
-	}
-	t->n_bytes = bytes;
-	t->n_waiting -= done;
 	return false; /* all that was there has been read */
 }
 

@@ -9,23 +9,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sampler/perf/merge.h"
 #include "sampler/perf/ring.h"
-
-/* One record of the target, copied out so that the CPUs' records can be put in order. */
-struct note {
-	int64_t t_ns;
-	size_t at; /* in `bytes` */
-};
 
 struct mp_sideband {
 	pid_t pid;
 	size_t n_rings;
 	struct mp_perf_ring *rings;
-	uint64_t lost; /* so far, of all rings */
-	struct note *notes;
-	size_t n_notes, notes_room;
-	unsigned char *bytes;
-	size_t n_bytes, bytes_room;
+	uint64_t lost;              /* so far, of all rings */
+	struct mp_perf_merge merge; /* those of the target */
 	uint64_t dropped_here;
 	uint64_t lost_records; /* as records told, where the kernel cannot be asked */
 };
@@ -119,8 +111,7 @@ void mp_sideband_close(struct mp_sideband *s)
 	for (size_t i = 0; i < s->n_rings; i++)
 		mp_perf_ring_close(&s->rings[i]);
 	free(s->rings);
-	free(s->notes);
-	free(s->bytes);
+	mp_perf_merge_free(&s->merge);
 	free(s);
 }
 
@@ -143,27 +134,6 @@ static bool is_of_target(const struct mp_sideband *s, const struct perf_event_he
 	       pid == s->pid;
 }
 
-static bool make_room(struct mp_sideband *s, size_t bytes)
-{
-	if (s->n_notes == s->notes_room) {
-		size_t room = s->notes_room ? s->notes_room * 2 : 256;
-		struct note *more = reallocarray(s->notes, room, sizeof(*more));
-		if (!more)
-			return false;
-		s->notes = more;
-		s->notes_room = room;
-	}
-	if (s->n_bytes + bytes > s->bytes_room) {
-		size_t room = (s->n_bytes + bytes) * 2 + 4096;
-		unsigned char *more = realloc(s->bytes, room);
-		if (!more)
-			return false;
-		s->bytes = more;
-		s->bytes_room = room;
-	}
-	return true;
-}
-
 static void collect(void *ctx, const struct perf_event_header *h)
 {
 	struct mp_sideband *s = ctx;
@@ -173,22 +143,8 @@ static void collect(void *ctx, const struct perf_event_header *h)
 		s->lost_records += l.lost;
 	if (!is_of_target(s, h))
 		return;
-	if (!make_room(s, h->size)) {
+	if (!mp_perf_merge_add(&s->merge, (int64_t)sample_id_of(h)->time, 0, h))
 		s->dropped_here++;
-		return;
-	}
-	s->notes[s->n_notes++] = (struct note){(int64_t)sample_id_of(h)->time, s->n_bytes};
-	memcpy(s->bytes + s->n_bytes, h, h->size);
-	s->n_bytes += h->size; /* sizes are multiples of 8: what follows stays aligned */
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct note *x = a, *y = b;
-
-	if (x->t_ns != y->t_ns)
-		return x->t_ns < y->t_ns ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
 }
 
 /* Strings in records end within them; the kernel pads them with zeros. */
@@ -239,23 +195,30 @@ static void take_mmap(
 	news->new_code = news->new_code || m->ino != 0; /* memory that is compiled into holds no allocator */
 }
 
-static void take(
-    const struct mp_sideband *s, const struct note *n, struct mp_pipeline *p, struct mp_sideband_news *news)
-{
-	const struct perf_event_header *h = (const void *)(s->bytes + n->at);
+struct drain {
+	const struct mp_sideband *s;
+	struct mp_pipeline *pipeline;
+	struct mp_sideband_news *news;
+};
 
+static void take(void *ctx, const struct perf_event_header *h, int64_t t_ns, int ring)
+{
+	const struct drain *d = ctx;
+	struct mp_pipeline *p = d->pipeline;
+
+	(void)ring;
 	switch (h->type) {
 	case PERF_RECORD_FORK:
-		take_fork(s, h, n->t_ns, p);
+		take_fork(d->s, h, t_ns, p);
 		break;
 	case PERF_RECORD_EXIT:
-		mp_pipeline_thread_end(p, (pid_t)((const struct fork_record *)(const void *)h)->tid, n->t_ns);
+		mp_pipeline_thread_end(p, (pid_t)((const struct fork_record *)(const void *)h)->tid, t_ns);
 		break;
 	case PERF_RECORD_COMM:
-		take_comm(h, n->t_ns, p, news);
+		take_comm(h, t_ns, p, d->news);
 		break;
 	case PERF_RECORD_MMAP2:
-		take_mmap(h, n->t_ns, p, news);
+		take_mmap(h, t_ns, p, d->news);
 		break;
 	}
 }
@@ -270,16 +233,13 @@ static int64_t now_ns(void)
 
 void mp_sideband_drain(struct mp_sideband *s, struct mp_pipeline *p, struct mp_sideband_news *news)
 {
+	struct drain d = {s, p, news};
 	int64_t begin = now_ns();
 
 	*news = (struct mp_sideband_news){0};
-	s->n_notes = s->n_bytes = 0;
 	for (size_t i = 0; i < s->n_rings; i++)
 		mp_perf_ring_read(&s->rings[i], collect, s);
-	if (s->n_notes)
-		qsort(s->notes, s->n_notes, sizeof(*s->notes), by_time);
-	for (size_t i = 0; i < s->n_notes; i++)
-		take(s, &s->notes[i], p, news);
+	mp_perf_merge_take(&s->merge, INT64_MAX, take, &d);
 	mp_pipeline_mappings_known(p, begin);
 }
 
