@@ -122,18 +122,27 @@ static struct mp_thread_sums sums_of(const struct mp_bpf_rings *b, const struct 
 	    .off_cpu_ns = b->sees & MP_SEES(OFF_CPU) ? (int64_t)s->off_cpu_ns : -1};
 }
 
+/* The probes' own floor is out of the duration, and not out of its parts: one that fills all of it may not be
+ * longer. */
+static int64_t at_most(int64_t part_ns, int64_t dur_ns)
+{
+	return part_ns < dur_ns ? part_ns : dur_ns;
+}
+
 static int handle_span(struct mp_bpf_rings *b, const struct mp_bpf_span *r)
 {
 	if (!b->spans || r->span >= b->spans->n)
 		return 0;
 	const struct mp_span_function *f = &b->spans->functions[r->span];
 	uint64_t floor_ns = b->control->floor_ns[f->is_stepped];
-	const struct mp_span_event e = {.tid = (pid_t)r->tid,
+	struct mp_span_event e = {.tid = (pid_t)r->tid,
 	    .t_ns = (int64_t)r->t_ns,
 	    .dur_ns = (int64_t)(r->dur_ns > floor_ns ? r->dur_ns - floor_ns : 0),
 	    .name = f->name,
 	    .spent = sums_of(b, &r->spent)};
 
+	e.spent.fault_ns = at_most(e.spent.fault_ns, e.dur_ns);
+	e.spent.off_cpu_ns = at_most(e.spent.off_cpu_ns, e.dur_ns);
 	b->span_calls[r->span]++;
 	mp_pipeline_span(b->pipeline, &e);
 	return next_row(b);

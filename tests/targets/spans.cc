@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Truth: between go and "done" these functions are called so often as printed: span_alloc makes 3 mallocs and
- * 3 frees each time, span_fault touches 16 fresh pages, span_sleep sleeps 1 ms, span_outer calls span_inner
- * twice, span_deep calls itself to a depth of 12. span_left is left each third time: by longjmp, or in C++ by
- * an exception. span_switch jumps through a table, and ends in many places, some of them tail calls. In the
- * code of span_mixed lies data that looks like code: the program ends at once if it is changed.
+ * 3 frees each time, span_fault touches 16 fresh pages, span_sleep sleeps 1 ms (span_slept times by
+ * leaving the CPU: where the machine stands still as the thread falls asleep, the time is over before),
+ * span_outer calls span_inner twice, span_deep calls itself to a depth of 12. span_left is left each third
+ * time: by longjmp, or in C++ by an exception. span_switch jumps through a table, and ends in many places,
+ * some of them tail calls. In the code of span_mixed lies data that looks like code: the program ends at once
+ * if it is changed.
  *
  * `spans` is compiled as C, `spans_cxx` as C++.
  */
@@ -13,6 +15,7 @@
 #include <setjmp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 enum {
 	ALLOCS = 1009,
@@ -178,8 +181,18 @@ __asm__(".text\n"
 	".size span_mixed, . - span_mixed\n");
 #endif
 
+/* How often this thread has given up the CPU. */
+static long times_left(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_THREAD, &u);
+	return u.ru_nvcsw;
+}
+
 int main(void)
 {
+	long slept = 0;
 	char *pages =
 	    (char *)mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -191,8 +204,12 @@ int main(void)
 		madvise(pages, PAGES * 4096, MADV_DONTNEED);
 		span_fault(pages);
 	}
-	for (int i = 0; i < SLEEPS; i++)
+	for (int i = 0; i < SLEEPS; i++) {
+		long before = times_left();
+
 		span_sleep();
+		slept += times_left() > before;
+	}
 	for (int i = 0; i < OUTERS; i++)
 		span_outer();
 	for (int i = 0; i < DEEPS; i++)
@@ -208,6 +225,7 @@ int main(void)
 	target_print("span_alloc %d\nspan_fault %d\nspan_sleep %d\nspan_inner %d\nspan_outer %d\nspan_deep "
 		     "%d\nspan_left %d\n",
 	    ALLOCS + 2 * OUTERS, FAULTS, SLEEPS, 2 * OUTERS, OUTERS, DEEPS * DEPTH, LEFTS);
+	target_print("span_slept %ld\n", slept);
 	target_print("pages %d\nleft %d\ndeeps %d\ndepth %d\n", PAGES, LEFTS / 3, DEEPS, DEPTH);
 	target_done();
 	return 0;
