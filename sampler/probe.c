@@ -13,7 +13,7 @@
 
 #include "sampler/insn.h"
 #include "sampler/preload/mpsample.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "symbolize/elf/elf.h"
 
 #define MAX_FUNCTION_BYTES                                                                                   \

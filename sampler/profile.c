@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "store/embed.h"
 
 static const char *const op_names[] = {

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "sampler/probe.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 
 Test(profile, all_files_are_understood)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-#ifndef MP_SAMPLER_BPF_CONTEXT_H
-#define MP_SAMPLER_BPF_CONTEXT_H
+#ifndef MP_SAMPLER_UPROBE_BPF_CONTEXT_H
+#define MP_SAMPLER_UPROBE_BPF_CONTEXT_H
 
 /*
  * What the kernel does to the threads of the target: page faults, system calls, time off the CPU, interrupts.
@@ -11,7 +11,7 @@
  * what ended within it. A sleep is no interval of its own. Its time is that of the system call, the page
  * fault or the lock that sleeps.
  */
-#include "sampler/bpf/state.h"
+#include "sampler/uprobe/bpf/state.h"
 
 /* Rows of these are wanted only where they are long: there are many, and none is a surprise. */
 static __always_inline bool is_row_when_long(u32 kind)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_UPROBE_H
-#define MP_SAMPLER_UPROBE_H
+#ifndef MP_SAMPLER_UPROBE_UPROBE_H
+#define MP_SAMPLER_UPROBE_UPROBE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -155,7 +155,7 @@ int64_t mp_uprobe_known_ns(const struct mp_uprobe *u, int64_t began_ns);
 void mp_uprobe_detach(struct mp_uprobe *u);
 void mp_uprobe_close(struct mp_uprobe *u);
 
-/* What a backend gives; sampler/uprobe.c does what they share. */
+/* What a backend gives; sampler/uprobe/uprobe.c does what they share. */
 struct mp_uprobe_ops {
 	enum mp_backend backend;
 	int (*open)(const struct mp_uprobe_options *o, void **impl, struct mp_err *err);

@@ -7,8 +7,8 @@
  * The same source serves kernels with uprobe session programs (6.13) and those with multi-links only (6.6):
  * the loader loads `session` or `entry` + `ret`.
  */
-#include "sampler/bpf/context.h"
-#include "sampler/bpf/state.h"
+#include "sampler/uprobe/bpf/context.h"
+#include "sampler/uprobe/bpf/state.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 

@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sampler/kernel_cost.h"
-#include "sampler/uprobe.h"
-#include "sampler/uprobe_bpf_rings.h"
+#include "sampler/uprobe/backend_bpf_rings.h"
+#include "sampler/uprobe/kernel_cost.h"
+#include "sampler/uprobe/uprobe.h"
 
 /* The object made of uprobe.bpf.c (Makefile). */
 extern const unsigned char mp_bpf_uprobe[];
@@ -42,8 +42,9 @@ struct link_create_uprobe_multi {
 #define MAX_LINKS 256
 #define MAX_CPUS  4096
 
-/* Beside the calls: what the kernel does to the target's threads (sampler/bpf/context.h). In the order of
- * their worth, the last are given up first; not every kernel and architecture has all these tracepoints. */
+/* Beside the calls: what the kernel does to the target's threads (sampler/uprobe/bpf/context.h). In the order
+ * of their worth, the last are given up first; not every kernel and architecture has all these tracepoints.
+ */
 
 static const struct kernel_program {
 	const char *name;

@@ -3,7 +3,7 @@
 #define MP_SAMPLER_UPROBE_SHARED_H
 
 /*
- * What the BPF programs (uprobe.bpf.c) and their loader (uprobe_bpf.c) share: the layout of the maps and of
+ * What the BPF programs (uprobe.bpf.c) and their loader (backend_bpf.c) share: the layout of the maps and of
  * the ring buffer records. Fixed-width integers are spelled out because BPF programs include no libc header.
  */
 #include "store/histogram.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-#ifndef MP_SAMPLER_BPF_STATE_H
-#define MP_SAMPLER_BPF_STATE_H
+#ifndef MP_SAMPLER_UPROBE_BPF_STATE_H
+#define MP_SAMPLER_UPROBE_BPF_STATE_H
 
 /* The maps of the BPF programs, and what they keep of each thread. Part of uprobe.bpf.c. */
 #include <linux/bpf.h>
@@ -13,7 +13,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "sampler/preload/mpsample.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 
 typedef unsigned char u8;
 typedef unsigned int u32;

@@ -28,7 +28,7 @@
 #include "sampler/saved_regs.h"
 #include "sampler/target.h"
 #include "sampler/tracefs.h"
-#include "sampler/uprobe.h"
+#include "sampler/uprobe/uprobe.h"
 
 /* Of the stack, with each return of a probed function: the callers that have no frame pointer, innermost. */
 #define STACK_BYTES 256

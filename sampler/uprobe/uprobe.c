@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/uprobe.h"
+#include "sampler/uprobe/uprobe.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/uprobe_bpf_rings.h"
+#include "sampler/uprobe/backend_bpf_rings.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
