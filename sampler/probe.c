@@ -253,8 +253,9 @@ struct forwarding {
 };
 
 /* Does this callee belong to the family, by its address or by the name of the PLT slot it jumps through? */
-static int callee_is_family(void *ctx, uint64_t callee)
+static int callee_is_family(void *ctx, const struct mp_insn_exit *exit)
 {
+	uint64_t callee = exit->to;
 	const struct forwarding *f = ctx;
 	const struct resolver *r = f->r;
 	const struct mp_elf *elf = r->elf[f->self->module];
@@ -292,7 +293,7 @@ static bool forwards(
 
 	if (d->what->op != MP_OP_NEW && d->what->op != MP_OP_DELETE)
 		return false;
-	return mp_insn_each_call(code, n, d->vaddr, callee_is_family, &f) != 0;
+	return mp_insn_each_exit(code, n, d->vaddr, callee_is_family, &f) != 0;
 }
 
 static const char *allocator_name(const struct resolver *r, const struct definition *d)

@@ -35,8 +35,10 @@ enum mp_stack_mode {
 #define MP_OP_MARKER 255
 #define MP_OP_SPAN   254
 
-/* Histogram blocks of one shard: (operation, size class), and one for the calibration. */
-#define MP_HIST_BLOCKS (MP_OP_COUNT * MP_SIZE_CLASSES + 1)
+/* Histogram blocks of one shard: (operation, size class); a slow path each, whose calls do not always know
+ * their size; and one for the calibration. */
+#define MP_HIST_DIRECT_BLOCKS (MP_OP_COUNT * MP_SIZE_CLASSES)
+#define MP_HIST_BLOCKS        (MP_HIST_DIRECT_BLOCKS + MP_OP_COUNT + 1)
 
 /* How many rows a burst makes at each limit (struct mp_keep) before the limit is doubled. */
 #define MP_SAMPLES_TO_DOUBLE  64
@@ -47,7 +49,23 @@ enum mp_stack_mode {
 
 static inline unsigned int mp_hist_block(unsigned int op, unsigned int size_class)
 {
+	if (op == MP_OP_CALIBRATE)
+		return MP_HIST_BLOCKS - 1;
+	if (mp_op_is_slow(op))
+		return MP_HIST_DIRECT_BLOCKS + op - MP_OP_SLOW;
 	return op * MP_SIZE_CLASSES + size_class;
+}
+
+/* The way back, but for the calibration's. */
+static inline unsigned int mp_hist_block_op(unsigned int block)
+{
+	return block < MP_HIST_DIRECT_BLOCKS ? block / MP_SIZE_CLASSES
+					     : block - MP_HIST_DIRECT_BLOCKS + MP_OP_SLOW;
+}
+
+static inline unsigned int mp_hist_block_class(unsigned int block)
+{
+	return block < MP_HIST_DIRECT_BLOCKS ? block % MP_SIZE_CLASSES : 0;
 }
 
 /* What the kernel does to a thread, and so to a call that is under way in it. Each is the time by itself:
