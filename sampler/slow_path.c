@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sampler/insn.h"
+#include "sampler/profile.h"
 #include "store/op.h"
 
 #define FUNCTION_BYTES_MAX 8192
@@ -13,23 +14,15 @@
 /* The size of a function that no symbol tells is found by its call frame information, in steps. */
 #define STEP_BYTES 4
 
-static const struct {
-	unsigned int size, ptr;
-} op_args[] = {
-#define OP_ARGS(NAME, name, size, ptr) {size, ptr},
-    MP_OPS(OP_ARGS)
-#undef OP_ARGS
-};
-
 /* A product (calloc's) is handed on as such, if at all; realloc's block may be any. */
 static unsigned int size_arg(unsigned int op)
 {
-	return op == MP_OP_CALLOC || op == MP_OP_REALLOCARRAY ? 0 : op_args[op].size;
+	return op == MP_OP_CALLOC || op == MP_OP_REALLOCARRAY ? 0 : mp_op_args(op).size;
 }
 
 static unsigned int ptr_arg(unsigned int op)
 {
-	return mp_op_ignores_null(op) ? op_args[op].ptr : 0;
+	return mp_op_ignores_null(op) ? mp_op_args(op).ptr : 0;
 }
 
 struct walk {

@@ -58,7 +58,14 @@ struct thread_state {
 	u64 floor_ns;
 	u32 op;
 	u32 has_causes;
+	u32 returns_block; /* what it returns is the block */
+	u32 inner_op;
 	struct mp_causes causes;
+
+	/* Within it, a call of a slow function: only counted. */
+	u64 inner_sp; /* 0: none is open */
+	u64 inner_start_ns;
+	u64 inner_stepped;
 
 	/* What the kernel is doing to the thread. */
 	struct {
@@ -118,6 +125,22 @@ struct {
 	__type(key, u32);
 	__type(value, struct mp_hist);
 } hists SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MP_MAX_SHARDS);
+	__type(key, u32);
+	__type(value, struct mp_bpf_hits);
+} hits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct mp_bpf_slow);
+} slow SEC(".maps");
 
 /* The sizes are set by the loader. */
 struct {
