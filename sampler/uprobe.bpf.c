@@ -75,7 +75,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 	if (!c || !c->enabled || (mp_op_ignores_null(cookie_op(cookie)) && !PT_REGS_PARM1(ctx)))
 		return 1;
 
-	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
+	struct thread_state *t = make_state_of_current(c);
 	if (!t) {
 		COUNT(calls_lost);
 		return 1;
@@ -314,17 +314,17 @@ static __always_inline int leave(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	struct thread_state *t = c ? state_of_current(c) : 0;
 
-	if (!c || !t || !t->entry_sp || PT_REGS_SP(ctx) != t->entry_sp + RETURN_POPS)
+	if (!t || !t->entry_sp || PT_REGS_SP(ctx) != t->entry_sp + RETURN_POPS)
 		return 0;
 	t->entry_sp = 0;
 
 	u32 op = t->op;
 	if (op > MP_OP_COUNT)
 		return 0;
-	u64 raw = now - t->start_ns;
-	u64 dur_ns = raw > t->floor_ns ? raw - t->floor_ns : 0;
+	u64 from_ns = t->start_ns + t->floor_ns; /* may be later than now */
+	u64 dur_ns = now > from_ns ? now - from_ns : 0;
 	count_call(c, op, t->size_bytes, dur_ns);
 	t->sums.alloc_ns += dur_ns;
 	t->sums.alloc_calls++;
@@ -421,7 +421,7 @@ int marker(struct pt_regs *ctx)
 			m.b = PT_REGS_PARM2(ctx);
 		}
 	} else {
-		struct thread_state *t = state_of(bpf_get_current_task_btf());
+		struct thread_state *t = state_of_current(c);
 		if (t)
 			m.sums = sums_now(c, t);
 		read_name(&m, (const char *)PT_REGS_PARM1(ctx));
@@ -487,7 +487,7 @@ SEC("kprobe")
 int span_entry(struct pt_regs *ctx)
 {
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = c && c->enabled ? make_state_of(bpf_get_current_task_btf()) : 0;
+	struct thread_state *t = c && c->enabled ? make_state_of_current(c) : 0;
 	u64 sp = PT_REGS_SP(ctx);
 
 	if (!t)
@@ -511,9 +511,9 @@ int span_exit(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns(), sp = PT_REGS_SP(ctx);
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	struct thread_state *t = c ? state_of_current(c) : 0;
 
-	if (!c || !t)
+	if (!t)
 		return 0;
 	drop_left_spans(t, sp);
 	struct open_span *s = find_span(t, sp, bpf_get_attach_cookie(ctx));
