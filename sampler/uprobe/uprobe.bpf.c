@@ -163,7 +163,7 @@ static __always_inline int enter(struct pt_regs *ctx, struct mp_bpf_control *c, 
 	if (op == MP_COOKIE_NO_OP)
 		return 1;
 
-	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
+	struct thread_state *t = make_state_of_current(c);
 	if (!t) {
 		COUNT(calls_lost);
 		return 1;
@@ -439,9 +439,9 @@ static __always_inline int leave(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	struct thread_state *t = c ? state_of_current(c) : 0;
 
-	if (!c || !t || !t->entry_sp)
+	if (!t || !t->entry_sp)
 		return 0;
 	if (t->inner_sp && PT_REGS_SP(ctx) == t->inner_sp + RETURN_POPS)
 		return leave_inner(c, t, now);
@@ -452,8 +452,8 @@ static __always_inline int leave(struct pt_regs *ctx)
 	u32 op = t->op;
 	if (op > MP_OP_COUNT && !mp_op_is_slow(op))
 		return 0;
-	u64 raw = now - t->start_ns;
-	u64 dur_ns = raw > t->floor_ns ? raw - t->floor_ns : 0;
+	u64 from_ns = t->start_ns + t->floor_ns; /* may be later than now */
+	u64 dur_ns = now > from_ns ? now - from_ns : 0;
 	count_call(c, op, t->size_bytes, dur_ns);
 	if (op < MP_OP_COUNT) {
 		t->sums.alloc_ns += dur_ns;
@@ -555,7 +555,7 @@ int marker(struct pt_regs *ctx)
 			m.b = PT_REGS_PARM2(ctx);
 		}
 	} else {
-		struct thread_state *t = state_of(bpf_get_current_task_btf());
+		struct thread_state *t = state_of_current(c);
 		if (t)
 			m.sums = sums_now(c, t);
 		read_name(&m, (const char *)PT_REGS_PARM1(ctx));
@@ -621,7 +621,7 @@ SEC("kprobe")
 int span_entry(struct pt_regs *ctx)
 {
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = c && c->enabled ? make_state_of(bpf_get_current_task_btf()) : 0;
+	struct thread_state *t = c && c->enabled ? make_state_of_current(c) : 0;
 	u64 sp = PT_REGS_SP(ctx);
 
 	if (!t)
@@ -645,9 +645,9 @@ int span_exit(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns(), sp = PT_REGS_SP(ctx);
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	struct thread_state *t = c ? state_of_current(c) : 0;
 
-	if (!c || !t)
+	if (!t)
 		return 0;
 	drop_left_spans(t, sp);
 	struct open_span *s = find_span(t, sp, bpf_get_attach_cookie(ctx));

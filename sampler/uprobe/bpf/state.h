@@ -28,10 +28,15 @@ struct mm_struct {
 	struct rw_semaphore mmap_lock;
 } __attribute__((preserve_access_index));
 
+struct sched_info {
+	u64 last_arrival; /* when it got the CPU last, ns of the scheduler's clock */
+} __attribute__((preserve_access_index));
+
 struct task_struct {
 	int pid;
 	int tgid;
 	struct mm_struct *mm;
+	struct sched_info sched_info;
 	char comm[MP_COMM_BYTES];
 } __attribute__((preserve_access_index));
 
@@ -81,6 +86,8 @@ struct thread_state {
 	u32 off_in_trap;            /* the CPU was lost on the way out of the entry's trap */
 	u32 off_to_stopper;         /* to the kernel's thread that moves others */
 	u64 woken_ns, moved_ns;     /* while off the CPU; 0: not */
+	u64 arrived_ns;             /* when it got the CPU last; 0: not known */
+	u64 last_arrival;           /* the same by the scheduler, as of when it left the CPU */
 	char ran[MP_COMM_BYTES];    /* the first that ran instead */
 	u32 ran_tid;
 
