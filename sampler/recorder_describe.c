@@ -440,9 +440,13 @@ static void tell_duty(const struct mp_recorder *r)
 {
 	struct mp_switcher_totals t;
 
-	if (!r->switcher || r->duty >= 1)
+	if (!r->switcher || (r->duty >= 1 && r->o->probe != MP_PROBE_SLOW))
 		return;
 	mp_switcher_totals(r->switcher, mp_recorder_now_ns(), &t);
+	if (r->o->probe == MP_PROBE_SLOW) {
+		fprintf(stderr, " of %" PRIu64 " calls of slow paths", slow_calls(r));
+		return;
+	}
 	fprintf(stderr, "; every call watched %.3g %% of the time, in %" PRIu64 " windows", r->duty * 100,
 	    t.windows);
 	if (t.slow_began)
