@@ -18,6 +18,7 @@
 #include "sampler/perf/sideband.h"
 #include "sampler/preload.h"
 #include "sampler/recorder.h"
+#include "store/retention.h"
 
 #define NS_PER_S 1000000000LL
 
@@ -58,6 +59,7 @@ struct mp_recorder {
 	bool missed_program; /* the target became one that carries no library */
 	const char *end_reason;
 	unsigned int orders;  /* signals to end, so far */
+	struct mp_retention_totals retention; /* at the end */
 	char exit_detail[64]; /* how the target ended, where that is known */
 };
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The session database, schema version 4 (PRAGMA user_version). Changes only add.
+-- The session database, schema version 5 (PRAGMA user_version). Changes only add.
 --
 -- Tables are private to mpsample; scripts read the views (sql/views/), which stay as they are.
 -- All times (`_ns`) are nanoseconds of CLOCK_MONOTONIC, the session clock; `clock` maps them to wall time.
@@ -104,6 +104,11 @@ CREATE TABLE stack_frame (      -- depth 0 is the caller of the allocator
 ) STRICT, WITHOUT ROWID;
 
 -- Every call, counted.
+
+CREATE TABLE slot (             -- the slots that counts are kept by: one follows the other. About a second each, until
+  slot_ns INTEGER PRIMARY KEY,  -- `record --max-size` rolls old ones up into longer ones
+  dur_ns  INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE latency (          -- exact: every call of a slot by operation, size class and duration bucket
   slot_ns    INTEGER NOT NULL,  -- start of the slot
@@ -301,6 +306,14 @@ CREATE TABLE loss (
   what    TEXT NOT NULL,        -- calls (missing in every figure) | rows (counted, not kept) | events
   lost    INTEGER NOT NULL
 ) STRICT;
+
+-- Rows of one time are found when slots are rolled up.
+CREATE INDEX loss_t_ns ON loss (t_ns);
+
+CREATE TABLE thinned (          -- rows that gave way to `record --max-size`: not lost, for those that stayed stand for them
+  name TEXT PRIMARY KEY,        -- call sample | call outlier | kernel_event | sample | span | mark | pool_event | slot
+  rows INTEGER NOT NULL         -- so many are not there any more
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE overhead (
   slot_ns INTEGER NOT NULL,
