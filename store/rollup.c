@@ -67,7 +67,7 @@ static const char *const merge[] = {
 };
 #define MERGES ((int)(sizeof(merge) / sizeof(*merge)))
 
-enum { FIND_BEFORE = MERGES, FIND_FROM, COUNT, STATEMENTS };
+enum { FIND_BEFORE = MERGES, FIND_FROM, COUNT, CROSSES, STATEMENTS };
 
 _Static_assert(STATEMENTS <= MP_RETENTION_STATEMENTS - MP_RS_ROLL, "all statements have room");
 
@@ -119,6 +119,21 @@ static int absorb(struct mp_retention *r, const struct slot *into, const struct 
 	return rc;
 }
 
+/* A phase that is as long as the slot would be shall not share it with another one. */
+static bool crosses_phase(struct mp_retention *r, const struct slot *into, const struct slot *s, int64_t length)
+{
+	sqlite3_stmt *st = mp_retention_get(r, MP_RS_ROLL + CROSSES,
+	    "SELECT 1 FROM phase WHERE (end_ns IS NULL OR end_ns - start_ns >= ?3)"
+	    " AND ((start_ns > ?1 AND start_ns <= ?2) OR (end_ns > ?1 AND end_ns <= ?2)) LIMIT 1");
+
+	sqlite3_bind_int64(st, 1, into->slot_ns);
+	sqlite3_bind_int64(st, 2, s->slot_ns);
+	sqlite3_bind_int64(st, 3, length);
+	bool crosses = st && sqlite3_step(st) == SQLITE_ROW;
+	sqlite3_reset(st);
+	return crosses;
+}
+
 /* One slot of the level below joins the last one of level `l`, or begins the next. Nothing is done where there
  * is none that could. */
 static int roll(struct mp_retention *r, int l, uint64_t *work, struct mp_err *err)
@@ -138,6 +153,7 @@ static int roll(struct mp_retention *r, int l, uint64_t *work, struct mp_err *er
 			return rc;
 		bool is_one = grows.dur_ns && (l + 1 == MP_ROLL_LEVELS || grows.slot_ns >= r->roll_ns[l + 1]);
 		r->roll_ns[l] = next.slot_ns + 1;
+		is_one = is_one && !crosses_phase(r, &grows, &next, length_ns[l]);
 		if (!is_one || grows.dur_ns + next.dur_ns > length_ns[l] + length_ns[l] / 20)
 			continue; /* it is the first of its own */
 		r->thinned[MP_AREA_SLOT]++;

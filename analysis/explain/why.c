@@ -13,7 +13,6 @@
 #include "store/histogram.h"
 #include "store/op.h"
 
-#define SLOT_NS 1000000000LL
 
 /* More than any honest session has: kinds are a dozen and the system calls, details the names of threads. */
 #define KINDS_MAX   1024
@@ -77,9 +76,7 @@ struct histograms {
 /* Slots that the range touches, as in the coverage: a call belongs to the histogram of its second. */
 static void bind_slots(sqlite3_stmt *stmt, const struct mp_report_scope *scope)
 {
-	bool begins = scope->from_ns > INT64_MIN + SLOT_NS;
-
-	sqlite3_bind_int64(stmt, 1, begins ? scope->from_ns - SLOT_NS : INT64_MIN);
+	sqlite3_bind_int64(stmt, 1, scope->slots_ns);
 	sqlite3_bind_int64(stmt, 2, scope->to_ns);
 }
 
@@ -89,7 +86,7 @@ static int read_histograms(
 	sqlite3_stmt *stmt = NULL;
 	int step = SQLITE_DONE;
 	int rc = prepare(
-	    s, "SELECT op_id, bucket, calls FROM latency WHERE slot_ns > ? AND slot_ns < ?", &stmt, err);
+	    s, "SELECT op_id, bucket, calls FROM latency WHERE slot_ns >= ? AND slot_ns < ?", &stmt, err);
 
 	bind_slots(stmt, scope);
 	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
@@ -105,7 +102,7 @@ static int read_histograms(
 	stmt = NULL;
 	if (!rc)
 		rc = prepare(s,
-		    "SELECT op_id, max(max_ns) FROM latency_sum WHERE slot_ns > ? AND slot_ns < ? GROUP BY 1",
+		    "SELECT op_id, max(max_ns) FROM latency_sum WHERE slot_ns >= ? AND slot_ns < ? GROUP BY 1",
 		    &stmt, err);
 	bind_slots(stmt, scope);
 	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
