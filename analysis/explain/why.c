@@ -51,15 +51,20 @@ static int finish(struct mp_session *s, sqlite3_stmt *stmt, struct mp_err *err)
 	return rc;
 }
 
-int mp_why_begin(struct mp_session *s, struct mp_err *err)
+int mp_why_resume(struct mp_session *s, struct mp_err *err)
 {
 	/* In memory: where a session is read there may be no room for a file. */
-	if (sqlite3_exec(mp_session_db(s), "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY", NULL, NULL,
-		NULL) != SQLITE_OK ||
-	    sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/explain/tables.sql"), NULL, NULL, NULL) !=
-		SQLITE_OK)
-		return fail(s, err);
-	return 0;
+	const char *sql = "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY";
+
+	return sqlite3_exec(mp_session_db(s), sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(s, err);
+}
+
+int mp_why_begin(struct mp_session *s, struct mp_err *err)
+{
+	const char *sql = mp_embedded_text("sql/explain/tables.sql");
+	int rc = mp_why_resume(s, err);
+
+	return rc || sqlite3_exec(mp_session_db(s), sql, NULL, NULL, NULL) == SQLITE_OK ? rc : fail(s, err);
 }
 
 void mp_why_end(struct mp_session *s)
