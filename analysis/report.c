@@ -177,13 +177,14 @@ static int64_t slot_floor(int64_t t_ns, int64_t any_slot_ns)
  * The slot that holds `t_ns`. Slots that were rolled up are as long as their rows say; a session without such
  * rows, of an older version or an import, has slots of a second.
  */
-static int find_slot(struct mp_session *s, int64_t t_ns, int64_t any_slot_ns, int64_t *start_ns, int64_t *end_ns,
-    struct mp_err *err)
+static int find_slot(struct mp_session *s, int64_t t_ns, int64_t any_slot_ns, int64_t *start_ns,
+    int64_t *end_ns, struct mp_err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = first_row(s,
-	    "SELECT slot_ns, dur_ns, max(slot_ns) FROM slot WHERE slot_ns <= ?1 AND slot_ns > ?1 - 4000000000000", t_ns,
-	    &stmt, err);
+	    "SELECT slot_ns, dur_ns, max(slot_ns) FROM slot WHERE slot_ns <= ?1 AND slot_ns > ?1 - "
+	    "4000000000000",
+	    t_ns, &stmt, err);
 
 	*start_ns = slot_floor(t_ns, any_slot_ns);
 	*end_ns = *start_ns + SLOT_NS;
@@ -381,8 +382,8 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 		snprintf(thread, sizeof(thread), " of thread %" PRId64, tid);
 	if (sqlite3_column_int64(stmt, 8)) {
 		mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 8), number);
-		snprintf(thinned, sizeof(thinned), " (%s more of the recording are thinned: the others stand for them)",
-		    number);
+		snprintf(thinned, sizeof(thinned),
+		    " (%s more of the recording are thinned: the others stand for them)", number);
 	}
 	mp_emit_note(e, "coverage: %s calls counted%s, %s; %s rows kept%s, %s%s; %s; floor %s%s%s", calls,
 	    tid ? " (all threads)" : "", calls_lost, rows, thread, rows_lost, thinned, duty, floor,

@@ -105,7 +105,8 @@ int mp_report_run(struct mp_session *s, const struct mp_report *report, struct m
 
 /*
  * For fill(): prepares a statement of an embedded file of SQL, with the parameters that such files use bound:
- * :start_ns :from_ns :to_ns :covered_ns :slots_ns :lost_ns :tid :op :call_id (NULL when not asked for) :limit :people. -EIO.
+ * :start_ns :from_ns :to_ns :covered_ns :slots_ns :lost_ns :tid :op :call_id (NULL when not asked for) :limit
+ * :people. -EIO.
  */
 int mp_report_prepare(struct mp_session *s, const char *path, const struct mp_report_scope *scope,
     struct sqlite3_stmt **stmt, struct mp_err *err);

@@ -58,9 +58,9 @@ struct mp_recorder {
 	bool told_no_calls;
 	bool missed_program; /* the target became one that carries no library */
 	const char *end_reason;
-	unsigned int orders;  /* signals to end, so far */
+	unsigned int orders;                  /* signals to end, so far */
 	struct mp_retention_totals retention; /* at the end */
-	char exit_detail[64]; /* how the target ended, where that is known */
+	char exit_detail[64];                 /* how the target ended, where that is known */
 };
 
 static inline int64_t mp_recorder_now_ns(void)

@@ -59,13 +59,14 @@ int mp_retention_parse(const char *option, const char *text, uint64_t *bytes, st
 	const char *unit = *end ? strchr(units, *end) : NULL;
 	unsigned int shift = unit ? 10 * (unsigned int)(unit - units + 1) : 0;
 
-	if (*text < '0' || *text > '9' || errno || (*end && (!unit || end[1])) || v > UINT64_MAX >> 1 >> shift)
-		return mp_err_set(
-		    err, EINVAL, "%s: '%s' is not a size: a whole number, with K, M, G or T behind it", option, text);
+	if (*text < '0' || *text > '9' || errno || (*end && (!unit || end[1])) ||
+	    v > UINT64_MAX >> 1 >> shift)
+		return mp_err_set(err, EINVAL,
+		    "%s: '%s' is not a size: a whole number, with K, M, G or T behind it", option, text);
 	*bytes = (uint64_t)v << shift;
 	if (*bytes < MP_RETENTION_MIN_BYTES)
-		return mp_err_set(err, EINVAL, "%s: '%s' is less than %lluM, which a session needs", option, text,
-		    MP_RETENTION_MIN_BYTES >> 20);
+		return mp_err_set(err, EINVAL, "%s: '%s' is less than %lluM, which a session needs", option,
+		    text, MP_RETENTION_MIN_BYTES >> 20);
 	return 0;
 }
 
@@ -154,11 +155,13 @@ int mp_retention_new(struct mp_session *s, uint64_t max_bytes, struct mp_err *er
 	r->limit_pages = (int64_t)((max_bytes - r->log_bytes) / r->page_bytes);
 	r->high_pages = r->limit_pages - r->limit_pages / 16 - 8;
 	snprintf(sql, sizeof(sql),
-	    "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=%" PRIu64 "; PRAGMA journal_size_limit=%" PRIu64,
+	    "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=%" PRIu64
+	    "; PRAGMA journal_size_limit=%" PRIu64,
 	    r->log_bytes / 2 / r->page_bytes, r->log_bytes / 2);
 	/* PRAGMA temp_store does not go with an open transaction. */
 	if (mp_session_commit(s, err) || sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) ||
-	    sqlite3_exec(s->db, sql, NULL, NULL, NULL) || sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL))
+	    sqlite3_exec(s->db, sql, NULL, NULL, NULL) ||
+	    sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL))
 		return mp_session_fail(s, "write", err);
 	return 0;
 }
@@ -216,8 +219,8 @@ bool mp_retention_keeps_stacks(const struct mp_session *s)
 {
 	const struct mp_retention *r = s->retention;
 
-	return !r || (!is_full(r) &&
-			 r->bytes[MP_AREA_STACK] < STACK_SHARE * (double)r->limit_pages * (double)r->page_bytes);
+	return !r || (!is_full(r) && r->bytes[MP_AREA_STACK] <
+					 STACK_SHARE * (double)r->limit_pages * (double)r->page_bytes);
 }
 
 /* What is above the p99.9 of all that came so far. */
@@ -390,7 +393,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
-/* The nearer the end, the more rows at a time: at first twice as many as were appended since the last step. */
+/* The nearer the end, the more rows at a time: at first twice as many as were appended since the last step.
+ */
 static uint64_t rows_due(const struct mp_retention *r)
 {
 	int64_t over = r->used_pages - r->high_pages, room = r->limit_pages - r->high_pages;

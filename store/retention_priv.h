@@ -89,7 +89,8 @@ struct mp_retention {
 	struct mp_demotion demotion[MP_DEMOTIONS];
 	unsigned int demotions;
 
-	/* Slots: those that begin before roll_ns[l] are of level l at least; [0]: have ended long enough ago. */
+	/* Slots: those that begin before roll_ns[l] are of level l at least; [0]: have ended long enough ago.
+	 */
 	int64_t roll_ns[MP_ROLL_LEVELS];
 	bool rolls;
 

@@ -14,7 +14,7 @@ static const int64_t length_ns[MP_ROLL_LEVELS] = {
 static const int64_t wanted_ns[MP_ROLL_LEVELS - 1] = {
     600 * SECOND_NS, 7200 * SECOND_NS, 86400 * SECOND_NS, 7 * 86400 * SECOND_NS};
 
-#define ROW_BYTES  18 /* of `latency` */
+#define ROW_BYTES  18  /* of `latency` */
 #define SLOT_BYTES 400 /* the rest of a slot */
 
 /* Markers tell of a slot when the next one is over. */
@@ -22,12 +22,14 @@ static const int64_t wanted_ns[MP_ROLL_LEVELS - 1] = {
 
 /* The slot ?2, up to ?3, becomes a part of the one that began at ?1. */
 static const char *const merge[] = {
-    "INSERT INTO latency SELECT ?1, op_id, size_class, bucket, calls FROM latency WHERE slot_ns >= ?2 AND slot_ns < ?3"
+    "INSERT INTO latency SELECT ?1, op_id, size_class, bucket, calls FROM latency WHERE slot_ns >= ?2 AND "
+    "slot_ns < ?3"
     " ON CONFLICT DO UPDATE SET calls = calls + excluded.calls",
     "DELETE FROM latency WHERE slot_ns >= ?2 AND slot_ns < ?3",
     "INSERT INTO latency_sum SELECT ?1, op_id, size_class, calls, bytes, sum_ns, max_ns FROM latency_sum"
     " WHERE slot_ns >= ?2 AND slot_ns < ?3"
-    " ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, bytes = CAST(bytes + excluded.bytes AS INTEGER),"
+    " ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, bytes = CAST(bytes + excluded.bytes AS "
+    "INTEGER),"
     " sum_ns = CAST(sum_ns + excluded.sum_ns AS INTEGER), max_ns = max(max_ns, excluded.max_ns)",
     "DELETE FROM latency_sum WHERE slot_ns >= ?2 AND slot_ns < ?3",
     /* The worst, as sampler/latency.c finds it: of windows with enough calls, if there are any. */
@@ -42,7 +44,8 @@ static const char *const merge[] = {
     "DELETE FROM counter WHERE slot_ns >= ?2 AND slot_ns < ?3",
     "INSERT INTO thread_counter SELECT ?1, tid, event_id, value, enabled_ns, running_ns FROM thread_counter"
     " WHERE slot_ns >= ?2 AND slot_ns < ?3"
-    " ON CONFLICT DO UPDATE SET value = value + excluded.value, enabled_ns = enabled_ns + excluded.enabled_ns,"
+    " ON CONFLICT DO UPDATE SET value = value + excluded.value, enabled_ns = enabled_ns + "
+    "excluded.enabled_ns,"
     " running_ns = running_ns + excluded.running_ns",
     "DELETE FROM thread_counter WHERE slot_ns >= ?2 AND slot_ns < ?3",
     "INSERT INTO overhead (slot_ns, plane, events, cost_ns) SELECT ?1, plane, events, cost_ns FROM overhead"
@@ -52,7 +55,8 @@ static const char *const merge[] = {
     "INSERT INTO pool_use SELECT pool_id, ?1, in_use_min, in_use_max, gets, puts, failures FROM pool_use"
     " WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3"
     " ON CONFLICT DO UPDATE SET in_use_min = min(in_use_min, excluded.in_use_min),"
-    " in_use_max = max(in_use_max, excluded.in_use_max), gets = gets + excluded.gets, puts = puts + excluded.puts,"
+    " in_use_max = max(in_use_max, excluded.in_use_max), gets = gets + excluded.gets, puts = puts + "
+    "excluded.puts,"
     " failures = failures + excluded.failures",
     "DELETE FROM pool_use WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3",
     /* The first of a slot stays. */
@@ -75,7 +79,8 @@ struct slot {
 	int64_t slot_ns, dur_ns; /* dur_ns 0: there is none */
 };
 
-static int find(struct mp_retention *r, int which, const char *sql, int64_t at_ns, struct slot *out, struct mp_err *err)
+static int find(
+    struct mp_retention *r, int which, const char *sql, int64_t at_ns, struct slot *out, struct mp_err *err)
 {
 	sqlite3_stmt *st = mp_retention_get(r, MP_RS_ROLL + which, sql);
 
@@ -100,8 +105,8 @@ static double bytes_of(struct mp_retention *r, int64_t slot_ns)
 	return (double)n * ROW_BYTES + SLOT_BYTES;
 }
 
-static int absorb(struct mp_retention *r, const struct slot *into, const struct slot *s, uint64_t *work,
-    struct mp_err *err)
+static int absorb(
+    struct mp_retention *r, const struct slot *into, const struct slot *s, uint64_t *work, struct mp_err *err)
 {
 	double of_it = bytes_of(r, s->slot_ns), before = bytes_of(r, into->slot_ns) + of_it;
 	int rc = 0;
@@ -120,7 +125,8 @@ static int absorb(struct mp_retention *r, const struct slot *into, const struct 
 }
 
 /* A phase that is as long as the slot would be shall not share it with another one. */
-static bool crosses_phase(struct mp_retention *r, const struct slot *into, const struct slot *s, int64_t length)
+static bool crosses_phase(
+    struct mp_retention *r, const struct slot *into, const struct slot *s, int64_t length)
 {
 	sqlite3_stmt *st = mp_retention_get(r, MP_RS_ROLL + CROSSES,
 	    "SELECT 1 FROM phase WHERE (end_ns IS NULL OR end_ns - start_ns >= ?3)"
@@ -134,13 +140,14 @@ static bool crosses_phase(struct mp_retention *r, const struct slot *into, const
 	return crosses;
 }
 
-/* One slot of the level below joins the last one of level `l`, or begins the next. Nothing is done where there
- * is none that could. */
+/* One slot of the level below joins the last one of level `l`, or begins the next. Nothing is done where
+ * there is none that could. */
 static int roll(struct mp_retention *r, int l, uint64_t *work, struct mp_err *err)
 {
 	static const char before[] =
 	    "SELECT slot_ns, dur_ns FROM slot WHERE slot_ns < ?1 ORDER BY slot_ns DESC LIMIT 1";
-	static const char from[] = "SELECT slot_ns, dur_ns FROM slot WHERE slot_ns >= ?1 ORDER BY slot_ns LIMIT 1";
+	static const char from[] =
+	    "SELECT slot_ns, dur_ns FROM slot WHERE slot_ns >= ?1 ORDER BY slot_ns LIMIT 1";
 	int64_t upto = l == 1 ? r->roll_ns[0] - LATE_NS : r->roll_ns[l - 1];
 	struct slot grows, next;
 

@@ -35,7 +35,8 @@ struct mp_session {
 /* append.c: writes the calls that wait. */
 int mp_session_flush(struct mp_session *s, struct mp_err *err);
 
-/* session.c: before rows that a burst may bring many of. Of a live session now and then commits, and thins. */
+/* session.c: before rows that a burst may bring many of. Of a live session now and then commits, and thins.
+ */
 int mp_session_breathe(struct mp_session *s, struct mp_err *err);
 
 /*

@@ -26,7 +26,7 @@ struct row {
 struct batch {
 	struct row row[BATCH];
 	int n, gone;
-	bool is_changed; /* also without one that is gone */
+	bool is_changed;               /* also without one that is gone */
 	struct row *held[MP_OP_COUNT]; /* samples that have no partner yet */
 };
 
@@ -220,8 +220,8 @@ static int thin_causes(struct mp_retention *r, int64_t from, int64_t to, struct 
 		return rc;
 	r->bytes[MP_AREA_CALL] -= (double)gone * CAUSE_BYTES;
 	if (!r->statement[MP_RS_CAUSE_SAVE] &&
-	    sqlite3_exec(r->session->db, "CREATE TEMP TABLE kept_cause AS SELECT * FROM main.cause WHERE 0", NULL,
-		NULL, NULL))
+	    sqlite3_exec(r->session->db, "CREATE TEMP TABLE kept_cause AS SELECT * FROM main.cause WHERE 0",
+		NULL, NULL, NULL))
 		return mp_session_fail(r->session, "write", err);
 	rc = run_range(r, MP_RS_CAUSE_SAVE,
 	    "INSERT INTO temp.kept_cause SELECT * FROM main.cause WHERE call_id > ?1 AND call_id <= ?2"
@@ -244,8 +244,8 @@ static int thin_causes(struct mp_retention *r, int64_t from, int64_t to, struct 
 static int write_batch(struct mp_retention *r, const struct batch *b, struct mp_err *err)
 {
 	int64_t from = r->pass[MP_AREA_CALL].at, to = b->row[b->n - 1].call_id;
-	int rc = run_range(r, MP_RS_CALL_DELETE, "DELETE FROM call WHERE call_id > ?1 AND call_id <= ?2", from,
-	    to, err);
+	int rc = run_range(
+	    r, MP_RS_CALL_DELETE, "DELETE FROM call WHERE call_id > ?1 AND call_id <= ?2", from, to, err);
 
 	for (int i = 0; !rc && i < b->n; i++)
 		if (!b->row[i].is_gone)

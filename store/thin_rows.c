@@ -18,10 +18,12 @@ static const struct {
     [MP_AREA_POOL_EVENT] = {"pool_event", "pool_event_id"}};
 
 static const char *const texts[PER_AREA] = {
-    [BOUNDS] = "SELECT count(*), coalesce(max(%2$s), 0) FROM (SELECT %2$s FROM main.%1$s WHERE %2$s > ?1 AND %2$s <= "
+    [BOUNDS] = "SELECT count(*), coalesce(max(%2$s), 0) FROM (SELECT %2$s FROM main.%1$s WHERE %2$s > ?1 AND "
+	       "%2$s <= "
 	       "?2 ORDER BY %2$s LIMIT 512)",
     [LAST] = "SELECT coalesce(max(%2$s), 0) - 1 FROM main.%1$s",
-    [SAVE] = "INSERT INTO temp.kept_%1$s SELECT * FROM main.%1$s WHERE %2$s > ?1 AND %2$s <= ?2 AND (random() & 1)",
+    [SAVE] = "INSERT INTO temp.kept_%1$s SELECT * FROM main.%1$s WHERE %2$s > ?1 AND %2$s <= ?2 AND "
+	     "(random() & 1)",
     [DOUBLE] = "UPDATE temp.kept_%1$s SET period = min(period, 1 << 61) * 2",
     [DELETE] = "DELETE FROM main.%1$s WHERE %2$s > ?1 AND %2$s <= ?2",
     [BACK_AND_CLEAR] = "INSERT INTO main.%1$s SELECT * FROM temp.kept_%1$s",
@@ -54,7 +56,8 @@ static int exec(struct mp_retention *r, enum mp_area area, const char *format, s
 	char sql[256];
 
 	snprintf(sql, sizeof(sql), format, tables[area].table);
-	return sqlite3_exec(r->session->db, sql, NULL, NULL, NULL) ? mp_session_fail(r->session, "write", err) : 0;
+	return sqlite3_exec(r->session->db, sql, NULL, NULL, NULL) ? mp_session_fail(r->session, "write", err)
+								   : 0;
 }
 
 /* The first columns of the first row. */
@@ -80,7 +83,8 @@ static int begin_pass(struct mp_retention *r, enum mp_area area, bool *begun, st
 	if (*begun || r->bytes[area] < LEAST_ROWS * mp_row_bytes[area] || p->level == 31)
 		return 0;
 	if (!p->level)
-		rc = exec(r, area, "CREATE TEMP TABLE IF NOT EXISTS kept_%1$s AS SELECT * FROM main.%1$s WHERE 0", err);
+		rc = exec(r, area,
+		    "CREATE TEMP TABLE IF NOT EXISTS kept_%1$s AS SELECT * FROM main.%1$s WHERE 0", err);
 	if (!rc)
 		rc = ask(r, get(r, area, LAST), &p->end, &unused, err);
 	p->at = 0;

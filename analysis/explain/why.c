@@ -13,7 +13,6 @@
 #include "store/histogram.h"
 #include "store/op.h"
 
-
 /* More than any honest session has: kinds are a dozen and the system calls, details the names of threads. */
 #define KINDS_MAX   1024
 #define DETAILS_MAX 16384
@@ -107,7 +106,8 @@ static int read_histograms(
 	stmt = NULL;
 	if (!rc)
 		rc = prepare(s,
-		    "SELECT op_id, max(max_ns) FROM latency_sum WHERE slot_ns >= ? AND slot_ns < ? GROUP BY 1",
+		    "SELECT op_id, max(max_ns) FROM latency_sum WHERE slot_ns >= ? AND slot_ns < ? GROUP BY "
+		    "1",
 		    &stmt, err);
 	bind_slots(stmt, scope);
 	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {

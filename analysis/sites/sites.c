@@ -45,8 +45,9 @@ static int read_stacks(struct sites *t, struct mp_err *err)
 	int step = SQLITE_ERROR, rc = 0;
 
 	if (sqlite3_prepare_v2(mp_session_db(t->session),
-		"SELECT stack_id, site_no FROM stack_site JOIN temp.sites_name USING (site) ORDER BY stack_id", -1, &st,
-		NULL) != SQLITE_OK)
+		"SELECT stack_id, site_no FROM stack_site JOIN temp.sites_name USING (site) ORDER BY "
+		"stack_id",
+		-1, &st, NULL) != SQLITE_OK)
 		return failed(t, err);
 	while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW) {
 		if (t->n_stacks == t->stacks_room) {
@@ -227,8 +228,8 @@ static int write_sums(struct sites *t, struct mp_err *err)
 		if (!n)
 			continue;
 		struct mp_site_sum s = mp_site_sum(t->call + t->begin[g], n);
-		const int64_t value[] = {(int64_t)(g / MP_OP_COUNT), (int64_t)(g % MP_OP_COUNT), s.rows, s.calls,
-		    as_integer(t->bytes[g]), as_integer(s.time_ns), s.p50_ns, s.p99_ns, s.max_ns};
+		const int64_t value[] = {(int64_t)(g / MP_OP_COUNT), (int64_t)(g % MP_OP_COUNT), s.rows,
+		    s.calls, as_integer(t->bytes[g]), as_integer(s.time_ns), s.p50_ns, s.p99_ns, s.max_ns};
 		for (int i = 0; i < (int)(sizeof(value) / sizeof(*value)); i++)
 			sqlite3_bind_int64(st, i + 1, value[i]);
 		if (sqlite3_step(st) != SQLITE_DONE)
@@ -245,7 +246,8 @@ int mp_sites_fill(struct mp_session *s, const struct mp_report_scope *scope, str
 	sqlite3 *db = mp_session_db(s);
 	int rc = 0;
 
-	if (sqlite3_exec(db, "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY", NULL, NULL, NULL) != SQLITE_OK ||
+	if (sqlite3_exec(db, "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY", NULL, NULL, NULL) !=
+		SQLITE_OK ||
 	    sqlite3_exec(db, tables, NULL, NULL, NULL) != SQLITE_OK)
 		rc = failed(&t, err);
 	if (!rc)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A recording of many hours in less than a minute: the recorder's own histograms, pipeline and store, driven by the
- * seconds of a made-up day as fast as they go.
+ * A recording of many hours in less than a minute: the recorder's own histograms, pipeline and store, driven
+ * by the seconds of a made-up day as fast as they go.
  *
  *   day FILE MAX_BYTES SECONDS [full]
  *
- * Each second has 2000 calls of three operations, counted; of them 20 samples of weight 100 (with `full`, 200 calls, each
- * of them a row), and 3 outliers with two causes each; 8 kernel events, 5 spans, a loss every 7 s, a mark every 10 s. The
- * outlier number N takes 50 us + N * 7919 % 1000003 ns: the slowest ones are known. Prints the truth and what the recorder
- * took, a line each:
+ * Each second has 2000 calls of three operations, counted; of them 20 samples of weight 100 (with `full`, 200
+ * calls, each of them a row), and 3 outliers with two causes each; 8 kernel events, 5 spans, a loss every 7
+ * s, a mark every 10 s. The outlier number N takes 50 us + N * 7919 % 1000003 ns: the slowest ones are known.
+ * Prints the truth and what the recorder took, a line each:
  *
  *   calls OP N BYTES NS      counted, of an operation
  *   weight OP N              calls that samples, outliers and `full` rows stood for when they were handed in
@@ -112,7 +112,8 @@ static uint64_t size_for(int i)
 	return ops[i] == MP_OP_FREE ? 0 : 24 + 100 * next_random(8);
 }
 
-static void hand_in(int i, int64_t t_ns, unsigned int kept, unsigned int stands_for, uint64_t size, uint64_t ns)
+static void hand_in(
+    int i, int64_t t_ns, unsigned int kept, unsigned int stands_for, uint64_t size, uint64_t ns)
 {
 	uint64_t stack = next_random(STACKS), ip[DEPTH];
 	struct mp_causes causes = {0};
@@ -168,8 +169,8 @@ static void one_second(int64_t slot_ns, int second)
 		unsigned int stands_for = is_full ? 1 : WEIGHT;
 
 		count(i, size, ns, stands_for);
-		hand_in(i, slot_ns + k * (SLOT_NS / samples), is_full ? MP_KEPT_FULL : MP_KEPT_SAMPLE, stands_for,
-		    size, ns);
+		hand_in(i, slot_ns + k * (SLOT_NS / samples), is_full ? MP_KEPT_FULL : MP_KEPT_SAMPLE,
+		    stands_for, size, ns);
 	}
 	for (int k = 0; k < OUTLIERS; k++) {
 		int i = (int)next_random(OPS);
@@ -179,12 +180,11 @@ static void one_second(int64_t slot_ns, int second)
 		hand_in(i, slot_ns + k * (SLOT_NS / OUTLIERS) + 1, MP_KEPT_OUTLIER, 1, size, ns);
 	}
 	for (int k = 0; k < 5; k++, spans++)
-		mp_pipeline_span(pipeline,
-		    &(struct mp_span_event){.tid = 4242,
-			.t_ns = slot_ns + k * 1000000,
-			.dur_ns = 5000 + (int64_t)next_random(1000),
-			.name = "on_packet",
-			.spent = {500, 3, 0, 0}});
+		mp_pipeline_span(pipeline, &(struct mp_span_event){.tid = 4242,
+					       .t_ns = slot_ns + k * 1000000,
+					       .dur_ns = 5000 + (int64_t)next_random(1000),
+					       .name = "on_packet",
+					       .spent = {500, 3, 0, 0}});
 	if (second % 7 == 0) {
 		mp_pipeline_loss(pipeline, slot_ns + SLOT_NS, "call ring", "rows", 11);
 		losses += 11;
@@ -248,7 +248,8 @@ static void run(struct mp_latency *latency, const char *path, int seconds, uint6
 static void describe(void)
 {
 	static const char *const keys[][2] = {{"pid", "4242"}, {"command", "./matching_engine --day"},
-	    {"planes", "preload,perf"}, {"backend", "preload"}, {"probe", "all"}, {"duty", "1.0"}, {"floor_ns", "10"}};
+	    {"planes", "preload,perf"}, {"backend", "preload"}, {"probe", "all"}, {"duty", "1.0"},
+	    {"floor_ns", "10"}};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		must(mp_session_set(session, &err, keys[i][0], "%s", keys[i][1]));
@@ -284,7 +285,8 @@ int main(int argc, char **argv)
 	must(mp_session_close(session, &err));
 
 	for (int i = 0; i < OPS; i++) {
-		printf("calls %s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", names[i], calls[i], bytes[i], sum_ns[i]);
+		printf("calls %s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", names[i], calls[i], bytes[i],
+		    sum_ns[i]);
 		printf("weight %s %" PRIu64 "\n", names[i], weight[i]);
 	}
 	printf("rows %" PRIu64 "\noutliers %" PRIu64 "\nevents %" PRIu64 "\nspans %" PRIu64 "\nmarks %" PRIu64

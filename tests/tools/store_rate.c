@@ -2,11 +2,10 @@
 /*
  * How fast the recorder takes what the planes bring, on one core:
  *
- *   store_rate preload ROUNDS       reads rings that the library's own code has filled: calls drained; the same with
- *                                   each malloc and free paired, as where samples are told their objects; histograms
- *                                   are read each time. Filling is not timed
- *   store_rate rows ROUNDS DIR      writes rows of `call` by store/append.h and, in turn, by one bare prepared insert
- *                                   of the same columns into a session of its own
+ *   store_rate preload ROUNDS       reads rings that the library's own code has filled: calls drained; the
+ * same with each malloc and free paired, as where samples are told their objects; histograms are read each
+ * time. Filling is not timed store_rate rows ROUNDS DIR      writes rows of `call` by store/append.h and, in
+ * turn, by one bare prepared insert of the same columns into a session of its own
  *
  * Prints a line a measure, NAME VALUE...; medians of the rounds.
  */
@@ -179,8 +178,9 @@ static void measure_preload(const char *name, int rounds, bool track)
 	mp_preload_stats(p, &stats);
 	uint64_t counted = mp_latency_calls_all(latency);
 	double calls_per_s = median(rate, rounds);
-	printf("%s records_per_s %.0f calls_per_s %.0f calls %" PRIu64 " not_counted %" PRId64 " lost %" PRIu64 "\n", name,
-	    calls_per_s * (track ? 2 : 1), calls_per_s, calls, (int64_t)(calls - counted),
+	printf("%s records_per_s %.0f calls_per_s %.0f calls %" PRIu64 " not_counted %" PRId64
+	       " lost %" PRIu64 "\n",
+	    name, calls_per_s * (track ? 2 : 1), calls_per_s, calls, (int64_t)(calls - counted),
 	    dropped() + stats.rows_lost);
 	mp_latency_free(latency);
 	mp_preload_close(p);
@@ -204,7 +204,8 @@ static uint64_t next_random(uint64_t below)
 	return random_state % below;
 }
 
-/* As `--full` brings them: two calls a microsecond, of a handful of threads; one in a thousand has a stack. */
+/* As `--full` brings them: two calls a microsecond, of a handful of threads; one in a thousand has a stack.
+ */
 static struct mp_call *make_rows(void)
 {
 	struct mp_call *rows = calloc(ROWS, sizeof(*rows));
@@ -284,8 +285,9 @@ static int64_t one(sqlite3 *db, const char *sql)
 
 static void measure_rows(int rounds, const char *dir)
 {
-	static const char sql[] = "INSERT INTO call (t_ns, tid, op_id, size_bytes, addr, dur_ns, kept, weight, stack_id)"
-				  " VALUES (?,?,?,?,?,?,?,?,?)";
+	static const char sql[] =
+	    "INSERT INTO call (t_ns, tid, op_id, size_bytes, addr, dur_ns, kept, weight, stack_id)"
+	    " VALUES (?,?,?,?,?,?,?,?,?)";
 	double appended[MAX_ROUNDS], bare[MAX_ROUNDS], ratio[MAX_ROUNDS];
 	struct mp_call *rows = make_rows();
 	sqlite3_stmt *st = NULL;
@@ -311,8 +313,8 @@ static void measure_rows(int rounds, const char *dir)
 	}
 	double per_row = (double)((one(db, "PRAGMA page_count") - empty) * one(db, "PRAGMA page_size")) /
 			 ((double)rounds * ROWS);
-	printf("rows appended_per_s %.0f bare_per_s %.0f ratio %.3f bytes_per_row %.1f\n", median(appended, rounds),
-	    median(bare, rounds), median(ratio, rounds), per_row);
+	printf("rows appended_per_s %.0f bare_per_s %.0f ratio %.3f bytes_per_row %.1f\n",
+	    median(appended, rounds), median(bare, rounds), median(ratio, rounds), per_row);
 	sqlite3_finalize(st);
 	must(mp_session_close(a, &err));
 	must(mp_session_close(b, &err));

@@ -62,7 +62,8 @@ static void live(uint64_t max_bytes)
 
 static struct mp_call call_of(uint32_t kept, uint32_t weight, int64_t dur_ns)
 {
-	return (struct mp_call){.t_ns = START, .tid = 7, .op = MP_OP_MALLOC, .kept = kept, .weight = weight, .dur_ns = dur_ns};
+	return (struct mp_call){
+	    .t_ns = START, .tid = 7, .op = MP_OP_MALLOC, .kept = kept, .weight = weight, .dur_ns = dur_ns};
 }
 
 /* ---- Pure ---- */
@@ -73,8 +74,9 @@ Test(retention, sizes_are_whole_numbers_with_a_unit)
 		const char *text;
 		uint64_t bytes; /* 0: refused */
 	} cases[] = {{"16777216", 16 << 20}, {"16M", 16 << 20}, {"2G", 2ULL << 30}, {"20000K", 20000 << 10},
-	    {"1T", 1ULL << 40}, {"16777215", 0}, {"15M", 0}, {"0", 0}, {"", 0}, {"M", 0}, {"-16M", 0}, {"+16M", 0},
-	    {" 16M", 0}, {"16MB", 0}, {"16m", 0}, {"1.5G", 0}, {"99999999T", 0}, {"99999999999999999999", 0}};
+	    {"1T", 1ULL << 40}, {"16777215", 0}, {"15M", 0}, {"0", 0}, {"", 0}, {"M", 0}, {"-16M", 0},
+	    {"+16M", 0}, {" 16M", 0}, {"16MB", 0}, {"16m", 0}, {"1.5G", 0}, {"99999999T", 0},
+	    {"99999999999999999999", 0}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		uint64_t bytes = 0;
@@ -129,8 +131,8 @@ Test(retention, of_each_so_many_one_is_drawn)
 
 Test(retention, the_first_limit_that_a_call_was_below_counts)
 {
-	struct mp_retention r = {.demotions = 2,
-	    .demotion = {{.under_ns[MP_OP_MALLOC] = 1000}, {.under_ns[MP_OP_MALLOC] = 5000}}};
+	struct mp_retention r = {
+	    .demotions = 2, .demotion = {{.under_ns[MP_OP_MALLOC] = 1000}, {.under_ns[MP_OP_MALLOC] = 5000}}};
 
 	cr_assert_eq(mp_demotion_of(&r, MP_OP_MALLOC, 999), 0);
 	cr_assert_eq(mp_demotion_of(&r, MP_OP_MALLOC, 1000), 1);
@@ -208,7 +210,8 @@ Test(retention, half_of_the_samples_stand_for_all)
 
 	live(MP_RETENTION_MIN_BYTES);
 	for (int i = 0; i < 10000; i++) {
-		struct mp_call c = call_of(i % 10 ? MP_KEPT_SAMPLE : MP_KEPT_OUTLIER, i % 10 ? 100 : 1, 10 + i);
+		struct mp_call c =
+		    call_of(i % 10 ? MP_KEPT_SAMPLE : MP_KEPT_OUTLIER, i % 10 ? 100 : 1, 10 + i);
 
 		c.op = i % 3 ? MP_OP_MALLOC : MP_OP_FREE;
 		mallocs += i % 3 ? c.weight : 0;
@@ -222,8 +225,9 @@ Test(retention, half_of_the_samples_stand_for_all)
 	long long samples = here("SELECT count(*) FROM call WHERE kept = 2");
 	cr_assert(samples >= 4500 && samples < 4550, "%lld", samples);
 	/* Evenly in time. */
-	cr_assert_eq(here("SELECT count(*) FROM (SELECT call_id / 1000 AS n, count(*) AS c FROM call WHERE kept = 2"
-			  " GROUP BY n HAVING c NOT BETWEEN 430 AND 470) WHERE n < 10"),
+	cr_assert_eq(
+	    here("SELECT count(*) FROM (SELECT call_id / 1000 AS n, count(*) AS c FROM call WHERE kept = 2"
+		 " GROUP BY n HAVING c NOT BETWEEN 430 AND 470) WHERE n < 10"),
 	    0);
 	/* What comes from now on is let in by halves. */
 	int let_in = 0;
@@ -244,7 +248,8 @@ Test(retention, the_faster_outliers_give_way_when_there_are_too_many)
 {
 	live(MP_RETENTION_MIN_BYTES);
 	for (int i = 0; i < 8000; i++) {
-		struct mp_call c = call_of(i % 20 ? MP_KEPT_OUTLIER : MP_KEPT_SAMPLE, i % 20 ? 1 : 50, 1000 + i * 7919 % 8000);
+		struct mp_call c = call_of(
+		    i % 20 ? MP_KEPT_OUTLIER : MP_KEPT_SAMPLE, i % 20 ? 1 : 50, 1000 + i * 7919 % 8000);
 
 		append(&c);
 	}
@@ -253,7 +258,8 @@ Test(retention, the_faster_outliers_give_way_when_there_are_too_many)
 	cr_assert_eq(here("SELECT count(*) FROM call WHERE kept = 1 AND weight <> 1"), 0);
 	cr_assert(here("SELECT min(dur_ns) FROM call WHERE kept = 1 AND call_id < 7999") > 4500);
 	cr_assert(here("SELECT count(*) FROM call WHERE kept = 1") > 3500);
-	cr_assert_eq(here("SELECT max(dur_ns) FROM call WHERE kept = 1"), here("SELECT max(dur_ns) FROM call"));
+	cr_assert_eq(
+	    here("SELECT max(dur_ns) FROM call WHERE kept = 1"), here("SELECT max(dur_ns) FROM call"));
 	cr_assert_eq(here("SELECT count(*) FROM cause WHERE call_id NOT IN (SELECT call_id FROM call)"), 0);
 	struct mp_call fast = call_of(MP_KEPT_OUTLIER, 1, 1001), slow = call_of(MP_KEPT_OUTLIER, 1, 8999);
 	int let_in = 0;
@@ -291,7 +297,8 @@ static void write_slot(int i)
 {
 	int64_t slot_ns = START + i * SECOND;
 	struct mp_latency_sum sum = {3, 300, 3000, 1000 + (uint64_t)i};
-	struct mp_latency_window window = {slot_ns, SECOND / 10, i == 5 ? 50 : 200, i == 5 ? 99999 : 500 + (uint64_t)i};
+	struct mp_latency_window window = {
+	    slot_ns, SECOND / 10, i == 5 ? 50 : 200, i == 5 ? 99999 : 500 + (uint64_t)i};
 	struct mp_pool_use use = {-i, i, 1, 2, 3};
 
 	cr_assert_eq(mp_append_latency(s, slot_ns, MP_OP_MALLOC, 1, 60, 2, &err), 0);
@@ -300,7 +307,8 @@ static void write_slot(int i)
 	cr_assert_eq(mp_append_latency_window(s, slot_ns, MP_OP_MALLOC, &window, &err), 0);
 	cr_assert_eq(mp_append_counter(s, slot_ns, "minor_fault", 5, &err), 0);
 	cr_assert_eq(mp_append_overhead(s, slot_ns, "preload", 7, 70, &err), 0);
-	cr_assert_eq(mp_append_thread_counter(s, slot_ns, &(struct mp_thread_counter){4, 1, 10, 20, 30}, &err), 0);
+	cr_assert_eq(
+	    mp_append_thread_counter(s, slot_ns, &(struct mp_thread_counter){4, 1, 10, 20, 30}, &err), 0);
 	cr_assert_eq(mp_append_pool_use(s, 1, slot_ns, &use, &err), 0);
 	cr_assert_eq(mp_append_loss(s, slot_ns + SECOND, "ring", "rows", 2, &err), 0);
 	cr_assert_eq(mp_append_clock(s, slot_ns + SECOND + 1, 1, &err), 0);
@@ -349,17 +357,19 @@ Test(retention, slots_that_are_rolled_up_add_up)
 	cr_assert_eq(here("SELECT p99_ns FROM latency_window ORDER BY slot_ns LIMIT 1"),
 	    here("SELECT 500 + dur_ns / 1000000000 - 1 FROM slot ORDER BY slot_ns LIMIT 1"));
 	cr_assert_eq(here("SELECT sum(dur_ns) FROM slot"), SLOTS * SECOND);
-	cr_assert_eq(here("SELECT count(*) FROM (SELECT slot_ns + dur_ns AS end_ns, lead(slot_ns) OVER (ORDER BY slot_ns) AS next"
+	cr_assert_eq(here("SELECT count(*) FROM (SELECT slot_ns + dur_ns AS end_ns, lead(slot_ns) OVER "
+			  "(ORDER BY slot_ns) AS next"
 			  " FROM slot) WHERE next <> end_ns"),
 	    0);
 	cr_assert_eq(here("SELECT count(*) FROM latency WHERE slot_ns NOT IN (SELECT slot_ns FROM slot)"), 0);
 	/* The phase is an hour: no slot is in it and out of it. */
-	cr_assert_eq(here("SELECT count(*) FROM slot, phase WHERE (slot_ns < start_ns AND slot_ns + dur_ns > start_ns)"
-			  " OR (slot_ns < end_ns AND slot_ns + dur_ns > end_ns)"),
+	cr_assert_eq(
+	    here("SELECT count(*) FROM slot, phase WHERE (slot_ns < start_ns AND slot_ns + dur_ns > start_ns)"
+		 " OR (slot_ns < end_ns AND slot_ns + dur_ns > end_ns)"),
 	    0);
 	/* The last minute is as it was. */
-	cr_assert(here("SELECT count(*) FROM (SELECT dur_ns FROM slot ORDER BY slot_ns DESC LIMIT 60) WHERE dur_ns = 1000000000") ==
-		  60);
+	cr_assert(here("SELECT count(*) FROM (SELECT dur_ns FROM slot ORDER BY slot_ns DESC LIMIT 60) WHERE "
+		       "dur_ns = 1000000000") == 60);
 }
 
 Test(retention, what_is_thinned_is_told)
