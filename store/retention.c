@@ -402,32 +402,29 @@ static uint64_t rows_due(const struct mp_retention *r)
 	return over <= 0 ? 0 : STEP_ROWS + (uint64_t)(7 * STEP_ROWS * over / (room > 0 ? room : 1));
 }
 
-static int thin_now(struct mp_session *s, struct mp_err *err)
+static int thin_now(struct mp_retention *r, struct mp_err *err)
 {
-	struct mp_retention *r = s->retention;
-	uint64_t start = now_ns();
-	int rc = 0;
-
 	look(r);
-	if (r->used_pages > r->high_pages)
-		rc = thin_for(r, rows_due(r), err);
+	int rc = r->used_pages > r->high_pages ? thin_for(r, rows_due(r), err) : 0;
 	if (!rc)
 		look(r);
-	uint64_t took = now_ns() - start;
-	if (took > r->longest_step_ns)
-		r->longest_step_ns = took;
 	return rc;
 }
 
 int mp_retention_step(struct mp_session *s, struct mp_err *err)
 {
 	struct mp_retention *r = s->retention;
-	int rc = thin_now(s, err);
+	uint64_t start = now_ns();
+	int rc = thin_now(r, err);
 
-	if (rc || ++r->steps < STEPS_TO_COMMIT)
-		return rc;
-	r->steps = 0;
-	return mp_session_commit(s, err);
+	if (!rc && ++r->steps >= STEPS_TO_COMMIT) {
+		r->steps = 0;
+		rc = mp_session_commit(s, err);
+	}
+	uint64_t took = now_ns() - start;
+	if (took > r->longest_step_ns)
+		r->longest_step_ns = took;
+	return rc;
 }
 
 /* When it is full nobody appends, and comes by. */
