@@ -132,6 +132,8 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 		ret = describe_causes(r, err);
 	if (!ret)
 		ret = store_span_probes(r, err);
+	if (!ret && r->o->max_bytes)
+		ret = mp_session_set(s, err, "max_size_bytes", "%" PRIu64, r->o->max_bytes);
 	if (!ret)
 		ret = r->o->keep_over_ns < 0
 			  ? mp_session_set(s, err, "keep_over_ns", "adaptive")
@@ -453,6 +455,18 @@ static void tell_duty(const struct mp_recorder *r)
 		fprintf(stderr, ", and %" PRIu64 " calls of slow paths", slow_calls(r));
 }
 
+/* What gave way to --max-size is neither kept nor lost. */
+static void tell_thinned(const struct mp_recorder *r)
+{
+	const struct mp_retention_totals *t = &r->retention;
+
+	if (t->calls)
+		fprintf(stderr, ", %" PRIu64 " thinned for --max-size", t->calls);
+	if (t->others)
+		fprintf(stderr, "%s%" PRIu64 " rows of other tables thinned or rolled up%s",
+		    t->calls ? " (and " : ", ", t->others, t->calls ? ")" : " for --max-size");
+}
+
 void mp_recorder_tell_end(const struct mp_recorder *r)
 {
 	struct mp_pipeline_totals t;
@@ -463,8 +477,9 @@ void mp_recorder_tell_end(const struct mp_recorder *r)
 	    isatty(STDERR_FILENO) ? "\n" : "", r->end_reason, tells_exit ? " (" : "",
 	    tells_exit ? r->exit_detail : "", tells_exit ? ")" : "",
 	    (double)(mp_recorder_now_ns() - r->start_ns) / NS_PER_S, mp_latency_calls_all(r->latency),
-	    t.rows);
+	    t.rows - r->retention.calls_removed);
 	tell_duty(r);
+	tell_thinned(r);
 	if (wants_samples(r))
 		fprintf(stderr, ", %" PRIu64 " samples", t.samples);
 	if (r->missed_program)

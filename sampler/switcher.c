@@ -383,12 +383,9 @@ void mp_switcher_take_slot(struct mp_switcher *s, int64_t now_ns, struct mp_swit
 	    .windows = (unsigned int)(s->windows - s->slot_windows),
 	    .events = events - s->slot_events,
 	    .cost_ns = cost - s->slot_cost_ns,
-	    .all_cost_ns = -1};
+	    .window_cost_ns = window_cost - s->slot_window_cost_ns};
 	if (out->watched_ns > slot)
 		out->watched_ns = slot;
-	if (out->watched_ns)
-		out->all_cost_ns = (int64_t)((double)(window_cost - s->slot_window_cost_ns) * (double)slot /
-					     (double)out->watched_ns);
 	int64_t cpu = cpu_ns(s),
 		watched_cpu = s->watched_cpu_ns + (s->since_ns >= 0 ? cpu - s->since_cpu_ns : 0);
 	out->cpu_ns = cpu - s->slot_cpu_ns;
