@@ -70,6 +70,9 @@ static const char usage[] =
     "                          thread cache serves pays nothing; all, in short windows; or (auto, the "
     "default)\n"
     "                          all while that keeps within --budget, else windows and slow paths\n"
+    "      --cpu LIST          the recorder itself runs on these CPUs only, such as 0-1,7: not on those of "
+    "the\n"
+    "                          process's threads\n"
     "  -h, --help\n";
 
 enum {
@@ -90,6 +93,7 @@ enum {
 	OPT_COUNT,
 	OPT_BUDGET,
 	OPT_MAX_SIZE,
+	OPT_CPU,
 };
 
 static const struct option long_options[] = {
@@ -114,6 +118,7 @@ static const struct option long_options[] = {
     {"count", required_argument, NULL, OPT_COUNT},
     {"budget", required_argument, NULL, OPT_BUDGET},
     {"max-size", required_argument, NULL, OPT_MAX_SIZE},
+    {"cpu", required_argument, NULL, OPT_CPU},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -153,6 +158,32 @@ static int parse_percent(const char *text, double *out, struct mp_err *err)
 	if (end == text || *end || !(percent > 0 && percent <= 100))
 		return mp_err_set(err, EINVAL, "--budget: '%s' is not a number above 0, up to 100", text);
 	*out = percent / 100;
+	return 0;
+}
+
+/* As taskset and /sys write it: numbers and ranges. */
+static int parse_cpus(const char *text, cpu_set_t *out, struct mp_err *err)
+{
+	const char *at = text;
+	char *end;
+
+	CPU_ZERO(out);
+	do {
+		long from = strtol(at, &end, 10), to = from;
+		if (end == at)
+			break;
+		if (*end == '-') {
+			at = end + 1;
+			to = strtol(at, &end, 10);
+		}
+		if (end == at || from < 0 || to < from || to >= CPU_SETSIZE)
+			break;
+		while (from <= to)
+			CPU_SET(from++, out);
+		at = end + 1;
+	} while (*end == ',');
+	if (end == at || *end || !CPU_COUNT(out))
+		return mp_err_set(err, EINVAL, "--cpu: '%s' is no list of CPUs, such as 0-1,7", text);
 	return 0;
 }
 
@@ -271,6 +302,9 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		return parse_percent(arg, &o->budget, err);
 	case OPT_MAX_SIZE:
 		return mp_retention_parse("--max-size", arg, &o->max_bytes, err);
+	case OPT_CPU:
+		o->has_cpus = true;
+		return parse_cpus(arg, &o->cpus, err);
 	case OPT_SPANS:
 		return add_spans(o, arg, err);
 	case OPT_FOLLOW_FORKS:
@@ -321,7 +355,11 @@ static int check_options(struct mp_record_options *o, int words, char **word, st
 		    o->pid);
 	if (o->backend != MP_BACKEND_AUTO && o->plane == MP_PLANE_PRELOAD)
 		return mp_err_set(err, EINVAL, "--backend is of the uprobe plane: not with --plane preload");
-	if (o->backend != MP_BACKEND_AUTO)
+	bool wants_probes = o->probe == MP_PROBE_SLOW || o->probe == MP_PROBE_BURST;
+	if (wants_probes && o->plane == MP_PLANE_PRELOAD)
+		return mp_err_set(err, EINVAL, "--probe %s is of the uprobe plane: not with --plane preload",
+		    probe_words[o->probe]);
+	if (o->backend != MP_BACKEND_AUTO || wants_probes)
 		o->plane = MP_PLANE_UPROBE;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -187,6 +188,10 @@ static void give_way(const struct mp_recorder *r)
 
 	if (!by_ring && !r->keep.full)
 		sched_setscheduler(0, SCHED_BATCH, &none); /* refused: then it stays as it is */
+	if (r->o->has_cpus && sched_setaffinity(0, sizeof(r->o->cpus), &r->o->cpus))
+		fprintf(stderr,
+		    "mpsample: --cpu: %s: none of these CPUs may be used; the recorder runs on any\n",
+		    strerror(errno));
 }
 
 static int begin(struct mp_recorder *r, struct mp_err *err)
@@ -231,6 +236,7 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	if (ret)
 		return ret;
 	mp_latency_window(r->latency, r->start_ns);
+	mp_recorder_begin_slots(r);
 	enable_planes(r);
 	if (r->is_held) {
 		r->is_held = false;
@@ -598,6 +604,14 @@ static bool is_impatient(void *ctx)
 	return r->orders > !strcmp(r->end_reason, "stopped"); /* the first one ended the recording */
 }
 
+/* The most memory that this process has had. */
+static int64_t peak_bytes(void)
+{
+	struct rusage used;
+
+	return getrusage(RUSAGE_SELF, &used) ? 0 : (int64_t)used.ru_maxrss * 1024;
+}
+
 static int finish(struct mp_recorder *r, struct mp_err *err)
 {
 	int64_t now = mp_recorder_now_ns();
@@ -635,6 +649,8 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 		ret = mp_session_set(r->session, err, "duration_ns", "%" PRId64, now - r->start_ns);
 	if (!ret)
 		ret = mp_session_set(r->session, err, "end_reason", "%s", r->end_reason);
+	if (!ret)
+		ret = mp_session_set(r->session, err, "recorder_peak_bytes", "%" PRId64, peak_bytes());
 	if (!ret)
 		ret = mp_retention_settle(r->session, err);
 	mp_retention_totals(r->session, &r->retention);

@@ -2,6 +2,7 @@
 #ifndef MP_SAMPLER_RECORDER_H
 #define MP_SAMPLER_RECORDER_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,8 +34,10 @@ struct mp_record_options {
 	enum mp_plane plane;
 	enum mp_backend backend;  /* of the uprobe plane */
 	enum mp_probe_mode probe; /* likewise: which calls are watched, and when */
-	bool follow_forks;        /* what `command` starts carries the library, too */
-	bool full;                /* keep every call */
+	bool has_cpus;            /* where the recorder itself may run */
+	cpu_set_t cpus;
+	bool follow_forks; /* what `command` starts carries the library, too */
+	bool full;         /* keep every call */
 	enum mp_stack_mode stack;
 	bool symbolize_later;          /* addresses only, but for what no file will tell later */
 	bool long_names;               /* template arguments whole */

@@ -55,8 +55,10 @@ struct mp_recorder {
 	int64_t follow_until_ns; /* the target is another program, whose region is looked for; 0: no */
 	uint64_t slot_calls[MP_OP_COUNT];       /* so many are accounted for in `overhead` */
 	uint64_t slot_spans, slot_span_cost_ns; /* likewise, calls of functions that are spans */
-	uint64_t tick_calls;                    /* all calls at the last tick */
-	struct mp_uprobe_stats slot_stats;      /* at the last slot */
+	uint64_t slot_all_calls;
+	int64_t slot_own_cpu_ns;
+	uint64_t tick_calls;               /* all calls at the last tick */
+	struct mp_uprobe_stats slot_stats; /* at the last slot */
 	struct mp_preload_stats slot_preload;
 	bool new_code; /* mapped, not yet searched */
 	bool told_no_calls;
@@ -94,6 +96,9 @@ void mp_recorder_tell_windows(struct mp_recorder *r, int64_t now);
 
 /* recorder_slot.c: what the target has paid so far beside the probes that are switched, in ns of CPU time. */
 uint64_t mp_recorder_other_cost_ns(struct mp_recorder *r);
+
+/* What was spent before is not of the first slot. */
+void mp_recorder_begin_slots(struct mp_recorder *r);
 
 /* Writes the slot that ends now, and commits. */
 int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err);

@@ -153,7 +153,8 @@ static int store_duty(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	if (duty == r->duty)
 		return 0;
 	r->duty = duty;
-	return mp_session_set(r->session, err, "duty", "%.6g", duty);
+	return duty == 1 ? mp_session_set(r->session, err, "duty", "1.0")
+			 : mp_session_set(r->session, err, "duty", "%.6g", duty);
 }
 
 static int store_switched_overhead(struct mp_recorder *r, int64_t now, struct mp_err *err)
@@ -208,6 +209,34 @@ static int store_span_overhead(struct mp_recorder *r, struct mp_err *err)
 	return mp_append_overhead(r->session, &row, err);
 }
 
+static int64_t own_cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* What this process takes itself, for the calls of the slot. */
+static int store_own_cost(struct mp_recorder *r, struct mp_err *err)
+{
+	uint64_t calls = mp_latency_calls_all(r->latency);
+	int64_t cpu_ns = own_cpu_ns();
+	const struct mp_overhead_row row = {.slot_ns = r->slot_ns,
+	    .plane = "recorder",
+	    .events = calls - r->slot_all_calls,
+	    .cost_ns = (uint64_t)(cpu_ns - r->slot_own_cpu_ns)};
+
+	r->slot_all_calls = calls;
+	r->slot_own_cpu_ns = cpu_ns;
+	return mp_append_overhead(r->session, &row, err);
+}
+
+void mp_recorder_begin_slots(struct mp_recorder *r)
+{
+	r->slot_own_cpu_ns = own_cpu_ns();
+}
+
 int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 {
 	int ret = mp_latency_flush(r->latency, r->session, r->slot_ns, err);
@@ -222,6 +251,8 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		ret = store_overhead(r, now, err);
 	if (!ret)
 		ret = store_span_overhead(r, err);
+	if (!ret)
+		ret = store_own_cost(r, err);
 	if (!ret && r->perf)
 		ret = mp_perf_plane_slot(r->perf, r->session, r->pipeline, r->slot_ns, now, err);
 	if (!ret)

@@ -34,17 +34,30 @@ WITH named AS (
   FROM thread_counter JOIN bare USING (event_id)
   WHERE what NOT IN ('cycles', 'cpu-cycles', 'instructions') AND slot_ns >= :from_ns AND slot_ns < :to_ns
   GROUP BY event_id ORDER BY event_id LIMIT 6
+), spent AS (
+  SELECT slot_ns, dur_ns FROM slot WHERE slot_ns >= :from_ns AND slot_ns < :to_ns
 ), sampled AS (
   SELECT count(*) AS samples, (SELECT group_concat(name, ', ') FROM event WHERE is_sampled) AS names
   FROM sample WHERE t_ns >= :from_ns AND t_ns < :to_ns
 )
 SELECT printf('rates: %s %,lld calls a second (95 %%: %,lld to %s), from %.3g %% of the time', op,
               CAST(calls_per_s AS INTEGER), CAST(lo_per_s AS INTEGER),
-              coalesce(printf('%,lld', CAST(hi_per_s AS INTEGER)), 'no bound: with all of them probed it does little else'),
+              CASE WHEN hi_per_s IS NULL THEN 'no bound, for with all probed it does little else'
+                   ELSE printf('%,lld', CAST(hi_per_s AS INTEGER)) END,
               100.0 * watched_ns / (SELECT sum(dur_ns) FROM slot)) AS line
 FROM v_rate
 WHERE watched_ns < 0.999 * (SELECT sum(dur_ns) FROM slot) AND op NOT LIKE '%\_slow' ESCAPE '\'
   AND :from_ns <= (SELECT min(slot_ns) FROM slot) AND :to_ns > (SELECT max(slot_ns) FROM slot)
+UNION ALL
+SELECT printf('cost: %.2f %% of a core in the target', 100.0 * total(CASE WHEN plane <> 'recorder' THEN cost_ns END) / (SELECT sum(dur_ns) FROM spent))
+       || coalesce(printf(' (budget %g %%)', 100 * (SELECT CAST(value AS REAL) FROM session WHERE key = 'budget'
+            AND EXISTS (SELECT 1 FROM session WHERE key = 'probe' AND value <> 'all'))), '')
+       || printf('; the recorder itself %.2f %%', 100.0 * total(CASE WHEN plane = 'recorder' THEN cost_ns END) / (SELECT sum(dur_ns) FROM spent))
+       || coalesce(printf(', %.2f s a million calls', 1e-3 * total(CASE WHEN plane = 'recorder' THEN cost_ns END)
+                   / nullif(total(CASE WHEN plane = 'recorder' THEN events END), 0)), '')
+       || coalesce(printf(', %.0f MiB at most', (SELECT CAST(value AS INTEGER) FROM session WHERE key = 'recorder_peak_bytes') / 1048576.0), '')
+FROM overhead JOIN spent USING (slot_ns)
+HAVING count(CASE WHEN plane = 'recorder' THEN 1 END) > 0
 UNION ALL
 SELECT printf('counters: %.2f instructions a cycle', ipc)
        || CASE WHEN running < 0.995 THEN printf(' (counted %.0f %% of the time, scaled)', running * 100) ELSE '' END AS line

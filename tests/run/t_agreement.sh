@@ -72,7 +72,7 @@ redis() {
 case $CASE in
 sqlite3)
 	begin_counting
-	"$MPSAMPLE" record --plane uprobe -o s.db -- sqlite3 -batch :memory: ".read work.sql" >work.out 2>recorder.err
+	"$MPSAMPLE" record "${EVERY_CALL[@]}" --plane uprobe -o s.db -- sqlite3 -batch :memory: ".read work.sql" >work.out 2>recorder.err
 	end_counting
 	eq "the probed malloc is the counter's" \
 		"$(sql s.db "SELECT module, allocator FROM v_probe WHERE op = 'malloc'")" "$COUNTER|interposed"
@@ -82,7 +82,7 @@ sqlite3_twice)
 	LD_PRELOAD=$COUNTER CALLS_COUNTER_OUT=$WORK/counts.target sqlite3 -batch :memory: ".read work.sql" >work.out
 	LD_PRELOAD=$COUNTER CALLS_COUNTER_OUT=$WORK/counts.again sqlite3 -batch :memory: ".read work.sql" >work.out
 	eq "the counter's two runs differ" "$(xargs <counts.again)" "$(xargs <counts.target)"
-	"$MPSAMPLE" record --plane uprobe -o s.db -- sqlite3 -batch :memory: ".read work.sql" >work.out 2>recorder.err
+	"$MPSAMPLE" record "${EVERY_CALL[@]}" --plane uprobe -o s.db -- sqlite3 -batch :memory: ".read work.sql" >work.out 2>recorder.err
 	agree s.db
 	;;
 redis)

@@ -33,7 +33,7 @@ case $CASE in
 at_start)
 	one_line_error 1 "${OWN_MOUNTS[@]}" sh -c \
 		'mount -t tmpfs -o size=64k none full && "$@"; status=$?; ls -A full; umount full; exit $status' \
-		sh "$MPSAMPLE" record -p "$TARGET" -o full/s.db
+		sh "$MPSAMPLE" record "${EVERY_CALL[@]}" -p "$TARGET" -o full/s.db
 	contains message "$MESSAGE" full/s.db
 	(
 		ulimit -f 32

@@ -42,7 +42,7 @@ signal)
 script)
 	printf '#!/bin/sh\nv=$(printf %%1000s .)\nexit 7\n' >script.sh
 	chmod +x script.sh
-	"$MPSAMPLE" record -o s.db -- ./script.sh a b 2>recorder.err || fail "exit status $?: $(<recorder.err)"
+	"$MPSAMPLE" record "${EVERY_CALL[@]}" -o s.db -- ./script.sh a b 2>recorder.err || fail "exit status $?: $(<recorder.err)"
 	holds "calls" "$(sql s.db "SELECT sum(calls) FROM v_percentile") > 0"
 	contains "how it ended" "$(sql s.db "SELECT name, detail FROM v_mark")" "exit|exit status 7"
 	contains "command" "$(sql s.db "SELECT value FROM v_session WHERE key = 'command'")" "./script.sh a b"

@@ -15,7 +15,7 @@ story="SELECT name, sum(calls), sum(bytes) FROM latency_sum JOIN op USING (op_id
 record_from_start() {
 	local plane=$1
 	shift
-	"$MPSAMPLE" record --plane "$plane" -o "$plane.db" "$@" </dev/null >"$plane.out" 2>"$plane.err"
+	"$MPSAMPLE" record "${EVERY_CALL[@]}" --plane "$plane" -o "$plane.db" "$@" </dev/null >"$plane.out" 2>"$plane.err"
 	eq "plane" "$(sql "$plane.db" "SELECT value LIKE '$plane%' FROM v_session WHERE key = 'planes'")" 1
 }
 

@@ -348,6 +348,7 @@ Test(report, views_have_the_promised_columns)
 	    {"v_loss", "source,t_ns,lost"},
 	    {"v_overhead",
 		"slot_ns,plane,events,cost_ns,mode,watched_ns,windows,cpu_ns,watched_cpu_ns,all_cost_ns"},
+	    {"v_rate", "op,calls,watched_ns,calls_per_s,lo_per_s,hi_per_s"},
 	    {"v_counter", "slot_ns,name,value"},
 	    {"v_sample", "t_ns,tid,cpu,event,ip,addr,period,weight,level,quality,object_id,site"},
 	    {"v_mark", "t_ns,tid,name,detail"},
