@@ -282,6 +282,15 @@ static void follow_arguments(const unsigned char *code, size_t n, struct flow *f
 	}
 }
 
+/* A call takes some arguments and leaves the other registers as they happen to be: what still lies where it
+ * lay at the entry says nothing, but for the first. A jump hands on all. */
+static unsigned int handed_on(held_t held, ZydisRegister reg, unsigned int i, bool is_jump)
+{
+	unsigned int arg = held_in(held, reg);
+
+	return is_jump || i == 0 || arg != i + 1 ? arg : 0;
+}
+
 int mp_insn_each_exit(const unsigned char *code, size_t n, uint64_t vaddr,
     int (*fn)(void *ctx, const struct mp_insn_exit *exit), void *ctx)
 {
@@ -304,7 +313,7 @@ int mp_insn_each_exit(const unsigned char *code, size_t n, uint64_t vaddr,
 		struct mp_insn_exit exit = {
 		    .to = vaddr + to, .is_jump = in.i.meta.category != ZYDIS_CATEGORY_CALL};
 		for (unsigned int i = 0; i < MP_INSN_ARGS; i++)
-			exit.hands_on[i] = (unsigned char)held_in(f.held[at], args[i]);
+			exit.hands_on[i] = (unsigned char)handed_on(f.held[at], args[i], i, exit.is_jump);
 		ret = fn(ctx, &exit);
 	}
 	free(f.reached);

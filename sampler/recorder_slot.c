@@ -171,6 +171,8 @@ static int store_switched_overhead(struct mp_recorder *r, int64_t now, struct mp
 	    .windows = slot.windows,
 	    .cpu_ns = slot.cpu_ns,
 	    .watched_cpu_ns = slot.watched_cpu_ns,
+	    .spans = slot.spans,
+	    .watched_spans = slot.watched_spans,
 	    .window_cost_ns = slot.window_cost_ns};
 	int ret = mp_append_overhead(r->session, &row, err);
 	return ret ? ret : store_duty(r, now, err);

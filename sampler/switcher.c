@@ -23,12 +23,14 @@ struct mp_switcher {
 	int64_t since_ns;                     /* every call is counted since then; < 0: not every call */
 	int64_t watched_ns;                   /* before */
 	int64_t since_cpu_ns, watched_cpu_ns; /* likewise: CPU time of the target */
+	uint64_t since_spans, watched_spans;  /* likewise: spans that ended */
 	uint64_t windows;
 	struct mp_probe_hits hits[MP_PROBE_GROUPS]; /* as read last */
 	uint64_t slow_hits[MP_BPF_SLOW_FUNCTIONS];  /* when they began, or were dear last */
 
 	/* At the last slot. */
 	int64_t slot_ns, slot_watched_ns, slot_cpu_ns, slot_watched_cpu_ns;
+	uint64_t slot_spans, slot_watched_spans;
 	uint64_t slot_windows, slot_cost_ns, slot_events, slot_window_cost_ns;
 	bool slot_had_slow;
 };
@@ -49,6 +51,14 @@ static int64_t cpu_ns(struct mp_switcher *s)
 	if (!clock_gettime(s->cpu, &t))
 		s->last_cpu_ns = t.tv_sec * 1000000000LL + t.tv_nsec;
 	return s->last_cpu_ns;
+}
+
+static uint64_t spans(const struct mp_switcher *s)
+{
+	struct mp_uprobe_stats stats;
+
+	mp_uprobe_stats(s->u, &stats);
+	return stats.spans_ended;
 }
 
 static void sleep_ns(long ns)
@@ -161,13 +171,8 @@ static int attach_slow(struct mp_switcher *s, struct mp_err *err)
 	mp_uprobe_slow_callers(s->u, s->slow.callers, s->slow.n_callers);
 	int ret = n ? mp_uprobe_attach(s->u, MP_PROBES_SLOW, probes, n, err) : 0;
 	s->slow_in = s->slow_began = !ret;
+	mp_uprobe_slow_open(s->u, s->slow_in);
 	return ret;
-}
-
-static void detach_slow(struct mp_switcher *s)
-{
-	mp_uprobe_detach_group(s->u, MP_PROBES_SLOW);
-	s->slow_in = false;
 }
 
 int mp_switcher_attach(struct mp_switcher *s, const struct mp_probe_set *family, struct mp_err *err)
@@ -183,6 +188,7 @@ static void open_window(struct mp_switcher *s, int64_t now_ns)
 {
 	s->since_ns = now_ns;
 	s->since_cpu_ns = cpu_ns(s);
+	s->since_spans = spans(s);
 	s->windows++;
 	mp_uprobe_window(s->u, true, s->governor.o.mode == MP_PROBE_SLOW ? -1 : now_ns);
 }
@@ -194,6 +200,7 @@ void mp_switcher_begin(struct mp_switcher *s, int64_t now_ns, uint64_t other_cos
 	    mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_SLOW]), other_cost_ns);
 	s->slot_ns = now_ns;
 	s->slot_cpu_ns = cpu_ns(s);
+	s->slot_spans = spans(s);
 	if (s->governor.state.window)
 		open_window(s, now_ns);
 	else
@@ -205,7 +212,17 @@ static uint64_t followed(const struct mp_probe_hits *h)
 	return h->followed[0] + h->followed[1];
 }
 
-/* Calls of the window that have begun and not returned: none, or as many as before the wait. */
+static uint64_t counted(const struct mp_latency *latency)
+{
+	uint64_t calls = 0;
+
+	for (unsigned int row = 0; row < MP_OP_ROWS; row++)
+		calls += mp_latency_calls(latency, mp_op_of_row(row));
+	return calls;
+}
+
+/* Calls that have begun and not returned are waited for: until there are none, or as many as before the wait,
+ * which never will. */
 static void wait_for_calls(struct mp_switcher *s, struct mp_latency *latency)
 {
 	struct mp_probe_hits hits[MP_PROBE_GROUPS];
@@ -215,14 +232,20 @@ static void wait_for_calls(struct mp_switcher *s, struct mp_latency *latency)
 		sleep_ns(GRACE_STEP_NS);
 		mp_uprobe_hits(s->u, hits);
 		mp_latency_poll(latency, false);
-		uint64_t counted = mp_latency_calls_all(latency),
-			 open = followed(&hits[MP_PROBES_WINDOW]) - counted;
-		if (!open || (i > 1 && open == last &&
-				 followed(&hits[MP_PROBES_WINDOW]) == followed(&s->hits[MP_PROBES_WINDOW])))
+		uint64_t open =
+		    followed(&hits[MP_PROBES_WINDOW]) + followed(&hits[MP_PROBES_SLOW]) - counted(latency);
+		if (!open || (i >= GRACE_STEPS / 2 && open == last))
 			break;
 		last = open;
-		memcpy(s->hits, hits, sizeof(hits));
 	}
+}
+
+static void detach_slow(struct mp_switcher *s, struct mp_latency *latency)
+{
+	mp_uprobe_slow_open(s->u, false);
+	wait_for_calls(s, latency);
+	mp_uprobe_detach_group(s->u, MP_PROBES_SLOW);
+	s->slow_in = false;
 }
 
 static void close_window(struct mp_switcher *s, struct mp_latency *latency)
@@ -230,6 +253,7 @@ static void close_window(struct mp_switcher *s, struct mp_latency *latency)
 	mp_uprobe_window(s->u, false, -1);
 	s->watched_ns += now_ns_() - s->since_ns;
 	s->watched_cpu_ns += cpu_ns(s) - s->since_cpu_ns;
+	s->watched_spans += spans(s) - s->since_spans;
 	s->since_ns = -1;
 	wait_for_calls(s, latency);
 	mp_uprobe_detach_group(s->u, MP_PROBES_WINDOW);
@@ -253,15 +277,15 @@ static void rethink(struct mp_switcher *s)
 	mp_governor_rethink(&s->governor, left, s->not_told);
 }
 
-static int put_slow_anew(struct mp_switcher *s, struct mp_err *err)
+static int put_slow_anew(struct mp_switcher *s, struct mp_latency *latency, struct mp_err *err)
 {
-	detach_slow(s);
+	detach_slow(s, latency);
 	rethink(s);
 	return attach_slow(s, err);
 }
 
 /* The one that is hit most goes: what it calls in turn may be rarer. */
-static int make_slow_cheaper(struct mp_switcher *s, struct mp_err *err)
+static int make_slow_cheaper(struct mp_switcher *s, struct mp_latency *latency, struct mp_err *err)
 {
 	size_t most = s->slow.n;
 	uint64_t most_hits = 0;
@@ -277,7 +301,7 @@ static int make_slow_cheaper(struct mp_switcher *s, struct mp_err *err)
 		return 0;
 	mp_slow_probes_deeper(&s->slow, most, (unsigned int)__builtin_ctz(s->slow.ops[most]));
 	note_hits(s);
-	return put_slow_anew(s, err);
+	return put_slow_anew(s, latency, err);
 }
 
 /* ---- Time goes on ---- */
@@ -311,7 +335,7 @@ int mp_switcher_step(struct mp_switcher *s, const struct mp_probe_set *family, s
 	int ret = 0;
 
 	if (state->slow_is_dear)
-		ret = make_slow_cheaper(s, err);
+		ret = make_slow_cheaper(s, latency, err);
 	if (!ret)
 		ret = follow_window(s, family, latency, err);
 	if (!ret && s->governor.state.slow && !s->slow_in) {
@@ -319,12 +343,12 @@ int mp_switcher_step(struct mp_switcher *s, const struct mp_probe_set *family, s
 		ret = attach_slow(s, err);
 	}
 	if (s->slow_in && !s->governor.state.slow)
-		detach_slow(s);
+		detach_slow(s, latency);
 	return ret;
 }
 
 int mp_switcher_grow(struct mp_switcher *s, const struct mp_target *target, const struct mp_probe_set *family,
-    size_t from, struct mp_err *err)
+    size_t from, struct mp_latency *latency, struct mp_err *err)
 {
 	bool wants_slow = s->governor.o.mode == MP_PROBE_AUTO || s->governor.o.mode == MP_PROBE_SLOW;
 	int ret = 0;
@@ -333,7 +357,7 @@ int mp_switcher_grow(struct mp_switcher *s, const struct mp_target *target, cons
 	if (wants_slow) {
 		bool was_in = s->slow_in;
 		if (was_in)
-			detach_slow(s);
+			detach_slow(s, latency);
 		mp_slow_probes_free(&s->slow);
 		ret = mp_slow_probes_find(target, family, &s->slow, err);
 		s->not_told = ops_of(family) & ~s->slow.ops_told;
@@ -391,6 +415,12 @@ void mp_switcher_take_slot(struct mp_switcher *s, int64_t now_ns, struct mp_swit
 	out->cpu_ns = cpu - s->slot_cpu_ns;
 	out->watched_cpu_ns = watched_cpu - s->slot_watched_cpu_ns;
 	s->slot_cpu_ns = cpu;
+	uint64_t ended = spans(s),
+		 watched_ended = s->watched_spans + (s->since_ns >= 0 ? ended - s->since_spans : 0);
+	out->spans = ended - s->slot_spans;
+	out->watched_spans = watched_ended - s->slot_watched_spans;
+	s->slot_spans = ended;
+	s->slot_watched_spans = watched_ended;
 	s->slot_watched_cpu_ns = watched_cpu;
 	out->mode = mode_of(out->watched_ns, slot, s->slow_in || s->slot_had_slow);
 	s->slot_ns = now_ns;

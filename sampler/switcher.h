@@ -38,7 +38,7 @@ void mp_switcher_begin(struct mp_switcher *s, int64_t now_ns, uint64_t other_cos
 
 /* The family has grown by those from `from` on, which may be wanted at once. */
 int mp_switcher_grow(struct mp_switcher *s, const struct mp_target *target, const struct mp_probe_set *family,
-    size_t from, struct mp_err *err);
+    size_t from, struct mp_latency *latency, struct mp_err *err);
 
 /* What the target spends beside the switched probes, in ns of CPU time so far, is paid by the same budget.
  * `latency` counts the calls, and is polled where that is needed. */
@@ -58,6 +58,7 @@ struct mp_switcher_slot {
 	uint64_t cost_ns;               /* their CPU time in the target, as calibrated */
 	int64_t cpu_ns, watched_cpu_ns; /* CPU time of the target, with that of the probes: of all, and of
 					   what was watched */
+	uint64_t spans, watched_spans;  /* that ended, likewise: how fast it works without and with probes */
 	uint64_t window_cost_ns;        /* of cost_ns, what came of watching every call */
 };
 void mp_switcher_take_slot(struct mp_switcher *s, int64_t now_ns, struct mp_switcher_slot *out);

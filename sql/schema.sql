@@ -326,6 +326,8 @@ CREATE TABLE overhead (
   window_cost_ns INTEGER,       -- of cost_ns, what came of watching every call
   cpu_ns      INTEGER,          -- CPU time of the target in the slot, the probes' included,
   watched_cpu_ns INTEGER,       -- and while every call was watched
+  spans       INTEGER,          -- that ended in the slot, by functions or markers,
+  watched_spans INTEGER,        -- and while every call was watched
   PRIMARY KEY (slot_ns, plane)
 ) STRICT, WITHOUT ROWID;
 

@@ -107,7 +107,7 @@ static const char *const sql[STATEMENTS] = {
     [LOSS] = "INSERT INTO loss (t_ns, source, what, lost) VALUES (?,?,?,?)",
     [OVERHEAD] =
 	"INSERT INTO overhead (slot_ns, plane, events, cost_ns, mode, watched_ns, windows, window_cost_ns,"
-	" cpu_ns, watched_cpu_ns) VALUES (?,?,?,?,?,?,?,?,?,?)"
+	" cpu_ns, watched_cpu_ns, spans, watched_spans) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 	" ON CONFLICT DO UPDATE SET events = events + excluded.events, cost_ns = cost_ns + excluded.cost_ns",
     [EVENT] = "INSERT INTO event (event_id, name, chosen, is_sampled, quality, note) VALUES (?,?,?,?,?,?)",
     [SAMPLE] = "INSERT INTO sample (t_ns, tid, cpu, event_id, ip, addr, period, weight, data_src, level, tlb,"
@@ -574,6 +574,8 @@ int mp_append_overhead(struct mp_session *s, const struct mp_overhead_row *row, 
 	bind_known(st, 8, row->mode, (int64_t)row->window_cost_ns);
 	bind_known(st, 9, row->cpu_ns, row->cpu_ns);
 	bind_known(st, 10, row->cpu_ns, row->watched_cpu_ns);
+	bind_known(st, 11, row->cpu_ns, (int64_t)row->spans);
+	bind_known(st, 12, row->cpu_ns, (int64_t)row->watched_spans);
 	return run(s, st, err);
 }
 

@@ -235,6 +235,7 @@ struct mp_overhead_row {
 	unsigned int windows;    /* which began so often */
 	int64_t cpu_ns,
 	    watched_cpu_ns; /* CPU time of the target, the probes' included: all, and while watched */
+	uint64_t spans, watched_spans; /* that ended, likewise */
 };
 int mp_append_overhead(struct mp_session *s, const struct mp_overhead_row *row, struct mp_err *err);
 

@@ -649,6 +649,11 @@ static void bpf_plane_window(void *impl, bool open, int64_t since_ns)
 	__atomic_store_n(&c->window_open, open, __ATOMIC_RELEASE);
 }
 
+static void bpf_plane_slow_open(void *impl, bool open)
+{
+	__atomic_store_n(&((struct bpf_plane *)impl)->control->slow_open, open, __ATOMIC_RELEASE);
+}
+
 static void bpf_plane_slow_callers(void *impl, const struct mp_bpf_slow_caller *callers, size_t n)
 {
 	struct mp_bpf_slow *slow = ((struct bpf_plane *)impl)->slow;
@@ -694,6 +699,7 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 	out->rows_lost = s->rows_lost;
 	out->unpaired = s->unpaired;
 	out->nested = s->nested;
+	out->spans_ended = s->spans_ended;
 	out->kernel_rows_lost = s->kernel_rows_lost;
 	out->kernel_thinned = s->kernel_thinned;
 	out->tracked_lost = s->tracked_lost;
@@ -761,8 +767,9 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,  \
 	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \
 	.detach_group = bpf_plane_detach_group, .window = bpf_plane_window,                                  \
-	.slow_callers = bpf_plane_slow_callers, .slow_hits = bpf_plane_slow_hits, .hits = bpf_plane_hits,    \
-	.detach = bpf_plane_detach, .close = bpf_plane_close
+	.slow_open = bpf_plane_slow_open, .slow_callers = bpf_plane_slow_callers,                            \
+	.slow_hits = bpf_plane_slow_hits, .hits = bpf_plane_hits, .detach = bpf_plane_detach,                \
+	.close = bpf_plane_close
 
 const struct mp_uprobe_ops mp_uprobe_session = {
     .backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};

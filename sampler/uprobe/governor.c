@@ -8,6 +8,10 @@
 /* Of the budget: calibrated costs are medians, and what a trap does to the target's caches is not in them. */
 #define AIM 0.8
 
+/* What is not governed here (spans that were asked for) may be dearer than all of it: that is its business,
+ * and something is left for calls. */
+#define OTHERS_MOST 0.75
+
 /* The most of it that slow paths may take beside windows. */
 #define SLOW_SHARE 0.6
 
@@ -96,8 +100,9 @@ const struct mp_governor_state *mp_governor_step(struct mp_governor *g, int64_t 
 {
 	double dt = (double)(now_ns - g->at_ns);
 	double slow_ns = (double)(slow_cost_ns - g->slow_cost_ns);
-	double spent_ns = (double)(window_cost_ns - g->window_cost_ns) + slow_ns +
-			  (double)(other_cost_ns - g->other_cost_ns);
+	double other_ns =
+	    fmin((double)(other_cost_ns - g->other_cost_ns), OTHERS_MOST * dt * g->o.budget * AIM);
+	double spent_ns = (double)(window_cost_ns - g->window_cost_ns) + slow_ns + other_ns;
 
 	g->at_ns = now_ns;
 	g->window_cost_ns = window_cost_ns;

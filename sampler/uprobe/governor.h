@@ -60,7 +60,8 @@ void mp_governor_begin(struct mp_governor *g, int64_t now_ns, uint64_t window_co
 
 /*
  * Time went on to `now_ns`, and the target has spent so much in all, in ns of CPU time: in the functions of
- * windows, on slow paths, and in whatever else there is, which is paid for and not governed.
+ * windows, on slow paths, and in whatever else there is, which is paid for, up to three
+ * quarters of the budget, and not governed.
  */
 const struct mp_governor_state *mp_governor_step(struct mp_governor *g, int64_t now_ns,
     uint64_t window_cost_ns, uint64_t slow_cost_ns, uint64_t other_cost_ns);

@@ -162,6 +162,7 @@ struct mp_causes {
 struct mp_bpf_control {
 	unsigned int enabled;
 	unsigned int window_open;          /* calls of the window group begin to be counted */
+	unsigned int slow_open;            /* likewise of slow functions */
 	unsigned long long calls_since_ns; /* every call since then has been counted; ~0: not every call is */
 	unsigned int tgid;                 /* whose kernel events are kept */
 	unsigned int hand_over_ns; /* every interval of so long by itself is handed on, to be joined with
@@ -193,9 +194,10 @@ struct mp_bpf_stats {
 	unsigned long long
 	    calls_lost;              /* calls that could not be followed: no memory for the thread's state */
 	unsigned long long unpaired; /* entries whose return never came (longjmp, exception) */
-	unsigned long long nested;   /* probed functions that another probed one called */
-	unsigned long long samples;  /* since the recorder's last look, which sets it to 0 */
-	unsigned long long outliers; /* likewise */
+	unsigned long long spans_ended;      /* by functions or markers: how fast the target works */
+	unsigned long long nested;           /* probed functions that another probed one called */
+	unsigned long long samples;          /* since the recorder's last look, which sets it to 0 */
+	unsigned long long outliers;         /* likewise */
 	unsigned long long kernel_rows_lost; /* kernel events for which the ring had no room */
 	unsigned long long tracked_lost;     /* calls that are told by a short record: likewise */
 	unsigned long long kernel_thinned;   /* kernel events counted but not kept: over the row budget */

@@ -149,12 +149,16 @@ static __always_inline int enter_inner(struct thread_state *t, u64 cookie, u32 o
 	return 0;
 }
 
+/* No block is larger than what a process can map. */
+#define MP_ADDRESS_BITS 47
+
 /* Returns 0 when the return is wanted. */
 static __always_inline int enter(struct pt_regs *ctx, struct mp_bpf_control *c, u64 cookie)
 {
 	u32 group = cookie_group(cookie), op = cookie_op(cookie);
 
-	if (!c->enabled || (group == MP_PROBES_WINDOW && !c->window_open))
+	if (!c->enabled || (group == MP_PROBES_WINDOW && !c->window_open) ||
+	    (group == MP_PROBES_SLOW && !c->slow_open))
 		return 1;
 	if (group == MP_PROBES_SLOW)
 		op = slow_op(ctx, cookie);
@@ -187,6 +191,8 @@ static __always_inline int enter(struct pt_regs *ctx, struct mp_bpf_control *c, 
 	t->op = op;
 	t->floor_ns = c->floor_ns[cookie_is_stepped(cookie)];
 	t->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
+	if (group == MP_PROBES_SLOW && t->size_bytes >> MP_ADDRESS_BITS)
+		t->size_bytes = 0; /* another argument there after all */
 	t->ptr = ptr_of(ctx, (cookie >> 16) & 0xff);
 	t->returns_block =
 	    group != MP_PROBES_SLOW || cookie_op(cookie) != MP_COOKIE_NO_OP || (cookie >> 8 & 0xff);
@@ -545,6 +551,8 @@ int marker(struct pt_regs *ctx)
 	if (!c || !c->enabled)
 		return 0;
 	m.kind = bpf_get_attach_cookie(ctx);
+	if (m.kind == MPSAMPLE_KIND_SPAN_END)
+		COUNT(spans_ended);
 	m.tid = (u32)bpf_get_current_pid_tgid();
 	if (m.kind >= MPSAMPLE_KIND_POOL_CREATE) {
 		m.a = PT_REGS_PARM1(ctx);
@@ -654,6 +662,7 @@ int span_exit(struct pt_regs *ctx)
 	struct open_span *s = find_span(t, sp, bpf_get_attach_cookie(ctx));
 	if (!s)
 		return 0; /* began before the recording, or was too deep */
+	COUNT(spans_ended);
 	struct mp_bpf_span r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .kind = MP_BPF_SPAN,
 	    .t_ns = s->start_ns,

@@ -343,6 +343,11 @@ void mp_uprobe_window(struct mp_uprobe *u, bool open, int64_t since_ns)
 	u->ops->window(u->impl, open, since_ns);
 }
 
+void mp_uprobe_slow_open(struct mp_uprobe *u, bool open)
+{
+	u->ops->slow_open(u->impl, open);
+}
+
 void mp_uprobe_slow_callers(struct mp_uprobe *u, const struct mp_bpf_slow_caller *callers, size_t n)
 {
 	u->ops->slow_callers(u->impl, callers, n);

@@ -53,6 +53,7 @@ struct mp_keep {
 /* Counts since enable, all exact. */
 struct mp_uprobe_stats {
 	uint64_t calls_lost, rows_lost, unpaired, nested;
+	uint64_t spans_ended;
 	uint64_t kernel_rows_lost, kernel_thinned;
 	uint64_t tracked_lost;           /* calls that were to be told, and found no room */
 	uint64_t spans_left, spans_deep; /* began, and did not end; too many inside one another */
@@ -119,6 +120,9 @@ void mp_uprobe_detach_group(struct mp_uprobe *u, enum mp_probe_group group);
 /* Calls of the window group that begin from now on are counted, or are not. `since_ns`: that is so of every
  * call of the target since then; < 0: not of every call. */
 void mp_uprobe_window(struct mp_uprobe *u, bool open, int64_t since_ns);
+
+/* Calls of slow functions that begin from now on are counted, or are not. */
+void mp_uprobe_slow_open(struct mp_uprobe *u, bool open);
 
 /* For slow functions: which code they return into, and on whose behalf. At most MP_BPF_SLOW_CALLERS; a list
  * may only grow. How often the slow function `i` was entered. */
@@ -188,8 +192,9 @@ struct mp_uprobe_ops {
 	int (*open)(const struct mp_uprobe_options *o, void **impl, struct mp_err *err);
 	int (*attach)(void *impl, pid_t pid, enum mp_probe_group group, const struct mp_probe *probes,
 	    size_t n, struct mp_err *err);
-	void (*detach_group)(void *impl, enum mp_probe_group group); /* NULL, with the next four: it cannot */
+	void (*detach_group)(void *impl, enum mp_probe_group group); /* NULL, with the next five: it cannot */
 	void (*window)(void *impl, bool open, int64_t since_ns);
+	void (*slow_open)(void *impl, bool open);
 	void (*slow_callers)(void *impl, const struct mp_bpf_slow_caller *callers, size_t n);
 	uint64_t (*slow_hits)(void *impl, size_t i);
 	void (*hits)(void *impl, struct mp_probe_hits out[static MP_PROBE_GROUPS]);

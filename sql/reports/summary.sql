@@ -46,7 +46,7 @@ WITH counted AS (
   FROM quantile LEFT JOIN exact USING (op_id)
 ), rate AS (
   -- As v_rate has it; none of sessions before version 5.
-  SELECT op_id, (sum(CASE WHEN watched_ns >= dur_ns THEN calls ELSE 0 END)
+  SELECT op_id, (1.0 * sum(CASE WHEN watched_ns >= dur_ns THEN calls ELSE 0 END)
                  + coalesce(avg(CASE WHEN watched_ns BETWEEN 1 AND dur_ns - 1 THEN 1.0 * calls / watched_ns END), 0)
                  * sum(CASE WHEN watched_ns < dur_ns THEN dur_ns ELSE 0 END)) / sum(dur_ns) * 1e9 AS per_s
   FROM slot_calls WHERE slot_ns >= :from_ns AND slot_ns < :to_ns GROUP BY op_id

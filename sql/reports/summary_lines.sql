@@ -59,6 +59,16 @@ SELECT printf('cost: %.2f %% of a core in the target', 100.0 * total(CASE WHEN p
 FROM overhead JOIN spent USING (slot_ns)
 HAVING count(CASE WHEN plane = 'recorder' THEN 1 END) > 0
 UNION ALL
+-- What was estimated, checked by how fast the target works with and without probes.
+SELECT printf('cost, by %,lld spans: %.1f %% fewer end while every call is watched, which is %.2f %% of the time', all_spans,
+              100 * (1 - on_rate / off_rate), 100.0 * on_ns / all_ns)
+FROM (SELECT sum(spans) AS all_spans, sum(watched_ns) AS on_ns, sum(dur_ns) AS all_ns,
+             1.0 * sum(watched_spans) / nullif(sum(watched_ns), 0) AS on_rate,
+             1.0 * (sum(spans) - sum(watched_spans)) / nullif(sum(dur_ns) - sum(watched_ns), 0) AS off_rate,
+             min(sum(watched_spans), sum(spans) - sum(watched_spans)) AS fewest
+      FROM overhead JOIN spent USING (slot_ns) WHERE mode <> 'all')
+WHERE fewest >= 1000
+UNION ALL
 SELECT printf('counters: %.2f instructions a cycle', ipc)
        || CASE WHEN running < 0.995 THEN printf(' (counted %.0f %% of the time, scaled)', running * 100) ELSE '' END AS line
 FROM ipc WHERE ipc IS NOT NULL

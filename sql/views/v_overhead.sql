@@ -11,6 +11,8 @@
 --   watched_ns   for so much of the second every call was watched: what was counted is of this time
 --   windows      so often watching began in it
 --   cpu_ns, watched_cpu_ns   CPU time of the target, the probes' included: all, and while every call was watched
+--   spans, watched_spans     spans that ended: all, and while every call was watched. From both rates, what watching costs can be
+--            measured, and not only estimated
 --   all_cost_ns  what watching all the time would have cost, by the windows of this second; NULL: it had none
 --
 -- Caveats: while the kernel is watched, page faults of other processes take some time more as well, about half of what one
@@ -18,6 +20,6 @@
 -- Example: SELECT plane, sum(cost_ns) / 1e9 AS cpu_seconds FROM v_overhead GROUP BY plane
 
 CREATE VIEW v_overhead AS
-SELECT overhead.slot_ns, plane, events, cost_ns, mode, watched_ns, windows, cpu_ns, watched_cpu_ns,
+SELECT overhead.slot_ns, plane, events, cost_ns, mode, watched_ns, windows, cpu_ns, watched_cpu_ns, spans, watched_spans,
        CAST(1.0 * window_cost_ns * dur_ns / nullif(watched_ns, 0) AS INTEGER) AS all_cost_ns
 FROM overhead LEFT JOIN slot USING (slot_ns);

@@ -13,6 +13,7 @@ struct target {
 	int64_t now_ns;
 	double calls_per_s, slow_part;
 	double cost_ns, slow_cost_ns;
+	double other_cost; /* as a share of a core */
 	int64_t open_ns, opens;
 	bool was_open;
 };
@@ -44,7 +45,8 @@ static void step(struct target *t)
 		t->cost_ns += calls * COST_NS;
 	else if (state->slow)
 		t->slow_cost_ns += calls * t->slow_part * COST_NS;
-	mp_governor_step(&t->g, t->now_ns, (uint64_t)t->cost_ns, (uint64_t)t->slow_cost_ns, 0);
+	mp_governor_step(&t->g, t->now_ns, (uint64_t)t->cost_ns, (uint64_t)t->slow_cost_ns,
+	    (uint64_t)(t->other_cost * (double)t->now_ns));
 	if (t->g.state.slow_is_dear)
 		t->slow_part /= 10; /* the caller has dropped the dearest */
 }
@@ -198,10 +200,12 @@ Test(governor, what_else_is_spent_is_in_the_budget)
 	struct target t;
 
 	start(&t, MP_PROBE_AUTO, 0.02, false, false);
-	t.calls_per_s = 1e4;
-	for (int i = 0; i < 1000; i++) {
-		t.now_ns += 10000000;
-		mp_governor_step(&t.g, t.now_ns, 0, 0, (uint64_t)((double)t.now_ns * 0.03));
-	}
-	cr_assert_not(t.g.state.window, "nothing is left for probes");
+	t.other_cost = 0.01;
+	run(&t, 1e6, 60 * S);
+	cr_assert_leq(spent(&t), 0.01 * (double)(t.now_ns + 2 * S), "%g", spent(&t) / (double)t.now_ns);
+	start(&t, MP_PROBE_AUTO, 0.02, false, false);
+	t.other_cost = 0.1;
+	run(&t, 1e6, 60 * S);
+	cr_assert_leq(spent(&t), 0.006 * (double)(t.now_ns + 4 * S), "%g", spent(&t) / (double)t.now_ns);
+	cr_assert_gt(t.opens, 5, "something is left for calls");
 }

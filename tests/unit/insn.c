@@ -136,7 +136,7 @@ static const char *exits(const unsigned char *code, size_t n)
 Test(insn, finds_calls_out_of_the_function)
 {
 	/* jmp short inside; call rel32 +0x100 behind it */
-	cr_assert_str_eq(EXITS(0xeb, 0x00, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xc3), "+107(123) ");
+	cr_assert_str_eq(EXITS(0xeb, 0x00, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xc3), "+107(1..) ");
 }
 
 Test(insn, follows_arguments_through_registers_and_calls)
@@ -144,7 +144,7 @@ Test(insn, follows_arguments_through_registers_and_calls)
 	/* mov rbx, rdi; call +100; mov rsi, rbx; xor edi, edi; jmp +200 */
 	cr_assert_str_eq(EXITS(0x48, 0x89, 0xfb, 0xe8, 0x00, 0x01, 0x00, 0x00, 0x48, 0x89, 0xde, 0x31, 0xff,
 			     0xe9, 0x00, 0x02, 0x00, 0x00),
-	    "+108(123) +212>(.1.) ");
+	    "+108(1..) +212>(.1.) ");
 }
 
 Test(insn, forgets_an_argument_that_one_of_two_ways_changes)
@@ -158,7 +158,7 @@ Test(insn, a_call_that_may_not_return_changes_nothing_behind_a_jump)
 	/* je over; xor edi, edi; call +100; over: jmp +200 */
 	cr_assert_str_eq(
 	    EXITS(0x74, 0x07, 0x31, 0xff, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xe9, 0x00, 0x02, 0x00, 0x00),
-	    "+109(.23) +20e>(123) ");
+	    "+109(...) +20e>(123) ");
 }
 
 static bool passes_far(void *ctx, uint64_t to)

@@ -346,8 +346,8 @@ Test(report, views_have_the_promised_columns)
 			"ended"},
 	    {"v_kernel_event", "t_ns,tid,kind,dur_ns,addr,ip"},
 	    {"v_loss", "source,t_ns,lost"},
-	    {"v_overhead",
-		"slot_ns,plane,events,cost_ns,mode,watched_ns,windows,cpu_ns,watched_cpu_ns,all_cost_ns"},
+	    {"v_overhead", "slot_ns,plane,events,cost_ns,mode,watched_ns,windows,cpu_ns,watched_cpu_ns,spans,"
+			   "watched_spans,all_cost_ns"},
 	    {"v_rate", "op,calls,watched_ns,calls_per_s,lo_per_s,hi_per_s"},
 	    {"v_counter", "slot_ns,name,value"},
 	    {"v_sample", "t_ns,tid,cpu,event,ip,addr,period,weight,level,quality,object_id,site"},
