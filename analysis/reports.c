@@ -18,7 +18,7 @@ const struct mp_report mp_reports[] = {
     {.name = "summary",
 	.purpose = "how long each memory operation takes: percentiles over every call",
 	.histogram = true,
-	.after = "sql/reports/summary_hardware.sql",
+	.after = "sql/reports/summary_lines.sql",
 	.section = {{.name = "rows", .title = "Every call, by operation", .sql = "sql/reports/summary.sql"}}},
     {.name = "jitter",
 	.purpose = "how evenly operations are served: spread, tail, by size, phase, thread and time; "

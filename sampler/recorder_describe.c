@@ -101,6 +101,13 @@ static int describe_causes(struct mp_recorder *r, struct mp_err *err)
 	return mp_session_set(r->session, err, "causes", "%s", text);
 }
 
+static const char *probe_name(enum mp_probe_mode mode)
+{
+	static const char *const names[] = {"auto", "all", "slow", "burst"};
+
+	return names[mode];
+}
+
 int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 {
 	struct utsname host;
@@ -117,7 +124,8 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 	    mp_session_set(s, err, "cpu", "%s", cpu) || mp_session_set(s, err, "version", "%s", MP_VERSION) ||
 	    mp_session_set(s, err, "options", "%s", r->o->options_text) ||
 	    mp_session_set(s, err, "start_ns", "%" PRId64, r->start_ns) ||
-	    mp_session_set(s, err, "probe", "all") || mp_session_set(s, err, "duty", "1.0"))
+	    mp_session_set(s, err, "probe", "%s", r->switcher ? probe_name(r->o->probe) : "all") ||
+	    mp_session_set(s, err, "budget", "%g", r->o->budget) || mp_session_set(s, err, "duty", "1.0"))
 		return -EIO;
 	int ret = r->preload ? describe_preload(r, err) : describe_uprobe(r, err);
 	if (!ret)
@@ -137,10 +145,28 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 
 /* ---- For people: the beginning ---- */
 
+/* Those that a program calls all the time. */
+#define HOT_OPS                                                                                              \
+	(1u << MP_OP_MALLOC | 1u << MP_OP_CALLOC | 1u << MP_OP_REALLOC | 1u << MP_OP_FREE |                  \
+	    1u << MP_OP_NEW | 1u << MP_OP_DELETE)
+
 static bool is_hot(unsigned int op)
 {
-	return op == MP_OP_MALLOC || op == MP_OP_CALLOC || op == MP_OP_REALLOC || op == MP_OP_FREE ||
-	       op == MP_OP_NEW || op == MP_OP_DELETE;
+	return op < MP_OP_COUNT && HOT_OPS >> op & 1;
+}
+
+/* Until the next call. */
+static const char *names_of_ops(unsigned int ops)
+{
+	static char text[256];
+	size_t n = 0;
+
+	text[0] = 0;
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+		if (ops >> op & 1)
+			n += (size_t)snprintf(
+			    text + n, sizeof(text) - n, "%s%s", n ? " " : "", mp_op_name(op));
+	return text;
 }
 
 /* What makes a recording dearer than it looks: probes in functions of the hot path that the kernel has to
@@ -253,6 +279,52 @@ static void tell_limits(const struct mp_recorder *r)
 		fprintf(stderr, "mpsample: not covered: %s\n", r->probes.uncovered);
 }
 
+/* Which functions are probed when, where that is not all of them all the time. */
+static void tell_switched(const struct mp_recorder *r)
+{
+	double percent = r->o->budget * 100;
+	struct mp_switcher_totals t;
+
+	if (!r->switcher) {
+		if (!r->preload && r->o->probe != MP_PROBE_ALL)
+			fprintf(stderr,
+			    "mpsample: --probe %s: backend %s cannot take probes out and put them in again: "
+			    "every call "
+			    "is probed, whatever it costs\n",
+			    probe_name(r->o->probe), mp_backend_name(mp_uprobe_backend(r->uprobe)));
+		return;
+	}
+	mp_switcher_totals(r->switcher, mp_recorder_now_ns(), &t);
+	unsigned int not_told = mp_switcher_not_told(r->switcher) & HOT_OPS;
+	if (r->o->probe == MP_PROBE_SLOW)
+		fprintf(stderr,
+		    "mpsample: --probe slow: only what the thread cache cannot serve, %zu functions%s%s%s\n",
+		    t.slow_functions, not_told ? "; in windows: " : "",
+		    not_told ? names_of_ops(not_told) : "",
+		    not_told ? ", whose fast path cannot be told apart" : "");
+	else if (r->o->probe == MP_PROBE_BURST)
+		fprintf(stderr,
+		    "mpsample: --probe burst: every call in windows, for at most %g %% of a core\n", percent);
+}
+
+/* The first time that not every call is watched. */
+void mp_recorder_tell_windows(struct mp_recorder *r, int64_t now)
+{
+	struct mp_switcher_totals t;
+	char detail[384];
+
+	if (r->told_windows || r->o->probe != MP_PROBE_AUTO || mp_switcher_since_ns(r->switcher) >= 0)
+		return;
+	r->told_windows = true;
+	mp_switcher_totals(r->switcher, now, &t);
+	snprintf(detail, sizeof(detail),
+	    "every call would cost more than %g %% of a core: it is watched in windows%s%s",
+	    r->o->budget * 100, t.slow_ops ? ", and all the time the slow paths of " : "",
+	    t.slow_ops ? names_of_ops(t.slow_ops & HOT_OPS) : "");
+	fprintf(stderr, "mpsample: %s\n", detail);
+	mp_pipeline_mark(r->pipeline, now, 0, "probes", detail);
+}
+
 /* What stands in for what was asked for. */
 static void tell_events(const struct mp_recorder *r)
 {
@@ -279,6 +351,7 @@ void mp_recorder_tell_begin(const struct mp_recorder *r)
 	else
 		fprintf(stderr, ", until it ends or Ctrl-C\n");
 	tell_planes(r);
+	tell_switched(r);
 	tell_limits(r);
 	tell_events(r);
 }
@@ -356,6 +429,32 @@ static bool wants_samples(const struct mp_recorder *r)
 	return false;
 }
 
+static uint64_t slow_calls(const struct mp_recorder *r)
+{
+	uint64_t all = 0;
+
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+		all += mp_latency_calls(r->latency, MP_OP_SLOW + op);
+	return all;
+}
+
+static void tell_duty(const struct mp_recorder *r)
+{
+	struct mp_switcher_totals t;
+
+	if (!r->switcher || (r->duty >= 1 && r->o->probe != MP_PROBE_SLOW))
+		return;
+	mp_switcher_totals(r->switcher, mp_recorder_now_ns(), &t);
+	if (r->o->probe == MP_PROBE_SLOW) {
+		fprintf(stderr, " of %" PRIu64 " calls of slow paths", slow_calls(r));
+		return;
+	}
+	fprintf(stderr, "; every call watched %.3g %% of the time, in %" PRIu64 " windows", r->duty * 100,
+	    t.windows);
+	if (t.slow_began)
+		fprintf(stderr, ", and %" PRIu64 " calls of slow paths", slow_calls(r));
+}
+
 /* What gave way to --max-size is neither kept nor lost. */
 static void tell_thinned(const struct mp_recorder *r)
 {
@@ -379,6 +478,7 @@ void mp_recorder_tell_end(const struct mp_recorder *r)
 	    tells_exit ? r->exit_detail : "", tells_exit ? ")" : "",
 	    (double)(mp_recorder_now_ns() - r->start_ns) / NS_PER_S, mp_latency_calls_all(r->latency),
 	    t.rows - r->retention.calls_removed);
+	tell_duty(r);
 	tell_thinned(r);
 	if (wants_samples(r))
 		fprintf(stderr, ", %" PRIu64 " samples", t.samples);

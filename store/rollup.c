@@ -48,9 +48,14 @@ static const char *const merge[] = {
     "excluded.enabled_ns,"
     " running_ns = running_ns + excluded.running_ns",
     "DELETE FROM thread_counter WHERE slot_ns >= ?2 AND slot_ns < ?3",
-    "INSERT INTO overhead (slot_ns, plane, events, cost_ns) SELECT ?1, plane, events, cost_ns FROM overhead"
-    " WHERE slot_ns >= ?2 AND slot_ns < ?3"
-    " ON CONFLICT DO UPDATE SET events = events + excluded.events, cost_ns = cost_ns + excluded.cost_ns",
+    "INSERT INTO overhead SELECT ?1, plane, events, cost_ns, mode, watched_ns, windows, window_cost_ns, "
+    "cpu_ns,"
+    " watched_cpu_ns FROM overhead WHERE slot_ns >= ?2 AND slot_ns < ?3"
+    " ON CONFLICT DO UPDATE SET events = events + excluded.events, cost_ns = cost_ns + excluded.cost_ns,"
+    " mode = CASE WHEN mode IS excluded.mode THEN mode ELSE 'mixed' END,"
+    " watched_ns = watched_ns + excluded.watched_ns, windows = windows + excluded.windows,"
+    " window_cost_ns = window_cost_ns + excluded.window_cost_ns, cpu_ns = cpu_ns + excluded.cpu_ns,"
+    " watched_cpu_ns = watched_cpu_ns + excluded.watched_cpu_ns",
     "DELETE FROM overhead WHERE slot_ns >= ?2 AND slot_ns < ?3",
     "INSERT INTO pool_use SELECT pool_id, ?1, in_use_min, in_use_max, gets, puts, failures FROM pool_use"
     " WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3"

@@ -224,7 +224,10 @@ static void run(struct mp_latency *latency, const char *path, int seconds, uint6
 		must(mp_latency_flush(latency, session, slot_ns, &err));
 		must(mp_append_clock(session, end_ns, end_ns + 1700000000000000000LL, &err));
 		must(mp_append_counter(session, slot_ns, "minor_fault", 4, &err));
-		must(mp_append_overhead(session, slot_ns, "preload", 2000, 32000, &err));
+		must(mp_append_overhead(session,
+		    &(struct mp_overhead_row){
+			.slot_ns = slot_ns, .plane = "preload", .events = 2000, .cost_ns = 32000},
+		    &err));
 		must(mp_append_slot(session, slot_ns, end_ns - slot_ns, &err));
 		must(mp_pipeline_commit(pipeline, end_ns, &err));
 		mp_latency_fade(latency);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/uprobe_bpf_rings.h"
+#include "sampler/uprobe/backend_bpf_rings.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -47,7 +47,7 @@ static int handle_call(void *ctx, void *data, size_t size)
 	const struct mp_bpf_call *r = data;
 	struct mp_stack_state stack;
 
-	if (!b->pipeline || size < sizeof(*r) || r->op >= MP_OP_COUNT)
+	if (!b->pipeline || size < sizeof(*r) || !mp_op_is_known(r->op))
 		return 0;
 	struct mp_call_event e = {
 	    .tid = (pid_t)r->tid,
@@ -116,7 +116,8 @@ static int handle_kernel(void *ctx, void *data, size_t size)
 
 static struct mp_thread_sums sums_of(const struct mp_bpf_rings *b, const struct mp_bpf_sums *s)
 {
-	return (struct mp_thread_sums){.alloc_ns = (int64_t)s->alloc_ns,
+	return (struct mp_thread_sums){.calls_since_ns = (int64_t)s->calls_since_ns,
+	    .alloc_ns = (int64_t)s->alloc_ns,
 	    .alloc_calls = (int64_t)s->alloc_calls,
 	    .fault_ns = b->sees & MP_SEES(MINOR_FAULT) ? (int64_t)s->fault_ns : -1,
 	    .off_cpu_ns = b->sees & MP_SEES(OFF_CPU) ? (int64_t)s->off_cpu_ns : -1};
