@@ -123,14 +123,20 @@ reports)
 	done
 	;;
 recorder)
-	start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=65536 "$TARGETS/quiet" 10
+	start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=65536 "$TARGETS/threads" --repeat 1 0.2
 	start_recorder -p "$TARGET" -o s.db --plane preload --full --max-size 16M
-	most=0
+	most=0 rounds=1 deadline=$((SECONDS + GUARD_S))
 	go
-	until grep -q '^done' target.out; do
+	# One round after the other, until there are more rows than there is room for.
+	until [[ $(sqlite3 -batch s.db "SELECT total(rows) > 50000 FROM v_thinned WHERE name LIKE 'call %'" 2>/dev/null) == 1 ]]; do
+		((SECONDS < deadline)) || die "nothing is thinned"
 		size=$(cat s.db s.db-wal 2>/dev/null | wc -c)
 		((size <= most)) || most=$size
-		sleep 0.1
+		if (($(grep -c '^threads ' target.out) >= rounds)); then
+			echo again >&"$TARGET_IN"
+			((rounds += 1))
+		fi
+		sleep 0.05
 	done
 	stop_recorder
 	end_target

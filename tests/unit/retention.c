@@ -306,7 +306,11 @@ static void write_slot(int i)
 	cr_assert_eq(mp_append_latency_sum(s, slot_ns, MP_OP_MALLOC, 1, &sum, &err), 0);
 	cr_assert_eq(mp_append_latency_window(s, slot_ns, MP_OP_MALLOC, &window, &err), 0);
 	cr_assert_eq(mp_append_counter(s, slot_ns, "minor_fault", 5, &err), 0);
-	cr_assert_eq(mp_append_overhead(s, &(struct mp_overhead_row){.slot_ns = slot_ns, .plane = "preload", .events = 7, .cost_ns = 70}, &err), 0);
+	cr_assert_eq(
+	    mp_append_overhead(s,
+		&(struct mp_overhead_row){.slot_ns = slot_ns, .plane = "preload", .events = 7, .cost_ns = 70},
+		&err),
+	    0);
 	cr_assert_eq(
 	    mp_append_thread_counter(s, slot_ns, &(struct mp_thread_counter){4, 1, 10, 20, 30}, &err), 0);
 	cr_assert_eq(mp_append_pool_use(s, 1, slot_ns, &use, &err), 0);
