@@ -154,8 +154,11 @@ int64_t mp_preload_clock_ns(const struct mp_preload_clock *c, uint64_t ticks)
 	if (ticks <= c->points[0].ticks)
 		return c->points[0].ns;
 	const struct mp_clock_point *a = &c->points[point_before(c, ticks)], *b = a + 1;
-	unsigned __int128 part = (unsigned __int128)(ticks - a->ticks) * (uint64_t)(b->ns - a->ns);
-	return a->ns + (int64_t)(part / (b->ticks - a->ticks));
+	uint64_t since = ticks - a->ticks, ns = (uint64_t)(b->ns - a->ns), part;
+	/* Between points that are less than a second apart 64 bits are enough, and several times faster. */
+	if (!__builtin_mul_overflow(since, ns, &part))
+		return a->ns + (int64_t)(part / (b->ticks - a->ticks));
+	return a->ns + (int64_t)((unsigned __int128)since * ns / (b->ticks - a->ticks));
 }
 
 uint64_t mp_preload_clock_rate(const struct mp_preload_clock *c)

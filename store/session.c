@@ -352,18 +352,56 @@ static int check_session(struct mp_session *s, int rc, int application_id, struc
 	return 0;
 }
 
+/* Whether the file has a view of this name. */
+static bool has_view(struct mp_session *s, const char *name)
+{
+	sqlite3_stmt *st = NULL;
+	bool has =
+	    sqlite3_prepare_v2(s->db, "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?", -1,
+		&st, NULL) == SQLITE_OK;
+
+	sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+	has = has && sqlite3_step(st) == SQLITE_ROW;
+	sqlite3_finalize(st);
+	return has;
+}
+
+/* A view of a later version than the file's, for this connection. `path` is that of its embedded file. */
+static int add_view(struct mp_session *s, const char *path, struct mp_err *err)
+{
+	static const char create[] = "\nCREATE VIEW ";
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.*s", (int)(strlen(path) - strlen("sql/views/.sql")),
+	    path + strlen("sql/views/"));
+	const char *text = strstr(mp_embedded_text(path), create);
+	if (!text || has_view(s, name))
+		return 0;
+	char *sql = sqlite3_mprintf("CREATE TEMP VIEW %s", text + strlen(create));
+	int rc = sql ? exec(s, sql, "open session", err) : mp_err_set(err, ENOMEM, "out of memory");
+	sqlite3_free(sql);
+	return rc;
+}
+
 /* What this version has added is empty in older files: readers need not know the difference. */
+static const char added[] =
+    "PRAGMA temp_store=MEMORY;"
+    "CREATE TEMP TABLE slot (slot_ns INTEGER PRIMARY KEY, dur_ns INTEGER NOT NULL);"
+    "CREATE TEMP TABLE thinned (name TEXT PRIMARY KEY, rows INTEGER NOT NULL);"
+    "CREATE TEMP VIEW overhead AS SELECT slot_ns, plane, events, cost_ns, NULL AS mode, NULL AS watched_ns,"
+    " NULL AS windows, NULL AS window_cost_ns, NULL AS cpu_ns, NULL AS watched_cpu_ns FROM main.overhead";
+
 static int supplement(struct mp_session *s, struct mp_err *err)
 {
 	int version = 0;
 
 	if (query_int(s->db, "PRAGMA user_version", &version) || version >= MP_SCHEMA_VERSION)
 		return 0;
-	return exec(s,
-	    "PRAGMA temp_store=MEMORY;"
-	    "CREATE TEMP TABLE slot (slot_ns INTEGER PRIMARY KEY, dur_ns INTEGER NOT NULL);"
-	    "CREATE TEMP TABLE thinned (name TEXT PRIMARY KEY, rows INTEGER NOT NULL)",
-	    "open session", err);
+	int rc = exec(s, added, "open session", err);
+	for (const struct mp_embedded *f = mp_embedded_files; !rc && f->path; f++)
+		if (!strncmp(f->path, "sql/views/", strlen("sql/views/")))
+			rc = add_view(s, f->path, err);
+	return rc;
 }
 
 int mp_session_open(const char *path, struct mp_session **out, struct mp_err *err)

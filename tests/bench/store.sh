@@ -3,8 +3,8 @@
 # What pipeline and store can take, and what a session of limited size costs. Nothing here passes or fails; run by itself.
 #
 #   rings     records of libmpsample.so's rings read by one thread: calls; calls with each malloc and free paired (a call
-#             is two records then); histograms read each time. In M records a second, and what was lost
-#   rows      M rows of `call` a second by store/append.h, by one bare prepared insert of the same columns in turn, the
+#             is two records then); histograms read each time. In M records a second of CPU time, and what was lost
+#   rows      M rows of `call` a second of CPU time by store/append.h, by one bare prepared insert of the same columns in turn, the
 #             ratio of the two, and bytes a row
 #   a day     24 h of seconds as fast as they go (tests/tools/day.c), without and with --max-size: seconds, the most that
 #             file and log took, memory after 6 and after 24 h, the longest step of thinning

@@ -6,7 +6,7 @@
  *   day FILE MAX_BYTES SECONDS [full]
  *
  * Each second has 2000 calls of three operations, counted; of them 20 samples of weight 100 (with `full`, 200
- * calls, each of them a row), and 3 outliers with two causes each; 8 kernel events, 5 spans, a loss every 7
+ * calls, each of them a row), and 3 outliers with two causes each; 4 kernel events, 2 spans, a loss every 7
  * s, a mark every 10 s. The outlier number N takes 50 us + N * 7919 % 1000003 ns: the slowest ones are known.
  * Prints the truth and what the recorder took, a line each:
  *
@@ -148,7 +148,7 @@ static void hand_in(
 
 static void kernel_events(int64_t t_ns)
 {
-	for (int k = 0; k < 8; k++, events++)
+	for (int k = 0; k < 4; k++, events++)
 		mp_pipeline_kernel_event(pipeline, &(struct mp_kernel_interval){.t_ns = t_ns + k * 1000000,
 						       .tid = 4242,
 						       .kind = MP_KERNEL_MINOR_FAULT,
@@ -179,7 +179,7 @@ static void one_second(int64_t slot_ns, int second)
 		count(i, size, ns, 1);
 		hand_in(i, slot_ns + k * (SLOT_NS / OUTLIERS) + 1, MP_KEPT_OUTLIER, 1, size, ns);
 	}
-	for (int k = 0; k < 5; k++, spans++)
+	for (int k = 0; k < 2; k++, spans++)
 		mp_pipeline_span(pipeline, &(struct mp_span_event){.tid = 4242,
 					       .t_ns = slot_ns + k * 1000000,
 					       .dur_ns = 5000 + (int64_t)next_random(1000),
@@ -223,7 +223,7 @@ static void run(struct mp_latency *latency, const char *path, int seconds, uint6
 		mp_latency_window(latency, end_ns);
 		must(mp_latency_flush(latency, session, slot_ns, &err));
 		must(mp_append_clock(session, end_ns, end_ns + 1700000000000000000LL, &err));
-		must(mp_append_counter(session, slot_ns, "minor_fault", 8, &err));
+		must(mp_append_counter(session, slot_ns, "minor_fault", 4, &err));
 		must(mp_append_overhead(session,
 		    &(struct mp_overhead_row){
 			.slot_ns = slot_ns, .plane = "preload", .events = 2000, .cost_ns = 32000},
