@@ -314,10 +314,8 @@ static int follow_window(
 	if (want == s->window_in)
 		return 0;
 	if (!want) {
-		/* Before: a call shall be seen by the one or the other. */
-		int ret = s->governor.state.slow && !s->slow_in ? attach_slow(s, err) : 0;
 		close_window(s, latency);
-		return ret;
+		return 0;
 	}
 	int ret = attach_window(s, family, 0, window_ops(s), err);
 	if (!ret)
