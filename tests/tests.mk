@@ -44,7 +44,7 @@ $(STRESS): tests/stress/ring_tsan.c sampler/preload/record.h sampler/preload/sha
 		$(CC) $(CPPFLAGS) $(STRESS_CFLAGS) $(SANITIZE) -o $@ $<; fi; ret=$$?; rm -f $@.probe; exit $$ret
 
 # Benchmark programs (tests/bench/*.sh run them).
-BENCH := $(addprefix $(O)/tests/bench/,alloc_pairs markers unwind cost)
+BENCH := $(addprefix $(O)/tests/bench/,alloc_pairs markers unwind cost stalls)
 $(O)/tests/bench/%: tests/bench/%.c tests/targets/target.h store/histogram.h sampler/preload/mpsample.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

@@ -100,15 +100,21 @@ turn() { # START DO
 start_small() { start_target "$programs/workload" 2 && probed=$(file_of '/libc[.]so[.]6$'); }
 start_crowd() { start_target "$programs/workload" 64 && probed=$(file_of '/libc[.]so[.]6$'); }
 
-one() { # NAME THREADS
+one() { # NAME THREADS [THE-FIGURES'-NAME]
 	local answer
 	answer=($(ask "$1 $2 $mean_ms $timed_ms")) || return 0
 	[[ ${answer[0]} == "$1" ]] || return 0
-	put "$1" "$2" "${answer[@]:3}"
+	put "${3:-$1}" "$2" "${answer[@]:3}"
 }
 
 do_small() {
 	one pairs 1; one split 1; one pairs 2; one book 1; one book 2; one handoff 2; one large 1; one large 2
+}
+
+# A difference of a nanosecond: many short turns, one right after the other.
+do_bare() {
+	local mean_ms=50 timed_ms=1
+	one pairs 1 bare
 }
 
 do_crowd() { one pairs 64; }
@@ -138,6 +144,16 @@ for mode in "${modes[@]}"; do
 	why=$(call_if_there "$mode.missing")
 	[[ ! $why ]] || give_up "$why"
 done
+
+if [[ " $workloads " == *" small "* ]]; then
+	for round in $(seq "$((rounds * 5))"); do
+		for mode in plain preload-dormant; do
+			[[ ! ${missing[$mode]:-} && " ${modes[*]} " == *" $mode "* ]] || continue
+			progress "with and without the library, round $round"
+			turn start_small do_bare
+		done
+	done
+fi
 
 for workload in small crowd; do
 	[[ " $workloads " == *" $workload "* ]] || continue

@@ -65,10 +65,10 @@ how() {
 
 notes() { sql "SELECT mode || ': ' || note FROM notes"; }
 
-# Columns as wide as what is in them: the first to the left, the others to the right.
-aligned() {
-	awk -F'\t' '{for (i = 1; i <= NF; i++) {cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i)} if (NF > n) n = NF}
-		END {for (r = 1; r <= NR; r++) for (i = 1; i <= n; i++) printf "%" (i > 1 ? "" : "-") width[i] "s%s", cell[r, i], i < n ? "  " : "\n"}'
+# Columns as wide as what is in them: the first to the left, the others mostly to the right.
+aligned() { # [COLUMNS-TO-THE-LEFT]
+	awk -F'\t' -v left="${1:-1}" '{for (i = 1; i <= NF; i++) {cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i)} if (NF > n) n = NF}
+		END {for (r = 1; r <= NR; r++) for (i = 1; i <= n; i++) printf "%" (i > left ? "" : "-") width[i] "s%s", cell[r, i], i < n ? "  " : "\n"}'
 }
 
 # A Markdown table has one line of names: those above are joined with those below.
@@ -95,7 +95,7 @@ table)
 	echo
 	ratios | aligned
 	echo
-	sql "SELECT mode, title FROM modes" | aligned
+	sql "SELECT mode, title FROM modes" | aligned 2 | sed 's/ *$//'
 	echo
 	notes | sed 's/^/- : /'
 	;;
