@@ -27,6 +27,7 @@ longest() { ask x | awk '{print $3, $5}'; }
 
 cycle() {
 	local from
+	! declare -F "$mode.is_for_good" >/dev/null || ((done == 0)) || { end_target; start_victim || return 1; }
 	longest >/dev/null
 	from=$(now_s)
 	why=''
@@ -37,6 +38,8 @@ cycle() {
 	sleep "$(awk -v a="$(now_s)" -v b="$from" 'BEGIN {print a - b}')"
 	printf 'idle %s\n' "$(longest)" >>"$dir/figures"
 }
+
+start_victim() { start_target "$programs/../stalls" && probed=$(file_of '/libc[.]so[.]6$'); }
 
 quantiles() { # tool|idle COLUMN -> median, p99 and longest, in ms
 	awk -v want="$1" -v column="$2" '$1 == want {print $column}' "$dir/figures" | sort -n |
@@ -54,7 +57,7 @@ line() { # WHAT COLUMN
 
 measure() {
 	why=$(call_if_there "$mode.missing")
-	[[ ! $why ]] && start_target "$programs/../stalls" && probed=$(file_of '/libc[.]so[.]6$')
+	[[ ! $why ]] && start_victim
 	: >"$dir/figures"
 	done=0
 	while [[ ! $why ]] && ((done < cycles)) && cycle; do done=$((done + 1)); done

@@ -100,28 +100,34 @@ is_ready() { # PATTERN: of the tool's output, else `why` says what it said inste
 	return 1
 }
 
+# And what it started and left behind, but never the target.
 end_tool() { # SIGNAL [TENTHS]: kills it for good after so long
-	local tenths=${2:-300}
+	local tenths=${2:-300} rest pid
 	[[ $tool ]] || return 0
+	rest=$(below "$tool")
 	kill "-$1" "$tool" 2>/dev/null
 	while ((tenths-- > 0)) && kill -0 "$tool" 2>/dev/null; do sleep 0.1; done
 	kill -KILL "$tool" 2>/dev/null
 	wait "$tool" 2>/dev/null
+	for pid in $rest; do [[ $pid == "$tool" ]] || kill -KILL "$pid" 2>/dev/null; done
 	tool=''
 	return 0
 }
 
-# CPU time so far, in s, of processes and what they started, the target left out.
+_processes='{pid = $1; sub(/^.*\) /, ""); parent[pid] = $2; ticks[pid] = $12 + $13 + $14 + $15}
+	BEGIN {n = split(roots, r, " "); for (i = 1; i <= n; i++) wanted[r[i]] = 1}
+	function is_below(p) {return p == except || p < 2 ? 0 : p in wanted ? 1 : p in parent ? is_below(parent[p]) : 0}'
+
+# Processes and what they started, the target and what it started left out.
+below() { # PID...
+	{ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v roots="$*" -v except="$target_pid" "$_processes"'
+		END {for (p in ticks) if (is_below(p)) print p}'
+}
+
+# Their CPU time so far, in s.
 cpu_s() { # PID...
-	{ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v roots="$*" -v except="$target_pid" -v hz="$(getconf CLK_TCK)" '
-		{pid = $1; sub(/^.*\) /, ""); parent[pid] = $2; ticks[pid] = $12 + $13 + $14 + $15}
-		function is_below(p) {return p in wanted ? 1 : p in parent && p > 1 && p != except ? is_below(parent[p]) : 0}
-		END {
-			n = split(roots, r, " ")
-			for (i = 1; i <= n; i++) wanted[r[i]] = 1
-			for (p in ticks) if (p != except && is_below(p)) sum += ticks[p]
-			printf "%.2f\n", sum / hz
-		}'
+	{ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v roots="$*" -v except="$target_pid" -v hz="$(getconf CLK_TCK)" "$_processes"'
+		END {for (p in ticks) if (is_below(p)) sum += ticks[p]; printf "%.2f\n", sum / hz}'
 }
 
 bytes_of() { # PATH...: 0 where there is nothing

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
-# heaptrack, put by gdb into a process that runs (attach.sh alone: it stays in it for good).
+# heaptrack, put by gdb into a process that runs (attach.sh alone).
 
 mode heaptrack-p 2 plain "heaptrack -p"
+
+# It cannot be put into the same process again.
+heaptrack-p.is_for_good() { :; }
 
 heaptrack-p.missing() {
 	command -v heaptrack >/dev/null || { echo "heaptrack is not installed"; return; }
