@@ -21,7 +21,7 @@ MP_CFLAGS := -std=gnu11 -fno-omit-frame-pointer $(WARN) $(if $(WERROR),-Werror) 
 MP_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN))
 LIBS    := -lbpf -ldwarf -lelf -lunwind-$(ARCH) -lunwind -lsqlite3 -linih -l:libiberty.a -llzma -lz -lzstd -lpfm -lseccomp -lkissfft-float $(if $(filter x86_64,$(ARCH)),-lZydis) -lm
 
-SRC     := mpsample.c $(wildcard sampler/*.c sampler/doctor/*.c sampler/perf/*.c sampler/samples/*.c sampler/import/*.c symbolize/*.c symbolize/*/*.c store/*.c analysis/*.c analysis/*/*.c)
+SRC     := mpsample.c $(wildcard sampler/*.c sampler/doctor/*.c sampler/perf/*.c sampler/samples/*.c sampler/uprobe/*.c sampler/import/*.c symbolize/*.c symbolize/*/*.c store/*.c analysis/*.c analysis/*/*.c)
 BPF_SRC := $(filter %.bpf.c,$(SRC))
 SRC     := $(filter-out %.bpf.c,$(SRC))
 SQL     := $(sort $(wildcard sql/*.sql sql/*/*.sql))
@@ -164,7 +164,7 @@ C_FILES := $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h'
 lint:
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=missingInclude \
-		--suppress=missingIncludeSystem --suppress=ctuuninitvar -i sampler/uprobe.bpf.c -I. -D__x86_64__ --std=c11 mpsample.c store symbolize analysis sampler
+		--suppress=missingIncludeSystem --suppress=ctuuninitvar -i sampler/uprobe/uprobe.bpf.c -I. -D__x86_64__ --std=c11 mpsample.c store symbolize analysis sampler
 
 format:
 	@clang-format -i $(C_FILES)

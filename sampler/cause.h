@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "store/session.h"
 
 /*

@@ -12,7 +12,7 @@
 #include "sampler/doctor/rows.h"
 #include "sampler/perf/event.h"
 #include "sampler/profile.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "store/embed.h"
 #include "store/emit.h"
 

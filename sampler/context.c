@@ -161,7 +161,7 @@ static void add_syscall(struct mp_causes *to, const struct interval *i)
 	}
 }
 
-/* As sampler/bpf/context.h adds up. */
+/* As sampler/uprobe/bpf/context.h adds up. */
 static void add(struct mp_causes *to, const struct interval *i)
 {
 	uint64_t ns = (uint64_t)i->self_ns;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 
 /*
  * What the kernel did to the target's threads in the last seconds, to be joined in time with calls and spans

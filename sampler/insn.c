@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/op.h"
 
@@ -160,23 +161,149 @@ bool mp_insn_is_emulated(const unsigned char *code, size_t n)
 	return decode(code, n, &in) && is_emulated(&in);
 }
 
-int mp_insn_each_call(
-    const unsigned char *code, size_t n, uint64_t vaddr, int (*fn)(void *ctx, uint64_t callee), void *ctx)
+/*
+ * Which argument of the function each register holds: two bits a register, 0 for none. A forward data-flow
+ * analysis (copy propagation); where two ways meet, only what both say is kept.
+ */
+typedef uint32_t held_t;
+
+#define HELD_AT_ENTRY                                                                                        \
+	(hold(hold(hold(0, ZYDIS_REGISTER_RDI, 1), ZYDIS_REGISTER_RSI, 2), ZYDIS_REGISTER_RDX, 3))
+
+static held_t hold(held_t held, ZydisRegister reg, unsigned int arg)
+{
+	unsigned int at = 2 * (unsigned int)ZydisRegisterGetId(reg);
+
+	return (held & ~(3u << at)) | arg << at;
+}
+
+static unsigned int held_in(held_t held, ZydisRegister reg)
+{
+	return held >> (2 * (unsigned int)ZydisRegisterGetId(reg)) & 3;
+}
+
+static held_t meet(held_t a, held_t b)
+{
+	held_t differs = a ^ b, any = (differs | differs >> 1) & 0x55555555;
+
+	return a & ~(any | any << 1);
+}
+
+static bool is_gpr64(const ZydisDecodedOperand *o)
+{
+	return o->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_GPR64;
+}
+
+/* A call may change what the ABI does not preserve. */
+static held_t behind_call(held_t held)
+{
+	static const ZydisRegister kept[] = {ZYDIS_REGISTER_RBX, ZYDIS_REGISTER_RBP, ZYDIS_REGISTER_R12,
+	    ZYDIS_REGISTER_R13, ZYDIS_REGISTER_R14, ZYDIS_REGISTER_R15};
+	held_t out = 0;
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+		out = hold(out, kept[i], held_in(held, kept[i]));
+	return out;
+}
+
+static held_t behind(const struct insn *in, held_t held)
+{
+	unsigned int copied =
+	    in->i.mnemonic == ZYDIS_MNEMONIC_MOV && is_gpr64(&in->op[0]) && is_gpr64(&in->op[1])
+		? held_in(held, in->op[1].reg.value)
+		: 0;
+
+	if (in->i.meta.category == ZYDIS_CATEGORY_CALL)
+		return behind_call(held);
+	for (unsigned int k = 0; k < in->i.operand_count; k++) {
+		if (in->op[k].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+		    !(in->op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+			continue;
+		ZydisRegister whole =
+		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, in->op[k].reg.value);
+		if (ZydisRegisterGetClass(whole) == ZYDIS_REGCLASS_GPR64)
+			held = hold(held, whole, 0);
+	}
+	return copied ? hold(held, in->op[0].reg.value, copied) : held;
+}
+
+struct flow {
+	bool *reached; /* by offset in the function */
+	held_t *held;
+	bool changed;
+};
+
+static void flow_to(struct flow *f, size_t at, held_t held)
+{
+	held_t now = f->reached[at] ? meet(f->held[at], held) : held;
+
+	f->changed |= !f->reached[at] || now != f->held[at];
+	f->reached[at] = true;
+	f->held[at] = now;
+}
+
+/* Each round only takes away, so it would end; hostile code may want many. Then nothing is said to be known.
+ */
+#define FLOW_ROUNDS_MAX 64
+
+static void follow_arguments(const unsigned char *code, size_t n, struct flow *f)
 {
 	struct insn in;
 	int64_t target;
 
-	for (size_t at = 0; at < n && decode(code + at, n - at, &in); at += in.i.length) {
+	flow_to(f, 0, HELD_AT_ENTRY);
+	for (int round = 0; f->changed; round++) {
+		f->changed = false;
+		if (round == FLOW_ROUNDS_MAX) {
+			memset(f->held, 0, n * sizeof(*f->held));
+			return;
+		}
+		for (size_t at = 0; at < n && decode(code + at, n - at, &in); at += in.i.length) {
+			if (!f->reached[at])
+				continue;
+			held_t held = behind(&in, f->held[at]);
+			bool is_call = in.i.meta.category == ZYDIS_CATEGORY_CALL;
+			if (!is_call && is_branch(&in) && direct_target(&in, &target) &&
+			    (uint64_t)((int64_t)at + target) < n)
+				flow_to(f, (size_t)((int64_t)at + target), f->held[at]);
+			bool goes_on = is_call || !is_branch(&in) ||
+				       in.i.meta.category == ZYDIS_CATEGORY_COND_BR ||
+				       in.i.meta.category == ZYDIS_CATEGORY_SYSCALL;
+			if (goes_on && at + in.i.length < n)
+				flow_to(f, at + in.i.length, held);
+		}
+	}
+}
+
+int mp_insn_each_exit(const unsigned char *code, size_t n, uint64_t vaddr,
+    int (*fn)(void *ctx, const struct mp_insn_exit *exit), void *ctx)
+{
+	static const ZydisRegister args[MP_INSN_ARGS] = {
+	    ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDX, ZYDIS_REGISTER_RCX};
+	struct flow f = {
+	    .reached = calloc(n + 1, sizeof(*f.reached)), .held = calloc(n + 1, sizeof(*f.held))};
+	struct insn in;
+	int64_t target;
+	int ret = f.reached && f.held ? 0 : -ENOMEM;
+
+	if (!ret && n)
+		follow_arguments(code, n, &f);
+	for (size_t at = 0; !ret && at < n && decode(code + at, n - at, &in); at += in.i.length) {
 		if (!is_branch(&in) || !direct_target(&in, &target))
 			continue;
-		int64_t to = (int64_t)at + target;
-		if (to >= 0 && to < (int64_t)n)
+		uint64_t to = (uint64_t)((int64_t)at + target);
+		if (to < n)
 			continue;
-		int ret = fn(ctx, vaddr + (uint64_t)to);
-		if (ret)
-			return ret;
+		struct mp_insn_exit exit = {
+		    .to = vaddr + to, .is_jump = in.i.meta.category != ZYDIS_CATEGORY_CALL};
+		for (unsigned int i = 0; i < MP_INSN_ARGS; i++)
+			exit.hands_on[i] = (unsigned char)held_in(f.held[at], args[i]);
+		ret = fn(ctx, &exit);
 	}
-	return 0;
+	free(f.reached);
+	free(f.held);
+	return ret;
 }
 
 /* Addresses below are taken for numbers: programs that name their own are linked above. */
@@ -333,8 +460,8 @@ static uint32_t word(const unsigned char *code)
 }
 
 /* B and BL: imm26 words (Arm ARM C6.2.26, C6.2.34). */
-int mp_insn_each_call(
-    const unsigned char *code, size_t n, uint64_t vaddr, int (*fn)(void *ctx, uint64_t callee), void *ctx)
+int mp_insn_each_exit(const unsigned char *code, size_t n, uint64_t vaddr,
+    int (*fn)(void *ctx, const struct mp_insn_exit *exit), void *ctx)
 {
 	for (size_t at = 0; at + 4 <= n; at += 4) {
 		uint32_t w = word(code + at);
@@ -343,7 +470,8 @@ int mp_insn_each_call(
 		int64_t to = (int64_t)at + (int64_t)((int32_t)(w << 6) >> 4);
 		if (to >= 0 && to < (int64_t)n)
 			continue;
-		int ret = fn(ctx, vaddr + (uint64_t)to);
+		const struct mp_insn_exit exit = {.to = vaddr + (uint64_t)to, .is_jump = !(w >> 31)};
+		int ret = fn(ctx, &exit);
 		if (ret)
 			return ret;
 	}

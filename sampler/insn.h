@@ -31,11 +31,22 @@ unsigned int mp_insn_placement(const unsigned char *code, size_t n, unsigned int
 bool mp_insn_is_emulated(const unsigned char *code, size_t n);
 
 /*
- * Calls `fn` with each address that the function at `vaddr` calls or jumps to directly and that lies outside
- * it: its callees and tail calls. Stops when `fn` returns non-zero and returns that.
+ * Where the function at `vaddr` leaves to other code: its direct calls, and its direct jumps out of it,
+ * conditional ones included. Stops when `fn` returns non-zero and returns that. At the first bytes that are
+ * no instruction it ends.
+ *
+ * `hands_on[i]`: which of the function's own arguments (1 to 3) is argument i + 1 of what it leaves to,
+ * whichever way it went there; 0: none, or it cannot be told. By copies from register to register; known on
+ * x86-64 only.
  */
-int mp_insn_each_call(
-    const unsigned char *code, size_t n, uint64_t vaddr, int (*fn)(void *ctx, uint64_t callee), void *ctx);
+#define MP_INSN_ARGS 4
+struct mp_insn_exit {
+	uint64_t to;
+	bool is_jump;
+	unsigned char hands_on[MP_INSN_ARGS];
+};
+int mp_insn_each_exit(const unsigned char *code, size_t n, uint64_t vaddr,
+    int (*fn)(void *ctx, const struct mp_insn_exit *exit), void *ctx);
 
 /*
  * Where the code at `vaddr`, the whole of a function or of a part of one, ends or may: its returns, and its

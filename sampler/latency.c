@@ -18,12 +18,13 @@ struct mp_latency {
 	struct mp_hist_view view;
 	struct mp_hist *seen[MP_MAX_SHARDS * MP_HIST_BLOCKS]; /* last state of each block; NULL: never used */
 	struct series *series[MP_HIST_BLOCKS];                /* NULL: never used */
-	uint64_t calls[MP_OP_COUNT];
-	uint32_t recent[MP_OP_COUNT][MP_HIST_BUCKETS];
-	uint32_t window[MP_OP_COUNT][MP_HIST_BUCKETS]; /* since window_ns */
-	uint64_t window_calls[MP_OP_COUNT];
+	/* By mp_op_row(). */
+	uint64_t calls[MP_OP_ROWS];
+	uint32_t recent[MP_OP_ROWS][MP_HIST_BUCKETS];
+	uint32_t window[MP_OP_ROWS][MP_HIST_BUCKETS]; /* since window_ns */
+	uint64_t window_calls[MP_OP_ROWS];
+	struct mp_latency_window worst[MP_OP_ROWS]; /* since the last flush; calls 0: none */
 	int64_t window_ns;
-	struct mp_latency_window worst[MP_OP_COUNT]; /* since the last flush; calls 0: none */
 };
 
 struct mp_latency *mp_latency_new(const struct mp_hist_view *view)
@@ -66,7 +67,7 @@ static void take_sums(struct mp_hist *now, struct mp_hist *seen, struct mp_laten
  * the two can never disagree in the database.
  */
 static void take_block(
-    struct mp_latency *l, unsigned int op, struct series *s, struct mp_hist *now, struct mp_hist *seen)
+    struct mp_latency *l, unsigned int row, struct series *s, struct mp_hist *now, struct mp_hist *seen)
 {
 	seen->calls = __atomic_load_n(&now->calls, __ATOMIC_ACQUIRE);
 	take_sums(now, seen, &s->sum);
@@ -79,10 +80,10 @@ static void take_block(
 		seen->bucket[b] = count;
 		s->pending[b] += more;
 		s->sum.calls += more;
-		l->calls[op] += more;
-		l->recent[op][b] += more;
-		l->window[op][b] += more;
-		l->window_calls[op] += more;
+		l->calls[row] += more;
+		l->recent[row][b] += more;
+		l->window[row][b] += more;
+		l->window_calls[row] += more;
 	}
 	s->touched = true;
 }
@@ -90,7 +91,7 @@ static void take_block(
 void mp_latency_poll(struct mp_latency *l, bool final)
 {
 	for (unsigned int shard = 0; shard < l->view.shards; shard++) {
-		for (unsigned int block = 0; block < MP_OP_CALIBRATE * MP_SIZE_CLASSES; block++) {
+		for (unsigned int block = 0; block < MP_HIST_BLOCKS - 1; block++) {
 			size_t i = (size_t)shard * MP_HIST_BLOCKS + block;
 			struct mp_hist *now = &l->view.blocks[i];
 			uint32_t calls = __atomic_load_n(&now->calls, __ATOMIC_ACQUIRE);
@@ -101,7 +102,7 @@ void mp_latency_poll(struct mp_latency *l, bool final)
 				continue; /* out of memory: nothing is lost, the next poll finds it again */
 			if (!l->series[block] && !(l->series[block] = calloc(1, sizeof(*l->series[block]))))
 				continue;
-			take_block(l, block / MP_SIZE_CLASSES, l->series[block], now, l->seen[i]);
+			take_block(l, mp_op_row(mp_hist_block_op(block)), l->series[block], now, l->seen[i]);
 		}
 	}
 }
@@ -132,16 +133,16 @@ static bool is_worse(const struct mp_latency_window *a, const struct mp_latency_
 
 void mp_latency_window(struct mp_latency *l, int64_t now_ns)
 {
-	for (unsigned int op = 0; op < MP_OP_COUNT; op++) {
+	for (unsigned int row = 0; row < MP_OP_ROWS; row++) {
 		struct mp_latency_window w = {
-		    .t_ns = l->window_ns, .dur_ns = now_ns - l->window_ns, .calls = l->window_calls[op]};
+		    .t_ns = l->window_ns, .dur_ns = now_ns - l->window_ns, .calls = l->window_calls[row]};
 		if (!w.calls)
 			continue;
-		w.p99_ns = quantile(l->window[op], w.calls, 0.99);
-		if (l->window_ns && is_worse(&w, &l->worst[op]))
-			l->worst[op] = w;
-		memset(l->window[op], 0, sizeof(l->window[op]));
-		l->window_calls[op] = 0;
+		w.p99_ns = quantile(l->window[row], w.calls, 0.99);
+		if (l->window_ns && is_worse(&w, &l->worst[row]))
+			l->worst[row] = w;
+		memset(l->window[row], 0, sizeof(l->window[row]));
+		l->window_calls[row] = 0;
 	}
 	l->window_ns = now_ns;
 }
@@ -151,10 +152,11 @@ static int flush_windows(
 {
 	int ret = 0;
 
-	for (unsigned int op = 0; !ret && op < MP_OP_COUNT; op++) {
-		if (l->worst[op].calls)
-			ret = mp_append_latency_window(session, slot_ns, op, &l->worst[op], err);
-		l->worst[op] = (struct mp_latency_window){0};
+	for (unsigned int row = 0; !ret && row < MP_OP_ROWS; row++) {
+		if (l->worst[row].calls)
+			ret = mp_append_latency_window(
+			    session, slot_ns, mp_op_of_row(row), &l->worst[row], err);
+		l->worst[row] = (struct mp_latency_window){0};
 	}
 	return ret;
 }
@@ -162,7 +164,7 @@ static int flush_windows(
 static int flush_series(
     struct series *s, struct mp_session *session, int64_t slot_ns, unsigned int block, struct mp_err *err)
 {
-	unsigned int op = block / MP_SIZE_CLASSES, class = block % MP_SIZE_CLASSES;
+	unsigned int op = mp_hist_block_op(block), class = mp_hist_block_class(block);
 	int ret = mp_append_latency_sum(session, slot_ns, op, class, &s->sum, err);
 
 	for (unsigned int b = 0; !ret && b < MP_HIST_BUCKETS; b++) {
@@ -191,7 +193,7 @@ int mp_latency_flush(struct mp_latency *l, struct mp_session *session, int64_t s
 
 uint64_t mp_latency_calls(const struct mp_latency *l, unsigned int op)
 {
-	return l->calls[op];
+	return l->calls[mp_op_row(op)];
 }
 
 uint64_t mp_latency_calls_all(const struct mp_latency *l)
@@ -208,20 +210,20 @@ uint64_t mp_latency_recent_calls(const struct mp_latency *l, unsigned int op)
 	uint64_t calls = 0;
 
 	for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++)
-		calls += l->recent[op][b];
+		calls += l->recent[mp_op_row(op)][b];
 	return calls;
 }
 
 uint64_t mp_latency_recent_quantile(const struct mp_latency *l, unsigned int op, double q)
 {
-	return quantile(l->recent[op], mp_latency_recent_calls(l, op), q);
+	return quantile(l->recent[mp_op_row(op)], mp_latency_recent_calls(l, op), q);
 }
 
 void mp_latency_fade(struct mp_latency *l)
 {
-	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+	for (unsigned int row = 0; row < MP_OP_ROWS; row++)
 		for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++)
-			l->recent[op][b] /= 2;
+			l->recent[row][b] /= 2;
 }
 
 static struct mp_hist *calibration_block(const struct mp_hist_view *view, unsigned int shard)

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "store/session.h"
 
 /*

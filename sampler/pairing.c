@@ -149,11 +149,11 @@ void mp_pairing_entry(struct mp_pairing *p, const struct mp_entry_record *e)
 	if (s->open)
 		p->stats.unpaired++;
 
-	uint64_t cookie = mp_probe_cookie(e->op, false);
+	struct mp_op_args args = mp_op_args(e->op);
 	s->open = true;
 	s->entry = *e;
-	s->size_bytes = masked_size(cookie >> 8 & 0xff, e->args);
-	s->ptr = cookie >> 16 & 0xff ? e->args[0] : 0;
+	s->size_bytes = masked_size(args.size, e->args);
+	s->ptr = args.ptr ? e->args[0] : 0;
 }
 
 static void count(struct mp_pairing *p, const struct state *s, uint64_t dur_ns)

@@ -9,7 +9,7 @@
 
 #include "sampler/latency.h"
 #include "sampler/pipeline.h"
-#include "sampler/uprobe.h"
+#include "sampler/uprobe/uprobe.h"
 
 /*
  * Entries and returns of probed functions to calls, in the recorder: what uprobe.bpf.c does in the kernel, by

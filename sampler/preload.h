@@ -8,7 +8,7 @@
 
 #include "sampler/latency.h"
 #include "sampler/pipeline.h"
-#include "sampler/uprobe.h"
+#include "sampler/uprobe/uprobe.h"
 
 /*
  * The preload plane, the recorder's side: a process that carries libmpsample.so is woken through its shared

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "sampler/preload/shared.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 
 /*
  * Reads the histogram of one slot, which its thread goes on counting into, and adds what is new to the

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "sampler/preload/shared.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "symbolize/unwind/unwind.h"
 
 /*

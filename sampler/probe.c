@@ -13,7 +13,7 @@
 
 #include "sampler/insn.h"
 #include "sampler/preload/mpsample.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "symbolize/elf/elf.h"
 
 #define MAX_FUNCTION_BYTES                                                                                   \
@@ -253,8 +253,9 @@ struct forwarding {
 };
 
 /* Does this callee belong to the family, by its address or by the name of the PLT slot it jumps through? */
-static int callee_is_family(void *ctx, uint64_t callee)
+static int callee_is_family(void *ctx, const struct mp_insn_exit *exit)
 {
+	uint64_t callee = exit->to;
 	const struct forwarding *f = ctx;
 	const struct resolver *r = f->r;
 	const struct mp_elf *elf = r->elf[f->self->module];
@@ -292,7 +293,7 @@ static bool forwards(
 
 	if (d->what->op != MP_OP_NEW && d->what->op != MP_OP_DELETE)
 		return false;
-	return mp_insn_each_call(code, n, d->vaddr, callee_is_family, &f) != 0;
+	return mp_insn_each_exit(code, n, d->vaddr, callee_is_family, &f) != 0;
 }
 
 static const char *allocator_name(const struct resolver *r, const struct definition *d)
@@ -302,29 +303,29 @@ static const char *allocator_name(const struct resolver *r, const struct definit
 							       : "interposed";
 }
 
-static const struct {
-	unsigned int size, ptr;
-} op_args[MP_OP_COUNT + 1] = {
-#define OP_ARGS(NAME, name, size, ptr) {size, ptr},
-    MP_OPS(OP_ARGS)
-#undef OP_ARGS
-};
-
-uint64_t mp_probe_cookie(unsigned int op, bool is_stepped)
+uint64_t mp_probe_cookie(const struct mp_probe *p, enum mp_probe_group group)
 {
-	return op | (uint64_t)op_args[op].size << 8 | (uint64_t)op_args[op].ptr << 16 |
-	       (uint64_t)is_stepped << 24;
+	return p->op | (uint64_t)p->size_args << 8 | (uint64_t)p->ptr_args << 16 |
+	       (uint64_t)p->is_stepped << 24 | (uint64_t)group << 25 | (uint64_t)p->slow << 32;
 }
 
-/* Where in a function of which `n` bytes are known; `whole`: they are all of it. Jumps into the skipped bytes
- * are looked for in the whole function. */
-static void place(struct mp_probe *p, const unsigned char *code, size_t n, bool whole, uint64_t offset)
+/* Jumps into the skipped bytes are looked for in the whole function. */
+void mp_probe_place(struct mp_probe *p, const unsigned char *code, size_t n, bool whole, uint64_t offset)
 {
-	unsigned int args = op_args[p->op].size | op_args[p->op].ptr;
-
-	p->skipped_bytes = whole ? mp_insn_placement(code, n, args, mp_op_ignores_null(p->op)) : 0;
+	p->skipped_bytes =
+	    whole ? mp_insn_placement(code, n, p->size_args | p->ptr_args, mp_op_ignores_null(p->op)) : 0;
 	p->is_stepped = !mp_insn_is_emulated(code + p->skipped_bytes, n - p->skipped_bytes);
 	p->module_offset = offset + p->skipped_bytes;
+}
+
+/* The operation that a function is of, with its arguments. */
+static void set_op(struct mp_probe *p, unsigned int op)
+{
+	struct mp_op_args args = mp_op_args(op);
+
+	p->op = op;
+	p->size_args = args.size;
+	p->ptr_args = args.ptr;
 }
 
 /* One more probe in the set, in a module. */
@@ -355,8 +356,9 @@ static void add_probe(struct resolver *r, const struct definition *d)
 	struct mp_probe *p = new_probe(r, &r->target->modules[d->module]);
 	if (!p)
 		return;
-	p->op = d->what->op;
-	place(p, code, n, d->size && d->size <= n, offset);
+	set_op(p, d->what->op);
+	p->function_bytes = d->size;
+	mp_probe_place(p, code, n, d->size && d->size <= n, offset);
 	snprintf(p->function, sizeof(p->function), "%s", d->what->name);
 	snprintf(p->allocator, sizeof(p->allocator), "%s", allocator_name(r, d));
 }
@@ -609,13 +611,13 @@ int mp_probe_on_self(void (*function)(void), struct mp_probe *out, struct mp_err
 		return ret;
 
 	dl_iterate_phdr(load_bias, &bias);
-	*out = (struct mp_probe){.op = MP_OP_CALIBRATE,
+	*out = (struct mp_probe){.op = MP_OP_CALIBRATE, /* which has no arguments */
 	    .function = "calibration",
 	    .module = "mpsample",
 	    .open_path = "/proc/self/exe"};
 	if (mp_elf_vaddr_to_offset(elf, (uintptr_t)function - bias, &offset)) {
 		size_t n = mp_elf_read(elf, offset, code, sizeof(code));
-		place(out, code, n, true, offset);
+		mp_probe_place(out, code, n, true, offset);
 	} else {
 		ret = mp_err_set(err, EINVAL, "cannot find mpsample's own code in its file");
 	}

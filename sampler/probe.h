@@ -8,6 +8,7 @@
 
 #include "sampler/profile.h"
 #include "sampler/target.h"
+#include "sampler/uprobe/shared.h"
 #include "store/err.h"
 
 /*
@@ -30,7 +31,14 @@ struct mp_probe {
 	unsigned int dev_major, dev_minor;
 	uint64_t module_offset;     /* file offset of the probed instruction */
 	unsigned int skipped_bytes; /* from the function's entry to it */
+	uint64_t function_bytes;    /* its size; 0: not told */
 	bool is_stepped; /* the kernel single-steps it: ten times dearer, with a floor of its own */
+
+	/* A function of a slow path (sampler/slow_path.h): `op` is that which comes by a jump, or
+	 * MP_COOKIE_NO_OP. */
+	bool is_slow;
+	unsigned int slow;                /* its number, by which its hits are counted */
+	unsigned int size_args, ptr_args; /* masks of MP_ARG */
 };
 
 struct mp_probe_set {
@@ -48,12 +56,14 @@ int mp_probe_resolve(const struct mp_target *t, const struct mp_profiles *profil
     struct mp_err *err);
 void mp_probe_set_free(struct mp_probe_set *set);
 
+/* Where in a function that begins at file offset `offset` the probe stands, which knows its arguments
+ * already. `n` bytes of the function are at hand; `whole`: they are all of it. */
+void mp_probe_place(struct mp_probe *p, const unsigned char *code, size_t n, bool whole, uint64_t offset);
+
 /* A probe on a function of the recorder itself, for calibration. */
 int mp_probe_on_self(void (*function)(void), struct mp_probe *out, struct mp_err *err);
 
-/* The cookie that tells the BPF programs what a probe is: bits 0-7 the operation, 8-15 its size arguments and
- * 16-23 its block argument (masks of MP_ARG), 24 whether it is stepped. Markers have a program of their own,
- * and their kind as its cookie. */
-uint64_t mp_probe_cookie(unsigned int op, bool is_stepped);
+/* The cookie that tells the BPF programs what a probe is: see MP_COOKIE_NO_OP of sampler/uprobe/shared.h. */
+uint64_t mp_probe_cookie(const struct mp_probe *p, enum mp_probe_group group);
 
 #endif

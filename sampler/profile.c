@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "store/embed.h"
 
 static const char *const op_names[] = {
@@ -21,6 +21,17 @@ static const char *const op_names[] = {
 const char *mp_op_name(unsigned int op)
 {
 	return op < MP_OP_COUNT ? op_names[op] : op == MP_OP_MARKER ? "marker" : "calibration";
+}
+
+struct mp_op_args mp_op_args(unsigned int op)
+{
+	static const struct mp_op_args args[] = {
+#define OP_ARGS(NAME, name, size, ptr) {size, ptr},
+	    MP_OPS(OP_ARGS)
+#undef OP_ARGS
+	};
+
+	return op < MP_OP_COUNT ? args[op] : (struct mp_op_args){0};
 }
 
 bool mp_profile_each_word(const char *words, bool (*fn)(void *ctx, const char *word), void *ctx)

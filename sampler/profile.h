@@ -45,4 +45,11 @@ bool mp_profile_is_wrapper(void *ctx, const char *function, const char *module);
 
 const char *mp_op_name(unsigned int op);
 
+/* Which of an operation's arguments are its size and the block handed in: masks of MP_ARG. None of what is no
+ * operation. */
+struct mp_op_args {
+	unsigned int size, ptr;
+};
+struct mp_op_args mp_op_args(unsigned int op);
+
 #endif

@@ -60,8 +60,8 @@ static void first_keep(struct mp_recorder *r)
 	    .sample_adaptive = o->sample_every < 0,
 	    .over_adaptive = o->keep_over_ns < 0,
 	    .sample_weight = o->sample_every < 0 ? 1 : (uint32_t)o->sample_every};
-	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
-		r->keep.over_ns[op] = o->keep_over_ns < 0 ? FIRST_KEEP_OVER_NS : (uint64_t)o->keep_over_ns;
+	for (unsigned int row = 0; row < MP_OP_ROWS; row++)
+		r->keep.over_ns[row] = o->keep_over_ns < 0 ? FIRST_KEEP_OVER_NS : (uint64_t)o->keep_over_ns;
 }
 
 static int block_signals(struct mp_err *err)
@@ -240,9 +240,11 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 /* Outliers are what lies above the p99.9 of each operation's recent calls: about one in a thousand. */
 static void steer_outliers(struct mp_recorder *r)
 {
-	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+	for (unsigned int row = 0; row < MP_OP_ROWS; row++) {
+		unsigned int op = mp_op_of_row(row);
 		if (mp_latency_recent_calls(r->latency, op) >= STEER_MIN_CALLS)
-			r->keep.over_ns[op] = mp_latency_recent_quantile(r->latency, op, 0.999) + 1;
+			r->keep.over_ns[row] = mp_latency_recent_quantile(r->latency, op, 0.999) + 1;
+	}
 }
 
 static void set_keep(struct mp_recorder *r, int64_t now)

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "sampler/perf/plane.h"
-#include "sampler/uprobe.h"
+#include "sampler/uprobe/uprobe.h"
 #include "store/err.h"
 
 /*

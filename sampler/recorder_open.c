@@ -206,7 +206,7 @@ int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, stru
 	if (!all)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	r->probes.probes = all;
-	int ret = mp_uprobe_attach(r->uprobe, set->probes, n, err);
+	int ret = mp_uprobe_attach(r->uprobe, MP_PROBES_ALWAYS, set->probes, n, err);
 	if (ret)
 		return ret;
 	memcpy(all + r->probes.n, set->probes, n * sizeof(*all));

@@ -2,7 +2,7 @@
 #ifndef MP_SAMPLER_SAVED_REGS_H
 #define MP_SAMPLER_SAVED_REGS_H
 
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "symbolize/unwind/unwind.h"
 
 /* Registers as the planes copy them, to registers as unwinding counts them: by their DWARF numbers (the
@@ -25,7 +25,7 @@ static inline void mp_stack_state_set(struct mp_stack_state *s, unsigned int reg
 	s->known |= 1ULL << reg;
 }
 
-/* `saved` as MP_SAVED_REGS tells (sampler/uprobe_shared.h). */
+/* `saved` as MP_SAVED_REGS tells (sampler/uprobe/shared.h). */
 static inline void mp_stack_state_set_saved(
     struct mp_stack_state *s, uint64_t sp, const unsigned long long *saved)
 {

@@ -7,7 +7,7 @@
 
 #include "sampler/grow.h"
 #include "sampler/index.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "store/append.h"
 
 /*

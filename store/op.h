@@ -33,12 +33,45 @@ enum mp_op {
 };
 
 /*
+ * An operation's slow path, as a number beside it: calls inside the allocator that its thread cache could not
+ * serve. In sessions "malloc_slow" and so on. Arrays by operation that hold both have MP_OP_ROWS.
+ */
+#define MP_OP_SLOW 32
+#define MP_OP_ROWS (2 * MP_OP_COUNT)
+
+static inline int mp_op_is_slow(unsigned int op)
+{
+	return op >= MP_OP_SLOW && op < MP_OP_SLOW + MP_OP_COUNT;
+}
+
+static inline unsigned int mp_op_base(unsigned int op)
+{
+	return mp_op_is_slow(op) ? op - MP_OP_SLOW : op;
+}
+
+/* Of an operation or its slow path. */
+static inline unsigned int mp_op_row(unsigned int op)
+{
+	return mp_op_is_slow(op) ? op - MP_OP_SLOW + MP_OP_COUNT : op;
+}
+
+static inline unsigned int mp_op_of_row(unsigned int row)
+{
+	return row < MP_OP_COUNT ? row : row - MP_OP_COUNT + MP_OP_SLOW;
+}
+
+static inline int mp_op_is_known(unsigned int op)
+{
+	return op < MP_OP_COUNT || mp_op_is_slow(op);
+}
+
+/*
  * free(NULL) and delete of a null pointer do nothing and count as no call: glibc alone makes 17 of them for
  * each new thread, and a probe that let itself be hit by them would triple the time of pthread_create().
  */
 static inline int mp_op_ignores_null(unsigned int op)
 {
-	return op == MP_OP_FREE || op == MP_OP_DELETE;
+	return mp_op_base(op) == MP_OP_FREE || mp_op_base(op) == MP_OP_DELETE;
 }
 
 /* Why a call is kept as a row. Stored in sessions, too. */

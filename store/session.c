@@ -90,15 +90,19 @@ static int insert_constants(struct mp_session *s, struct mp_err *err)
 #undef OP_NAME
 	};
 	sqlite3_stmt *op = NULL, *size = NULL, *bucket = NULL;
+	char name[32];
 	int rc = 0;
 
 	if (sqlite3_prepare_v2(s->db, "INSERT INTO op VALUES (?,?)", -1, &op, NULL) ||
 	    sqlite3_prepare_v2(s->db, "INSERT INTO size_class VALUES (?,?,?)", -1, &size, NULL) ||
 	    sqlite3_prepare_v2(s->db, "INSERT INTO bucket VALUES (?,?,?)", -1, &bucket, NULL))
 		goto fail;
-	for (int i = 0; i < MP_OP_COUNT; i++) {
-		sqlite3_bind_int(op, 1, i);
-		sqlite3_bind_text(op, 2, op_name[i], -1, SQLITE_STATIC);
+	for (unsigned int row = 0; row < MP_OP_ROWS; row++) {
+		unsigned int id = mp_op_of_row(row);
+		snprintf(
+		    name, sizeof(name), "%s%s", op_name[mp_op_base(id)], mp_op_is_slow(id) ? "_slow" : "");
+		sqlite3_bind_int64(op, 1, id);
+		sqlite3_bind_text(op, 2, name, -1, SQLITE_TRANSIENT);
 		if (sqlite3_step(op) != SQLITE_DONE || sqlite3_reset(op))
 			goto fail;
 	}

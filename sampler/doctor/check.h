@@ -9,7 +9,7 @@
 #include "sampler/doctor/facts.h"
 #include "sampler/probe.h"
 #include "sampler/target.h"
-#include "sampler/uprobe.h"
+#include "sampler/uprobe/uprobe.h"
 
 /*
  * The checks of `mpsample doctor`: tables of names and functions. A check tries one prerequisite for real

@@ -7,7 +7,7 @@
 
 #include "sampler/doctor/check.h"
 #include "sampler/perf/sideband.h"
-#include "sampler/uprobe.h"
+#include "sampler/uprobe/uprobe.h"
 
 /* What the rings take on each CPU, with perf's control page. */
 #define SIDEBAND_PAGES (MP_SIDEBAND_RING_PAGES + 1)

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 
 /*
  * What a sample with such a stack costs the thread that it is taken from, in ns: measured on the calling

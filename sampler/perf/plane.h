@@ -4,7 +4,7 @@
 
 #include "sampler/perf/event.h"
 #include "sampler/pipeline.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 
 /*
  * The perf plane: events that are sampled or counted on each thread of a process. An event is opened for a

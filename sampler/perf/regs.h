@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "sampler/perf/record.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 #include "symbolize/unwind/unwind.h"
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel_cost SECONDS: what a system call and a page fault take now, in ns of CPU time, a line every tenth of
  * a second. */
-#include "sampler/kernel_cost.h"
+#include "sampler/uprobe/kernel_cost.h"
 
 #include <inttypes.h>
 #include <stdio.h>

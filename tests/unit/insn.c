@@ -109,20 +109,54 @@ Test(insn, reads_nothing_behind_the_end)
 		cr_assert_eq(mp_insn_placement(cut, n, ARGS, true), 0);
 }
 
-static int note(void *ctx, uint64_t callee)
+/* As text: "+107(1..)" is a call of what lies so far from the beginning that hands the first argument on as
+ * the first,
+ * "+107>(.1.)" a jump there. */
+static int note(void *ctx, const struct mp_insn_exit *exit)
 {
-	*(uint64_t *)ctx = callee;
-	return 1;
+	char *text = (char *)ctx + strlen(ctx);
+
+	text += sprintf(text, "+%x%s(", (unsigned int)(exit->to - 0x1000), exit->is_jump ? ">" : "");
+	for (int i = 0; i < 3; i++)
+		*text++ = exit->hands_on[i] ? (char)('0' + exit->hands_on[i]) : '.';
+	strcpy(text, ") ");
+	return 0;
 }
+
+static const char *exits(const unsigned char *code, size_t n)
+{
+	static char text[256];
+
+	*text = '\0';
+	cr_assert_eq(mp_insn_each_exit(code, n, 0x1000, note, text), 0);
+	return text;
+}
+#define EXITS(...) exits(BYTES(__VA_ARGS__), sizeof(BYTES(__VA_ARGS__)))
 
 Test(insn, finds_calls_out_of_the_function)
 {
 	/* jmp short inside; call rel32 +0x100 behind it */
-	const unsigned char code[] = {0xeb, 0x00, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xc3};
-	uint64_t callee = 0;
+	cr_assert_str_eq(EXITS(0xeb, 0x00, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xc3), "+107(123) ");
+}
 
-	cr_assert_eq(mp_insn_each_call(code, sizeof(code), 0x1000, note, &callee), 1);
-	cr_assert_eq(callee, 0x1000 + 7 + 0x100);
+Test(insn, follows_arguments_through_registers_and_calls)
+{
+	/* mov rbx, rdi; call +100; mov rsi, rbx; xor edi, edi; jmp +200 */
+	cr_assert_str_eq(EXITS(0x48, 0x89, 0xfb, 0xe8, 0x00, 0x01, 0x00, 0x00, 0x48, 0x89, 0xde, 0x31, 0xff,
+			     0xe9, 0x00, 0x02, 0x00, 0x00),
+	    "+108(123) +212>(.1.) ");
+}
+
+Test(insn, forgets_an_argument_that_one_of_two_ways_changes)
+{
+	/* je over; mov rdi, rsi; over: jmp +100 */
+	cr_assert_str_eq(EXITS(0x74, 0x03, 0x48, 0x89, 0xf7, 0xe9, 0x00, 0x01, 0x00, 0x00), "+10a>(.23) ");
+}
+
+Test(insn, follows_a_conditional_jump_out)
+{
+	/* jne +100; ret */
+	cr_assert_str_eq(EXITS(0x0f, 0x85, 0x00, 0x01, 0x00, 0x00, 0xc3), "+106>(123) ");
 }
 
 /* The ends of code at 0x1000, as text: "+3 " is a return three bytes from its beginning, "+3>0 " a jump out

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "sampler/probe.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 
 Test(profile, all_files_are_understood)
 {
@@ -77,9 +77,15 @@ Test(probe, finds_the_family_in_this_process)
 
 Test(probe, cookies_carry_operation_and_arguments)
 {
-	cr_assert_eq(mp_probe_cookie(MP_OP_CALLOC, false), MP_OP_CALLOC | (MP_ARG(1) | MP_ARG(2)) << 8);
-	cr_assert_eq(mp_probe_cookie(MP_OP_FREE, false), MP_OP_FREE | MP_ARG(1) << 16);
-	cr_assert_eq(mp_probe_cookie(MP_OP_CALIBRATE, true), MP_OP_CALIBRATE | 1u << 24);
+	const struct mp_probe calloc_ = {.op = MP_OP_CALLOC,
+				  .size_args = MP_ARG(1) | MP_ARG(2),
+				  .is_stepped = true},
+			      slow = {
+				  .op = MP_COOKIE_NO_OP, .ptr_args = MP_ARG(4), .is_slow = true, .slow = 7};
+
+	cr_assert_eq(
+	    mp_probe_cookie(&calloc_, MP_PROBES_WINDOW), MP_OP_CALLOC | 6u << 8 | 1u << 24 | 1u << 25);
+	cr_assert_eq(mp_probe_cookie(&slow, MP_PROBES_SLOW), 255 | 16u << 16 | 2u << 25 | 7ULL << 32);
 }
 
 Test(target, refuses_what_cannot_be_recorded)

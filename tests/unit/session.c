@@ -131,7 +131,9 @@ Test(session, constants_are_in_it)
 	cr_assert_eq(plain(path, "SELECT count(*) FROM size_class"), MP_SIZE_CLASSES);
 	cr_assert_eq(plain(path, "SELECT max(hi_bytes) FROM size_class"), INT64_MAX);
 	cr_assert_eq(plain(path, "SELECT op_id FROM op WHERE name = 'free'"), MP_OP_FREE);
-	cr_assert_eq(plain(path, "SELECT count(*) FROM op"), MP_OP_COUNT);
+	cr_assert_eq(
+	    plain(path, "SELECT op_id FROM op WHERE name = 'malloc_slow'"), MP_OP_SLOW + MP_OP_MALLOC);
+	cr_assert_eq(plain(path, "SELECT count(*) FROM op"), MP_OP_ROWS);
 }
 
 Test(session, an_unpublished_one_leaves_nothing)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-#ifndef MP_SAMPLER_BPF_STATE_H
-#define MP_SAMPLER_BPF_STATE_H
+#ifndef MP_SAMPLER_UPROBE_BPF_STATE_H
+#define MP_SAMPLER_UPROBE_BPF_STATE_H
 
 /* The maps of the BPF programs, and what they keep of each thread. Part of uprobe.bpf.c. */
 #include <linux/bpf.h>
@@ -13,7 +13,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "sampler/preload/mpsample.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 
 typedef unsigned char u8;
 typedef unsigned int u32;
@@ -28,10 +28,15 @@ struct mm_struct {
 	struct rw_semaphore mmap_lock;
 } __attribute__((preserve_access_index));
 
+struct sched_info {
+	u64 last_arrival; /* when it got the CPU last, ns of the scheduler's clock */
+} __attribute__((preserve_access_index));
+
 struct task_struct {
 	int pid;
 	int tgid;
 	struct mm_struct *mm;
+	struct sched_info sched_info;
 	char comm[MP_COMM_BYTES];
 } __attribute__((preserve_access_index));
 
@@ -58,7 +63,14 @@ struct thread_state {
 	u64 floor_ns;
 	u32 op;
 	u32 has_causes;
+	u32 returns_block; /* what it returns is the block */
+	u32 inner_op;
 	struct mp_causes causes;
+
+	/* Within it, a call of a slow function: only counted. */
+	u64 inner_sp; /* 0: none is open */
+	u64 inner_start_ns;
+	u64 inner_stepped;
 
 	/* What the kernel is doing to the thread. */
 	struct {
@@ -74,6 +86,8 @@ struct thread_state {
 	u32 off_in_trap;            /* the CPU was lost on the way out of the entry's trap */
 	u32 off_to_stopper;         /* to the kernel's thread that moves others */
 	u64 woken_ns, moved_ns;     /* while off the CPU; 0: not */
+	u64 arrived_ns;             /* when it got the CPU last; 0: not known */
+	u64 last_arrival;           /* the same by the scheduler, as of when it left the CPU */
 	char ran[MP_COMM_BYTES];    /* the first that ran instead */
 	u32 ran_tid;
 
@@ -118,6 +132,22 @@ struct {
 	__type(key, u32);
 	__type(value, struct mp_hist);
 } hists SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MP_MAX_SHARDS);
+	__type(key, u32);
+	__type(value, struct mp_bpf_hits);
+} hits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct mp_bpf_slow);
+} slow SEC(".maps");
 
 /* The sizes are set by the loader. */
 struct {

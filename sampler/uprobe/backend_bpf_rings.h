@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_UPROBE_BPF_RINGS_H
-#define MP_SAMPLER_UPROBE_BPF_RINGS_H
+#ifndef MP_SAMPLER_UPROBE_BACKEND_BPF_RINGS_H
+#define MP_SAMPLER_UPROBE_BACKEND_BPF_RINGS_H
 
 #include "sampler/pipeline.h"
 #include "sampler/span.h"
-#include "sampler/uprobe_shared.h"
+#include "sampler/uprobe/shared.h"
 
 /*
  * The ring buffers that the programs of uprobe.bpf.c write: of calls, of kernel events, of markers, and of

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/kernel_cost.h"
+#include "sampler/uprobe/kernel_cost.h"
 
 #include <sys/mman.h>
 #include <sys/syscall.h>

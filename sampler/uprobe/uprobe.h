@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_UPROBE_H
-#define MP_SAMPLER_UPROBE_H
+#ifndef MP_SAMPLER_UPROBE_UPROBE_H
+#define MP_SAMPLER_UPROBE_UPROBE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ struct mp_keep {
 	bool track;               /* calls that become no rows are told all the same: mp_pipeline_tracked() */
 	enum mp_stack_mode stack; /* what rows carry */
 	uint32_t sample_weight;   /* 1 in so many, drawn at random; 0: none */
-	uint64_t over_ns[MP_OP_COUNT]; /* every call of this duration and more */
+	uint64_t over_ns[MP_OP_ROWS]; /* by mp_op_row(): every call of this duration and more */
 	bool sample_adaptive; /* the plane may double these limits in a burst, until they are set again */
 	bool over_adaptive;
 };
@@ -98,13 +98,39 @@ enum mp_backend mp_uprobe_backend(const struct mp_uprobe *u);
 struct mp_floor {
 	uint64_t ns[2];
 	uint64_t cost_ns[2];
+	uint64_t skip_cost_ns[2]; /* of a call that is not followed to its return */
 	uint64_t
 	    spread_ns[2]; /* one in a hundred takes so much more than `ns`: durations are that uncertain */
 };
 const struct mp_floor *mp_uprobe_floor(const struct mp_uprobe *u);
 
-/* Puts the probes in. All or nothing: on failure those of this call are out again. */
-int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t n, struct mp_err *err);
+/* Puts the probes in, as members of a group. All or nothing: on failure those of this call are out again. */
+int mp_uprobe_attach(struct mp_uprobe *u, enum mp_probe_group group, const struct mp_probe *probes, size_t n,
+    struct mp_err *err);
+
+/*
+ * Takes a group out and leaves the others in: from then on it costs the target nothing. Calls that are under
+ * way are not seen to return: the window is closed some milliseconds before. With `tracefs` not at all:
+ * -ENOTSUP.
+ */
+bool mp_uprobe_can_switch(const struct mp_uprobe *u);
+void mp_uprobe_detach_group(struct mp_uprobe *u, enum mp_probe_group group);
+
+/* Calls of the window group are counted from `since_ns` on; < 0: those that begin from now on are not. */
+void mp_uprobe_window(struct mp_uprobe *u, int64_t since_ns);
+
+/* For slow functions: which code they return into, and on whose behalf. At most MP_BPF_SLOW_CALLERS; a list
+ * may only grow. How often the slow function `i` was entered. */
+void mp_uprobe_slow_callers(struct mp_uprobe *u, const struct mp_bpf_slow_caller *callers, size_t n);
+uint64_t mp_uprobe_slow_hits(const struct mp_uprobe *u, size_t i);
+
+/* How often the probes of a group were hit, [0] of emulated and [1] of stepped ones: all, and those whose
+ * return was followed; and the CPU time which that took from the target, in ns, as calibrated. */
+struct mp_probe_hits {
+	uint64_t entered[2], followed[2];
+};
+void mp_uprobe_hits(const struct mp_uprobe *u, struct mp_probe_hits out[static MP_PROBE_GROUPS]);
+uint64_t mp_uprobe_cost_ns(const struct mp_uprobe *u, const struct mp_probe_hits *hits);
 
 /* The same for functions that are spans, once; they stay the caller's until close. -ENOTSUP by `tracefs`. */
 int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, struct mp_err *err);
@@ -155,11 +181,17 @@ int64_t mp_uprobe_known_ns(const struct mp_uprobe *u, int64_t began_ns);
 void mp_uprobe_detach(struct mp_uprobe *u);
 void mp_uprobe_close(struct mp_uprobe *u);
 
-/* What a backend gives; sampler/uprobe.c does what they share. */
+/* What a backend gives; sampler/uprobe/uprobe.c does what they share. */
 struct mp_uprobe_ops {
 	enum mp_backend backend;
 	int (*open)(const struct mp_uprobe_options *o, void **impl, struct mp_err *err);
-	int (*attach)(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err);
+	int (*attach)(void *impl, pid_t pid, enum mp_probe_group group, const struct mp_probe *probes,
+	    size_t n, struct mp_err *err);
+	void (*detach_group)(void *impl, enum mp_probe_group group); /* NULL, with the next four: it cannot */
+	void (*window)(void *impl, int64_t since_ns);
+	void (*slow_callers)(void *impl, const struct mp_bpf_slow_caller *callers, size_t n);
+	uint64_t (*slow_hits)(void *impl, size_t i);
+	void (*hits)(void *impl, struct mp_probe_hits out[static MP_PROBE_GROUPS]);
 	int (*attach_spans)(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err);
 	uint64_t (*span_calls)(void *impl, size_t i);
 	void (*counter)(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/uprobe_bpf_rings.h"
+#include "sampler/uprobe/backend_bpf_rings.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -47,7 +47,7 @@ static int handle_call(void *ctx, void *data, size_t size)
 	const struct mp_bpf_call *r = data;
 	struct mp_stack_state stack;
 
-	if (!b->pipeline || size < sizeof(*r) || r->op >= MP_OP_COUNT)
+	if (!b->pipeline || size < sizeof(*r) || !mp_op_is_known(r->op))
 		return 0;
 	struct mp_call_event e = {
 	    .tid = (pid_t)r->tid,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/uprobe.h"
+#include "sampler/uprobe/uprobe.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -124,7 +124,8 @@ static uint64_t run_calibration(void (*function)(void))
 }
 
 struct calibration {
-	uint64_t floor_ns[CALIBRATION_ROUNDS], spread_ns[CALIBRATION_ROUNDS], cost_ns[CALIBRATION_ROUNDS];
+	uint64_t floor_ns[CALIBRATION_ROUNDS], spread_ns[CALIBRATION_ROUNDS], cost_ns[CALIBRATION_ROUNDS],
+	    skip_ns[CALIBRATION_ROUNDS];
 };
 
 static int calibration_round(struct mp_uprobe *u, void (*function)(void), struct mp_latency_calibration *out,
@@ -171,7 +172,7 @@ static int calibrate_with(struct mp_uprobe *u, void (*function)(void), int which
 	if (ret)
 		return ret;
 	uint64_t plain_ns = run_calibration(function);
-	ret = u->ops->attach(u->impl, getpid(), &probe, 1, err);
+	ret = u->ops->attach(u->impl, getpid(), MP_PROBES_ALWAYS, &probe, 1, err);
 	for (int i = 0; !ret && i < CALIBRATION_ROUNDS; i++) {
 		struct mp_latency_calibration seen = {0};
 		uint64_t probed_ns;
@@ -180,6 +181,8 @@ static int calibrate_with(struct mp_uprobe *u, void (*function)(void), int which
 		c.floor_ns[i] = seen.p50_ns;
 		c.spread_ns[i] = seen.p99_ns - seen.p50_ns;
 		c.cost_ns[i] = probed_ns > plain_ns ? (probed_ns - plain_ns) / CALIBRATION_CALLS : 0;
+		uint64_t skipped_ns = run_calibration(function); /* nothing is enabled */
+		c.skip_ns[i] = skipped_ns > plain_ns ? (skipped_ns - plain_ns) / CALIBRATION_CALLS : 0;
 	}
 	u->ops->detach(u->impl);
 	if (ret)
@@ -187,6 +190,7 @@ static int calibrate_with(struct mp_uprobe *u, void (*function)(void), int which
 	u->floor.ns[which] = median(c.floor_ns);
 	u->floor.spread_ns[which] = median(c.spread_ns);
 	u->floor.cost_ns[which] = median(c.cost_ns);
+	u->floor.skip_cost_ns[which] = median(c.skip_ns);
 	return 0;
 }
 
@@ -316,11 +320,55 @@ const struct mp_floor *mp_uprobe_floor(const struct mp_uprobe *u)
 	return &u->floor;
 }
 
-int mp_uprobe_attach(struct mp_uprobe *u, const struct mp_probe *probes, size_t n, struct mp_err *err)
+int mp_uprobe_attach(struct mp_uprobe *u, enum mp_probe_group group, const struct mp_probe *probes, size_t n,
+    struct mp_err *err)
 {
 	u->ops->keep(
 	    u->impl, &u->keep, &u->floor); /* a backend may have to know now whether stacks are wanted */
-	return u->ops->attach(u->impl, u->pid, probes, n, err);
+	return u->ops->attach(u->impl, u->pid, group, probes, n, err);
+}
+
+bool mp_uprobe_can_switch(const struct mp_uprobe *u)
+{
+	return u->ops->detach_group;
+}
+
+void mp_uprobe_detach_group(struct mp_uprobe *u, enum mp_probe_group group)
+{
+	u->ops->detach_group(u->impl, group);
+}
+
+void mp_uprobe_window(struct mp_uprobe *u, int64_t since_ns)
+{
+	u->ops->window(u->impl, since_ns);
+}
+
+void mp_uprobe_slow_callers(struct mp_uprobe *u, const struct mp_bpf_slow_caller *callers, size_t n)
+{
+	u->ops->slow_callers(u->impl, callers, n);
+}
+
+uint64_t mp_uprobe_slow_hits(const struct mp_uprobe *u, size_t i)
+{
+	return u->ops->slow_hits(u->impl, i);
+}
+
+void mp_uprobe_hits(const struct mp_uprobe *u, struct mp_probe_hits out[static MP_PROBE_GROUPS])
+{
+	memset(out, 0, MP_PROBE_GROUPS * sizeof(*out));
+	if (u->ops->hits)
+		u->ops->hits(u->impl, out);
+}
+
+uint64_t mp_uprobe_cost_ns(const struct mp_uprobe *u, const struct mp_probe_hits *hits)
+{
+	uint64_t ns = 0;
+
+	for (int is_stepped = 0; is_stepped < 2; is_stepped++)
+		ns += hits->followed[is_stepped] * u->floor.cost_ns[is_stepped] +
+		      (hits->entered[is_stepped] - hits->followed[is_stepped]) *
+			  u->floor.skip_cost_ns[is_stepped];
+	return ns;
 }
 
 int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, struct mp_err *err)

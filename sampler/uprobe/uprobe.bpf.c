@@ -7,8 +7,8 @@
  * The same source serves kernels with uprobe session programs (6.13) and those with multi-links only (6.6):
  * the loader loads `session` or `entry` + `ret`.
  */
-#include "sampler/bpf/context.h"
-#include "sampler/bpf/state.h"
+#include "sampler/uprobe/bpf/context.h"
+#include "sampler/uprobe/bpf/state.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -16,15 +16,28 @@ extern bool bpf_session_is_return(void) __ksym __weak;
 
 /* ---- Calls ---- */
 
-/* A probe's cookie: see mp_probe_cookie(). */
+/* See MP_COOKIE_NO_OP. */
 static __always_inline u32 cookie_op(u64 cookie)
 {
 	return cookie & 0xff;
 }
 
+static __always_inline bool cookie_is_stepped(u64 cookie)
+{
+	return cookie >> 24 & 1;
+}
+
+static __always_inline u32 cookie_group(u64 cookie)
+{
+	return cookie >> 25 & 3;
+}
+
 static __always_inline u64 argument(struct pt_regs *ctx, u32 n)
 {
-	return n == 1 ? PT_REGS_PARM1(ctx) : n == 2 ? PT_REGS_PARM2(ctx) : PT_REGS_PARM3(ctx);
+	return n == 1   ? PT_REGS_PARM1(ctx)
+	       : n == 2 ? PT_REGS_PARM2(ctx)
+	       : n == 3 ? PT_REGS_PARM3(ctx)
+			: PT_REGS_PARM4(ctx);
 }
 
 static __always_inline u64 size_of(struct pt_regs *ctx, u32 mask)
@@ -32,7 +45,7 @@ static __always_inline u64 size_of(struct pt_regs *ctx, u32 mask)
 	u64 size = mask ? 1 : 0;
 
 #pragma unroll
-	for (u32 n = 1; n <= 3; n++)
+	for (u32 n = 1; n <= 4; n++)
 		if (mask & MP_ARG(n))
 			size *= argument(ctx, n);
 	return size;
@@ -40,7 +53,64 @@ static __always_inline u64 size_of(struct pt_regs *ctx, u32 mask)
 
 static __always_inline u64 ptr_of(struct pt_regs *ctx, u32 mask)
 {
-	return mask & MP_ARG(1) ? PT_REGS_PARM1(ctx) : 0;
+	u64 ptr = 0;
+
+#pragma unroll
+	for (u32 n = 1; n <= 4; n++)
+		if (mask & MP_ARG(n))
+			ptr = argument(ctx, n);
+	return ptr;
+}
+
+/* ---- Hits ---- */
+
+static __always_inline struct mp_bpf_hits *my_hits(const struct mp_bpf_control *c)
+{
+	u32 shard = bpf_get_smp_processor_id() & c->shard_mask;
+
+	return bpf_map_lookup_elem(&hits, &shard);
+}
+
+static __always_inline void count_entered(const struct mp_bpf_control *c, u64 cookie)
+{
+	struct mp_bpf_hits *h = my_hits(c);
+	u32 group = cookie_group(cookie);
+
+	if (h && group < MP_PROBE_GROUPS)
+		__sync_fetch_and_add(&h->entered[group][cookie_is_stepped(cookie)], 1);
+}
+
+static __always_inline void count_followed(const struct mp_bpf_control *c, u64 cookie)
+{
+	struct mp_bpf_hits *h = my_hits(c);
+	u32 group = cookie_group(cookie);
+
+	if (h && group < MP_PROBE_GROUPS)
+		__sync_fetch_and_add(&h->followed[group][cookie_is_stepped(cookie)], 1);
+}
+
+/* ---- Slow paths ---- */
+
+/* The operation on whose behalf a slow function is called: that into whose code it returns; where that is
+ * nobody's, that which jumps here, and returns to the program. */
+static __always_inline u32 slow_op(struct pt_regs *ctx, u64 cookie)
+{
+	u32 zero = 0, by_jump = cookie_op(cookie);
+	struct mp_bpf_slow *s = bpf_map_lookup_elem(&slow, &zero);
+	u64 back = 0;
+
+	if (!s)
+		return MP_COOKIE_NO_OP;
+	__sync_fetch_and_add(&s->hits[cookie >> 32 & (MP_BPF_SLOW_FUNCTIONS - 1)], 1);
+#ifdef __TARGET_ARCH_x86
+	bpf_probe_read_user(&back, sizeof(back), (void *)PT_REGS_SP(ctx));
+#else
+	back = PT_REGS_RET(ctx);
+#endif
+	for (u32 i = 0; i < MP_BPF_SLOW_CALLERS && i < s->n_callers; i++)
+		if (back >= s->callers[i].lo && back < s->callers[i].hi)
+			return MP_OP_SLOW + s->callers[i].op;
+	return by_jump == MP_COOKIE_NO_OP ? MP_COOKIE_NO_OP : MP_OP_SLOW + by_jump;
 }
 
 /*
@@ -66,16 +136,34 @@ static __always_inline bool is_nested(const struct thread_state *t, u64 sp)
 	return sp < t->entry_sp || t->op != MP_OP_NEW;
 }
 
-/* Returns 0 when the return is wanted. */
-static __always_inline int enter(struct pt_regs *ctx)
+/* A slow function, called by a function that is followed: only counted, for the row is that of the call. */
+static __always_inline int enter_inner(struct thread_state *t, u64 cookie, u32 op, u64 sp)
 {
-	struct mp_bpf_control *c = get_control();
-	u64 cookie = bpf_get_attach_cookie(ctx);
+	/* What is open further up did not return, or this is called by another slow function. */
+	if (t->inner_sp && sp < t->inner_sp)
+		return 1;
+	t->inner_op = op;
+	t->inner_stepped = cookie_is_stepped(cookie);
+	t->inner_start_ns = bpf_ktime_get_ns();
+	t->inner_sp = sp;
+	return 0;
+}
 
-	if (!c || !c->enabled || (mp_op_ignores_null(cookie_op(cookie)) && !PT_REGS_PARM1(ctx)))
+/* Returns 0 when the return is wanted. */
+static __always_inline int enter(struct pt_regs *ctx, struct mp_bpf_control *c, u64 cookie)
+{
+	u32 group = cookie_group(cookie), op = cookie_op(cookie);
+
+	if (!c->enabled || (group == MP_PROBES_WINDOW && !c->window_open))
+		return 1;
+	if (group == MP_PROBES_SLOW)
+		op = slow_op(ctx, cookie);
+	else if (mp_op_ignores_null(op) && !PT_REGS_PARM1(ctx))
+		return 1;
+	if (op == MP_COOKIE_NO_OP)
 		return 1;
 
-	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
+	struct thread_state *t = make_state_of_current(c);
 	if (!t) {
 		COUNT(calls_lost);
 		return 1;
@@ -83,6 +171,8 @@ static __always_inline int enter(struct pt_regs *ctx)
 
 	u64 sp = PT_REGS_SP(ctx);
 	if (t->entry_sp && is_nested(t, sp)) {
+		if (group == MP_PROBES_SLOW && !mp_op_is_slow(t->op))
+			return enter_inner(t, cookie, op, sp);
 		COUNT(nested);
 		return 1;
 	}
@@ -93,10 +183,13 @@ static __always_inline int enter(struct pt_regs *ctx)
 	t->entry_sp = 0;
 	barrier();
 	now_in_program(t);
-	t->op = cookie_op(cookie);
-	t->floor_ns = c->floor_ns[cookie >> 24 & 1];
+	t->inner_sp = 0;
+	t->op = op;
+	t->floor_ns = c->floor_ns[cookie_is_stepped(cookie)];
 	t->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
 	t->ptr = ptr_of(ctx, (cookie >> 16) & 0xff);
+	t->returns_block =
+	    group != MP_PROBES_SLOW || cookie_op(cookie) != MP_COOKIE_NO_OP || (cookie >> 8 & 0xff);
 	t->entry_ip = PT_REGS_IP(ctx);
 	if (t->has_causes) {
 		__builtin_memset(&t->causes, 0, sizeof(t->causes));
@@ -108,10 +201,25 @@ static __always_inline int enter(struct pt_regs *ctx)
 	return 0;
 }
 
+/* Returns 0 when the return is wanted. */
+static __always_inline int entered(struct pt_regs *ctx)
+{
+	struct mp_bpf_control *c = get_control();
+	u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (!c)
+		return 1;
+	count_entered(c, cookie);
+	if (enter(ctx, c, cookie))
+		return 1;
+	count_followed(c, cookie);
+	return 0;
+}
+
 static __always_inline void count_call(struct mp_bpf_control *c, u32 op, u64 size, u64 dur_ns)
 {
 	u32 shard = bpf_get_smp_processor_id() & c->shard_mask;
-	u32 class = op == MP_OP_CALIBRATE ? 0 : mp_size_class(size);
+	u32 class = op < MP_OP_COUNT ? mp_size_class(size) : 0;
 	u32 key = shard * MP_HIST_BLOCKS + mp_hist_block(op, class);
 	struct mp_hist *h = bpf_map_lookup_elem(&hists, &key);
 	if (!h)
@@ -150,12 +258,14 @@ static __always_inline u32 keep(struct mp_bpf_control *c, u32 op, u64 dur_ns, u3
 {
 	struct mp_bpf_stats *st = get_stats();
 
+	u32 row = mp_op_row(op);
+
 	*weight = 1;
-	if (op >= MP_OP_COUNT || !st)
+	if (op == MP_OP_CALIBRATE || row >= MP_OP_ROWS || !st)
 		return 0;
-	if (dur_ns >= c->keep_over_ns[op]) {
+	if (dur_ns >= c->keep_over_ns[row]) {
 		if (every(&st->outliers, c->outlier_double_every))
-			c->keep_over_ns[op] *= 2;
+			c->keep_over_ns[row] *= 2;
 		return 1;
 	}
 	if (c->full)
@@ -177,6 +287,8 @@ static __always_inline u64 block_of(struct pt_regs *ctx, const struct thread_sta
 
 	if (mp_op_ignores_null(t->op))
 		return t->ptr;
+	if (!t->returns_block)
+		return 0;
 	if (t->op == MP_OP_POSIX_MEMALIGN && bpf_probe_read_user(&addr, sizeof(addr), (void *)t->ptr))
 		return 0;
 	return addr;
@@ -310,24 +422,43 @@ static __always_inline void emit_tracked(
 		COUNT(tracked_lost);
 }
 
+/* The probes on the slow function are a part of the call that it is in. */
+static __always_inline int leave_inner(struct mp_bpf_control *c, struct thread_state *t, u64 now)
+{
+	u32 is_stepped = t->inner_stepped & 1, op = t->inner_op;
+	u64 raw = now - t->inner_start_ns, floor_ns = c->floor_ns[is_stepped];
+
+	t->inner_sp = 0;
+	t->floor_ns += c->cost_ns[is_stepped];
+	if (mp_op_is_slow(op))
+		count_call(c, op, 0, raw > floor_ns ? raw - floor_ns : 0);
+	return 0;
+}
+
 static __always_inline int leave(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	struct thread_state *t = c ? state_of_current(c) : 0;
 
-	if (!c || !t || !t->entry_sp || PT_REGS_SP(ctx) != t->entry_sp + RETURN_POPS)
+	if (!t || !t->entry_sp)
+		return 0;
+	if (t->inner_sp && PT_REGS_SP(ctx) == t->inner_sp + RETURN_POPS)
+		return leave_inner(c, t, now);
+	if (PT_REGS_SP(ctx) != t->entry_sp + RETURN_POPS)
 		return 0;
 	t->entry_sp = 0;
 
 	u32 op = t->op;
-	if (op > MP_OP_COUNT)
+	if (op > MP_OP_COUNT && !mp_op_is_slow(op))
 		return 0;
-	u64 raw = now - t->start_ns;
-	u64 dur_ns = raw > t->floor_ns ? raw - t->floor_ns : 0;
+	u64 from_ns = t->start_ns + t->floor_ns; /* may be later than now */
+	u64 dur_ns = now > from_ns ? now - from_ns : 0;
 	count_call(c, op, t->size_bytes, dur_ns);
-	t->sums.alloc_ns += dur_ns;
-	t->sums.alloc_calls++;
+	if (op < MP_OP_COUNT) {
+		t->sums.alloc_ns += dur_ns;
+		t->sums.alloc_calls++;
+	}
 
 	u32 weight;
 	u32 kept = keep(c, op, dur_ns, &weight);
@@ -341,13 +472,13 @@ static __always_inline int leave(struct pt_regs *ctx)
 SEC("kprobe")
 int session(struct pt_regs *ctx)
 {
-	return bpf_session_is_return() ? leave(ctx) : enter(ctx);
+	return bpf_session_is_return() ? leave(ctx) : entered(ctx);
 }
 
 SEC("kprobe")
 int entry(struct pt_regs *ctx)
 {
-	enter(ctx);
+	entered(ctx);
 	return 0;
 }
 
@@ -367,8 +498,11 @@ static __always_inline struct mp_bpf_sums sums_now(
 	u32 tid = (u32)bpf_get_current_pid_tgid();
 	struct mp_bpf_counter *at = c->has_counters ? bpf_map_lookup_elem(&counters, &tid) : 0;
 
-	if (c->counts_calls)
+	if (c->counts_calls) {
+		if (c->calls_since_ns == ~0ULL)
+			sums.alloc_calls = sums.alloc_ns = ~0ULL;
 		return sums;
+	}
 	if (!at || bpf_probe_read_user(&sums.alloc_calls, sizeof(u64), (void *)at->calls) ||
 	    bpf_probe_read_user(&sums.alloc_ns, sizeof(u64), (void *)at->calls_ns))
 		sums.alloc_calls = sums.alloc_ns = ~0ULL;
@@ -421,7 +555,7 @@ int marker(struct pt_regs *ctx)
 			m.b = PT_REGS_PARM2(ctx);
 		}
 	} else {
-		struct thread_state *t = state_of(bpf_get_current_task_btf());
+		struct thread_state *t = state_of_current(c);
 		if (t)
 			m.sums = sums_now(c, t);
 		read_name(&m, (const char *)PT_REGS_PARM1(ctx));
@@ -487,7 +621,7 @@ SEC("kprobe")
 int span_entry(struct pt_regs *ctx)
 {
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = c && c->enabled ? make_state_of(bpf_get_current_task_btf()) : 0;
+	struct thread_state *t = c && c->enabled ? make_state_of_current(c) : 0;
 	u64 sp = PT_REGS_SP(ctx);
 
 	if (!t)
@@ -511,9 +645,9 @@ int span_exit(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns(), sp = PT_REGS_SP(ctx);
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	struct thread_state *t = c ? state_of_current(c) : 0;
 
-	if (!c || !t)
+	if (!t)
 		return 0;
 	drop_left_spans(t, sp);
 	struct open_span *s = find_span(t, sp, bpf_get_attach_cookie(ctx));
@@ -525,8 +659,9 @@ int span_exit(struct pt_regs *ctx)
 	    .dur_ns = now - s->start_ns,
 	    .span = s->span};
 	struct mp_bpf_sums sums = sums_now(c, t);
-	r.spent.alloc_ns = spent(s->sums.alloc_ns, sums.alloc_ns);
-	r.spent.alloc_calls = spent(s->sums.alloc_calls, sums.alloc_calls);
+	bool knows_calls = !c->counts_calls || s->start_ns >= c->calls_since_ns;
+	r.spent.alloc_ns = knows_calls ? spent(s->sums.alloc_ns, sums.alloc_ns) : ~0ULL;
+	r.spent.alloc_calls = knows_calls ? spent(s->sums.alloc_calls, sums.alloc_calls) : ~0ULL;
 	r.spent.fault_ns = sums.fault_ns - s->sums.fault_ns;
 	r.spent.off_cpu_ns = sums.off_cpu_ns - s->sums.off_cpu_ns;
 	s->start_ns = 0;

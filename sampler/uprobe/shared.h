@@ -3,7 +3,7 @@
 #define MP_SAMPLER_UPROBE_SHARED_H
 
 /*
- * What the BPF programs (uprobe.bpf.c) and their loader (uprobe_bpf.c) share: the layout of the maps and of
+ * What the BPF programs (uprobe.bpf.c) and their loader (backend_bpf.c) share: the layout of the maps and of
  * the ring buffer records. Fixed-width integers are spelled out because BPF programs include no libc header.
  */
 #include "store/histogram.h"
@@ -35,8 +35,48 @@ enum mp_stack_mode {
 #define MP_OP_MARKER 255
 #define MP_OP_SPAN   254
 
-/* Histogram blocks of one shard: (operation, size class), and one for the calibration. */
-#define MP_HIST_BLOCKS (MP_OP_COUNT * MP_SIZE_CLASSES + 1)
+/* Histogram blocks of one shard: (operation, size class); a slow path each, whose calls do not always know
+ * their size; and one for the calibration. */
+#define MP_HIST_DIRECT_BLOCKS (MP_OP_COUNT * MP_SIZE_CLASSES)
+#define MP_HIST_BLOCKS        (MP_HIST_DIRECT_BLOCKS + MP_OP_COUNT + 1)
+
+/*
+ * Probes come and go by group, and each hit is counted by its group.
+ *
+ *   always   in for the whole recording
+ *   window   functions of the family, in for a while and out for a while
+ *   slow     what is only called when the thread's cache cannot serve a call (sampler/slow_path.h)
+ */
+enum mp_probe_group { MP_PROBES_ALWAYS, MP_PROBES_WINDOW, MP_PROBES_SLOW, MP_PROBE_GROUPS };
+
+/*
+ * A probe's cookie (mp_probe_cookie()). Bits 0-7: the operation, of a slow function that which comes by a
+ * jump (MP_COOKIE_NO_OP: none does). 8-15 and 16-23: masks of MP_ARG, the arguments that make the size and
+ * the block handed in. 24: the kernel single-steps the instruction. 25-26: the group. 32-47: of a slow
+ * function, which it is. Markers and spans have programs of their own, and their kind and number as cookies.
+ */
+#define MP_COOKIE_NO_OP 255
+
+/* Hits of probes, by group and whether they are stepped: all, and those whose return was wanted, which cost
+ * more. Of one shard: padded, for each CPU writes its own. */
+struct mp_bpf_hits {
+	unsigned long long entered[MP_PROBE_GROUPS][2], followed[MP_PROBE_GROUPS][2];
+	unsigned long long pad[4];
+};
+
+/* Which operation a slow function was called for: that into whose code it returns. Addresses in the target.
+ * `hits`: by slow function. */
+#define MP_BPF_SLOW_CALLERS   128
+#define MP_BPF_SLOW_FUNCTIONS 256
+
+struct mp_bpf_slow {
+	unsigned int n_callers, pad;
+	struct mp_bpf_slow_caller {
+		unsigned long long lo, hi; /* hi: exclusive */
+		unsigned int op, pad;
+	} callers[MP_BPF_SLOW_CALLERS];
+	unsigned long long hits[MP_BPF_SLOW_FUNCTIONS];
+};
 
 /* How many rows a burst makes at each limit (struct mp_keep) before the limit is doubled. */
 #define MP_SAMPLES_TO_DOUBLE  64
@@ -47,7 +87,23 @@ enum mp_stack_mode {
 
 static inline unsigned int mp_hist_block(unsigned int op, unsigned int size_class)
 {
+	if (op == MP_OP_CALIBRATE)
+		return MP_HIST_BLOCKS - 1;
+	if (mp_op_is_slow(op))
+		return MP_HIST_DIRECT_BLOCKS + op - MP_OP_SLOW;
 	return op * MP_SIZE_CLASSES + size_class;
+}
+
+/* The way back, but for the calibration's. */
+static inline unsigned int mp_hist_block_op(unsigned int block)
+{
+	return block < MP_HIST_DIRECT_BLOCKS ? block / MP_SIZE_CLASSES
+					     : block - MP_HIST_DIRECT_BLOCKS + MP_OP_SLOW;
+}
+
+static inline unsigned int mp_hist_block_class(unsigned int block)
+{
+	return block < MP_HIST_DIRECT_BLOCKS ? block % MP_SIZE_CLASSES : 0;
 }
 
 /* What the kernel does to a thread, and so to a call that is under way in it. Each is the time by itself:
@@ -105,7 +161,9 @@ struct mp_causes {
  */
 struct mp_bpf_control {
 	unsigned int enabled;
-	unsigned int tgid;         /* whose kernel events are kept */
+	unsigned int window_open;          /* calls of the window group begin to be counted */
+	unsigned long long calls_since_ns; /* every call since then has been counted; ~0: not every call is */
+	unsigned int tgid;                 /* whose kernel events are kept */
 	unsigned int hand_over_ns; /* every interval of so long by itself is handed on, to be joined with
 				      calls; 0: none */
 	unsigned int full;
@@ -125,7 +183,8 @@ struct mp_bpf_control {
 	unsigned int marker_ring_bytes;
 	unsigned int tracked_ring_bytes;
 	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
-	unsigned long long keep_over_ns[MP_OP_COUNT];
+	unsigned long long cost_ns[2];  /* likewise: what a call that is probed inside another adds to that */
+	unsigned long long keep_over_ns[MP_OP_ROWS];
 };
 
 /* Written by the programs with atomic adds, read by the recorder. Only the credits go down. */

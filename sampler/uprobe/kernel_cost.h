@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_KERNEL_COST_H
-#define MP_SAMPLER_KERNEL_COST_H
+#ifndef MP_SAMPLER_UPROBE_KERNEL_COST_H
+#define MP_SAMPLER_UPROBE_KERNEL_COST_H
 
-#include "sampler/uprobe.h"
+#include "sampler/uprobe/uprobe.h"
 
 /* What a system call and a page fault take in the calling thread now: the best of some rounds, in CPU time.
  * Takes about 5 ms. Before and after the kernel's events are watched, the difference is what that costs. */

@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sampler/kernel_cost.h"
-#include "sampler/uprobe.h"
-#include "sampler/uprobe_bpf_rings.h"
+#include "sampler/uprobe/backend_bpf_rings.h"
+#include "sampler/uprobe/kernel_cost.h"
+#include "sampler/uprobe/uprobe.h"
 
 /* The object made of uprobe.bpf.c (Makefile). */
 extern const unsigned char mp_bpf_uprobe[];
@@ -42,8 +42,9 @@ struct link_create_uprobe_multi {
 #define MAX_LINKS 256
 #define MAX_CPUS  4096
 
-/* Beside the calls: what the kernel does to the target's threads (sampler/bpf/context.h). In the order of
- * their worth, the last are given up first; not every kernel and architecture has all these tracepoints. */
+/* Beside the calls: what the kernel does to the target's threads (sampler/uprobe/bpf/context.h). In the order
+ * of their worth, the last are given up first; not every kernel and architecture has all these tracepoints.
+ */
 
 static const struct kernel_program {
 	const char *name;
@@ -89,9 +90,14 @@ struct bpf_plane {
 	struct bpf_object *object;
 	struct bpf_program *session, *entry, *ret, *marker, *span_entry, *span_exit;
 	struct mp_kernel_cost kernel_cost;
-	bool is_joined;       /* the calls come from elsewhere */
-	int links[MAX_LINKS]; /* uprobe links, by descriptor */
+	bool is_joined; /* the calls come from elsewhere */
+	struct uprobe_link {
+		int fd;
+		enum mp_probe_group group;
+	} links[MAX_LINKS];
 	size_t n_links;
+	struct mp_bpf_hits *hits; /* by shard */
+	struct mp_bpf_slow *slow;
 	bool has[N_KERNEL_PROGRAMS];    /* this kernel knows the tracepoint */
 	struct bpf_link **kernel_links; /* tracepoints and software events */
 	size_t n_kernel_links;
@@ -235,7 +241,9 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 	b->control = map_memory(b, "control", sizeof(*b->control));
 	b->stats = map_memory(b, "stats", sizeof(*b->stats));
 	b->hists = map_memory(b, "hists", b->hists_bytes);
-	if (!b->control || !b->stats || !b->hists)
+	b->hits = map_memory(b, "hits", MP_MAX_SHARDS * sizeof(*b->hits));
+	b->slow = map_memory(b, "slow", sizeof(*b->slow));
+	if (!b->control || !b->stats || !b->hists || !b->hits || !b->slow)
 		return mp_err_set(err, errno, "cannot map the BPF maps: %s", strerror(errno));
 
 	b->rings.control = b->control;
@@ -251,13 +259,24 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 	return 0;
 }
 
-static void bpf_plane_detach(void *impl)
+static void bpf_plane_detach_group(void *impl, enum mp_probe_group group)
 {
 	struct bpf_plane *b = impl;
+	size_t kept = 0;
 
-	for (size_t i = 0; i < b->n_links; i++)
-		close(b->links[i]);
-	b->n_links = 0;
+	for (size_t i = 0; i < b->n_links; i++) {
+		if (b->links[i].group == group)
+			close(b->links[i].fd);
+		else
+			b->links[kept++] = b->links[i];
+	}
+	b->n_links = kept;
+}
+
+static void bpf_plane_detach(void *impl)
+{
+	for (unsigned int group = 0; group < MP_PROBE_GROUPS; group++)
+		bpf_plane_detach_group(impl, group);
 }
 
 static void bpf_plane_close(void *impl)
@@ -275,6 +294,10 @@ static void bpf_plane_close(void *impl)
 		munmap(b->stats, sizeof(*b->stats));
 	if (b->hists)
 		munmap(b->hists, b->hists_bytes);
+	if (b->hits)
+		munmap(b->hits, MP_MAX_SHARDS * sizeof(*b->hits));
+	if (b->slow)
+		munmap(b->slow, sizeof(*b->slow));
 	bpf_object__close(b->object);
 	free(b);
 }
@@ -396,7 +419,8 @@ static int open_multi(const struct mp_uprobe_options *o, void **impl, struct mp_
 	return bpf_plane_open(MP_BACKEND_MULTI, o, impl, err);
 }
 
-static int add_link(struct bpf_plane *b, int fd, const struct mp_probe *probe, struct mp_err *err)
+static int add_link(
+    struct bpf_plane *b, int fd, enum mp_probe_group group, const struct mp_probe *probe, struct mp_err *err)
 {
 	if (fd < 0 && errno == EINVAL)
 		return mp_err_set(err, ENOTSUP,
@@ -406,13 +430,13 @@ static int add_link(struct bpf_plane *b, int fd, const struct mp_probe *probe, s
 	if (fd < 0)
 		return mp_err_set(
 		    err, errno, "cannot probe %s in %s: %s", probe->function, probe->module, strerror(errno));
-	b->links[b->n_links++] = fd;
+	b->links[b->n_links++] = (struct uprobe_link){fd, group};
 	return 0;
 }
 
 /* One link holds all functions, or all markers, of one file. */
-static int attach_file(
-    struct bpf_plane *b, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
+static int attach_file(struct bpf_plane *b, pid_t pid, enum mp_probe_group group,
+    const struct mp_probe *probes, size_t n, struct mp_err *err)
 {
 	uint64_t *offsets = calloc(n, sizeof(*offsets)), *cookies = calloc(n, sizeof(*cookies));
 	int ret = offsets && cookies ? 0 : mp_err_set(err, ENOMEM, "out of memory");
@@ -421,27 +445,26 @@ static int attach_file(
 		ret = mp_err_set(err, E2BIG, "more than %d files to probe", MAX_LINKS / 2);
 	for (size_t i = 0; !ret && i < n; i++) {
 		offsets[i] = probes[i].module_offset;
-		cookies[i] =
-		    probes[i].marker ? probes[i].marker : mp_probe_cookie(probes[i].op, probes[i].is_stepped);
+		cookies[i] = probes[i].marker ? probes[i].marker : mp_probe_cookie(&probes[i], group);
 	}
 	const char *path = probes->open_path;
 	if (!ret && probes->marker) {
 		ret = add_link(b,
-		    link_uprobes(b->marker, ATTACH_UPROBE_MULTI, 0, path, offsets, cookies, n, pid), probes,
-		    err);
+		    link_uprobes(b->marker, ATTACH_UPROBE_MULTI, 0, path, offsets, cookies, n, pid), group,
+		    probes, err);
 	} else if (!ret && b->backend == MP_BACKEND_SESSION) {
 		ret = add_link(b,
-		    link_uprobes(b->session, ATTACH_UPROBE_SESSION, 0, path, offsets, cookies, n, pid),
+		    link_uprobes(b->session, ATTACH_UPROBE_SESSION, 0, path, offsets, cookies, n, pid), group,
 		    probes, err);
 	} else if (!ret) {
 		ret = add_link(b,
 		    link_uprobes(
 			b->ret, ATTACH_UPROBE_MULTI, UPROBE_MULTI_RETURN, path, offsets, cookies, n, pid),
-		    probes, err);
+		    group, probes, err);
 		if (!ret)
 			ret = add_link(b,
 			    link_uprobes(b->entry, ATTACH_UPROBE_MULTI, 0, path, offsets, cookies, n, pid),
-			    probes, err);
+			    group, probes, err);
 	}
 	free(offsets);
 	free(cookies);
@@ -454,8 +477,8 @@ static bool go_together(const struct mp_probe *p, const struct mp_probe *q)
 }
 
 /* Probes of one file stand side by side in the set, its functions and its markers. */
-static int bpf_plane_attach(
-    void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
+static int bpf_plane_attach(void *impl, pid_t pid, enum mp_probe_group group, const struct mp_probe *probes,
+    size_t n, struct mp_err *err)
 {
 	struct bpf_plane *b = impl;
 	size_t links_before = b->n_links;
@@ -463,11 +486,11 @@ static int bpf_plane_attach(
 	for (size_t from = 0, to; from < n; from = to) {
 		for (to = from + 1; to < n && go_together(&probes[to], &probes[from]); to++)
 			;
-		int ret = attach_file(b, pid, probes + from, to - from, err);
+		int ret = attach_file(b, pid, group, probes + from, to - from, err);
 		if (!ret)
 			continue;
 		while (b->n_links > links_before)
-			close(b->links[--b->n_links]);
+			close(b->links[--b->n_links].fd);
 		return ret;
 	}
 	return 0;
@@ -499,7 +522,7 @@ static int link_places(struct bpf_plane *b, const struct bpf_program *program, p
 	if (fd < 0)
 		return mp_err_set(
 		    err, errno, "cannot probe %s in %s: %s", f->name, f->module, strerror(errno));
-	b->links[b->n_links++] = fd;
+	b->links[b->n_links++] = (struct uprobe_link){fd, MP_PROBES_ALWAYS};
 	return 0;
 }
 
@@ -574,11 +597,51 @@ static void bpf_plane_keep(void *impl, const struct mp_keep *keep, const struct 
 	c->sample_weight = keep->sample_weight;
 	c->floor_ns[0] = floor->ns[0];
 	c->floor_ns[1] = floor->ns[1];
-	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
-		c->keep_over_ns[op] = keep->over_ns[op];
+	c->cost_ns[0] = floor->cost_ns[0];
+	c->cost_ns[1] = floor->cost_ns[1];
+	for (unsigned int row = 0; row < MP_OP_ROWS; row++)
+		c->keep_over_ns[row] = keep->over_ns[row];
 	c->double_every = keep->sample_adaptive ? MP_SAMPLES_TO_DOUBLE : 0;
 	c->outlier_double_every = keep->over_adaptive ? MP_OUTLIERS_TO_DOUBLE : 0;
 	b->stats->samples = b->stats->outliers = 0;
+}
+
+static void bpf_plane_window(void *impl, int64_t since_ns)
+{
+	struct mp_bpf_control *c = ((struct bpf_plane *)impl)->control;
+
+	__atomic_store_n(&c->calls_since_ns, since_ns < 0 ? ~0ULL : (uint64_t)since_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->window_open, since_ns >= 0, __ATOMIC_RELEASE);
+}
+
+static void bpf_plane_slow_callers(void *impl, const struct mp_bpf_slow_caller *callers, size_t n)
+{
+	struct mp_bpf_slow *slow = ((struct bpf_plane *)impl)->slow;
+
+	/* A list that grows, read meanwhile. */
+	memcpy(slow->callers, callers, n * sizeof(*callers));
+	__atomic_store_n(&slow->n_callers, (unsigned int)n, __ATOMIC_RELEASE);
+}
+
+static uint64_t bpf_plane_slow_hits(void *impl, size_t i)
+{
+	return __atomic_load_n(&((struct bpf_plane *)impl)->slow->hits[i], __ATOMIC_RELAXED);
+}
+
+static void bpf_plane_hits(void *impl, struct mp_probe_hits out[static MP_PROBE_GROUPS])
+{
+	struct bpf_plane *b = impl;
+
+	for (unsigned int group = 0; group < MP_PROBE_GROUPS; group++) {
+		out[group] = (struct mp_probe_hits){0};
+		for (unsigned int shard = 0; shard < b->shards; shard++) {
+			const struct mp_bpf_hits *h = &b->hits[shard];
+			for (int is_stepped = 0; is_stepped < 2; is_stepped++) {
+				out[group].entered[is_stepped] += h->entered[group][is_stepped];
+				out[group].followed[is_stepped] += h->followed[group][is_stepped];
+			}
+		}
+	}
 }
 
 static struct mp_hist_view bpf_plane_hists(void *impl)
@@ -662,6 +725,8 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	.span_calls = bpf_plane_span_calls, .counter = bpf_plane_counter, .enable = bpf_plane_enable,        \
 	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,  \
 	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \
+	.detach_group = bpf_plane_detach_group, .window = bpf_plane_window,                                  \
+	.slow_callers = bpf_plane_slow_callers, .slow_hits = bpf_plane_slow_hits, .hits = bpf_plane_hits,    \
 	.detach = bpf_plane_detach, .close = bpf_plane_close
 
 const struct mp_uprobe_ops mp_uprobe_session = {

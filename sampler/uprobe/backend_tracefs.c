@@ -28,7 +28,7 @@
 #include "sampler/saved_regs.h"
 #include "sampler/target.h"
 #include "sampler/tracefs.h"
-#include "sampler/uprobe.h"
+#include "sampler/uprobe/uprobe.h"
 
 /* Of the stack, with each return of a probed function: the callers that have no frame pointer, innermost. */
 #define STACK_BYTES 256
@@ -402,14 +402,16 @@ static int add_to_events(
 		return add_to_event(t, has_text(p->marker) ? NAME_MARKER : NAME_POOL, p, p->marker,
 		    marker_args[p->marker], used, err);
 
-	uint64_t tag = mp_probe_cookie(p->op, p->is_stepped);
+	uint64_t tag = mp_probe_cookie(p, MP_PROBES_ALWAYS);
 	int ret = add_to_event(t, NAME_ENTRY, p, tag, "", used, err);
 	return ret ? ret : add_to_event(t, NAME_RETURN, p, tag, "", used, err);
 }
 
-static int tracefs_attach(void *impl, pid_t pid, const struct mp_probe *probes, size_t n, struct mp_err *err)
+static int tracefs_attach(void *impl, pid_t pid, enum mp_probe_group group, const struct mp_probe *probes,
+    size_t n, struct mp_err *err)
 {
 	struct tracefs_plane *t = impl;
+	(void)group; /* all stay in for the whole recording */
 	bool used[NAMES] = {false};
 	int ids[NAMES] = {0};
 	char name[32];

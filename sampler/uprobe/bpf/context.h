@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-#ifndef MP_SAMPLER_BPF_CONTEXT_H
-#define MP_SAMPLER_BPF_CONTEXT_H
+#ifndef MP_SAMPLER_UPROBE_BPF_CONTEXT_H
+#define MP_SAMPLER_UPROBE_BPF_CONTEXT_H
 
 /*
  * What the kernel does to the threads of the target: page faults, system calls, time off the CPU, interrupts.
@@ -11,7 +11,7 @@
  * what ended within it. A sleep is no interval of its own. Its time is that of the system call, the page
  * fault or the lock that sleeps.
  */
-#include "sampler/bpf/state.h"
+#include "sampler/uprobe/bpf/state.h"
 
 /* Rows of these are wanted only where they are long: there are many, and none is a surprise. */
 static __always_inline bool is_row_when_long(u32 kind)
@@ -216,20 +216,6 @@ static __always_inline void note_ran(struct thread_state *t, struct task_struct 
 	bpf_probe_read_kernel(t->ran, sizeof(t->ran), other->comm);
 }
 
-static __always_inline void switch_out(const struct mp_bpf_control *c, bool preempt, struct task_struct *prev,
-    struct task_struct *next, u32 state, u64 now)
-{
-	struct thread_state *t = make_state_of(prev);
-	if (!t)
-		return;
-	begin(t, OFF_CPU, now);
-	t->off_in_trap = is_in_trap(t, prev);
-	t->off_how = how_off(c, t, prev, preempt, state);
-	t->woken_ns = t->moved_ns = 0;
-	note_ran(t, next);
-	t->off_to_stopper = is_stopper(t->ran);
-}
-
 static __always_inline bool was_asleep(const struct thread_state *t)
 {
 	return t->off_how == OFF_ASLEEP || t->off_how == OFF_SYSCALL;
@@ -282,20 +268,14 @@ static __always_inline void end_sleep(
 	emit_kernel(c, &r);
 }
 
-static __always_inline void switch_in(
-    const struct mp_bpf_control *c, struct task_struct *prev, struct task_struct *next, u64 now)
+/* A time off the CPU, from `since_ns` to `now`, that is over. */
+static __always_inline void end_off(
+    const struct mp_bpf_control *c, struct thread_state *t, u32 tid, u64 since_ns, u64 now)
 {
-	struct thread_state *t = state_of(next);
-	if (!t || !t->in[OFF_CPU].since_ns)
-		return;
-
 	struct mp_bpf_kernel r = {
-	    .tid = next->pid, .kind = MP_KERNEL_OFF_CPU, .t_ns = t->in[OFF_CPU].since_ns};
-	r.dur_ns = now - r.t_ns;
-	t->in[OFF_CPU].since_ns = 0;
+	    .tid = tid, .kind = MP_KERNEL_OFF_CPU, .t_ns = since_ns, .dur_ns = now - since_ns};
+
 	t->sums.off_cpu_ns += r.dur_ns;
-	if (was_asleep(t))
-		note_ran(t, prev);
 	r.cause = off_cause(t, &r.self_ns, r.dur_ns, now);
 	r.what = t->ran_tid;
 	__builtin_memcpy(r.ran, t->ran, sizeof(r.ran));
@@ -311,6 +291,85 @@ static __always_inline void switch_in(
 	if (r.cause != MP_KERNEL_NO_CAUSE)
 		add_off(t, r.cause, r.self_ns, now);
 	emit_kernel(c, &r);
+}
+
+static __always_inline u64 last_arrival(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->sched_info.last_arrival) ? task->sched_info.last_arrival : 0;
+}
+
+/*
+ * The current thread runs, and no switch to it was told. The tracepoint fires in the thread that leaves the
+ * CPU, and a kernel may run no program there: one for virtual machines runs none in the threads of process 1,
+ * nor in the interrupts that come meanwhile, which may have woken this one. The scheduler itself keeps when
+ * it gave the CPU to a thread, by a clock of its own: so much later than the time before, which was told.
+ */
+static __noinline void end_untold_off(const struct mp_bpf_control *c, struct thread_state *t)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 now = bpf_ktime_get_ns();
+	u64 until_ns = t->arrived_ns + (last_arrival(task) - t->last_arrival);
+	/* An interrupt may come here as well: one of both ends it. */
+	u64 since_ns = __sync_lock_test_and_set(&t->in[OFF_CPU].since_ns, 0);
+
+	if (!since_ns)
+		return;
+	if (until_ns > now)
+		until_ns = now;
+	/* Earlier: the time before was not told, or the scheduler keeps none. */
+	t->arrived_ns = until_ns < since_ns ? 0 : until_ns;
+	if (t->arrived_ns)
+		end_off(c, t, task->pid, since_ns, until_ns);
+}
+
+/* Of the current thread, which runs, whatever the programs were told. Not where the kernel may have begun to
+ * switch from it: there it is off the CPU already. */
+static __always_inline struct thread_state *running(const struct mp_bpf_control *c, struct thread_state *t)
+{
+	if (t && t->in[OFF_CPU].since_ns)
+		end_untold_off(c, t);
+	return t;
+}
+
+static __always_inline struct thread_state *state_of_current(const struct mp_bpf_control *c)
+{
+	return running(c, state_of(bpf_get_current_task_btf()));
+}
+
+static __always_inline struct thread_state *make_state_of_current(const struct mp_bpf_control *c)
+{
+	return running(c, make_state_of(bpf_get_current_task_btf()));
+}
+
+static __always_inline void switch_out(const struct mp_bpf_control *c, bool preempt, struct task_struct *prev,
+    struct task_struct *next, u32 state, u64 now)
+{
+	struct thread_state *t = make_state_of_current(c);
+	if (!t)
+		return;
+	begin(t, OFF_CPU, now);
+	t->off_in_trap = is_in_trap(t, prev);
+	t->off_how = how_off(c, t, prev, preempt, state);
+	t->woken_ns = t->moved_ns = 0;
+	t->last_arrival = last_arrival(prev);
+	note_ran(t, next);
+	t->off_to_stopper = is_stopper(t->ran);
+}
+
+static __always_inline void switch_in(
+    const struct mp_bpf_control *c, struct task_struct *prev, struct task_struct *next, u64 now)
+{
+	struct thread_state *t = state_of(next);
+	if (!t)
+		return;
+	t->arrived_ns = now;
+	u64 since_ns = t->in[OFF_CPU].since_ns;
+	if (!since_ns)
+		return;
+	t->in[OFF_CPU].since_ns = 0;
+	if (was_asleep(t))
+		note_ran(t, prev);
+	end_off(c, t, next->pid, since_ns, now);
 }
 
 SEC("tp_btf/sched_switch")
@@ -388,10 +447,9 @@ static __always_inline void now_in_program(struct thread_state *t)
 SEC("tp_btf/page_fault_user")
 int BPF_PROG(page_fault_user, unsigned long address)
 {
-	if (!control_of_current())
-		return 0;
+	struct mp_bpf_control *c = control_of_current();
+	struct thread_state *t = c ? make_state_of_current(c) : 0;
 
-	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
 	if (t) {
 		forget_lock(t);
 		t->fault_addr = address;
@@ -425,7 +483,7 @@ static __always_inline int fault(struct bpf_perf_event_data *ctx, u32 kind)
 		return 0;
 
 	u64 now = bpf_ktime_get_ns();
-	struct thread_state *t = state_of(bpf_get_current_task_btf());
+	struct thread_state *t = state_of_current(c);
 	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .kind = kind,
 	    .cause = MP_KERNEL_NO_CAUSE,
@@ -486,8 +544,8 @@ static __always_inline void end_syscall(const struct mp_bpf_control *c, struct t
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 {
-	struct thread_state *t =
-	    control_of_current() && !is_ours(nr) ? make_state_of(bpf_get_current_task_btf()) : 0;
+	struct mp_bpf_control *c = control_of_current();
+	struct thread_state *t = c && !is_ours(nr) ? make_state_of_current(c) : 0;
 
 	if (!t)
 		return 0;
@@ -502,7 +560,7 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 {
 	struct mp_bpf_control *c = control_of_current();
-	struct thread_state *t = c ? state_of(bpf_get_current_task_btf()) : 0;
+	struct thread_state *t = c ? state_of_current(c) : 0;
 
 	if (t && t->in[IN_SYSCALL].since_ns)
 		end_syscall(c, t);
@@ -516,11 +574,12 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 SEC("tp_btf/mmap_lock_acquire_returned")
 int BPF_PROG(mmap_lock_acquire_returned, struct mm_struct *mm)
 {
-	if (!control_of_current())
+	struct mp_bpf_control *c = control_of_current();
+	if (!c)
 		return 0;
 
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread_state *t = make_state_of(task);
+	struct thread_state *t = make_state_of_current(c);
 	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
 	long nr = syscall_of(task, regs);
 
@@ -537,7 +596,7 @@ SEC("tp_btf/mmap_lock_released")
 int BPF_PROG(mmap_lock_released, struct mm_struct *mm)
 {
 	struct mp_bpf_control *c = control_of_current();
-	struct thread_state *t = c ? state_of(bpf_get_current_task_btf()) : 0;
+	struct thread_state *t = c ? state_of_current(c) : 0;
 
 	if (t && t->syscall_by_lock && t->in[IN_SYSCALL].since_ns)
 		end_syscall(c, t);
@@ -549,14 +608,16 @@ int BPF_PROG(mmap_lock_released, struct mm_struct *mm)
 SEC("tp_btf/contention_begin")
 int BPF_PROG(contention_begin, void *lock)
 {
-	if (!control_of_current())
+	struct mp_bpf_control *c = control_of_current();
+	if (!c)
 		return 0;
 
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	struct thread_state *t = state_of(task);
 
-	if (mm && t && (u64)lock == (u64)mm + bpf_core_field_offset(mm->mmap_lock))
+	/* Other locks are those of the scheduler, too. */
+	if (mm && (u64)lock == (u64)mm + bpf_core_field_offset(mm->mmap_lock) && running(c, t))
 		begin(t, IN_MMAP_LOCK, bpf_ktime_get_ns());
 	return 0;
 }
@@ -575,6 +636,7 @@ int BPF_PROG(contention_end, void *lock)
 	if (!mm || !t || !t->in[IN_MMAP_LOCK].since_ns ||
 	    (u64)lock != (u64)mm + bpf_core_field_offset(mm->mmap_lock))
 		return 0;
+	running(c, t);
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .kind = MP_KERNEL_MMAP_LOCK,
@@ -592,7 +654,8 @@ int BPF_PROG(contention_end, void *lock)
 
 static __always_inline int interrupt_begin(u32 which)
 {
-	struct thread_state *t = control_of_current() ? state_of(bpf_get_current_task_btf()) : 0;
+	struct mp_bpf_control *c = control_of_current();
+	struct thread_state *t = c ? state_of_current(c) : 0;
 
 	if (t)
 		begin(t, which, bpf_ktime_get_ns());
@@ -617,7 +680,7 @@ static __always_inline void note_interrupt(
 static __always_inline int interrupt_end(u32 which, u32 kind, u32 what)
 {
 	struct mp_bpf_control *c = control_of_current();
-	struct thread_state *t = c ? state_of(bpf_get_current_task_btf()) : 0;
+	struct thread_state *t = c ? state_of_current(c) : 0;
 	if (!t || !t->in[which].since_ns)
 		return 0;
 
