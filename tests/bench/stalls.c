@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stalls: a process that must not stall. One thread reads the time stamp counter without end and keeps the longest
- * gap between two readings; another allocates and frees without end and keeps the longest call. Each has a CPU
- * of its own where there are two, the first with the highest ordinary priority, as a thread for which time matters has.
+ * stalls: a process that must not stall. One thread reads the time stamp counter without end and keeps the
+ * longest gap between two readings; another allocates and frees without end and keeps the longest call. Each
+ * has a CPU of its own where there are two, the first with the highest ordinary priority, as a thread for
+ * which time matters has.
  *
  * Prints `ready PID`, and for each line on stdin `longest gap_ns G call_ns C`: since the last line.
  */

@@ -90,6 +90,7 @@ table)
 	echo "machine: $(machine)"
 	how
 	echo "ns: the plain row tells what an operation takes by itself, the others what the tool adds to it. - : not measured, or not told"
+	echo "With probes mpsample sees malloc and free, its peers malloc alone: compare the column split malloc, which is of one call."
 	echo
 	cells | aligned
 	echo
