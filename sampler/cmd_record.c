@@ -45,7 +45,7 @@ static const char usage[] =
     "                          several times; {A,B} are counted at the same time\n"
     "      --count EVENT       count an event by thread and second; likewise. --count default: cycles,\n"
     "                          instructions, misses, faults and switches, as far as they are there\n"
-    "      --budget PERCENT    of a core that samples may cost the process (default 2)\n"
+    "      --budget PERCENT    of a core that probes, and samples of -e, may cost the process (default 2)\n"
     "      --spans NAME        calls of the function NAME are spans, from entry to return; * and ? match, "
     "may\n"
     "                          be given several times; at most 64 functions\n"
@@ -58,7 +58,12 @@ static const char usage[] =
     "each\n"
     "                          can then be recorded by its own PID. COMMAND itself is recorded in any case,\n"
     "                          with this option also beyond an exec\n"
-    "      --probe auto|all    which calls; this version has the one choice\n"
+    "      --probe auto|all|slow|burst\n"
+    "                          which calls the probes see: all; the allocator's slow paths, so that what "
+    "its\n"
+    "                          thread cache serves pays nothing; all, in short windows; or (auto, the "
+    "default)\n"
+    "                          all while that keeps within --budget, else windows and slow paths\n"
     "  -h, --help\n";
 
 enum {
@@ -176,6 +181,8 @@ static const char *const plane_words[] = {"auto", "preload", "uprobe", NULL}; /*
 static const char *const watch_words[] = {"most", "all", "off", NULL};        /* enum mp_watch */
 static const char *const stack_words[] = {"off", "fp", "dwarf", NULL};        /* enum mp_stack_mode */
 
+static const char *const probe_words[] = {"auto", "all", "slow", "burst", NULL}; /* enum mp_probe_mode */
+
 static struct mp_wants wants;
 
 static int add_debug_dir(struct mp_record_options *o, const char *dir, struct mp_err *err)
@@ -204,7 +211,6 @@ static int add_spans(struct mp_record_options *o, const char *glob, struct mp_er
 static int take_option(int opt, const char *arg, struct mp_record_options *o, struct mp_err *err)
 {
 	unsigned int word = 0;
-	bool unused;
 	int64_t pid;
 	int ret;
 
@@ -261,7 +267,9 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		o->follow_forks = true;
 		return 0;
 	case OPT_PROBE:
-		return parse_choice("--probe", arg, "auto", "all", &unused, err);
+		ret = parse_word("--probe", arg, probe_words, &word, err);
+		o->probe = (enum mp_probe_mode)word;
+		return ret;
 	default:
 		return mp_err_set(err, EINVAL, "see mpsample record --help");
 	}

@@ -289,8 +289,11 @@ static int64_t difference(int64_t from, int64_t to)
 
 static struct mp_thread_sums spent_between(const struct mp_thread_sums *from, const struct mp_thread_sums *to)
 {
-	return (struct mp_thread_sums){.alloc_ns = difference(from->alloc_ns, to->alloc_ns),
-	    .alloc_calls = difference(from->alloc_calls, to->alloc_calls),
+	bool knows_calls = from->calls_since_ns == to->calls_since_ns;
+
+	return (struct mp_thread_sums){
+	    .alloc_ns = knows_calls ? difference(from->alloc_ns, to->alloc_ns) : -1,
+	    .alloc_calls = knows_calls ? difference(from->alloc_calls, to->alloc_calls) : -1,
 	    .fault_ns = difference(from->fault_ns, to->fault_ns),
 	    .off_cpu_ns = difference(from->off_cpu_ns, to->off_cpu_ns)};
 }

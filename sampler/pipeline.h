@@ -113,8 +113,10 @@ void mp_pipeline_mark(struct mp_pipeline *p, int64_t t_ns, pid_t tid, const char
 struct mp_thread_sums {
 	int64_t alloc_ns, alloc_calls; /* in allocation calls */
 	int64_t fault_ns, off_cpu_ns;
+	int64_t calls_since_ns; /* calls have been counted without a gap since then: of two sums with
+				   different ones there is no difference of alloc_* */
 };
-#define MP_THREAD_SUMS_UNKNOWN ((struct mp_thread_sums){-1, -1, -1, -1})
+#define MP_THREAD_SUMS_UNKNOWN ((struct mp_thread_sums){-1, -1, -1, -1, 0})
 
 /* All kernel events of the target are handed in, not only those that become rows. */
 void mp_pipeline_all_kernel_events(struct mp_pipeline *p);

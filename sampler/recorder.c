@@ -168,6 +168,8 @@ static void enable_planes(struct mp_recorder *r)
 		mp_uprobe_stats(r->uprobe, &r->slot_stats);
 		mp_uprobe_enable(r->uprobe);
 	}
+	if (r->switcher)
+		mp_switcher_begin(r->switcher, r->start_ns, mp_recorder_other_cost_ns(r));
 	if (r->preload)
 		mp_preload_activate(r->preload, &r->keep);
 	if (r->perf)
@@ -503,14 +505,25 @@ static bool drain_all(struct mp_recorder *r, int64_t now)
 	return has_more;
 }
 
+/* Puts probes in and out. How long it takes is the kernel's business: the clock is read anew. */
+static int switch_probes(struct mp_recorder *r, int64_t now, struct mp_err *err)
+{
+	int ret =
+	    mp_switcher_step(r->switcher, &r->probes, r->latency, now, mp_recorder_other_cost_ns(r), err);
+
+	mp_recorder_tell_windows(r, now);
+	return ret;
+}
+
 static int run(struct mp_recorder *r, struct mp_err *err)
 {
 	int64_t end = r->o->duration_ns ? r->start_ns + r->o->duration_ns : INT64_MAX;
-	int64_t next = r->start_ns + TICK_NS, drain = r->preload || r->perf ? r->start_ns : INT64_MAX;
+	int64_t next = r->start_ns + TICK_NS, drain = r->preload || r->perf ? r->start_ns : INT64_MAX,
+		step = r->switcher ? r->start_ns : INT64_MAX;
 	int ret = 0;
 
 	while (!ret && !r->end_reason) {
-		r->end_reason = wait_until(r, earliest(earliest(next, drain), end));
+		r->end_reason = wait_until(r, earliest(earliest(next, drain), earliest(step, end)));
 		int64_t now = mp_recorder_now_ns();
 		if (!r->end_reason && now >= end)
 			r->end_reason = "duration";
@@ -519,6 +532,10 @@ static int run(struct mp_recorder *r, struct mp_err *err)
 		if (now >= next) {
 			ret = tick(r, now, err);
 			next = now + TICK_NS;
+		}
+		if (!ret && now >= step) {
+			ret = switch_probes(r, mp_recorder_now_ns(), err);
+			step = mp_recorder_now_ns() + mp_switcher_pause_ns(r->switcher);
 		}
 	}
 	return ret;
@@ -624,6 +641,7 @@ static void close_all(struct mp_recorder *r)
 	if (r->is_held)
 		mp_launch_abandon(r->child);
 	mp_preload_close(r->preload);
+	mp_switcher_free(r->switcher);
 	mp_uprobe_close(r->uprobe);
 	mp_perf_plane_close(r->perf);
 	mp_hiccup_stop(r->hiccup);

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "sampler/perf/plane.h"
+#include "sampler/uprobe/governor.h"
 #include "sampler/uprobe/uprobe.h"
 #include "store/err.h"
 
@@ -30,9 +31,10 @@ struct mp_record_options {
 	bool force;          /* overwrite the output */
 	int64_t duration_ns; /* 0: until a signal or the target's end */
 	enum mp_plane plane;
-	enum mp_backend backend; /* of the uprobe plane */
-	bool follow_forks;       /* what `command` starts carries the library, too */
-	bool full;               /* keep every call */
+	enum mp_backend backend;  /* of the uprobe plane */
+	enum mp_probe_mode probe; /* likewise: which calls are watched, and when */
+	bool follow_forks;        /* what `command` starts carries the library, too */
+	bool full;                /* keep every call */
 	enum mp_stack_mode stack;
 	bool symbolize_later;          /* addresses only, but for what no file will tell later */
 	bool long_names;               /* template arguments whole */
@@ -43,7 +45,7 @@ struct mp_record_options {
 	size_t n_spans;
 	const struct mp_perf_want *wants; /* perf events to sample and to count */
 	size_t n_wants;
-	double budget;            /* the share of a core that samples may cost */
+	double budget;            /* the share of a core that samples, and probes likewise, may cost */
 	int64_t keep_over_ns;     /* < 0: adaptive, about the p99.9 of each operation */
 	int64_t sample_every;     /* < 0: adaptive, about 250 rows a second; 0: none */
 	const char *options_text; /* the command line, for the session */

@@ -101,6 +101,13 @@ static int describe_causes(struct mp_recorder *r, struct mp_err *err)
 	return mp_session_set(r->session, err, "causes", "%s", text);
 }
 
+static const char *probe_name(enum mp_probe_mode mode)
+{
+	static const char *const names[] = {"auto", "all", "slow", "burst"};
+
+	return names[mode];
+}
+
 int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 {
 	struct utsname host;
@@ -117,7 +124,8 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 	    mp_session_set(s, err, "cpu", "%s", cpu) || mp_session_set(s, err, "version", "%s", MP_VERSION) ||
 	    mp_session_set(s, err, "options", "%s", r->o->options_text) ||
 	    mp_session_set(s, err, "start_ns", "%" PRId64, r->start_ns) ||
-	    mp_session_set(s, err, "probe", "all") || mp_session_set(s, err, "duty", "1.0"))
+	    mp_session_set(s, err, "probe", "%s", r->switcher ? probe_name(r->o->probe) : "all") ||
+	    mp_session_set(s, err, "budget", "%g", r->o->budget) || mp_session_set(s, err, "duty", "1.0"))
 		return -EIO;
 	int ret = r->preload ? describe_preload(r, err) : describe_uprobe(r, err);
 	if (!ret)
@@ -134,6 +142,20 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 }
 
 /* ---- For people: the beginning ---- */
+
+/* Until the next call. */
+static const char *names_of_ops(unsigned int ops)
+{
+	static char text[256];
+	size_t n = 0;
+
+	text[0] = 0;
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+		if (ops >> op & 1)
+			n += (size_t)snprintf(
+			    text + n, sizeof(text) - n, "%s%s", n ? " " : "", mp_op_name(op));
+	return text;
+}
 
 static bool is_hot(unsigned int op)
 {
@@ -251,6 +273,57 @@ static void tell_limits(const struct mp_recorder *r)
 		fprintf(stderr, "mpsample: not covered: %s\n", r->probes.uncovered);
 }
 
+/* Which functions are probed when, where that is not all of them all the time. */
+static void tell_switched(const struct mp_recorder *r)
+{
+	double percent = r->o->budget * 100;
+	struct mp_switcher_totals t;
+
+	if (!r->switcher) {
+		if (!r->preload && r->o->probe != MP_PROBE_ALL)
+			fprintf(stderr,
+			    "mpsample: --probe %s: backend %s cannot take probes out and put them in again: "
+			    "every call "
+			    "is probed, whatever it costs\n",
+			    probe_name(r->o->probe), mp_backend_name(mp_uprobe_backend(r->uprobe)));
+		return;
+	}
+	mp_switcher_totals(r->switcher, mp_recorder_now_ns(), &t);
+	if (r->o->probe == MP_PROBE_SLOW)
+		fprintf(stderr,
+		    "mpsample: --probe slow: the slow paths of %s, %zu functions; the first calls are all "
+		    "probed, to "
+		    "tell them from the fast path\n",
+		    names_of_ops(t.slow_ops), t.slow_functions);
+	else if (r->o->probe == MP_PROBE_BURST)
+		fprintf(stderr,
+		    "mpsample: --probe burst: every call in windows, for at most %g %% of a core\n", percent);
+}
+
+/* The first time that not every call is watched. */
+void mp_recorder_tell_windows(struct mp_recorder *r, int64_t now)
+{
+	struct mp_switcher_totals t;
+	char detail[384];
+
+	if (r->told_windows || mp_switcher_since_ns(r->switcher) >= 0)
+		return;
+	r->told_windows = true;
+	mp_switcher_totals(r->switcher, now, &t);
+	int n = snprintf(detail, sizeof(detail),
+	    "every call would cost more than %g %% of a core: it is watched in windows%s%s",
+	    r->o->budget * 100, t.slow_ops ? ", and all the time the slow paths of " : "",
+	    t.slow_ops ? names_of_ops(t.slow_ops) : "");
+	if (r->o->probe == MP_PROBE_SLOW)
+		n = snprintf(detail, sizeof(detail), "slow paths only, of %s", names_of_ops(t.slow_ops));
+	if (r->o->probe == MP_PROBE_SLOW && mp_switcher_not_told(r->switcher))
+		snprintf(detail + n, sizeof(detail) - (size_t)n,
+		    "; %s in windows, for no slow path can be told apart",
+		    names_of_ops(mp_switcher_not_told(r->switcher)));
+	fprintf(stderr, "mpsample: %s\n", detail);
+	mp_pipeline_mark(r->pipeline, now, 0, "probes", detail);
+}
+
 /* What stands in for what was asked for. */
 static void tell_events(const struct mp_recorder *r)
 {
@@ -277,6 +350,7 @@ void mp_recorder_tell_begin(const struct mp_recorder *r)
 	else
 		fprintf(stderr, ", until it ends or Ctrl-C\n");
 	tell_planes(r);
+	tell_switched(r);
 	tell_limits(r);
 	tell_events(r);
 }
@@ -354,6 +428,28 @@ static bool wants_samples(const struct mp_recorder *r)
 	return false;
 }
 
+static uint64_t slow_calls(const struct mp_recorder *r)
+{
+	uint64_t all = 0;
+
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+		all += mp_latency_calls(r->latency, MP_OP_SLOW + op);
+	return all;
+}
+
+static void tell_duty(const struct mp_recorder *r)
+{
+	struct mp_switcher_totals t;
+
+	if (!r->switcher || r->duty >= 1)
+		return;
+	mp_switcher_totals(r->switcher, mp_recorder_now_ns(), &t);
+	fprintf(stderr, "; every call watched %.3g %% of the time, in %" PRIu64 " windows", r->duty * 100,
+	    t.windows);
+	if (t.slow_began)
+		fprintf(stderr, ", and %" PRIu64 " calls of slow paths", slow_calls(r));
+}
+
 void mp_recorder_tell_end(const struct mp_recorder *r)
 {
 	struct mp_pipeline_totals t;
@@ -365,6 +461,7 @@ void mp_recorder_tell_end(const struct mp_recorder *r)
 	    tells_exit ? r->exit_detail : "", tells_exit ? ")" : "",
 	    (double)(mp_recorder_now_ns() - r->start_ns) / NS_PER_S, mp_latency_calls_all(r->latency),
 	    t.rows);
+	tell_duty(r);
 	if (wants_samples(r))
 		fprintf(stderr, ", %" PRIu64 " samples", t.samples);
 	if (r->missed_program)

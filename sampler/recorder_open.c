@@ -193,6 +193,30 @@ static bool is_attached(const struct mp_recorder *r, const struct mp_probe *p)
 	return false;
 }
 
+/* Those that are switched, in their order; returns how many. */
+static size_t bring_forward(struct mp_probe *probes, size_t n)
+{
+	size_t first = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!mp_switcher_is_switched(&probes[i]))
+			continue;
+		struct mp_probe p = probes[i];
+		memmove(&probes[first + 1], &probes[first], (i - first) * sizeof(*probes));
+		probes[first++] = p;
+	}
+	return first;
+}
+
+static int open_switcher(struct mp_recorder *r, struct mp_err *err)
+{
+	const struct mp_switcher_options o = {
+	    .uprobe = r->uprobe, .mode = r->o->probe, .budget = r->o->budget};
+	int ret = mp_switcher_new(&o, &r->target, &r->probes, &r->switcher, err);
+
+	return ret ? ret : mp_switcher_attach(r->switcher, &r->probes, err);
+}
+
 int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, struct mp_err *err)
 {
 	size_t n = 0;
@@ -206,12 +230,21 @@ int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, stru
 	if (!all)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	r->probes.probes = all;
-	int ret = mp_uprobe_attach(r->uprobe, MP_PROBES_ALWAYS, set->probes, n, err);
+	size_t switched = r->o->probe == MP_PROBE_ALL || !mp_uprobe_can_switch(r->uprobe)
+			      ? 0
+			      : bring_forward(set->probes, n);
+	int ret = switched < n ? mp_uprobe_attach(
+				     r->uprobe, MP_PROBES_ALWAYS, set->probes + switched, n - switched, err)
+			       : 0;
 	if (ret)
 		return ret;
 	memcpy(all + r->probes.n, set->probes, n * sizeof(*all));
 	r->probes.n += n;
-	return (int)n;
+	if (switched)
+		ret = r->switcher
+			  ? mp_switcher_grow(r->switcher, &r->target, &r->probes, r->probes.n - n, err)
+			  : open_switcher(r, err);
+	return ret ? ret : (int)n;
 }
 
 static int attach_spans(struct mp_recorder *r, struct mp_err *err)

@@ -18,6 +18,7 @@
 #include "sampler/perf/sideband.h"
 #include "sampler/preload.h"
 #include "sampler/recorder.h"
+#include "sampler/switcher.h"
 
 #define NS_PER_S 1000000000LL
 
@@ -29,8 +30,9 @@ struct mp_recorder {
 	struct mp_probe_set found;  /* what the target defines, before anything is attached */
 	struct mp_probe_set probes; /* all that were ever attached */
 	struct mp_span_set spans;
-	struct mp_preload *preload; /* NULL: calls come by uprobes */
-	struct mp_uprobe *uprobe;   /* with `preload` for kernel events only, and NULL where there are none */
+	struct mp_preload *preload;   /* NULL: calls come by uprobes */
+	struct mp_switcher *switcher; /* NULL: the probes are in all the time, or there are none */
+	struct mp_uprobe *uprobe; /* with `preload` for kernel events only, and NULL where there are none */
 	struct mp_sideband *sideband; /* NULL: not permitted, then `census` */
 	struct mp_census *census;
 	struct mp_perf_plane *perf; /* NULL: no events were asked for */
@@ -45,13 +47,15 @@ struct mp_recorder {
 	struct mp_err fallback; /* why it is not the preload plane, where one would expect that; or empty */
 	struct mp_err missing;  /* why there are no kernel events, or empty */
 
+	double duty; /* as the session has it; 0: not yet */
+	bool told_windows;
 	int64_t start_ns, slot_ns, resolved_ns, resolve_pause_ns;
 	int64_t known_ns;        /* all calls that returned before have been handed in */
 	int64_t follow_until_ns; /* the target is another program, whose region is looked for; 0: no */
-	uint64_t slot_calls[MP_OP_COUNT];  /* so many are accounted for in `overhead` */
-	uint64_t slot_spans[MP_SPANS_MAX]; /* likewise, by function */
-	uint64_t tick_calls;               /* all calls at the last tick */
-	struct mp_uprobe_stats slot_stats; /* at the last slot */
+	uint64_t slot_calls[MP_OP_COUNT];       /* so many are accounted for in `overhead` */
+	uint64_t slot_spans, slot_span_cost_ns; /* likewise, calls of functions that are spans */
+	uint64_t tick_calls;                    /* all calls at the last tick */
+	struct mp_uprobe_stats slot_stats;      /* at the last slot */
 	struct mp_preload_stats slot_preload;
 	bool new_code; /* mapped, not yet searched */
 	bool told_no_calls;
@@ -84,7 +88,12 @@ void mp_recorder_tell_begin(const struct mp_recorder *r);
 void mp_recorder_tell_progress(struct mp_recorder *r, int64_t now);
 void mp_recorder_tell_end(const struct mp_recorder *r);
 
-/* recorder_slot.c: writes the slot that ends now, and commits. */
+void mp_recorder_tell_windows(struct mp_recorder *r, int64_t now);
+
+/* recorder_slot.c: what the target has paid so far beside the probes that are switched, in ns of CPU time. */
+uint64_t mp_recorder_other_cost_ns(struct mp_recorder *r);
+
+/* Writes the slot that ends now, and commits. */
 int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err);
 
 #endif

@@ -21,21 +21,58 @@ static int store_counter(struct mp_recorder *r, const char *name, uint64_t value
 	return value ? mp_append_counter(r->session, r->slot_ns, name, (int64_t)value, err) : 0;
 }
 
-/* Of the kernel events since the last slot, which `last` still has. */
+/* What the kernel's events took of the target, in ns of CPU time. */
+static uint64_t kernel_cost_ns(const struct mp_recorder *r, const struct mp_uprobe_stats *s, uint64_t *events)
+{
+	struct mp_kernel_cost cost = mp_uprobe_kernel_cost(r->uprobe);
+	uint64_t cost_ns = 0;
+
+	*events = 0;
+	for (unsigned int kind = 0; kind < MP_KERNEL_KINDS; kind++) {
+		bool is_fault =
+		    kind == MP_KERNEL_MINOR_FAULT || kind == MP_KERNEL_MAJOR_FAULT || kind == MP_KERNEL_THP;
+		*events += s->kernel_events[kind];
+		cost_ns += s->kernel_events[kind] * (is_fault ? cost.fault_ns : cost.syscall_ns);
+	}
+	return cost_ns;
+}
+
+static uint64_t span_cost_ns(const struct mp_recorder *r, uint64_t *calls)
+{
+	uint64_t cost_ns = 0;
+
+	*calls = 0;
+	for (size_t i = 0; i < r->spans.n; i++) {
+		uint64_t n = mp_uprobe_span_calls(r->uprobe, i);
+		*calls += n;
+		cost_ns += n * mp_uprobe_span_cost_ns(r->uprobe, &r->spans.functions[i]);
+	}
+	return cost_ns;
+}
+
+uint64_t mp_recorder_other_cost_ns(struct mp_recorder *r)
+{
+	struct mp_probe_hits hits[MP_PROBE_GROUPS];
+	struct mp_uprobe_stats stats;
+	uint64_t n;
+
+	mp_uprobe_stats(r->uprobe, &stats);
+	mp_uprobe_hits(r->uprobe, hits);
+	return kernel_cost_ns(r, &stats, &n) + span_cost_ns(r, &n) +
+	       mp_uprobe_cost_ns(r->uprobe, &hits[MP_PROBES_ALWAYS]);
+}
+
 static int store_kernel_overhead(struct mp_recorder *r, const struct mp_uprobe_stats *now,
     const struct mp_uprobe_stats *last, struct mp_err *err)
 {
-	struct mp_kernel_cost cost = mp_uprobe_kernel_cost(r->uprobe);
-	uint64_t events = 0, cost_ns = 0;
+	uint64_t events, events_before, cost = kernel_cost_ns(r, now, &events),
+					before = kernel_cost_ns(r, last, &events_before);
+	const struct mp_overhead_row row = {.slot_ns = r->slot_ns,
+	    .plane = "perf",
+	    .events = events - events_before,
+	    .cost_ns = cost - before};
 
-	for (unsigned int kind = 0; kind < MP_KERNEL_KINDS; kind++) {
-		uint64_t more = now->kernel_events[kind] - last->kernel_events[kind];
-		bool is_fault =
-		    kind == MP_KERNEL_MINOR_FAULT || kind == MP_KERNEL_MAJOR_FAULT || kind == MP_KERNEL_THP;
-		events += more;
-		cost_ns += more * (is_fault ? cost.fault_ns : cost.syscall_ns);
-	}
-	return cost_ns ? mp_append_overhead(r->session, r->slot_ns, "perf", events, cost_ns, err) : 0;
+	return row.cost_ns ? mp_append_overhead(r->session, &row, err) : 0;
 }
 
 static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err *err)
@@ -104,31 +141,71 @@ static uint64_t cost_of(const struct mp_recorder *r, unsigned int op)
 	return mp_uprobe_floor(r->uprobe)->cost_ns[is_stepped];
 }
 
-static int store_overhead(struct mp_recorder *r, struct mp_err *err)
+/* How much of the recording every call was watched, as often as it changes: it may be killed. */
+static int store_duty(struct mp_recorder *r, int64_t now, struct mp_err *err)
 {
-	uint64_t events = 0, cost_ns = 0;
+	struct mp_switcher_totals t;
 
+	mp_switcher_totals(r->switcher, now, &t);
+	double duty = now > r->start_ns ? (double)t.watched_ns / (double)(now - r->start_ns) : 1;
+	if (duty > 0.9999)
+		duty = 1;
+	if (duty == r->duty)
+		return 0;
+	r->duty = duty;
+	return mp_session_set(r->session, err, "duty", "%.6g", duty);
+}
+
+static int store_switched_overhead(struct mp_recorder *r, int64_t now, struct mp_err *err)
+{
+	struct mp_switcher_slot slot;
+
+	mp_switcher_take_slot(r->switcher, now, &slot);
+	const struct mp_overhead_row row = {.slot_ns = r->slot_ns,
+	    .plane = "uprobe",
+	    .events = slot.events,
+	    .cost_ns = slot.cost_ns,
+	    .mode = slot.mode,
+	    .watched_ns = slot.watched_ns,
+	    .windows = slot.windows,
+	    .cpu_ns = slot.cpu_ns,
+	    .watched_cpu_ns = slot.watched_cpu_ns,
+	    .all_cost_ns = slot.all_cost_ns};
+	int ret = mp_append_overhead(r->session, &row, err);
+	return ret ? ret : store_duty(r, now, err);
+}
+
+static int store_overhead(struct mp_recorder *r, int64_t now, struct mp_err *err)
+{
+	struct mp_overhead_row row = {.slot_ns = r->slot_ns,
+	    .plane = r->preload ? "preload" : "uprobe",
+	    .mode = "all",
+	    .watched_ns = now - r->slot_ns,
+	    .all_cost_ns = -1};
+
+	if (r->switcher)
+		return store_switched_overhead(r, now, err);
 	for (unsigned int op = 0; op < MP_OP_COUNT; op++) {
 		uint64_t calls = mp_latency_calls(r->latency, op), more = calls - r->slot_calls[op];
-		events += more;
-		cost_ns += more ? more * cost_of(r, op) : 0;
+		row.events += more;
+		row.cost_ns += more ? more * cost_of(r, op) : 0;
 		r->slot_calls[op] = calls;
 	}
-	return mp_append_overhead(
-	    r->session, r->slot_ns, r->preload ? "preload" : "uprobe", events, cost_ns, err);
+	return mp_append_overhead(r->session, &row, err);
 }
 
 static int store_span_overhead(struct mp_recorder *r, struct mp_err *err)
 {
-	uint64_t events = 0, cost_ns = 0;
+	uint64_t calls, cost_ns = r->spans.n ? span_cost_ns(r, &calls) : 0;
+	struct mp_overhead_row row = {.slot_ns = r->slot_ns, .plane = "spans"};
 
-	for (size_t i = 0; i < r->spans.n; i++) {
-		uint64_t calls = mp_uprobe_span_calls(r->uprobe, i), more = calls - r->slot_spans[i];
-		events += more;
-		cost_ns += more * mp_uprobe_span_cost_ns(r->uprobe, &r->spans.functions[i]);
-		r->slot_spans[i] = calls;
-	}
-	return events ? mp_append_overhead(r->session, r->slot_ns, "spans", events, cost_ns, err) : 0;
+	if (!r->spans.n || calls == r->slot_spans)
+		return 0;
+	row.events = calls - r->slot_spans;
+	row.cost_ns = cost_ns - r->slot_span_cost_ns;
+	r->slot_spans = calls;
+	r->slot_span_cost_ns = cost_ns;
+	return mp_append_overhead(r->session, &row, err);
 }
 
 int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
@@ -142,7 +219,7 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	if (!ret)
 		ret = store_preload_stats(r, now, err);
 	if (!ret)
-		ret = store_overhead(r, err);
+		ret = store_overhead(r, now, err);
 	if (!ret)
 		ret = store_span_overhead(r, err);
 	if (!ret && r->perf)

@@ -307,6 +307,12 @@ CREATE TABLE overhead (
   plane   TEXT NOT NULL,
   events  INTEGER NOT NULL,     -- probe hits or kernel events handled
   cost_ns INTEGER NOT NULL,     -- their CPU time in the target: events x the cost calibrated at start
+  mode    TEXT,                 -- all burst slow slow+burst mixed: what was probed; NULL, with the rest: no such choice
+  watched_ns  INTEGER,          -- so much of the slot every call was watched
+  windows     INTEGER,          -- so often that began in it
+  cpu_ns      INTEGER,          -- CPU time of the target in the slot, the probes' included,
+  watched_cpu_ns INTEGER,       -- and while every call was watched
+  all_cost_ns INTEGER,          -- what watching all the time would have cost, by the windows of the slot
   PRIMARY KEY (slot_ns, plane)
 ) STRICT, WITHOUT ROWID;
 

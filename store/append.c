@@ -95,9 +95,10 @@ static const char *const sql[STATEMENTS] = {
 		 " puts = puts + excluded.puts, failures = failures + excluded.failures",
     [POOL_EVENT] = "INSERT INTO pool_event (pool_id, t_ns, tid, kind, addr) VALUES (?,?,?,?,?)",
     [LOSS] = "INSERT INTO loss (t_ns, source, what, lost) VALUES (?,?,?,?)",
-    [OVERHEAD] = "INSERT INTO overhead (slot_ns, plane, events, cost_ns) VALUES (?,?,?,?)"
-		 " ON CONFLICT DO UPDATE SET events = events + excluded.events,"
-		 " cost_ns = cost_ns + excluded.cost_ns",
+    [OVERHEAD] =
+	"INSERT INTO overhead (slot_ns, plane, events, cost_ns, mode, watched_ns, windows, cpu_ns,"
+	" watched_cpu_ns, all_cost_ns) VALUES (?,?,?,?,?,?,?,?,?,?)"
+	" ON CONFLICT DO UPDATE SET events = events + excluded.events, cost_ns = cost_ns + excluded.cost_ns",
     [EVENT] = "INSERT INTO event (event_id, name, chosen, is_sampled, quality, note) VALUES (?,?,?,?,?,?)",
     [SAMPLE] = "INSERT INTO sample (t_ns, tid, cpu, event_id, ip, addr, period, weight, data_src, level, tlb,"
 	       " is_write, quality, place, place_name, object_id, offset, stack_id)"
@@ -455,15 +456,20 @@ int mp_append_loss(struct mp_session *s, int64_t t_ns, const char *source, const
 	return run(s, st, err);
 }
 
-int mp_append_overhead(struct mp_session *s, int64_t slot_ns, const char *plane, uint64_t events,
-    uint64_t cost_ns, struct mp_err *err)
+int mp_append_overhead(struct mp_session *s, const struct mp_overhead_row *row, struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, OVERHEAD);
 
-	bind_int(st, 1, slot_ns);
-	bind_text(st, 2, plane);
-	bind_count(st, 3, events);
-	bind_count(st, 4, cost_ns);
+	bind_int(st, 1, row->slot_ns);
+	bind_text(st, 2, row->plane);
+	bind_count(st, 3, row->events);
+	bind_count(st, 4, row->cost_ns);
+	bind_text(st, 5, row->mode);
+	bind_known(st, 6, row->mode, row->watched_ns);
+	bind_known(st, 7, row->mode, row->windows);
+	bind_known(st, 8, row->cpu_ns, row->cpu_ns);
+	bind_known(st, 9, row->cpu_ns, row->watched_cpu_ns);
+	bind_known(st, 10, row->mode && row->all_cost_ns >= 0, row->all_cost_ns);
 	return run(s, st, err);
 }
 

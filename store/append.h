@@ -222,8 +222,19 @@ int mp_append_pool_event(struct mp_session *s, int64_t pool_id, int64_t t_ns, in
     uint64_t addr, struct mp_err *err);
 int mp_append_loss(struct mp_session *s, int64_t t_ns, const char *source, const char *what, uint64_t lost,
     struct mp_err *err);
-int mp_append_overhead(struct mp_session *s, int64_t slot_ns, const char *plane, uint64_t events,
-    uint64_t cost_ns, struct mp_err *err);
+/* What probes of a slot cost, and for how much of it they were in. */
+struct mp_overhead_row {
+	int64_t slot_ns;
+	const char *plane;
+	uint64_t events, cost_ns;
+	const char *mode;     /* NULL, with the rest: this is nothing that comes and goes */
+	int64_t watched_ns;   /* so long every call was watched, */
+	unsigned int windows; /* which began so often */
+	int64_t cpu_ns,
+	    watched_cpu_ns;  /* CPU time of the target, the probes' included: all, and while watched */
+	int64_t all_cost_ns; /* what all of the slot would have cost; < 0: not known */
+};
+int mp_append_overhead(struct mp_session *s, const struct mp_overhead_row *row, struct mp_err *err);
 
 int mp_append_event(struct mp_session *s, const struct mp_event_row *e, struct mp_err *err);
 /* *sample_id may be NULL. */

@@ -433,8 +433,12 @@ int mp_perf_plane_slot(struct mp_perf_plane *p, struct mp_session *s, struct mp_
 	mp_pipeline_loss(to, t_ns, "pieces of an aux area", "events", p->aux_cut);
 	mp_pipeline_loss(to, t_ns, "perf records that are none", "events", p->bad);
 	if (!ret && p->slot_samples)
-		ret = mp_append_overhead(
-		    s, slot_ns, "samples", p->slot_samples, p->slot_samples * p->cost_ns, err);
+		ret = mp_append_overhead(s,
+		    &(struct mp_overhead_row){.slot_ns = slot_ns,
+			.plane = "samples",
+			.events = p->slot_samples,
+			.cost_ns = p->slot_samples * p->cost_ns},
+		    err);
 	p->aux_cut = p->missed = p->bad = p->slot_samples = 0;
 	return ret;
 }

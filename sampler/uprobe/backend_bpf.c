@@ -614,6 +614,11 @@ static void bpf_plane_window(void *impl, int64_t since_ns)
 	__atomic_store_n(&c->window_open, since_ns >= 0, __ATOMIC_RELEASE);
 }
 
+static void bpf_plane_count_slow(void *impl, bool on)
+{
+	__atomic_store_n(&((struct bpf_plane *)impl)->control->slow_open, on, __ATOMIC_RELEASE);
+}
+
 static void bpf_plane_slow_callers(void *impl, const struct mp_bpf_slow_caller *callers, size_t n)
 {
 	struct mp_bpf_slow *slow = ((struct bpf_plane *)impl)->slow;
@@ -726,8 +731,9 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,  \
 	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \
 	.detach_group = bpf_plane_detach_group, .window = bpf_plane_window,                                  \
-	.slow_callers = bpf_plane_slow_callers, .slow_hits = bpf_plane_slow_hits, .hits = bpf_plane_hits,    \
-	.detach = bpf_plane_detach, .close = bpf_plane_close
+	.count_slow = bpf_plane_count_slow, .slow_callers = bpf_plane_slow_callers,                          \
+	.slow_hits = bpf_plane_slow_hits, .hits = bpf_plane_hits, .detach = bpf_plane_detach,                \
+	.close = bpf_plane_close
 
 const struct mp_uprobe_ops mp_uprobe_session = {
     .backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};

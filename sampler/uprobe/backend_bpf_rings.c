@@ -116,7 +116,8 @@ static int handle_kernel(void *ctx, void *data, size_t size)
 
 static struct mp_thread_sums sums_of(const struct mp_bpf_rings *b, const struct mp_bpf_sums *s)
 {
-	return (struct mp_thread_sums){.alloc_ns = (int64_t)s->alloc_ns,
+	return (struct mp_thread_sums){.calls_since_ns = (int64_t)s->calls_since_ns,
+	    .alloc_ns = (int64_t)s->alloc_ns,
 	    .alloc_calls = (int64_t)s->alloc_calls,
 	    .fault_ns = b->sees & MP_SEES(MINOR_FAULT) ? (int64_t)s->fault_ns : -1,
 	    .off_cpu_ns = b->sees & MP_SEES(OFF_CPU) ? (int64_t)s->off_cpu_ns : -1};

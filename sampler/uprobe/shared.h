@@ -162,6 +162,7 @@ struct mp_causes {
 struct mp_bpf_control {
 	unsigned int enabled;
 	unsigned int window_open;          /* calls of the window group begin to be counted */
+	unsigned int slow_open;            /* calls of slow functions are counted; before, only their hits */
 	unsigned long long calls_since_ns; /* every call since then has been counted; ~0: not every call is */
 	unsigned int tgid;                 /* whose kernel events are kept */
 	unsigned int hand_over_ns; /* every interval of so long by itself is handed on, to be joined with
@@ -260,6 +261,8 @@ struct mp_bpf_kernel {
 /* What a thread has spent since it was first seen. alloc_*: ~0 when not known. */
 struct mp_bpf_sums {
 	unsigned long long alloc_ns, alloc_calls, fault_ns, off_cpu_ns;
+	unsigned long long
+	    calls_since_ns; /* as struct mp_bpf_control: of two sums with different ones calls are missing */
 };
 
 /* Addresses in the target. */

@@ -343,6 +343,11 @@ void mp_uprobe_window(struct mp_uprobe *u, int64_t since_ns)
 	u->ops->window(u->impl, since_ns);
 }
 
+void mp_uprobe_count_slow(struct mp_uprobe *u, bool on)
+{
+	u->ops->count_slow(u->impl, on);
+}
+
 void mp_uprobe_slow_callers(struct mp_uprobe *u, const struct mp_bpf_slow_caller *callers, size_t n)
 {
 	u->ops->slow_callers(u->impl, callers, n);

@@ -303,7 +303,10 @@ static void write_second(int slot)
 	write_slot(slot_ns);
 	must(mp_append_clock(s, slot_ns, slot_ns + 1700000000000000000LL, &err));
 	must(mp_append_counter(s, slot_ns, "minor_fault", 1000, &err));
-	must(mp_append_overhead(s, slot_ns, "uprobe", calls, calls * 1500, &err));
+	must(mp_append_overhead(s,
+	    &(struct mp_overhead_row){
+		.slot_ns = slot_ns, .plane = "uprobe", .events = calls, .cost_ns = calls * 1500},
+	    &err));
 	if (slot % 60 == 0)
 		must(mp_session_commit(s, &err));
 }

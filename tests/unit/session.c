@@ -510,11 +510,12 @@ Test(session, every_kind_of_row_comes_back)
 	cr_assert_eq(mp_append_frame(s, 12, 0x9999, 0, 5, &err), 0);
 	cr_assert_eq(mp_append_stack(s, &stack, &err), 0);
 	cr_assert_eq(mp_append_stack(s, &empty, &err), 0);
+	const struct mp_overhead_row overhead = {.plane = "uprobe", .events = 10, .cost_ns = 1000};
 	for (int i = 0; i < 2; i++) {
 		cr_assert_eq(mp_append_latency(s, 0, MP_OP_MALLOC, 1, 5, 1, &err), 0);
 		cr_assert_eq(mp_append_latency_sum(s, 0, MP_OP_MALLOC, 1, &sum, &err), 0, "%s", err.text);
 		cr_assert_eq(mp_append_counter(s, 0, "minor_fault", 3, &err), 0);
-		cr_assert_eq(mp_append_overhead(s, 0, "uprobe", 10, 1000, &err), 0);
+		cr_assert_eq(mp_append_overhead(s, &overhead, &err), 0);
 	}
 	cr_assert_eq(mp_append_call(s, &call, NULL, &err), 0);
 	call.stack_id = 1;

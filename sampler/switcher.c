@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/switcher.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A slow function that is hit by so large a part of the calls is on the fast path. */
+#define UNIVERSAL_SHARE 0.9
+#define JUDGE_MIN_CALLS 500
+
+/* Before a window closes the two are compared, if they were not yet: until so many calls have come, or so
+ * many steps have gone by. And so often, for what comes in the place of one that is none may be none either.
+ */
+#define JUDGE_STEP_NS 1000000
+#define JUDGE_STEPS   10
+#define JUDGE_ROUNDS  4
+
+/* Calls that are under way when a window closes are waited for: in steps, so long at most. */
+#define GRACE_STEP_NS 500000
+#define GRACE_STEPS   10
+
+struct mp_switcher {
+	struct mp_uprobe *u;
+	struct mp_governor governor;
+	struct mp_slow_probes slow;
+	struct mp_probe *buffer; /* what is attached next */
+	size_t room;
+	bool window_in, slow_in, slow_began;
+	bool is_judged[MP_BPF_SLOW_FUNCTIONS];
+	unsigned int not_told; /* 1 << enum mp_op: whose fast path cannot be told apart */
+	clockid_t cpu;         /* of the target */
+	int64_t last_cpu_ns;
+	int64_t since_ns;                     /* every call is counted since then; < 0: not every call */
+	int64_t watched_ns;                   /* before */
+	int64_t since_cpu_ns, watched_cpu_ns; /* likewise: CPU time of the target */
+	uint64_t windows;
+	struct mp_probe_hits hits[MP_PROBE_GROUPS]; /* as read last */
+	uint64_t slow_hits[MP_BPF_SLOW_FUNCTIONS];  /* at the last judgement, or when it was dear */
+	uint64_t calls[MP_OP_COUNT];                /* likewise */
+
+	/* At the last slot. */
+	int64_t slot_ns, slot_watched_ns, slot_cpu_ns, slot_watched_cpu_ns;
+	uint64_t slot_windows, slot_cost_ns, slot_events, slot_window_cost_ns;
+	bool slot_had_slow;
+};
+
+static int64_t now_ns_(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* The CPU time of the target; as last seen when it is gone. */
+static int64_t cpu_ns(struct mp_switcher *s)
+{
+	struct timespec t;
+
+	if (!clock_gettime(s->cpu, &t))
+		s->last_cpu_ns = t.tv_sec * 1000000000LL + t.tv_nsec;
+	return s->last_cpu_ns;
+}
+
+static void sleep_ns(long ns)
+{
+	const struct timespec t = {.tv_nsec = ns};
+
+	nanosleep(&t, NULL);
+}
+
+bool mp_switcher_is_switched(const struct mp_probe *p)
+{
+	return !p->marker && p->op < MP_OP_COUNT;
+}
+
+static unsigned int ops_of(const struct mp_probe_set *family)
+{
+	unsigned int ops = 0;
+
+	for (size_t i = 0; i < family->n; i++)
+		if (mp_switcher_is_switched(&family->probes[i]))
+			ops |= 1u << family->probes[i].op;
+	return ops;
+}
+
+/* With MP_PROBE_SLOW windows are for operations without a slow path of their own. */
+static unsigned int window_ops(const struct mp_switcher *s)
+{
+	return s->governor.o.mode == MP_PROBE_SLOW ? s->not_told : ~0u;
+}
+
+int mp_switcher_new(const struct mp_switcher_options *o, const struct mp_target *target,
+    const struct mp_probe_set *family, struct mp_switcher **out, struct mp_err *err)
+{
+	struct mp_switcher *s = calloc(1, sizeof(*s));
+	bool wants_slow = o->mode == MP_PROBE_AUTO || o->mode == MP_PROBE_SLOW;
+	int ret = 0;
+
+	if (!s)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	s->u = o->uprobe;
+	if (clock_getcpuclockid(target->pid, &s->cpu))
+		s->cpu = -1; /* it has just ended: no clock */
+	s->since_ns = -1;
+	if (wants_slow)
+		ret = mp_slow_probes_find(target, family, &s->slow, err);
+	if (ret) {
+		mp_switcher_free(s);
+		return ret;
+	}
+	s->not_told = ops_of(family) & ~s->slow.ops_found;
+	const struct mp_governor_options g = {.mode = o->mode,
+	    .budget = o->budget,
+	    .has_slow = s->slow.n,
+	    .wants_window = s->not_told,
+	    .seed = (uint64_t)now_ns_()};
+	mp_governor_start(&s->governor, &g);
+	*out = s;
+	return 0;
+}
+
+void mp_switcher_free(struct mp_switcher *s)
+{
+	if (!s)
+		return;
+	mp_slow_probes_free(&s->slow);
+	free(s->buffer);
+	free(s);
+}
+
+/* ---- In and out ---- */
+
+static struct mp_probe *buffer_for(struct mp_switcher *s, size_t n)
+{
+	if (n > s->room) {
+		struct mp_probe *more = reallocarray(s->buffer, n, sizeof(*more));
+		if (!more)
+			return NULL;
+		s->buffer = more;
+		s->room = n;
+	}
+	return s->buffer;
+}
+
+static int attach_window(struct mp_switcher *s, const struct mp_probe_set *family, size_t from,
+    unsigned int ops, struct mp_err *err)
+{
+	struct mp_probe *probes = buffer_for(s, family->n);
+	size_t n = 0;
+
+	if (!probes)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = from; i < family->n; i++)
+		if (mp_switcher_is_switched(&family->probes[i]) && ops >> family->probes[i].op & 1)
+			probes[n++] = family->probes[i];
+	int ret = n ? mp_uprobe_attach(s->u, MP_PROBES_WINDOW, probes, n, err) : 0;
+	s->window_in |= !ret;
+	return ret;
+}
+
+static int attach_slow(struct mp_switcher *s, struct mp_err *err)
+{
+	struct mp_probe *probes = buffer_for(s, s->slow.n);
+	size_t n = 0;
+
+	if (!probes)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < s->slow.n; i++)
+		if (!s->slow.is_dropped[i])
+			probes[n++] = s->slow.probes[i];
+	mp_uprobe_slow_callers(s->u, s->slow.callers, s->slow.n_callers);
+	int ret = n ? mp_uprobe_attach(s->u, MP_PROBES_SLOW, probes, n, err) : 0;
+	s->slow_in = s->slow_began = !ret;
+	return ret;
+}
+
+static void detach_slow(struct mp_switcher *s)
+{
+	mp_uprobe_detach_group(s->u, MP_PROBES_SLOW);
+	s->slow_in = false;
+}
+
+int mp_switcher_attach(struct mp_switcher *s, const struct mp_probe_set *family, struct mp_err *err)
+{
+	int ret = attach_window(s, family, 0, ~0u, err);
+
+	if (!ret && s->governor.state.slow)
+		ret = attach_slow(s, err);
+	return ret;
+}
+
+static void open_window(struct mp_switcher *s, int64_t now_ns)
+{
+	s->since_ns = now_ns;
+	s->since_cpu_ns = cpu_ns(s);
+	s->windows++;
+	mp_uprobe_window(s->u, now_ns);
+}
+
+void mp_switcher_begin(struct mp_switcher *s, int64_t now_ns, uint64_t other_cost_ns)
+{
+	mp_uprobe_hits(s->u, s->hits);
+	mp_governor_begin(&s->governor, now_ns, mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_WINDOW]),
+	    mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_SLOW]), other_cost_ns);
+	s->slot_ns = now_ns;
+	s->slot_cpu_ns = cpu_ns(s);
+	open_window(s, now_ns);
+}
+
+static uint64_t followed(const struct mp_probe_hits *h)
+{
+	return h->followed[0] + h->followed[1];
+}
+
+/* Calls of the window that have begun and not returned: none, or as many as before the wait. */
+static void wait_for_calls(struct mp_switcher *s, struct mp_latency *latency)
+{
+	struct mp_probe_hits hits[MP_PROBE_GROUPS];
+	uint64_t last = UINT64_MAX;
+
+	for (int i = 0; i < GRACE_STEPS; i++) {
+		sleep_ns(GRACE_STEP_NS);
+		mp_uprobe_hits(s->u, hits);
+		mp_latency_poll(latency, false);
+		uint64_t counted = mp_latency_calls_all(latency),
+			 open = followed(&hits[MP_PROBES_WINDOW]) - counted;
+		if (!open || (i > 1 && open == last &&
+				 followed(&hits[MP_PROBES_WINDOW]) == followed(&s->hits[MP_PROBES_WINDOW])))
+			break;
+		last = open;
+		memcpy(s->hits, hits, sizeof(hits));
+	}
+}
+
+static void close_window(struct mp_switcher *s, struct mp_latency *latency)
+{
+	mp_uprobe_window(s->u, -1);
+	s->watched_ns += now_ns_() - s->since_ns;
+	s->watched_cpu_ns += cpu_ns(s) - s->since_cpu_ns;
+	s->since_ns = -1;
+	wait_for_calls(s, latency);
+	mp_uprobe_detach_group(s->u, MP_PROBES_WINDOW);
+	s->window_in = false;
+}
+
+/* ---- Which slow functions are slow ---- */
+
+static void note_counts(struct mp_switcher *s, struct mp_latency *latency)
+{
+	mp_latency_poll(latency, false);
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+		s->calls[op] = mp_latency_calls(latency, op);
+	for (size_t i = 0; i < s->slow.n; i++)
+		s->slow_hits[i] = mp_uprobe_slow_hits(s->u, i);
+}
+
+/* Of the operations that it serves, the one with most calls; it is that whose fast path it may be on. */
+static unsigned int busiest_op(
+    const struct mp_switcher *s, const struct mp_latency *latency, unsigned int ops, uint64_t *all_calls)
+{
+	uint64_t most = 0;
+	unsigned int busiest = 0;
+
+	*all_calls = 0;
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++) {
+		uint64_t calls = ops >> op & 1 ? mp_latency_calls(latency, op) - s->calls[op] : 0;
+		*all_calls += calls;
+		if (calls > most) {
+			most = calls;
+			busiest = op;
+		}
+	}
+	return busiest;
+}
+
+static void drop(struct mp_switcher *s, size_t i, unsigned int op)
+{
+	if (mp_slow_probes_deeper(&s->slow, i, op))
+		s->not_told |= 1u << op;
+}
+
+/* True: some were dropped. */
+static bool judge(struct mp_switcher *s, struct mp_latency *latency)
+{
+	size_t n = s->slow.n;
+	bool any = false;
+
+	mp_latency_poll(latency, false);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t calls, hits = mp_uprobe_slow_hits(s->u, i) - s->slow_hits[i];
+		unsigned int op = busiest_op(s, latency, s->slow.ops[i], &calls);
+		if (s->slow.is_dropped[i] || calls < JUDGE_MIN_CALLS)
+			continue;
+		s->is_judged[i] = true;
+		if ((double)hits < UNIVERSAL_SHARE * (double)(mp_latency_calls(latency, op) - s->calls[op]))
+			continue;
+		drop(s, i, op);
+		any = true;
+	}
+	return any;
+}
+
+static bool all_judged(const struct mp_switcher *s)
+{
+	for (size_t i = 0; i < s->slow.n; i++)
+		if (!s->slow.is_dropped[i] && !s->is_judged[i])
+			return false;
+	return true;
+}
+
+static void rethink(struct mp_switcher *s)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < s->slow.n; i++)
+		left += !s->slow.is_dropped[i];
+	mp_governor_rethink(&s->governor, left, s->not_told);
+}
+
+static int put_slow_anew(struct mp_switcher *s, struct mp_err *err)
+{
+	detach_slow(s);
+	rethink(s);
+	return attach_slow(s, err);
+}
+
+static uint64_t calls_since(const struct mp_switcher *s, const struct mp_latency *latency)
+{
+	uint64_t calls = 0;
+
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
+		calls += mp_latency_calls(latency, op) - s->calls[op];
+	return calls;
+}
+
+/* While every call is still watched: then the two can be compared. */
+static int begin_slow(struct mp_switcher *s, struct mp_latency *latency, struct mp_err *err)
+{
+	int ret = 0;
+
+	mp_uprobe_count_slow(s->u, false);
+	if (!s->slow_in)
+		ret = attach_slow(s, err);
+	for (int round = 0; !ret && round < JUDGE_ROUNDS; round++) {
+		note_counts(s, latency);
+		for (int i = 0; i < JUDGE_STEPS && calls_since(s, latency) < 4 * JUDGE_MIN_CALLS; i++) {
+			sleep_ns(JUDGE_STEP_NS);
+			mp_latency_poll(latency, false);
+		}
+		if (!judge(s, latency))
+			break;
+		ret = put_slow_anew(s, err);
+	}
+	return ret;
+}
+
+/* The one that is hit most goes: what it calls in turn may be rarer. */
+static int make_slow_cheaper(struct mp_switcher *s, struct mp_latency *latency, struct mp_err *err)
+{
+	size_t most = s->slow.n;
+	uint64_t most_hits = 0;
+
+	for (size_t i = 0; i < s->slow.n; i++) {
+		uint64_t hits = mp_uprobe_slow_hits(s->u, i) - s->slow_hits[i];
+		if (s->slow.is_dropped[i] || hits <= most_hits)
+			continue;
+		most = i;
+		most_hits = hits;
+	}
+	if (most == s->slow.n)
+		return 0;
+	drop(s, most, (unsigned int)__builtin_ctz(s->slow.ops[most] | 1u << MP_OP_COUNT));
+	note_counts(s, latency);
+	return put_slow_anew(s, err);
+}
+
+/* ---- Time goes on ---- */
+
+static int follow_window(
+    struct mp_switcher *s, const struct mp_probe_set *family, struct mp_latency *latency, struct mp_err *err)
+{
+	bool want = s->governor.state.window;
+
+	if (want == (s->since_ns >= 0))
+		return 0;
+	if (!want) {
+		int ret = s->governor.state.slow && !all_judged(s) ? begin_slow(s, latency, err) : 0;
+		close_window(s, latency);
+		return ret;
+	}
+	int ret = attach_window(s, family, 0, window_ops(s), err);
+	if (!ret)
+		open_window(s, now_ns_());
+	return ret;
+}
+
+int mp_switcher_step(struct mp_switcher *s, const struct mp_probe_set *family, struct mp_latency *latency,
+    int64_t now_ns, uint64_t other_cost_ns, struct mp_err *err)
+{
+	mp_uprobe_hits(s->u, s->hits);
+	const struct mp_governor_state *state =
+	    mp_governor_step(&s->governor, now_ns, mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_WINDOW]),
+		mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_SLOW]), other_cost_ns);
+	int ret = 0;
+
+	if (state->slow_is_dear)
+		ret = make_slow_cheaper(s, latency, err);
+	if (!ret)
+		ret = follow_window(s, family, latency, err);
+	if (!ret && s->governor.state.slow && !s->slow_in) {
+		note_counts(s, latency);
+		ret = attach_slow(s, err);
+	}
+	if (s->slow_in && !s->governor.state.slow)
+		detach_slow(s);
+	if (s->slow_in && s->since_ns < 0)
+		mp_uprobe_count_slow(s->u, true);
+	return ret;
+}
+
+int mp_switcher_grow(struct mp_switcher *s, const struct mp_target *target, const struct mp_probe_set *family,
+    size_t from, struct mp_err *err)
+{
+	bool wants_slow = s->governor.o.mode == MP_PROBE_AUTO || s->governor.o.mode == MP_PROBE_SLOW;
+	int ret = 0;
+
+	/* What was dropped is judged anew: the numbers are others. */
+	if (wants_slow) {
+		bool was_in = s->slow_in;
+		if (was_in)
+			detach_slow(s);
+		mp_slow_probes_free(&s->slow);
+		memset(s->is_judged, 0, sizeof(s->is_judged));
+		ret = mp_slow_probes_find(target, family, &s->slow, err);
+		s->not_told = ops_of(family) & ~s->slow.ops_found;
+		rethink(s);
+		if (!ret && was_in)
+			ret = attach_slow(s, err);
+	}
+	return ret || !s->window_in ? ret : attach_window(s, family, from, window_ops(s), err);
+}
+
+int64_t mp_switcher_pause_ns(const struct mp_switcher *s)
+{
+	return mp_governor_pause_ns(&s->governor);
+}
+
+int64_t mp_switcher_since_ns(const struct mp_switcher *s)
+{
+	return s->since_ns;
+}
+
+/* ---- What was done ---- */
+
+static int64_t watched_ns(const struct mp_switcher *s, int64_t now_ns)
+{
+	return s->watched_ns + (s->since_ns >= 0 && now_ns > s->since_ns ? now_ns - s->since_ns : 0);
+}
+
+static const char *mode_of(int64_t watched, int64_t slot, bool had_slow)
+{
+	if (watched >= slot)
+		return "all";
+	if (had_slow)
+		return watched ? "slow+burst" : "slow";
+	return "burst";
+}
+
+void mp_switcher_take_slot(struct mp_switcher *s, int64_t now_ns, struct mp_switcher_slot *out)
+{
+	mp_uprobe_hits(s->u, s->hits);
+	uint64_t window_cost = mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_WINDOW]);
+	uint64_t cost = window_cost + mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_SLOW]), events = 0;
+	int64_t watched = watched_ns(s, now_ns), slot = now_ns - s->slot_ns;
+
+	for (int group = MP_PROBES_WINDOW; group < MP_PROBE_GROUPS; group++)
+		events += s->hits[group].entered[0] + s->hits[group].entered[1];
+	*out = (struct mp_switcher_slot){.watched_ns = watched - s->slot_watched_ns,
+	    .windows = (unsigned int)(s->windows - s->slot_windows),
+	    .events = events - s->slot_events,
+	    .cost_ns = cost - s->slot_cost_ns,
+	    .all_cost_ns = -1};
+	if (out->watched_ns > slot)
+		out->watched_ns = slot;
+	if (out->watched_ns)
+		out->all_cost_ns = (int64_t)((double)(window_cost - s->slot_window_cost_ns) * (double)slot /
+					     (double)out->watched_ns);
+	int64_t cpu = cpu_ns(s),
+		watched_cpu = s->watched_cpu_ns + (s->since_ns >= 0 ? cpu - s->since_cpu_ns : 0);
+	out->cpu_ns = cpu - s->slot_cpu_ns;
+	out->watched_cpu_ns = watched_cpu - s->slot_watched_cpu_ns;
+	s->slot_cpu_ns = cpu;
+	s->slot_watched_cpu_ns = watched_cpu;
+	out->mode = mode_of(out->watched_ns, slot, s->slow_in || s->slot_had_slow);
+	s->slot_ns = now_ns;
+	s->slot_watched_ns = watched;
+	s->slot_windows = s->windows;
+	s->slot_cost_ns = cost;
+	s->slot_window_cost_ns = window_cost;
+	s->slot_events = events;
+	s->slot_had_slow = s->slow_in;
+}
+
+void mp_switcher_totals(const struct mp_switcher *s, int64_t now_ns, struct mp_switcher_totals *out)
+{
+	*out = (struct mp_switcher_totals){
+	    .watched_ns = watched_ns(s, now_ns), .windows = s->windows, .slow_began = s->slow_began};
+	for (size_t i = 0; i < s->slow.n; i++) {
+		if (s->slow.is_dropped[i])
+			continue;
+		out->slow_functions++;
+		out->slow_ops |= s->slow.ops[i];
+	}
+}
+
+const struct mp_slow_probes *mp_switcher_slow(const struct mp_switcher *s)
+{
+	return &s->slow;
+}
+
+unsigned int mp_switcher_not_told(const struct mp_switcher *s)
+{
+	return s->not_told;
+}
