@@ -18,6 +18,7 @@
 #   NAME.missing   prints why it cannot run here; nothing: it can
 #   NAME.wrap      COMMAND...: sets `wrapped`, the command by which the program is started with the tool
 #   NAME.start     attaches it to $target_pid, whose malloc is in $probed; sets `tool`, or fails and sets `why`
+#   NAME.settle_s  prints how long the program works before anything is measured, for what adapts itself
 #   NAME.stop      detaches it; sets `lost`, the calls that it says it lost, and `bytes`, what it stored (-: it does not tell)
 #   NAME.end       the same, once the program has ended
 set -uo pipefail
@@ -107,7 +108,16 @@ one() { # NAME THREADS [THE-FIGURES'-NAME]
 	put "${3:-$1}" "$2" "${answer[@]:3}"
 }
 
+# A mode that first looks at the program's calls and then chooses gets the time that it asks for.
+settle() { # THREADS
+	local answer
+	declare -F "$mode.settle_s" >/dev/null || return 0
+	answer=($(ask "pairs $1 $(($("$mode.settle_s") * 1000)) 1")) || return 0
+	[[ ${answer[0]} == pairs ]] && put settle "$1" "${answer[@]: -4}"
+}
+
 do_small() {
+	settle 1
 	one pairs 1; one split 1; one pairs 2; one book 1; one book 2; one handoff 2; one large 1; one large 2
 }
 
@@ -117,7 +127,10 @@ do_bare() {
 	one pairs 1 bare
 }
 
-do_crowd() { one pairs 64; }
+do_crowd() {
+	settle 64
+	one pairs 64
+}
 
 synthetic() { # small|crowd
 	turn "start_$1" "do_$1"
