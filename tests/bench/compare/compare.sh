@@ -18,7 +18,7 @@
 #   NAME.missing   prints why it cannot run here; nothing: it can
 #   NAME.wrap      COMMAND...: sets `wrapped`, the command by which the program is started with the tool
 #   NAME.start     attaches it to $target_pid, whose malloc is in $probed; sets `tool`, or fails and sets `why`
-#   NAME.settle_s  prints how long the program works before anything is measured, for what adapts itself
+#   NAME.settle_s  prints how long each workload runs before it is measured, for what adapts itself
 #   NAME.stop      detaches it; sets `lost`, the calls that it says it lost, and `bytes`, what it stored (-: it does not tell)
 #   NAME.end       the same, once the program has ended
 set -uo pipefail
@@ -29,9 +29,9 @@ library=$(realpath "$O/libmpsample.so")
 programs=$O/tests/bench/compare
 out=${BENCH_OUT:-$O/bench}
 quick=${QUICK:-}
-rounds=${ROUNDS:-${quick:+2}}
+rounds=${ROUNDS:-${quick:+1}}
 rounds=${rounds:-5}
-redis_rounds=${REDIS_ROUNDS:-${quick:+3}}
+redis_rounds=${REDIS_ROUNDS:-${quick:+1}}
 redis_rounds=${redis_rounds:-9}
 workloads=${WORKLOADS:-small crowd redis}
 mean_ms=${quick:+60} timed_ms=${quick:+40} redis_s=${quick:+0.5}
@@ -70,7 +70,7 @@ give_up() { # REASON
 }
 
 attach() {
-	why='' lost=- bytes=- tool_of_target=''
+	why='' lost=- bytes=- tool_of_target='' settled=0
 	call_if_there "$mode.start" || { why=${why:-it did not start}; return 1; }
 	watched="$tool $tool_of_target"
 	cpu_before=$(cpu_s $watched)
@@ -101,36 +101,40 @@ turn() { # START DO
 start_small() { start_target "$programs/workload" 2 && probed=$(file_of '/libc[.]so[.]6$'); }
 start_crowd() { start_target "$programs/workload" 64 && probed=$(file_of '/libc[.]so[.]6$'); }
 
+# A mode that looks at the program's calls and then chooses gets the time that it asks for, twice that at first.
+settle() { # NAME THREADS
+	local answer seconds
+	declare -F "$mode.settle_s" >/dev/null || return 0
+	seconds=$("$mode.settle_s")
+	((settled++)) || seconds=$((seconds * 2))
+	answer=($(ask "$1 $2 $((seconds * 1000)) 1")) || return 0
+	[[ ${answer[0]} == "$1" ]] && put settle "$2" "${answer[@]: -4}"
+}
+
 one() { # NAME THREADS [THE-FIGURES'-NAME]
 	local answer
+	settle "$1" "$2"
 	answer=($(ask "$1 $2 $mean_ms $timed_ms")) || return 0
 	[[ ${answer[0]} == "$1" ]] || return 0
 	put "${3:-$1}" "$2" "${answer[@]:3}"
 }
 
-# A mode that first looks at the program's calls and then chooses gets the time that it asks for.
-settle() { # THREADS
-	local answer
-	declare -F "$mode.settle_s" >/dev/null || return 0
-	answer=($(ask "pairs $1 $(($("$mode.settle_s") * 1000)) 1")) || return 0
-	[[ ${answer[0]} == pairs ]] && put settle "$1" "${answer[@]: -4}"
-}
-
 do_small() {
-	settle 1
 	one pairs 1; one split 1; one pairs 2; one book 1; one book 2; one handoff 2; one large 1; one large 2
 }
 
-# A difference of a nanosecond: many short turns, one right after the other.
+# These have figures of their own, for the ratios.
+do_calls() {
+	local mean_ms=150 timed_ms=1
+	one split 1 calls
+}
+
 do_bare() {
 	local mean_ms=50 timed_ms=1
 	one pairs 1 bare
 }
 
-do_crowd() {
-	settle 64
-	one pairs 64
-}
+do_crowd() { one pairs 64; }
 
 synthetic() { # small|crowd
 	turn "start_$1" "do_$1"
@@ -158,14 +162,22 @@ for mode in "${modes[@]}"; do
 	[[ ! $why ]] || give_up "$why"
 done
 
-if [[ " $workloads " == *" small "* ]]; then
-	for round in $(seq "$((rounds * 5))"); do
-		for mode in plain preload-dormant; do
+# Where a bound is close: many short turns of few modes, one right after the other.
+close_turns() { # TURNS DO MODE...
+	local turns=$1 what=$2 round
+	shift 2
+	for round in $(seq "$turns"); do
+		for mode in "$@"; do
 			[[ ! ${missing[$mode]:-} && " ${modes[*]} " == *" $mode "* ]] || continue
-			progress "with and without the library, round $round"
-			turn start_small do_bare
+			progress "${what#do_}, round $round of $turns: $mode"
+			turn start_small "$what"
 		done
 	done
+}
+
+if [[ " $workloads " == *" small "* ]]; then
+	close_turns "$((rounds * 5))" do_bare plain preload-dormant
+	close_turns "$((rounds * 2))" do_calls plain uprobe-all empty-pair uprobe-hist empty-session funclatency bpftrace perf-record
 fi
 
 for workload in small crowd; do

@@ -6,7 +6,7 @@
 --   bench         the table: a row for each mode; NULL where nothing was measured
 --   ratios        what has to hold: NULL where nothing was measured
 --
--- Workload `bare` is `pairs` in many short turns. Workload `small` and `crowd` with threads 0: the tool's own figures, of all that it saw in that turn.
+-- Workloads `bare` and `calls` are `pairs` and `split` in many short turns, for ratios. Workload `small` and `crowd` with threads 0: the tool's own figures, of all that it saw in that turn.
 
 CREATE TABLE figures (mode TEXT, workload TEXT, threads INTEGER, round INTEGER, key TEXT, value REAL);
 CREATE TABLE modes (ord INTEGER PRIMARY KEY, mode TEXT, sees INTEGER, base TEXT, title TEXT);
@@ -54,7 +54,7 @@ SELECT f.mode, sum(iif(key = 'mallocs' AND sees >= 1 OR key = 'frees' AND sees >
 	sum(iif(key = 'cpu_s', value, NULL)) AS cpu_s
 FROM figures AS f
 JOIN modes USING (mode)
-WHERE workload NOT IN ('redis', 'bare')
+WHERE workload NOT IN ('redis', 'bare', 'calls')
 GROUP BY f.mode;
 
 CREATE VIEW bench AS
@@ -110,12 +110,12 @@ INSERT INTO asked (mode, peer, bound) VALUES
 INSERT INTO ratio_of_round
 SELECT 'malloc: ' || a.mode || ' / ' || a.peer, '<=', bound, a.ord, m.malloc / p.malloc
 FROM asked AS a
-LEFT JOIN per_round AS m ON m.mode = a.mode AND m.workload = 'split'
-LEFT JOIN per_round AS p ON p.mode = a.peer AND p.workload = 'split' AND p.round = m.round;
+LEFT JOIN per_round AS m ON m.mode = a.mode AND m.workload = 'calls'
+LEFT JOIN per_round AS p ON p.mode = a.peer AND p.workload = 'calls' AND p.round = m.round;
 
 INSERT INTO ratio_of_round
 SELECT 'uprobe-all: free / malloc', '<=', 1, 100, free / malloc
-FROM (SELECT 1) LEFT JOIN per_round ON mode = 'uprobe-all' AND workload = 'split';
+FROM (SELECT 1) LEFT JOIN per_round ON mode = 'uprobe-all' AND workload = 'calls';
 
 INSERT INTO ratio_of_round
 SELECT 'pairs: uprobe-slow, ns added', '<=', 20, 110, pair

@@ -42,7 +42,7 @@ do_redis() {
 	local first
 	first=($(redis_requests 1000))
 	! declare -F "$mode.settle_s" >/dev/null ||
-		redis_requests "$(awk -v rps="${first[0]:-1000}" -v s="$("$mode.settle_s")" 'BEGIN {printf "%d", rps * s}')" >/dev/null
+		redis_requests "$(awk -v rps="${first[0]:-1000}" -v s="$("$mode.settle_s")" 'BEGIN {printf "%d", 2 * rps * s}')" >/dev/null
 	first=($(redis_requests "$(awk -v rps="${first[0]:-1000}" -v s="$redis_s" 'BEGIN {printf "%d", rps * s / 2 + 500}')"))
 	local n figures
 	n=$(awk -v rps="${first[0]:-1000}" -v s="$redis_s" 'BEGIN {printf "%d", rps * s + 500}')

@@ -41,10 +41,10 @@ uprobe-hist.start() {
 }
 uprobe-hist.stop() { mpsample.stop; }
 
-# The first look is a burst of everything; what was chosen holds within 2 s.
+# The first look is a burst of everything; it then follows within a second.
 for _probe in slow burst auto; do
 	eval "uprobe-$_probe.missing() { mpsample.has_modes; }
-		uprobe-$_probe.settle_s() { echo 2; }
+		uprobe-$_probe.settle_s() { echo 1; }
 		uprobe-$_probe.start() { mpsample.record --plane uprobe --probe $_probe; }
 		uprobe-$_probe.stop() { mpsample.stop; }"
 done
