@@ -15,7 +15,7 @@
 #define SLOT_NS 1000000000LL
 
 /* Of sql/reports/object_coverage.sql: those of struct mp_report's `coverage` come after them. */
-#define OBJECT_COVERAGE_COLUMNS 10
+#define OBJECT_COVERAGE_COLUMNS 11
 
 /* Edit distance (Levenshtein), of short names. */
 static int distance(const char *a, const char *b)
@@ -82,6 +82,8 @@ static int prepare_text(struct mp_session *s, const char *path, const char *sql,
 	    {":from_ns", b->from_ns, true},
 	    {":to_ns", b->to_ns, true},
 	    {":covered_ns", b->covered_ns, true},
+	    {":slots_ns", b->slots_ns, true},
+	    {":lost_ns", b->lost_ns, true},
 	    {":tid", b->tid, b->tid != 0},
 	    {":call_id", b->call_id, b->call_id != 0},
 	    {":limit", b->limit ? b->limit : -1, true},
@@ -171,6 +173,59 @@ static int64_t slot_floor(int64_t t_ns, int64_t any_slot_ns)
 	return t_ns - (phase < 0 ? phase + SLOT_NS : phase);
 }
 
+/*
+ * The slot that holds `t_ns`. Slots that were rolled up are as long as their rows say; a session without such
+ * rows, of an older version or an import, has slots of a second.
+ */
+static int find_slot(struct mp_session *s, int64_t t_ns, int64_t any_slot_ns, int64_t *start_ns,
+    int64_t *end_ns, struct mp_err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = first_row(s,
+	    "SELECT slot_ns, dur_ns, max(slot_ns) FROM slot WHERE slot_ns <= ?1 AND slot_ns > ?1 - "
+	    "4000000000000",
+	    t_ns, &stmt, err);
+
+	*start_ns = slot_floor(t_ns, any_slot_ns);
+	*end_ns = *start_ns + SLOT_NS;
+	if (!rc && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
+		int64_t slot_ns = sqlite3_column_int64(stmt, 0), dur_ns = sqlite3_column_int64(stmt, 1);
+
+		if (dur_ns > 0 && t_ns - slot_ns < dur_ns) {
+			*start_ns = slot_ns;
+			*end_ns = slot_ns + dur_ns;
+		}
+	}
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+/* Which slots, and which losses, are of the time that was asked for; of reports from histograms that time is
+ * rounded outwards to slots. */
+static int find_slots(struct mp_session *s, const struct mp_report *report, int64_t any_slot_ns,
+    struct mp_report_scope *b, struct mp_err *err)
+{
+	int64_t start_ns, end_ns;
+	int rc = 0;
+
+	b->slots_ns = INT64_MIN;
+	b->lost_ns = INT64_MAX;
+	if (b->from_ns > INT64_MIN) {
+		rc = find_slot(s, b->from_ns, any_slot_ns, &start_ns, &end_ns, err);
+		b->slots_ns = start_ns;
+		if (report->histogram)
+			b->from_ns = start_ns;
+	}
+	if (!rc && b->to_ns < INT64_MAX) {
+		rc = find_slot(s, b->to_ns - 1, any_slot_ns, &start_ns, &end_ns, err);
+		if (report->histogram)
+			b->to_ns = end_ns;
+		/* What is lost is known at the end of its slot, or soon after it. */
+		b->lost_ns = (end_ns > b->to_ns ? end_ns : b->to_ns) + SLOT_NS / 2;
+	}
+	return rc;
+}
+
 /* A session may come from anybody: its times are kept where they can be added and subtracted. */
 static int64_t sane(int64_t t_ns)
 {
@@ -237,12 +292,8 @@ static int find_bounds(struct mp_session *s, const struct mp_report *report, str
 	else if (b->from_ns >= b->to_ns)
 		rc = mp_err_set(err, EINVAL, "--from %g is not before --to %g", (double)f->from_ns / 1e9,
 		    (double)f->to_ns / 1e9);
-	if (!rc && report->histogram) {
-		if (f->from_ns >= 0)
-			b->from_ns = slot_floor(b->from_ns, slot_ns);
-		if (f->to_ns >= 0)
-			b->to_ns = slot_floor(b->to_ns + SLOT_NS - 1, slot_ns);
-	}
+	if (!rc)
+		rc = find_slots(s, report, slot_ns, b, err);
 	int64_t from = b->from_ns > b->start_ns ? b->from_ns : b->start_ns;
 	int64_t to = b->to_ns < b->end_ns ? b->to_ns : b->end_ns;
 	b->covered_ns = to > from ? to - from : 0;
@@ -314,6 +365,7 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 	char calls[MP_CELL_NUMBER], rows[MP_CELL_NUMBER], floor[MP_CELL_NUMBER] = "not known";
 	char uncertain[MP_CELL_NUMBER];
 	char calls_lost[80], rows_lost[80], duty[128], thread[48] = "", events[MP_CELL_NUMBER];
+	char number[MP_CELL_NUMBER], thinned[128] = "";
 	bool floor_known = sqlite3_column_type(stmt, 5) != SQLITE_NULL;
 
 	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 0), calls);
@@ -328,8 +380,13 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 	mp_cell_int(MP_UNIT_DURATION, sqlite3_column_int64(stmt, 6), uncertain);
 	if (tid)
 		snprintf(thread, sizeof(thread), " of thread %" PRId64, tid);
-	mp_emit_note(e, "coverage: %s calls counted%s, %s; %s rows kept%s, %s; %s; floor %s%s%s", calls,
-	    tid ? " (all threads)" : "", calls_lost, rows, thread, rows_lost, duty, floor,
+	if (sqlite3_column_int64(stmt, 8)) {
+		mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 8), number);
+		snprintf(thinned, sizeof(thinned),
+		    " (%s more of the recording are thinned: the others stand for them)", number);
+	}
+	mp_emit_note(e, "coverage: %s calls counted%s, %s; %s rows kept%s, %s%s; %s; floor %s%s%s", calls,
+	    tid ? " (all threads)" : "", calls_lost, rows, thread, rows_lost, thinned, duty, floor,
 	    floor_known ? " subtracted, which leaves durations uncertain by up to " : "",
 	    floor_known ? uncertain : "");
 	if (!sqlite3_column_int64(stmt, 7))

@@ -37,6 +37,8 @@ struct mp_report_scope {
 	int64_t start_ns, end_ns; /* of the recording */
 	int64_t from_ns, to_ns;   /* the end exclusive */
 	int64_t covered_ns;       /* of the recording, between them */
+	int64_t slots_ns;         /* start of the first slot that from_ns to to_ns touch */
+	int64_t lost_ns;          /* exclusive: what ended by then may have happened before to_ns */
 	int64_t tid;              /* 0: all threads */
 	int64_t limit;            /* rows; 0: all */
 	const char *op;           /* NULL: all operations */
@@ -103,7 +105,8 @@ int mp_report_run(struct mp_session *s, const struct mp_report *report, struct m
 
 /*
  * For fill(): prepares a statement of an embedded file of SQL, with the parameters that such files use bound:
- * :start_ns :from_ns :to_ns :covered_ns :tid :op :call_id (NULL when not asked for) :limit :people. -EIO.
+ * :start_ns :from_ns :to_ns :covered_ns :slots_ns :lost_ns :tid :op :call_id (NULL when not asked for) :limit
+ * :people. -EIO.
  */
 int mp_report_prepare(struct mp_session *s, const char *path, const struct mp_report_scope *scope,
     struct sqlite3_stmt **stmt, struct mp_err *err);

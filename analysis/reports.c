@@ -7,6 +7,7 @@
 #include "analysis/jitter/jitter.h"
 #include "analysis/patterns/patterns.h"
 #include "analysis/report.h"
+#include "analysis/sites/sites.h"
 
 static int fill_jitter(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
@@ -17,7 +18,7 @@ const struct mp_report mp_reports[] = {
     {.name = "summary",
 	.purpose = "how long each memory operation takes: percentiles over every call",
 	.histogram = true,
-	.after = "sql/reports/summary_hardware.sql",
+	.after = "sql/reports/summary_lines.sql",
 	.section = {{.name = "rows", .title = "Every call, by operation", .sql = "sql/reports/summary.sql"}}},
     {.name = "jitter",
 	.purpose = "how evenly operations are served: spread, tail, by size, phase, thread and time; "
@@ -125,6 +126,7 @@ const struct mp_report mp_reports[] = {
 	.purpose = "where memory operations come from, the most time first",
 	.limit = 30,
 	.is_of_rows = true,
+	.fill = mp_sites_fill,
 	.section = {{.name = "rows",
 	    .title = "Sites, by time spent",
 	    .sql = "sql/reports/sites.sql",

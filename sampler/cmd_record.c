@@ -11,6 +11,7 @@
 #include "sampler/files.h"
 #include "sampler/perf/wants.h"
 #include "sampler/recorder.h"
+#include "store/retention.h"
 
 static const char usage[] =
     "usage: mpsample record [options] -p PID\n"
@@ -46,6 +47,11 @@ static const char usage[] =
     "      --count EVENT       count an event by thread and second; likewise. --count default: cycles,\n"
     "                          instructions, misses, faults and switches, as far as they are there\n"
     "      --budget PERCENT    of a core that probes, and samples of -e, may cost the process (default 2)\n"
+    "      --max-size SIZE     keep the session within SIZE bytes (or K, M, G, T; 16M at least), for days on "
+    "end:\n"
+    "                          samples are thinned evenly over the recording, outliers last, and seconds "
+    "are\n"
+    "                          rolled up to minutes; sums stay unbiased (default: no limit)\n"
     "      --spans NAME        calls of the function NAME are spans, from entry to return; * and ? match, "
     "may\n"
     "                          be given several times; at most 64 functions\n"
@@ -83,6 +89,7 @@ enum {
 	OPT_CAUSES,
 	OPT_COUNT,
 	OPT_BUDGET,
+	OPT_MAX_SIZE,
 };
 
 static const struct option long_options[] = {
@@ -106,6 +113,7 @@ static const struct option long_options[] = {
     {"event", required_argument, NULL, 'e'},
     {"count", required_argument, NULL, OPT_COUNT},
     {"budget", required_argument, NULL, OPT_BUDGET},
+    {"max-size", required_argument, NULL, OPT_MAX_SIZE},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -261,6 +269,8 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		return mp_wants_add(&wants, arg, false, err);
 	case OPT_BUDGET:
 		return parse_percent(arg, &o->budget, err);
+	case OPT_MAX_SIZE:
+		return mp_retention_parse("--max-size", arg, &o->max_bytes, err);
 	case OPT_SPANS:
 		return add_spans(o, arg, err);
 	case OPT_FOLLOW_FORKS:

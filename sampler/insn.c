@@ -229,17 +229,22 @@ static held_t behind(const struct insn *in, held_t held)
 }
 
 struct flow {
-	bool *reached; /* by offset in the function */
+	enum { UNREACHED, BEHIND_CALL, REACHED } * reached; /* by offset in the function */
 	held_t *held;
 	bool changed;
 };
 
-static void flow_to(struct flow *f, size_t at, held_t held)
+/* Not every call returns (abort), and what stands behind one that does not is reached by other ways only:
+ * where there are other ways, they count. */
+static void flow_to(struct flow *f, size_t at, held_t held, bool is_behind_call)
 {
-	held_t now = f->reached[at] ? meet(f->held[at], held) : held;
+	if (is_behind_call && f->reached[at] == REACHED)
+		return;
+	bool is_first = f->reached[at] == UNREACHED || (!is_behind_call && f->reached[at] == BEHIND_CALL);
+	held_t now = is_first ? held : meet(f->held[at], held);
 
-	f->changed |= !f->reached[at] || now != f->held[at];
-	f->reached[at] = true;
+	f->changed |= is_first || now != f->held[at];
+	f->reached[at] = is_behind_call ? BEHIND_CALL : REACHED;
 	f->held[at] = now;
 }
 
@@ -252,7 +257,7 @@ static void follow_arguments(const unsigned char *code, size_t n, struct flow *f
 	struct insn in;
 	int64_t target;
 
-	flow_to(f, 0, HELD_AT_ENTRY);
+	flow_to(f, 0, HELD_AT_ENTRY, false);
 	for (int round = 0; f->changed; round++) {
 		f->changed = false;
 		if (round == FLOW_ROUNDS_MAX) {
@@ -263,15 +268,16 @@ static void follow_arguments(const unsigned char *code, size_t n, struct flow *f
 			if (!f->reached[at])
 				continue;
 			held_t held = behind(&in, f->held[at]);
-			bool is_call = in.i.meta.category == ZYDIS_CATEGORY_CALL;
+			bool is_call = in.i.meta.category == ZYDIS_CATEGORY_CALL,
+			     is_behind_call = f->reached[at] == BEHIND_CALL;
 			if (!is_call && is_branch(&in) && direct_target(&in, &target) &&
 			    (uint64_t)((int64_t)at + target) < n)
-				flow_to(f, (size_t)((int64_t)at + target), f->held[at]);
+				flow_to(f, (size_t)((int64_t)at + target), f->held[at], is_behind_call);
 			bool goes_on = is_call || !is_branch(&in) ||
 				       in.i.meta.category == ZYDIS_CATEGORY_COND_BR ||
 				       in.i.meta.category == ZYDIS_CATEGORY_SYSCALL;
 			if (goes_on && at + in.i.length < n)
-				flow_to(f, at + in.i.length, held);
+				flow_to(f, at + in.i.length, held, is_call || is_behind_call);
 		}
 	}
 }
@@ -304,6 +310,54 @@ int mp_insn_each_exit(const unsigned char *code, size_t n, uint64_t vaddr,
 	free(f.reached);
 	free(f.held);
 	return ret;
+}
+
+/* Which of the two ways behind the instruction is that of a NULL first argument: 1 the jump, 2 going on, 0
+ * neither. */
+static int null_way(const struct insn *before, const struct insn *in)
+{
+	if (!is_null_test(before))
+		return 0;
+	return in->i.mnemonic == ZYDIS_MNEMONIC_JZ ? 1 : in->i.mnemonic == ZYDIS_MNEMONIC_JNZ ? 2 : 0;
+}
+
+bool mp_insn_returns_alone(const unsigned char *code, size_t n, uint64_t vaddr, bool null_is_no_call,
+    bool (*passes)(void *ctx, uint64_t to), void *ctx)
+{
+	enum { UNSEEN, WAITING, SEEN } *state = calloc(n + 1, sizeof(*state));
+	struct insn in, before = {0};
+	bool returns = false, any = state && n;
+	int64_t target;
+
+	if (any)
+		state[0] = WAITING;
+	/* In the order of addresses until nothing waits: ways lead forward for the most part. */
+	while (any && !returns) {
+		any = false;
+		for (size_t at = 0; at < n && !returns && decode(code + at, n - at, &in); at += in.i.length) {
+			int null = null_is_no_call ? null_way(&before, &in) : 0;
+			before = in;
+			if (state[at] != WAITING)
+				continue;
+			state[at] = SEEN;
+			bool is_direct = is_branch(&in) && direct_target(&in, &target),
+			     is_call = in.i.meta.category == ZYDIS_CATEGORY_CALL,
+			     is_conditional = in.i.meta.category == ZYDIS_CATEGORY_COND_BR;
+			uint64_t to = is_direct ? (uint64_t)((int64_t)at + target) : n;
+			size_t next = at + in.i.length;
+			returns = in.i.meta.category == ZYDIS_CATEGORY_RET;
+			if (is_direct && !is_call && to < n && state[to] == UNSEEN && null != 1) {
+				state[to] = WAITING;
+				any |= to <= at;
+			}
+			bool goes_on = is_call ? is_direct && passes(ctx, vaddr + to)
+					       : !is_branch(&in) || (is_conditional && null != 2);
+			if (goes_on && next < n && state[next] == UNSEEN)
+				state[next] = WAITING;
+		}
+	}
+	free(state);
+	return returns;
 }
 
 /* Addresses below are taken for numbers: programs that name their own are linked above. */
@@ -476,6 +530,18 @@ int mp_insn_each_exit(const unsigned char *code, size_t n, uint64_t vaddr,
 			return ret;
 	}
 	return 0;
+}
+
+bool mp_insn_returns_alone(const unsigned char *code, size_t n, uint64_t vaddr, bool null_is_no_call,
+    bool (*passes)(void *ctx, uint64_t to), void *ctx)
+{
+	(void)code;
+	(void)n;
+	(void)vaddr;
+	(void)null_is_no_call;
+	(void)passes;
+	(void)ctx;
+	return false;
 }
 
 /* B: imm26 words (Arm ARM C6.2.26). */

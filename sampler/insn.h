@@ -49,6 +49,15 @@ int mp_insn_each_exit(const unsigned char *code, size_t n, uint64_t vaddr,
     int (*fn)(void *ctx, const struct mp_insn_exit *exit), void *ctx);
 
 /*
+ * Can the function return without a call that matters? From its beginning on, along any way that its jumps
+ * allow: past calls for which `passes` is true, and not through others, nor by a jump out. `null_is_no_call`:
+ * the way of a NULL first argument does not count, where the function begins with that question. False also
+ * where it cannot be told: arm64.
+ */
+bool mp_insn_returns_alone(const unsigned char *code, size_t n, uint64_t vaddr, bool null_is_no_call,
+    bool (*passes)(void *ctx, uint64_t to), void *ctx);
+
+/*
  * Where the code at `vaddr`, the whole of a function or of a part of one, ends or may: its returns, and its
  * jumps out of it. Of the latter, `to` is where a direct one leads, 0 of others; the table of a `switch` is
  * no end, a conditional jump neither. `leaves`, unless NULL, is told where direct jumps lead out, conditional

@@ -554,6 +554,7 @@ int mp_markers_commit(struct mp_markers *m, int64_t t_ns, struct mp_err *err)
 
 	m->slot_ns = m->end_ns;
 	m->end_ns = t_ns;
+	m->rows = 0; /* also where functions are the only spans, and no marker waits */
 	return ret;
 }
 

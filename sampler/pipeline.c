@@ -14,6 +14,7 @@
 #include "sampler/samples/samples.h"
 #include "sampler/stack_table.h"
 #include "store/append.h"
+#include "store/retention.h"
 
 /* Calls that wait for their stacks are looked at this often. */
 #define RETRY_NS 100000000
@@ -197,11 +198,27 @@ static bool give_up_stack(void *ctx, const struct mp_call_event *e, int64_t *cal
 	return false;
 }
 
+/* False: a session of limited size has no room for a call of its kind. */
+static bool is_kept(struct mp_pipeline *p, struct mp_call_event *e)
+{
+	struct mp_call row = {.op = e->op, .kept = e->kept, .weight = e->weight, .dur_ns = e->dur_ns};
+	bool is = mp_retention_keeps_call(p->session, &row);
+
+	e->kept = row.kept;
+	e->weight = row.weight;
+	return is;
+}
+
 void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *call)
 {
 	struct mp_call_event e = *call;
 	struct mp_causes found;
 	int64_t call_id = 0;
+
+	if (!is_kept(p, &e)) {
+		mp_pipeline_tracked(p, &e);
+		return;
+	}
 
 	if (!e.knows_causes && mp_context_causes(p->context, e.tid, e.t_ns, e.t_ns + e.dur_ns, &found))
 		e.causes = &found;
@@ -446,6 +463,14 @@ static void tell_stacks_lost(struct mp_pipeline *p, int64_t t_ns)
 	mp_pipeline_loss(p, t_ns, "blocks that were released unseen, or too many", "events", lost.blocks);
 }
 
+static void tell_refused(struct mp_pipeline *p, int64_t t_ns)
+{
+	struct mp_retention_refused refused = mp_retention_refused(p->session);
+
+	mp_pipeline_loss(p, t_ns, "--max-size", "rows", refused.rows);
+	mp_pipeline_loss(p, t_ns, "--max-size", "events", refused.events);
+}
+
 static int commit(struct mp_pipeline *p, struct mp_err *err)
 {
 	if (!p->failed)
@@ -463,6 +488,7 @@ int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 	mp_deferred_each(p->deferred, write_waiting, p);
 	tell_markers_lost(p, t_ns);
 	tell_stacks_lost(p, t_ns);
+	tell_refused(p, t_ns);
 	mp_context_forget(p->context, t_ns);
 	p->committed_ns = t_ns;
 	return commit(p, err);
@@ -489,6 +515,7 @@ int mp_pipeline_end(struct mp_pipeline *p, bool (*is_impatient)(void *ctx), void
 		fail(p, mp_markers_end(p->markers, err_of(p)));
 	tell_markers_lost(p, p->committed_ns);
 	tell_stacks_lost(p, p->committed_ns);
+	tell_refused(p, p->committed_ns);
 	return commit(p, err);
 }
 

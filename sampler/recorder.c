@@ -194,6 +194,8 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	struct mp_hist_view view = r->preload ? mp_preload_hists(r->preload) : mp_uprobe_hists(r->uprobe);
 	int ret = mp_session_publish(r->session, err);
 
+	if (!ret)
+		ret = mp_session_live(r->session, r->o->max_bytes, err);
 	if (ret)
 		return ret;
 	give_way(r);
@@ -633,6 +635,9 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 		ret = mp_session_set(r->session, err, "duration_ns", "%" PRId64, now - r->start_ns);
 	if (!ret)
 		ret = mp_session_set(r->session, err, "end_reason", "%s", r->end_reason);
+	if (!ret)
+		ret = mp_retention_settle(r->session, err);
+	mp_retention_totals(r->session, &r->retention);
 	return ret;
 }
 

@@ -46,6 +46,7 @@ struct mp_record_options {
 	const struct mp_perf_want *wants; /* perf events to sample and to count */
 	size_t n_wants;
 	double budget;            /* the share of a core that samples, and probes likewise, may cost */
+	uint64_t max_bytes;       /* of the session; 0: no limit (store/retention.h) */
 	int64_t keep_over_ns;     /* < 0: adaptive, about the p99.9 of each operation */
 	int64_t sample_every;     /* < 0: adaptive, about 250 rows a second; 0: none */
 	const char *options_text; /* the command line, for the session */

@@ -132,6 +132,8 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 		ret = describe_causes(r, err);
 	if (!ret)
 		ret = store_span_probes(r, err);
+	if (!ret && r->o->max_bytes)
+		ret = mp_session_set(s, err, "max_size_bytes", "%" PRIu64, r->o->max_bytes);
 	if (!ret)
 		ret = r->o->keep_over_ns < 0
 			  ? mp_session_set(s, err, "keep_over_ns", "adaptive")
@@ -142,6 +144,16 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 }
 
 /* ---- For people: the beginning ---- */
+
+/* Those that a program calls all the time. */
+#define HOT_OPS                                                                                              \
+	(1u << MP_OP_MALLOC | 1u << MP_OP_CALLOC | 1u << MP_OP_REALLOC | 1u << MP_OP_FREE |                  \
+	    1u << MP_OP_NEW | 1u << MP_OP_DELETE)
+
+static bool is_hot(unsigned int op)
+{
+	return op < MP_OP_COUNT && HOT_OPS >> op & 1;
+}
 
 /* Until the next call. */
 static const char *names_of_ops(unsigned int ops)
@@ -155,12 +167,6 @@ static const char *names_of_ops(unsigned int ops)
 			n += (size_t)snprintf(
 			    text + n, sizeof(text) - n, "%s%s", n ? " " : "", mp_op_name(op));
 	return text;
-}
-
-static bool is_hot(unsigned int op)
-{
-	return op == MP_OP_MALLOC || op == MP_OP_CALLOC || op == MP_OP_REALLOC || op == MP_OP_FREE ||
-	       op == MP_OP_NEW || op == MP_OP_DELETE;
 }
 
 /* What makes a recording dearer than it looks: probes in functions of the hot path that the kernel has to
@@ -289,12 +295,13 @@ static void tell_switched(const struct mp_recorder *r)
 		return;
 	}
 	mp_switcher_totals(r->switcher, mp_recorder_now_ns(), &t);
+	unsigned int not_told = mp_switcher_not_told(r->switcher) & HOT_OPS;
 	if (r->o->probe == MP_PROBE_SLOW)
 		fprintf(stderr,
-		    "mpsample: --probe slow: the slow paths of %s, %zu functions; the first calls are all "
-		    "probed, to "
-		    "tell them from the fast path\n",
-		    names_of_ops(t.slow_ops), t.slow_functions);
+		    "mpsample: --probe slow: only what the thread cache cannot serve, %zu functions%s%s%s\n",
+		    t.slow_functions, not_told ? "; in windows: " : "",
+		    not_told ? names_of_ops(not_told) : "",
+		    not_told ? ", whose fast path cannot be told apart" : "");
 	else if (r->o->probe == MP_PROBE_BURST)
 		fprintf(stderr,
 		    "mpsample: --probe burst: every call in windows, for at most %g %% of a core\n", percent);
@@ -306,20 +313,14 @@ void mp_recorder_tell_windows(struct mp_recorder *r, int64_t now)
 	struct mp_switcher_totals t;
 	char detail[384];
 
-	if (r->told_windows || mp_switcher_since_ns(r->switcher) >= 0)
+	if (r->told_windows || r->o->probe != MP_PROBE_AUTO || mp_switcher_since_ns(r->switcher) >= 0)
 		return;
 	r->told_windows = true;
 	mp_switcher_totals(r->switcher, now, &t);
-	int n = snprintf(detail, sizeof(detail),
+	snprintf(detail, sizeof(detail),
 	    "every call would cost more than %g %% of a core: it is watched in windows%s%s",
 	    r->o->budget * 100, t.slow_ops ? ", and all the time the slow paths of " : "",
-	    t.slow_ops ? names_of_ops(t.slow_ops) : "");
-	if (r->o->probe == MP_PROBE_SLOW)
-		n = snprintf(detail, sizeof(detail), "slow paths only, of %s", names_of_ops(t.slow_ops));
-	if (r->o->probe == MP_PROBE_SLOW && mp_switcher_not_told(r->switcher))
-		snprintf(detail + n, sizeof(detail) - (size_t)n,
-		    "; %s in windows, for no slow path can be told apart",
-		    names_of_ops(mp_switcher_not_told(r->switcher)));
+	    t.slow_ops ? names_of_ops(t.slow_ops & HOT_OPS) : "");
 	fprintf(stderr, "mpsample: %s\n", detail);
 	mp_pipeline_mark(r->pipeline, now, 0, "probes", detail);
 }
@@ -441,13 +442,29 @@ static void tell_duty(const struct mp_recorder *r)
 {
 	struct mp_switcher_totals t;
 
-	if (!r->switcher || r->duty >= 1)
+	if (!r->switcher || (r->duty >= 1 && r->o->probe != MP_PROBE_SLOW))
 		return;
 	mp_switcher_totals(r->switcher, mp_recorder_now_ns(), &t);
+	if (r->o->probe == MP_PROBE_SLOW) {
+		fprintf(stderr, " of %" PRIu64 " calls of slow paths", slow_calls(r));
+		return;
+	}
 	fprintf(stderr, "; every call watched %.3g %% of the time, in %" PRIu64 " windows", r->duty * 100,
 	    t.windows);
 	if (t.slow_began)
 		fprintf(stderr, ", and %" PRIu64 " calls of slow paths", slow_calls(r));
+}
+
+/* What gave way to --max-size is neither kept nor lost. */
+static void tell_thinned(const struct mp_recorder *r)
+{
+	const struct mp_retention_totals *t = &r->retention;
+
+	if (t->calls)
+		fprintf(stderr, ", %" PRIu64 " thinned for --max-size", t->calls);
+	if (t->others)
+		fprintf(stderr, "%s%" PRIu64 " rows of other tables thinned or rolled up%s",
+		    t->calls ? " (and " : ", ", t->others, t->calls ? ")" : " for --max-size");
 }
 
 void mp_recorder_tell_end(const struct mp_recorder *r)
@@ -460,8 +477,9 @@ void mp_recorder_tell_end(const struct mp_recorder *r)
 	    isatty(STDERR_FILENO) ? "\n" : "", r->end_reason, tells_exit ? " (" : "",
 	    tells_exit ? r->exit_detail : "", tells_exit ? ")" : "",
 	    (double)(mp_recorder_now_ns() - r->start_ns) / NS_PER_S, mp_latency_calls_all(r->latency),
-	    t.rows);
+	    t.rows - r->retention.calls_removed);
 	tell_duty(r);
+	tell_thinned(r);
 	if (wants_samples(r))
 		fprintf(stderr, ", %" PRIu64 " samples", t.samples);
 	if (r->missed_program)

@@ -19,6 +19,7 @@
 #include "sampler/preload.h"
 #include "sampler/recorder.h"
 #include "sampler/switcher.h"
+#include "store/retention.h"
 
 #define NS_PER_S 1000000000LL
 
@@ -61,8 +62,9 @@ struct mp_recorder {
 	bool told_no_calls;
 	bool missed_program; /* the target became one that carries no library */
 	const char *end_reason;
-	unsigned int orders;  /* signals to end, so far */
-	char exit_detail[64]; /* how the target ended, where that is known */
+	unsigned int orders;                  /* signals to end, so far */
+	struct mp_retention_totals retention; /* at the end */
+	char exit_detail[64];                 /* how the target ended, where that is known */
 };
 
 static inline int64_t mp_recorder_now_ns(void)

@@ -170,7 +170,7 @@ static int store_switched_overhead(struct mp_recorder *r, int64_t now, struct mp
 	    .windows = slot.windows,
 	    .cpu_ns = slot.cpu_ns,
 	    .watched_cpu_ns = slot.watched_cpu_ns,
-	    .all_cost_ns = slot.all_cost_ns};
+	    .window_cost_ns = slot.window_cost_ns};
 	int ret = mp_append_overhead(r->session, &row, err);
 	return ret ? ret : store_duty(r, now, err);
 }
@@ -180,8 +180,7 @@ static int store_overhead(struct mp_recorder *r, int64_t now, struct mp_err *err
 	struct mp_overhead_row row = {.slot_ns = r->slot_ns,
 	    .plane = r->preload ? "preload" : "uprobe",
 	    .mode = "all",
-	    .watched_ns = now - r->slot_ns,
-	    .all_cost_ns = -1};
+	    .watched_ns = now - r->slot_ns};
 
 	if (r->switcher)
 		return store_switched_overhead(r, now, err);
@@ -191,6 +190,7 @@ static int store_overhead(struct mp_recorder *r, int64_t now, struct mp_err *err
 		row.cost_ns += more ? more * cost_of(r, op) : 0;
 		r->slot_calls[op] = calls;
 	}
+	row.window_cost_ns = row.cost_ns;
 	return mp_append_overhead(r->session, &row, err);
 }
 
@@ -224,6 +224,8 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		ret = store_span_overhead(r, err);
 	if (!ret && r->perf)
 		ret = mp_perf_plane_slot(r->perf, r->session, r->pipeline, r->slot_ns, now, err);
+	if (!ret)
+		ret = mp_append_slot(r->session, r->slot_ns, now - r->slot_ns, err);
 	if (!ret)
 		ret = mp_pipeline_commit(r->pipeline, now, err);
 	mp_latency_fade(r->latency);

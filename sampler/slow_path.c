@@ -14,6 +14,9 @@
 /* The size of a function that no symbol tells is found by its call frame information, in steps. */
 #define STEP_BYTES 4
 
+/* So many functions inside one another may be the fast path. */
+#define DEPTH_MAX 2
+
 /* A product (calloc's) is handed on as such, if at all; realloc's block may be any. */
 static unsigned int size_arg(unsigned int op)
 {
@@ -30,7 +33,8 @@ struct walk {
 	const struct mp_slow_file *file;
 	const struct mp_slow_caller *caller;
 	bool by_jump; /* the caller itself may have been reached by a jump, for its operation */
-	size_t found;
+	int depth;    /* 0: it is an entry point */
+	bool has_fast_path, found_fast_path;
 };
 
 /* ---- Names ---- */
@@ -94,6 +98,28 @@ static uint64_t behind_stub(const struct mp_slow_file *file, uint64_t to)
 	return n_.name && mp_elf_each_function(file->elf, by_name, &n_) ? n_.vaddr : 0;
 }
 
+/* Up to where the code behind `vaddr` is described without a gap. */
+static uint64_t size_by_cfi(const struct mp_slow_file *file, uint64_t vaddr)
+{
+	uint64_t end = mp_elf_code_end(file->elf, vaddr), at = vaddr;
+
+	while (at < end && at - vaddr < FUNCTION_BYTES_MAX) {
+		const struct mp_cfi_row *row = mp_cfi_find(file->cfi, at);
+		if (!row || row->rule == MP_CFI_NONE)
+			break;
+		at += STEP_BYTES;
+	}
+	return at - vaddr;
+}
+
+static bool is_function(const struct mp_slow_path *s, uint64_t vaddr)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->functions[i].vaddr == vaddr)
+			return true;
+	return false;
+}
+
 static struct mp_slow_function *function_at(
     struct mp_slow_path *s, const struct mp_slow_file *file, uint64_t vaddr)
 {
@@ -110,7 +136,68 @@ static struct mp_slow_function *function_at(
 	*f = (struct mp_slow_function){.vaddr = vaddr, .op_by_jump = -1};
 	if (mp_elf_each_function(file->elf, by_address, &named))
 		snprintf(f->name, sizeof(f->name), "%s", named.name);
+	f->size = named.size ? named.size : size_by_cfi(file, vaddr);
 	return f;
+}
+
+static bool is_caller(const struct mp_slow_path *s, uint64_t vaddr)
+{
+	for (size_t i = 0; i < s->n_callers; i++)
+		if (s->callers[i].vaddr == vaddr)
+			return true;
+	return false;
+}
+
+/* Another file's function: memset, pthread_mutex_lock. */
+static bool is_elsewhere(void *ctx, uint64_t to)
+{
+	return !behind_stub(ctx, to);
+}
+
+struct code {
+	unsigned char at[FUNCTION_BYTES_MAX];
+	size_t n;
+};
+
+static bool read_code(const struct mp_slow_file *file, const struct mp_slow_caller *f, struct code *out)
+{
+	uint64_t offset;
+
+	if (!mp_elf_vaddr_to_offset(file->elf, f->vaddr, &offset))
+		return false;
+	out->n =
+	    mp_elf_read(file->elf, offset, out->at, f->size < sizeof(out->at) ? f->size : sizeof(out->at));
+	return out->n;
+}
+
+static bool has_fast_path(const struct mp_slow_file *file, const struct mp_slow_caller *f, bool is_entry)
+{
+	struct code code;
+
+	return read_code(file, f, &code) &&
+	       mp_insn_returns_alone(code.at, code.n, f->vaddr, is_entry && mp_op_ignores_null(f->op),
+		   is_elsewhere, (void *)file);
+}
+
+static struct mp_slow_caller as_caller(const struct mp_slow_file *file, uint64_t vaddr, unsigned int op)
+{
+	struct named named = {.vaddr = vaddr};
+
+	if (!mp_elf_each_function(file->elf, by_address, &named) || !named.size)
+		named.size = size_by_cfi(file, vaddr);
+	return (struct mp_slow_caller){vaddr, named.size, op};
+}
+
+static bool add(struct mp_slow_path *s, const struct mp_slow_file *file, const struct mp_slow_caller *caller,
+    bool by_jump, int depth);
+
+/* The caller has no fast path of its own: where a function has one that it calls, that is it. */
+static bool take_as_part(struct walk *w, uint64_t to, bool by_jump)
+{
+	const struct mp_slow_caller callee = as_caller(w->file, to, w->caller->op);
+
+	return w->depth < DEPTH_MAX && has_fast_path(w->file, &callee, false) &&
+	       add(w->s, w->file, &callee, by_jump, w->depth + 1);
 }
 
 static int take_exit(void *ctx, const struct mp_insn_exit *exit)
@@ -118,76 +205,74 @@ static int take_exit(void *ctx, const struct mp_insn_exit *exit)
 	struct walk *w = ctx;
 	unsigned int op = w->caller->op;
 	uint64_t to = behind_stub(w->file, exit->to);
+	bool by_jump = exit->is_jump && w->by_jump;
 
 	if (!to || !is_entered_here(w->file->cfi, to) || w->file->is_entry(w->file->ctx, to))
 		return 0;
+	if (is_caller(w->s, to))
+		return 0; /* on the fast path of another */
+	if (!w->has_fast_path && !is_function(w->s, to) && take_as_part(w, to, by_jump)) {
+		w->found_fast_path = true;
+		return 0;
+	}
 	struct mp_slow_function *f = function_at(w->s, w->file, to);
 	if (!f)
 		return 1;
-	w->found++;
 	f->ops |= 1u << op;
-	if (exit->is_jump && w->by_jump && (f->op_by_jump < 0 || f->op_by_jump > (int)op))
+	if (by_jump && (f->op_by_jump < 0 || f->op_by_jump > (int)op))
 		f->op_by_jump = (int)op;
 	for (unsigned int i = 0; i < MP_INSN_ARGS; i++) {
 		unsigned int own = exit->hands_on[i] ? MP_ARG(exit->hands_on[i]) : 0;
-		if (own && own == size_arg(op))
+		if (w->depth == 0 && own && own == size_arg(op))
 			f->size_arg = i + 1;
-		if (own && own == ptr_arg(op))
+		if (w->depth == 0 && own && own == ptr_arg(op))
 			f->ptr_arg = i + 1;
 	}
 	return 0;
 }
 
-static int walk(struct mp_slow_path *s, const struct mp_slow_file *file, const struct mp_slow_caller *caller,
-    bool by_jump)
+/* True: its fast path can be told. */
+static bool add(struct mp_slow_path *s, const struct mp_slow_file *file, const struct mp_slow_caller *caller,
+    bool by_jump, int depth)
 {
-	unsigned char code[FUNCTION_BYTES_MAX];
-	struct walk w = {.s = s, .file = file, .caller = caller, .by_jump = by_jump};
-	uint64_t offset;
+	struct walk w = {.s = s, .file = file, .caller = caller, .by_jump = by_jump, .depth = depth};
+	struct code code;
 
-	if (s->n_callers == MP_SLOW_CALLERS_MAX ||
-	    !mp_elf_vaddr_to_offset(file->elf, caller->vaddr, &offset)) {
+	if (is_caller(s, caller->vaddr))
+		return true; /* of another operation, which has it first */
+	if (s->n_callers == MP_SLOW_CALLERS_MAX || !read_code(file, caller, &code)) {
 		s->is_cut = true;
-		return -ENOENT;
+		return false;
 	}
-	size_t n =
-	    mp_elf_read(file->elf, offset, code, caller->size < sizeof(code) ? caller->size : sizeof(code));
-	if (mp_insn_each_exit(code, n, caller->vaddr, take_exit, &w) < 0)
-		return -ENOMEM;
-	if (!w.found)
-		return -ENOENT;
+	w.has_fast_path = depth || has_fast_path(file, caller, true);
 	s->callers[s->n_callers++] = *caller;
-	return 0;
+	mp_insn_each_exit(code.at, code.n, caller->vaddr, take_exit, &w);
+	return w.has_fast_path || w.found_fast_path;
 }
 
-int mp_slow_path_add(
-    struct mp_slow_path *s, const struct mp_slow_file *file, const struct mp_slow_caller *caller)
+static bool is_hot(unsigned int op)
 {
-	return walk(s, file, caller, true);
+	return op == MP_OP_MALLOC || op == MP_OP_FREE || op == MP_OP_NEW || op == MP_OP_DELETE;
 }
 
-/* Up to where the code behind `vaddr` is described without a gap. */
-static uint64_t size_by_cfi(const struct mp_slow_file *file, uint64_t vaddr)
+void mp_slow_path_find(
+    struct mp_slow_path *s, const struct mp_slow_file *file, const struct mp_slow_caller *entries, size_t n)
 {
-	uint64_t end = mp_elf_code_end(file->elf, vaddr), at = vaddr;
-
-	while (at < end && at - vaddr < FUNCTION_BYTES_MAX) {
-		const struct mp_cfi_row *row = mp_cfi_find(file->cfi, at);
-		if (!row || row->rule == MP_CFI_NONE)
-			break;
-		at += STEP_BYTES;
-	}
-	return at - vaddr;
+	/* What is on the fast path of those that are called all the time is no slow path of others, and what
+	 * is off it is no fast path of others. */
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < n; i++)
+			if (is_hot(entries[i].op) == !round && add(s, file, &entries[i], true, 0))
+				s->ops |= 1u << entries[i].op;
 }
 
 int mp_slow_path_deeper(struct mp_slow_path *s, const struct mp_slow_file *file, size_t i, unsigned int op)
 {
 	const struct mp_slow_function f = s->functions[i];
-	struct named named = {.vaddr = f.vaddr};
+	const struct mp_slow_caller caller = as_caller(file, f.vaddr, op);
+	size_t before = s->n - 1;
 
 	s->functions[i] = s->functions[--s->n];
-	if (!mp_elf_each_function(file->elf, by_address, &named) || !named.size)
-		named.size = size_by_cfi(file, f.vaddr);
-	const struct mp_slow_caller caller = {f.vaddr, named.size, op};
-	return walk(s, file, &caller, f.op_by_jump == (int)op);
+	add(s, file, &caller, f.op_by_jump == (int)op, 1);
+	return s->n > before ? 0 : -ENOENT;
 }

@@ -11,13 +11,16 @@
 
 /*
  * The slow paths of an allocator: what its entry points call, or jump to, when the thread's cache cannot
- * serve a call. Allocators keep everything else of the fast path inside the entry point (MEASURED: glibc 2.26
- * and later, jemalloc 5, tcmalloc 2, mimalloc 2), so probes on these functions leave it alone. Found by
- * decoding, so that no names are needed.
+ * serve a call. Allocators keep everything else of the fast path inside the entry point (glibc since 2.26,
+ * jemalloc 5, tcmalloc 2, mimalloc 2), so probes on these functions leave it alone. Found by decoding, so
+ * that no names are needed.
  *
- * Only where the call frame information swears that the return address is on top of the stack: there a return
- * probe is right. A function that turns out to be called by every call (glibc's _int_free) is no slow path:
- * who counts its calls notices, and asks for what it calls in turn (mp_slow_path_deeper()).
+ * Whether an entry point has a fast path can be seen: it can return without a call. Where it cannot (glibc's
+ * free always calls _int_free), one of the functions that it calls may, and is taken as a part of it. Calls
+ * of other files' functions (memset) are on any path.
+ *
+ * Only where the call frame information swears that the return address is on top of the stack is a function
+ * taken: there a return probe is right.
  */
 #define MP_SLOW_FUNCTIONS_MAX 64 /* of one module */
 #define MP_SLOW_CALLERS_MAX   48
@@ -29,7 +32,7 @@ struct mp_slow_caller {
 };
 
 struct mp_slow_function {
-	uint64_t vaddr;
+	uint64_t vaddr, size;
 	char name[128];   /* "" where the file has none for it */
 	int op_by_jump;   /* the operation that comes here by a jump, and so returns elsewhere, of several the
 			     first in   store/op.h; -1: none does */
@@ -43,25 +46,27 @@ struct mp_slow_path {
 	size_t n;
 	struct mp_slow_caller callers[MP_SLOW_CALLERS_MAX];
 	size_t n_callers;
-	bool is_cut; /* there were more */
+	unsigned int ops; /* 1 << enum mp_op: whose fast path can be told from the slow one */
+	bool is_cut;      /* there were more */
 };
 
-/*
- * Adds the slow path of the entry point `caller`, an operation's function in `e`. `cfi` is the file's.
- * Families call each other (calloc, malloc): what is an entry point itself, by `is_entry`, is left out.
- * -ENOENT: it has none that can be probed.
- */
 struct mp_slow_file {
 	const struct mp_elf *elf;
 	const struct mp_cfi *cfi;
 	bool (*is_entry)(void *ctx, uint64_t vaddr);
 	void *ctx;
 };
-int mp_slow_path_add(
-    struct mp_slow_path *s, const struct mp_slow_file *file, const struct mp_slow_caller *caller);
 
-/* The function at `i` runs at nearly each call of `op`: it is taken out, and what it calls comes in its
- * place, for that operation. -ENOENT: nothing does. */
+/*
+ * Adds the slow paths of entry points, functions of `file`. `cfi` is the file's. Families call each other
+ * (calloc, malloc): what is an entry point itself, by `is_entry`, is left out. Operations whose fast path
+ * could be told are in `ops`; of others the functions that they call are there all the same.
+ */
+void mp_slow_path_find(
+    struct mp_slow_path *s, const struct mp_slow_file *file, const struct mp_slow_caller *entries, size_t n);
+
+/* The function at `i` is too dear: it is taken out, and what it calls comes in its place, for `op`. -ENOENT:
+ * nothing does. */
 int mp_slow_path_deeper(struct mp_slow_path *s, const struct mp_slow_file *file, size_t i, unsigned int op);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FUNCTION_BYTES_MAX 4096 /* of code that is looked at for a place */
+#define FUNCTION_BYTES_MAX 8192 /* of code that is looked at for a place */
 
 /* A file with functions of the family, open as long as its slow paths may have to be looked for again. */
 struct mp_slow_module {
@@ -74,8 +74,8 @@ static void add_probe(struct mp_slow_probes *s, struct mp_slow_module *m, const 
 	snprintf(p->function, sizeof(p->function), "%s", f->name);
 	if (!*f->name)
 		snprintf(p->function, sizeof(p->function), "at 0x%llx", (unsigned long long)f->vaddr);
-	size_t n = mp_elf_read(m->elf, offset, code, sizeof(code));
-	mp_probe_place(p, code, n, true, offset);
+	size_t n = mp_elf_read(m->elf, offset, code, f->size < sizeof(code) ? f->size : sizeof(code));
+	mp_probe_place(p, code, n, f->size <= n, offset);
 	s->ops[s->n++] = f->ops;
 }
 
@@ -92,7 +92,6 @@ static void take_path(struct mp_slow_probes *s, struct mp_slow_module *m, size_t
 		}
 		s->callers[s->n_callers++] = (struct mp_bpf_slow_caller){
 		    .lo = m->bias + c->vaddr, .hi = m->bias + c->vaddr + c->size, .op = c->op};
-		s->ops_found |= 1u << c->op;
 	}
 	s->is_cut |= m->path.is_cut;
 }
@@ -125,6 +124,10 @@ static int add_module(struct mp_slow_probes *s, struct mp_slow_module *m, const 
 		return -ENOMEM;
 	if (!open_module(m))
 		return 0;
+	struct mp_slow_caller *callers = calloc(family->n + 1, sizeof(*callers));
+	size_t n = 0;
+	if (!callers)
+		return -ENOMEM;
 	const struct mp_slow_file file = file_of(m);
 	for (size_t i = 0; i < family->n; i++) {
 		const struct mp_probe *p = &family->probes[i];
@@ -134,11 +137,14 @@ static int add_module(struct mp_slow_probes *s, struct mp_slow_module *m, const 
 	}
 	for (size_t i = 0; i < family->n; i++) {
 		const struct mp_probe *p = &family->probes[i];
-		struct mp_slow_caller caller = {.size = p->function_bytes, .op = p->op};
-		if (is_of(p, m) && caller.size &&
-		    mp_elf_offset_to_vaddr(m->elf, p->module_offset - p->skipped_bytes, &caller.vaddr))
-			mp_slow_path_add(&m->path, &file, &caller);
+		struct mp_slow_caller *c = &callers[n];
+		*c = (struct mp_slow_caller){.size = p->function_bytes, .op = p->op};
+		n += is_of(p, m) && c->size &&
+		     mp_elf_offset_to_vaddr(m->elf, p->module_offset - p->skipped_bytes, &c->vaddr);
 	}
+	mp_slow_path_find(&m->path, &file, callers, n);
+	free(callers);
+	s->ops_told |= m->path.ops;
 	take_path(s, m, 0);
 	return 0;
 }

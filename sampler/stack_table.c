@@ -9,6 +9,7 @@
 #include "sampler/index.h"
 #include "sampler/uprobe/shared.h"
 #include "store/append.h"
+#include "store/retention.h"
 
 /*
  * Distinct stacks are bounded by the program's call graph, but a corrupt stack can be new each time. Beyond
@@ -110,7 +111,8 @@ static int64_t frame_number(struct mp_stack_table *t, uint64_t addr, int64_t t_n
 		return no_memory(err);
 	if (*slot > 0)
 		return *slot;
-	if (t->frame_index.n >= MAX_FRAMES || t->stack_index.n >= MAX_STACKS)
+	if (t->frame_index.n >= MAX_FRAMES || t->stack_index.n >= MAX_STACKS ||
+	    !mp_retention_keeps_stacks(t->session))
 		return 0;
 	if (!mp_grow((void **)&t->frames, &t->frames_room, t->frame_index.n + 1, sizeof(*t->frames)))
 		return no_memory(err);
@@ -149,7 +151,7 @@ static int64_t stack_number(
 		return no_memory(err);
 	if (*slot > 0)
 		return *slot;
-	if (t->stack_index.n >= MAX_STACKS)
+	if (t->stack_index.n >= MAX_STACKS || !mp_retention_keeps_stacks(t->session))
 		return 0;
 	if (!mp_grow((void **)&t->stacks, &t->stacks_room, t->stack_index.n + 1, sizeof(*t->stacks)) ||
 	    !mp_grow((void **)&t->stack_frames, &t->stack_frames_room, t->n_stack_frames + key->n,

@@ -6,17 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-/* A slow function that is hit by so large a part of the calls is on the fast path. */
-#define UNIVERSAL_SHARE 0.9
-#define JUDGE_MIN_CALLS 500
-
-/* Before a window closes the two are compared, if they were not yet: until so many calls have come, or so
- * many steps have gone by. And so often, for what comes in the place of one that is none may be none either.
- */
-#define JUDGE_STEP_NS 1000000
-#define JUDGE_STEPS   10
-#define JUDGE_ROUNDS  4
-
 /* Calls that are under way when a window closes are waited for: in steps, so long at most. */
 #define GRACE_STEP_NS 500000
 #define GRACE_STEPS   10
@@ -28,7 +17,6 @@ struct mp_switcher {
 	struct mp_probe *buffer; /* what is attached next */
 	size_t room;
 	bool window_in, slow_in, slow_began;
-	bool is_judged[MP_BPF_SLOW_FUNCTIONS];
 	unsigned int not_told; /* 1 << enum mp_op: whose fast path cannot be told apart */
 	clockid_t cpu;         /* of the target */
 	int64_t last_cpu_ns;
@@ -37,8 +25,7 @@ struct mp_switcher {
 	int64_t since_cpu_ns, watched_cpu_ns; /* likewise: CPU time of the target */
 	uint64_t windows;
 	struct mp_probe_hits hits[MP_PROBE_GROUPS]; /* as read last */
-	uint64_t slow_hits[MP_BPF_SLOW_FUNCTIONS];  /* at the last judgement, or when it was dear */
-	uint64_t calls[MP_OP_COUNT];                /* likewise */
+	uint64_t slow_hits[MP_BPF_SLOW_FUNCTIONS];  /* when they began, or were dear last */
 
 	/* At the last slot. */
 	int64_t slot_ns, slot_watched_ns, slot_cpu_ns, slot_watched_cpu_ns;
@@ -111,7 +98,7 @@ int mp_switcher_new(const struct mp_switcher_options *o, const struct mp_target 
 		mp_switcher_free(s);
 		return ret;
 	}
-	s->not_told = ops_of(family) & ~s->slow.ops_found;
+	s->not_told = ops_of(family) & ~s->slow.ops_told;
 	const struct mp_governor_options g = {.mode = o->mode,
 	    .budget = o->budget,
 	    .has_slow = s->slow.n,
@@ -185,7 +172,7 @@ static void detach_slow(struct mp_switcher *s)
 
 int mp_switcher_attach(struct mp_switcher *s, const struct mp_probe_set *family, struct mp_err *err)
 {
-	int ret = attach_window(s, family, 0, ~0u, err);
+	int ret = s->governor.state.window ? attach_window(s, family, 0, window_ops(s), err) : 0;
 
 	if (!ret && s->governor.state.slow)
 		ret = attach_slow(s, err);
@@ -197,7 +184,7 @@ static void open_window(struct mp_switcher *s, int64_t now_ns)
 	s->since_ns = now_ns;
 	s->since_cpu_ns = cpu_ns(s);
 	s->windows++;
-	mp_uprobe_window(s->u, now_ns);
+	mp_uprobe_window(s->u, true, s->governor.o.mode == MP_PROBE_SLOW ? -1 : now_ns);
 }
 
 void mp_switcher_begin(struct mp_switcher *s, int64_t now_ns, uint64_t other_cost_ns)
@@ -207,7 +194,10 @@ void mp_switcher_begin(struct mp_switcher *s, int64_t now_ns, uint64_t other_cos
 	    mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_SLOW]), other_cost_ns);
 	s->slot_ns = now_ns;
 	s->slot_cpu_ns = cpu_ns(s);
-	open_window(s, now_ns);
+	if (s->governor.state.window)
+		open_window(s, now_ns);
+	else
+		mp_uprobe_window(s->u, false, -1);
 }
 
 static uint64_t followed(const struct mp_probe_hits *h)
@@ -237,7 +227,7 @@ static void wait_for_calls(struct mp_switcher *s, struct mp_latency *latency)
 
 static void close_window(struct mp_switcher *s, struct mp_latency *latency)
 {
-	mp_uprobe_window(s->u, -1);
+	mp_uprobe_window(s->u, false, -1);
 	s->watched_ns += now_ns_() - s->since_ns;
 	s->watched_cpu_ns += cpu_ns(s) - s->since_cpu_ns;
 	s->since_ns = -1;
@@ -246,69 +236,12 @@ static void close_window(struct mp_switcher *s, struct mp_latency *latency)
 	s->window_in = false;
 }
 
-/* ---- Which slow functions are slow ---- */
+/* ---- Slow functions that are too dear ---- */
 
-static void note_counts(struct mp_switcher *s, struct mp_latency *latency)
+static void note_hits(struct mp_switcher *s)
 {
-	mp_latency_poll(latency, false);
-	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
-		s->calls[op] = mp_latency_calls(latency, op);
 	for (size_t i = 0; i < s->slow.n; i++)
 		s->slow_hits[i] = mp_uprobe_slow_hits(s->u, i);
-}
-
-/* Of the operations that it serves, the one with most calls; it is that whose fast path it may be on. */
-static unsigned int busiest_op(
-    const struct mp_switcher *s, const struct mp_latency *latency, unsigned int ops, uint64_t *all_calls)
-{
-	uint64_t most = 0;
-	unsigned int busiest = 0;
-
-	*all_calls = 0;
-	for (unsigned int op = 0; op < MP_OP_COUNT; op++) {
-		uint64_t calls = ops >> op & 1 ? mp_latency_calls(latency, op) - s->calls[op] : 0;
-		*all_calls += calls;
-		if (calls > most) {
-			most = calls;
-			busiest = op;
-		}
-	}
-	return busiest;
-}
-
-static void drop(struct mp_switcher *s, size_t i, unsigned int op)
-{
-	if (mp_slow_probes_deeper(&s->slow, i, op))
-		s->not_told |= 1u << op;
-}
-
-/* True: some were dropped. */
-static bool judge(struct mp_switcher *s, struct mp_latency *latency)
-{
-	size_t n = s->slow.n;
-	bool any = false;
-
-	mp_latency_poll(latency, false);
-	for (size_t i = 0; i < n; i++) {
-		uint64_t calls, hits = mp_uprobe_slow_hits(s->u, i) - s->slow_hits[i];
-		unsigned int op = busiest_op(s, latency, s->slow.ops[i], &calls);
-		if (s->slow.is_dropped[i] || calls < JUDGE_MIN_CALLS)
-			continue;
-		s->is_judged[i] = true;
-		if ((double)hits < UNIVERSAL_SHARE * (double)(mp_latency_calls(latency, op) - s->calls[op]))
-			continue;
-		drop(s, i, op);
-		any = true;
-	}
-	return any;
-}
-
-static bool all_judged(const struct mp_switcher *s)
-{
-	for (size_t i = 0; i < s->slow.n; i++)
-		if (!s->slow.is_dropped[i] && !s->is_judged[i])
-			return false;
-	return true;
 }
 
 static void rethink(struct mp_switcher *s)
@@ -327,38 +260,8 @@ static int put_slow_anew(struct mp_switcher *s, struct mp_err *err)
 	return attach_slow(s, err);
 }
 
-static uint64_t calls_since(const struct mp_switcher *s, const struct mp_latency *latency)
-{
-	uint64_t calls = 0;
-
-	for (unsigned int op = 0; op < MP_OP_COUNT; op++)
-		calls += mp_latency_calls(latency, op) - s->calls[op];
-	return calls;
-}
-
-/* While every call is still watched: then the two can be compared. */
-static int begin_slow(struct mp_switcher *s, struct mp_latency *latency, struct mp_err *err)
-{
-	int ret = 0;
-
-	mp_uprobe_count_slow(s->u, false);
-	if (!s->slow_in)
-		ret = attach_slow(s, err);
-	for (int round = 0; !ret && round < JUDGE_ROUNDS; round++) {
-		note_counts(s, latency);
-		for (int i = 0; i < JUDGE_STEPS && calls_since(s, latency) < 4 * JUDGE_MIN_CALLS; i++) {
-			sleep_ns(JUDGE_STEP_NS);
-			mp_latency_poll(latency, false);
-		}
-		if (!judge(s, latency))
-			break;
-		ret = put_slow_anew(s, err);
-	}
-	return ret;
-}
-
 /* The one that is hit most goes: what it calls in turn may be rarer. */
-static int make_slow_cheaper(struct mp_switcher *s, struct mp_latency *latency, struct mp_err *err)
+static int make_slow_cheaper(struct mp_switcher *s, struct mp_err *err)
 {
 	size_t most = s->slow.n;
 	uint64_t most_hits = 0;
@@ -372,8 +275,8 @@ static int make_slow_cheaper(struct mp_switcher *s, struct mp_latency *latency, 
 	}
 	if (most == s->slow.n)
 		return 0;
-	drop(s, most, (unsigned int)__builtin_ctz(s->slow.ops[most] | 1u << MP_OP_COUNT));
-	note_counts(s, latency);
+	mp_slow_probes_deeper(&s->slow, most, (unsigned int)__builtin_ctz(s->slow.ops[most]));
+	note_hits(s);
 	return put_slow_anew(s, err);
 }
 
@@ -384,10 +287,11 @@ static int follow_window(
 {
 	bool want = s->governor.state.window;
 
-	if (want == (s->since_ns >= 0))
+	if (want == s->window_in)
 		return 0;
 	if (!want) {
-		int ret = s->governor.state.slow && !all_judged(s) ? begin_slow(s, latency, err) : 0;
+		/* Before: a call shall be seen by the one or the other. */
+		int ret = s->governor.state.slow && !s->slow_in ? attach_slow(s, err) : 0;
 		close_window(s, latency);
 		return ret;
 	}
@@ -407,17 +311,15 @@ int mp_switcher_step(struct mp_switcher *s, const struct mp_probe_set *family, s
 	int ret = 0;
 
 	if (state->slow_is_dear)
-		ret = make_slow_cheaper(s, latency, err);
+		ret = make_slow_cheaper(s, err);
 	if (!ret)
 		ret = follow_window(s, family, latency, err);
 	if (!ret && s->governor.state.slow && !s->slow_in) {
-		note_counts(s, latency);
+		note_hits(s);
 		ret = attach_slow(s, err);
 	}
 	if (s->slow_in && !s->governor.state.slow)
 		detach_slow(s);
-	if (s->slow_in && s->since_ns < 0)
-		mp_uprobe_count_slow(s->u, true);
 	return ret;
 }
 
@@ -427,15 +329,14 @@ int mp_switcher_grow(struct mp_switcher *s, const struct mp_target *target, cons
 	bool wants_slow = s->governor.o.mode == MP_PROBE_AUTO || s->governor.o.mode == MP_PROBE_SLOW;
 	int ret = 0;
 
-	/* What was dropped is judged anew: the numbers are others. */
+	/* What was dropped comes again: the numbers are others. */
 	if (wants_slow) {
 		bool was_in = s->slow_in;
 		if (was_in)
 			detach_slow(s);
 		mp_slow_probes_free(&s->slow);
-		memset(s->is_judged, 0, sizeof(s->is_judged));
 		ret = mp_slow_probes_find(target, family, &s->slow, err);
-		s->not_told = ops_of(family) & ~s->slow.ops_found;
+		s->not_told = ops_of(family) & ~s->slow.ops_told;
 		rethink(s);
 		if (!ret && was_in)
 			ret = attach_slow(s, err);
@@ -482,12 +383,9 @@ void mp_switcher_take_slot(struct mp_switcher *s, int64_t now_ns, struct mp_swit
 	    .windows = (unsigned int)(s->windows - s->slot_windows),
 	    .events = events - s->slot_events,
 	    .cost_ns = cost - s->slot_cost_ns,
-	    .all_cost_ns = -1};
+	    .window_cost_ns = window_cost - s->slot_window_cost_ns};
 	if (out->watched_ns > slot)
 		out->watched_ns = slot;
-	if (out->watched_ns)
-		out->all_cost_ns = (int64_t)((double)(window_cost - s->slot_window_cost_ns) * (double)slot /
-					     (double)out->watched_ns);
 	int64_t cpu = cpu_ns(s),
 		watched_cpu = s->watched_cpu_ns + (s->since_ns >= 0 ? cpu - s->since_cpu_ns : 0);
 	out->cpu_ns = cpu - s->slot_cpu_ns;

@@ -58,8 +58,7 @@ struct mp_switcher_slot {
 	uint64_t cost_ns;               /* their CPU time in the target, as calibrated */
 	int64_t cpu_ns, watched_cpu_ns; /* CPU time of the target, with that of the probes: of all, and of
 					   what was watched */
-	int64_t all_cost_ns; /* what watching all the time would have cost, by the windows of this slot; -1:
-				there was none */
+	uint64_t window_cost_ns;        /* of cost_ns, what came of watching every call */
 };
 void mp_switcher_take_slot(struct mp_switcher *s, int64_t now_ns, struct mp_switcher_slot *out);
 

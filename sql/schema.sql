@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The session database, schema version 4 (PRAGMA user_version). Changes only add.
+-- The session database, schema version 5 (PRAGMA user_version). Changes only add.
 --
 -- Tables are private to mpsample; scripts read the views (sql/views/), which stay as they are.
 -- All times (`_ns`) are nanoseconds of CLOCK_MONOTONIC, the session clock; `clock` maps them to wall time.
@@ -104,6 +104,11 @@ CREATE TABLE stack_frame (      -- depth 0 is the caller of the allocator
 ) STRICT, WITHOUT ROWID;
 
 -- Every call, counted.
+
+CREATE TABLE slot (             -- the slots that counts are kept by: one follows the other. About a second each, until
+  slot_ns INTEGER PRIMARY KEY,  -- `record --max-size` rolls old ones up into longer ones
+  dur_ns  INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE latency (          -- exact: every call of a slot by operation, size class and duration bucket
   slot_ns    INTEGER NOT NULL,  -- start of the slot
@@ -302,6 +307,14 @@ CREATE TABLE loss (
   lost    INTEGER NOT NULL
 ) STRICT;
 
+-- Rows of one time are found when slots are rolled up.
+CREATE INDEX loss_t_ns ON loss (t_ns);
+
+CREATE TABLE thinned (          -- rows that gave way to `record --max-size`: not lost, for those that stayed stand for them
+  name TEXT PRIMARY KEY,        -- call sample | call outlier | kernel_event | sample | span | mark | pool_event | slot
+  rows INTEGER NOT NULL         -- so many are not there any more
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE overhead (
   slot_ns INTEGER NOT NULL,
   plane   TEXT NOT NULL,
@@ -310,9 +323,9 @@ CREATE TABLE overhead (
   mode    TEXT,                 -- all burst slow slow+burst mixed: what was probed; NULL, with the rest: no such choice
   watched_ns  INTEGER,          -- so much of the slot every call was watched
   windows     INTEGER,          -- so often that began in it
+  window_cost_ns INTEGER,       -- of cost_ns, what came of watching every call
   cpu_ns      INTEGER,          -- CPU time of the target in the slot, the probes' included,
   watched_cpu_ns INTEGER,       -- and while every call was watched
-  all_cost_ns INTEGER,          -- what watching all the time would have cost, by the windows of the slot
   PRIMARY KEY (slot_ns, plane)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/append.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "store/retention_priv.h"
 #include "store/session_priv.h"
 
 /*
@@ -12,6 +14,7 @@
  */
 enum statement {
 	CLOCK,
+	SLOT,
 	THREAD,
 	MODULE,
 	PROBE,
@@ -23,6 +26,8 @@ enum statement {
 	LATENCY_SUM,
 	LATENCY_WINDOW,
 	CALL,
+	CALLS, /* MP_SESSION_CALLS rows: its text is made from that of CALL */
+	NEXT_CALL,
 	CAUSE,
 	KERNEL_EVENT,
 	COUNTER,
@@ -53,8 +58,12 @@ enum statement {
 
 _Static_assert(STATEMENTS <= MP_SESSION_STATEMENTS, "struct mp_session has room for all statements");
 
+#define CALL_VALUES  "(?,?,?,?,?,?,?,?,?)"
+#define CALL_COLUMNS 9
+
 static const char *const sql[STATEMENTS] = {
     [CLOCK] = "INSERT OR REPLACE INTO clock (mono_ns, real_ns) VALUES (?,?)",
+    [SLOT] = "INSERT OR REPLACE INTO slot (slot_ns, dur_ns) VALUES (?,?)",
     [THREAD] = "INSERT INTO thread (tid, comm, start_ns) VALUES (?,?,?)",
     [MODULE] =
 	"INSERT INTO module (module_id, path, build_id, start_addr, end_addr, file_offset, t_ns, bias, note)"
@@ -76,7 +85,8 @@ static const char *const sql[STATEMENTS] = {
     [LATENCY_WINDOW] = "INSERT OR REPLACE INTO latency_window (slot_ns, op_id, t_ns, dur_ns, calls, p99_ns)"
 		       " VALUES (?,?,?,?,?,?)",
     [CALL] = "INSERT INTO call (t_ns, tid, op_id, size_bytes, addr, dur_ns, kept, weight, stack_id)"
-	     " VALUES (?,?,?,?,?,?,?,?,?)",
+	     " VALUES " CALL_VALUES,
+    [NEXT_CALL] = "SELECT coalesce(max(call_id), 0) + 1 FROM call",
     [CAUSE] = "INSERT INTO cause (call_id, kind, dur_ns, n, detail) VALUES (?,?,?,?,?)"
 	      " ON CONFLICT DO UPDATE SET dur_ns = dur_ns + excluded.dur_ns, n = n + excluded.n",
     [KERNEL_EVENT] = "INSERT INTO kernel_event (t_ns, tid, kind, dur_ns, addr, ip) VALUES (?,?,?,?,?,?)",
@@ -96,8 +106,8 @@ static const char *const sql[STATEMENTS] = {
     [POOL_EVENT] = "INSERT INTO pool_event (pool_id, t_ns, tid, kind, addr) VALUES (?,?,?,?,?)",
     [LOSS] = "INSERT INTO loss (t_ns, source, what, lost) VALUES (?,?,?,?)",
     [OVERHEAD] =
-	"INSERT INTO overhead (slot_ns, plane, events, cost_ns, mode, watched_ns, windows, cpu_ns,"
-	" watched_cpu_ns, all_cost_ns) VALUES (?,?,?,?,?,?,?,?,?,?)"
+	"INSERT INTO overhead (slot_ns, plane, events, cost_ns, mode, watched_ns, windows, window_cost_ns,"
+	" cpu_ns, watched_cpu_ns) VALUES (?,?,?,?,?,?,?,?,?,?)"
 	" ON CONFLICT DO UPDATE SET events = events + excluded.events, cost_ns = cost_ns + excluded.cost_ns",
     [EVENT] = "INSERT INTO event (event_id, name, chosen, is_sampled, quality, note) VALUES (?,?,?,?,?,?)",
     [SAMPLE] = "INSERT INTO sample (t_ns, tid, cpu, event_id, ip, addr, period, weight, data_src, level, tlb,"
@@ -127,9 +137,17 @@ static const char *const sql[STATEMENTS] = {
 /* NULL if SQLite cannot prepare it; the bind functions bear that, and run() then tells. */
 static sqlite3_stmt *get(struct mp_session *s, enum statement which)
 {
-	if (!s->statement[which])
-		sqlite3_prepare_v3(
-		    s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &s->statement[which], NULL);
+	char many[sizeof(CALL_VALUES) * MP_SESSION_CALLS + 256];
+
+	if (s->statement[which])
+		return s->statement[which];
+	if (which == CALLS) {
+		int n = snprintf(many, sizeof(many), "%s", sql[CALL]);
+		for (int i = 1; i < MP_SESSION_CALLS; i++)
+			n += snprintf(many + n, sizeof(many) - (size_t)n, "," CALL_VALUES);
+	}
+	sqlite3_prepare_v3(s->db, which == CALLS ? many : sql[which], -1, SQLITE_PREPARE_PERSISTENT,
+	    &s->statement[which], NULL);
 	return s->statement[which];
 }
 
@@ -189,6 +207,17 @@ int mp_append_clock(struct mp_session *s, int64_t mono_ns, int64_t real_ns, stru
 	return run(s, st, err);
 }
 
+int mp_append_slot(struct mp_session *s, int64_t slot_ns, int64_t dur_ns, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, SLOT);
+
+	mp_retention_count(s, MP_AREA_SLOT, 200);
+	bind_int(st, 1, slot_ns);
+	bind_int(st, 2, dur_ns);
+	int rc = run(s, st, err);
+	return !rc && s->retention ? mp_retention_slot(s, slot_ns, err) : rc;
+}
+
 int mp_append_thread(struct mp_session *s, int64_t tid, const char *comm, int64_t start_ns,
     int64_t *thread_id, struct mp_err *err)
 {
@@ -237,6 +266,7 @@ int mp_append_frame(struct mp_session *s, int64_t frame_id, uint64_t addr, int64
 {
 	sqlite3_stmt *st = get(s, FRAME);
 
+	mp_retention_count(s, MP_AREA_STACK, 250);
 	bind_int(st, 1, frame_id);
 	bind_addr(st, 2, addr);
 	bind_known(st, 3, module_id != 0, module_id);
@@ -251,6 +281,7 @@ int mp_append_stack(struct mp_session *s, const struct mp_stack_row *row, struct
 	bind_int(st, 1, row->stack_id);
 	bind_int(st, 2, row->quality);
 	bind_int(st, 3, row->ended);
+	mp_retention_count(s, MP_AREA_STACK, 60 + 14 * (double)row->n);
 	int rc = run(s, st, err);
 	st = get(s, STACK_FRAME);
 	for (size_t i = 0; !rc && i < row->n; i++) {
@@ -265,8 +296,12 @@ int mp_append_stack(struct mp_session *s, const struct mp_stack_row *row, struct
 int mp_append_latency(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
     uint32_t bucket, uint64_t calls, struct mp_err *err)
 {
-	sqlite3_stmt *st = get(s, LATENCY);
+	int rc = mp_session_breathe(s, err);
 
+	if (rc)
+		return rc;
+	sqlite3_stmt *st = get(s, LATENCY);
+	mp_retention_count(s, MP_AREA_SLOT, 18);
 	bind_int(st, 1, slot_ns);
 	bind_int(st, 2, op);
 	bind_int(st, 3, size_class);
@@ -304,22 +339,77 @@ int mp_append_latency_window(
 	return run(s, st, err);
 }
 
+/* ---- Calls: many by one statement, for a step of SQLite costs as much as the row ---- */
+
+static void bind_call(sqlite3_stmt *st, int first, const struct mp_call *c)
+{
+	bind_int(st, first, c->t_ns);
+	bind_int(st, first + 1, c->tid);
+	bind_int(st, first + 2, c->op);
+	bind_count(st, first + 3, c->size_bytes);
+	bind_addr(st, first + 4, c->addr);
+	bind_int(st, first + 5, c->dur_ns);
+	bind_int(st, first + 6, c->kept);
+	bind_int(st, first + 7, c->weight);
+	bind_known(st, first + 8, c->stack_id != 0, c->stack_id);
+}
+
+static int write_calls(struct mp_session *s, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, s->n_calls == MP_SESSION_CALLS ? CALLS : CALL);
+	int rc = 0;
+
+	if (s->n_calls == MP_SESSION_CALLS) {
+		for (int i = 0; i < MP_SESSION_CALLS; i++)
+			bind_call(st, 1 + i * CALL_COLUMNS, &s->calls[i]);
+		return run(s, st, err);
+	}
+	for (unsigned int i = 0; !rc && i < s->n_calls; i++) {
+		bind_call(st, 1, &s->calls[i]);
+		rc = run(s, st, err);
+	}
+	return rc;
+}
+
+/* SQLite numbers rows on from the largest: nobody else writes here, and the last rows are never deleted. */
+int mp_session_flush(struct mp_session *s, struct mp_err *err)
+{
+	if (!s->n_calls)
+		return 0;
+	int rc = write_calls(s, err);
+	if (!rc) {
+		s->next_call_id += s->n_calls;
+		s->n_calls = 0;
+	}
+	return rc;
+}
+
+static int ask_next_call(struct mp_session *s, struct mp_err *err)
+{
+	sqlite3_stmt *st = get(s, NEXT_CALL);
+	int rc = st && sqlite3_step(st) == SQLITE_ROW ? 0 : mp_session_fail(s, "write", err);
+
+	if (!rc)
+		s->next_call_id = sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return rc;
+}
+
 int mp_append_call(struct mp_session *s, const struct mp_call *c, int64_t *call_id, struct mp_err *err)
 {
-	sqlite3_stmt *st = get(s, CALL);
+	int rc = mp_session_breathe(s, err);
 
-	bind_int(st, 1, c->t_ns);
-	bind_int(st, 2, c->tid);
-	bind_int(st, 3, c->op);
-	bind_count(st, 4, c->size_bytes);
-	bind_addr(st, 5, c->addr);
-	bind_int(st, 6, c->dur_ns);
-	bind_int(st, 7, c->kept);
-	bind_int(st, 8, c->weight);
-	bind_known(st, 9, c->stack_id != 0, c->stack_id);
-	int rc = run(s, st, err);
+	if (!rc && s->n_calls == MP_SESSION_CALLS)
+		rc = mp_session_flush(s, err);
+	if (!rc && !s->next_call_id)
+		rc = ask_next_call(s, err);
+	if (!rc) {
+		s->calls[s->n_calls] = *c;
+		mp_retention_count_call(s, c);
+	}
 	if (call_id)
-		*call_id = rc ? 0 : sqlite3_last_insert_rowid(s->db);
+		*call_id = rc ? 0 : s->next_call_id + s->n_calls;
+	s->n_calls += !rc;
 	return rc;
 }
 
@@ -327,6 +417,7 @@ int mp_append_cause(struct mp_session *s, const struct mp_cause_row *c, struct m
 {
 	sqlite3_stmt *st = get(s, CAUSE);
 
+	mp_retention_count(s, MP_AREA_CALL, 45);
 	bind_int(st, 1, c->call_id);
 	bind_text(st, 2, c->kind);
 	bind_int(st, 3, c->dur_ns);
@@ -337,8 +428,11 @@ int mp_append_cause(struct mp_session *s, const struct mp_cause_row *c, struct m
 
 int mp_append_kernel_event(struct mp_session *s, const struct mp_kernel_event *e, struct mp_err *err)
 {
-	sqlite3_stmt *st = get(s, KERNEL_EVENT);
+	int rc = mp_session_breathe(s, err);
 
+	if (rc || !mp_retention_takes(s, MP_AREA_KERNEL_EVENT))
+		return rc;
+	sqlite3_stmt *st = get(s, KERNEL_EVENT);
 	bind_int(st, 1, e->t_ns);
 	bind_int(st, 2, e->tid);
 	bind_text(st, 3, e->kind);
@@ -354,6 +448,7 @@ int mp_append_counter(
 {
 	sqlite3_stmt *st = get(s, COUNTER);
 
+	mp_retention_count(s, MP_AREA_SLOT, 30);
 	bind_int(st, 1, slot_ns);
 	bind_text(st, 2, name);
 	bind_int(st, 3, value);
@@ -363,8 +458,11 @@ int mp_append_counter(
 int mp_append_mark(
     struct mp_session *s, int64_t t_ns, int64_t tid, const char *name, const char *detail, struct mp_err *err)
 {
-	sqlite3_stmt *st = get(s, MARK);
+	int rc = mp_session_breathe(s, err);
 
+	if (rc || !mp_retention_takes(s, MP_AREA_MARK))
+		return rc;
+	sqlite3_stmt *st = get(s, MARK);
 	bind_int(st, 1, t_ns);
 	bind_known(st, 2, tid != 0, tid);
 	bind_text(st, 3, name);
@@ -374,8 +472,11 @@ int mp_append_mark(
 
 int mp_append_span(struct mp_session *s, const struct mp_span_row *row, struct mp_err *err)
 {
-	sqlite3_stmt *st = get(s, SPAN);
+	int rc = mp_session_breathe(s, err);
 
+	if (rc || !mp_retention_takes(s, MP_AREA_SPAN))
+		return rc;
+	sqlite3_stmt *st = get(s, SPAN);
 	bind_text(st, 1, row->name);
 	bind_addr(st, 2, row->id);
 	bind_int(st, 3, row->tid);
@@ -434,8 +535,11 @@ int mp_append_pool_use(
 int mp_append_pool_event(struct mp_session *s, int64_t pool_id, int64_t t_ns, int64_t tid, const char *kind,
     uint64_t addr, struct mp_err *err)
 {
-	sqlite3_stmt *st = get(s, POOL_EVENT);
+	int rc = mp_session_breathe(s, err);
 
+	if (rc || !mp_retention_takes(s, MP_AREA_POOL_EVENT))
+		return rc;
+	sqlite3_stmt *st = get(s, POOL_EVENT);
 	bind_int(st, 1, pool_id);
 	bind_int(st, 2, t_ns);
 	bind_known(st, 3, tid != 0, tid);
@@ -467,9 +571,9 @@ int mp_append_overhead(struct mp_session *s, const struct mp_overhead_row *row, 
 	bind_text(st, 5, row->mode);
 	bind_known(st, 6, row->mode, row->watched_ns);
 	bind_known(st, 7, row->mode, row->windows);
-	bind_known(st, 8, row->cpu_ns, row->cpu_ns);
-	bind_known(st, 9, row->cpu_ns, row->watched_cpu_ns);
-	bind_known(st, 10, row->mode && row->all_cost_ns >= 0, row->all_cost_ns);
+	bind_known(st, 8, row->mode, (int64_t)row->window_cost_ns);
+	bind_known(st, 9, row->cpu_ns, row->cpu_ns);
+	bind_known(st, 10, row->cpu_ns, row->watched_cpu_ns);
 	return run(s, st, err);
 }
 
@@ -489,6 +593,12 @@ int mp_append_event(struct mp_session *s, const struct mp_event_row *e, struct m
 int mp_append_sample(
     struct mp_session *s, const struct mp_sample_row *row, int64_t *sample_id, struct mp_err *err)
 {
+	int ret = mp_session_breathe(s, err);
+
+	if (sample_id)
+		*sample_id = 0;
+	if (ret || !mp_retention_takes(s, MP_AREA_SAMPLE))
+		return ret;
 	sqlite3_stmt *st = get(s, SAMPLE);
 
 	bind_int(st, 1, row->t_ns);
@@ -497,7 +607,7 @@ int mp_append_sample(
 	bind_int(st, 4, row->event_id);
 	bind_int(st, 5, (int64_t)row->ip);
 	bind_known(st, 6, row->has_addr, (int64_t)row->addr);
-	bind_count(st, 7, row->period);
+	bind_count(st, 7, mp_retention_period(s, row->period));
 	bind_known(st, 8, row->weight >= 0, row->weight);
 	bind_known(st, 9, row->data_src != 0, (int64_t)row->data_src);
 	bind_known(st, 10, row->level != MP_LEVEL_NONE, row->level);
@@ -509,7 +619,7 @@ int mp_append_sample(
 	bind_known(st, 16, row->object_id != 0, row->object_id);
 	bind_known(st, 17, row->offset >= 0, row->offset);
 	bind_known(st, 18, row->stack_id != 0, row->stack_id);
-	int ret = run(s, st, err);
+	ret = run(s, st, err);
 	if (!ret && sample_id)
 		*sample_id = sqlite3_last_insert_rowid(s->db);
 	return ret;
@@ -533,6 +643,7 @@ int mp_append_thread_counter(
 {
 	sqlite3_stmt *st = get(s, THREAD_COUNTER);
 
+	mp_retention_count(s, MP_AREA_SLOT, 35);
 	bind_int(st, 1, slot_ns);
 	bind_int(st, 2, c->tid);
 	bind_int(st, 3, c->event_id);
@@ -621,6 +732,11 @@ int mp_update_call_stack(struct mp_session *s, int64_t call_id, int64_t stack_id
 {
 	sqlite3_stmt *st = get(s, UPDATE_CALL);
 
+	if (s->n_calls && call_id >= s->next_call_id) {
+		if (call_id - s->next_call_id < s->n_calls)
+			s->calls[call_id - s->next_call_id].stack_id = stack_id;
+		return 0;
+	}
 	bind_int(st, 1, call_id);
 	bind_int(st, 2, stack_id);
 	return run(s, st, err);

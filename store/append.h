@@ -171,6 +171,8 @@ struct mp_latency_sum {
 };
 
 int mp_append_clock(struct mp_session *s, int64_t mono_ns, int64_t real_ns, struct mp_err *err);
+/* A slot, which has ended: all that is counted by it has been appended, but for what a marker brings late. */
+int mp_append_slot(struct mp_session *s, int64_t slot_ns, int64_t dur_ns, struct mp_err *err);
 int mp_append_thread(struct mp_session *s, int64_t tid, const char *comm, int64_t start_ns,
     int64_t *thread_id, struct mp_err *err);
 int mp_append_module(struct mp_session *s, const struct mp_module_row *m, struct mp_err *err);
@@ -201,7 +203,7 @@ int mp_append_latency_window(struct mp_session *s, int64_t slot_ns, uint32_t op,
     const struct mp_latency_window *w, struct mp_err *err);
 int mp_append_latency_sum(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
     const struct mp_latency_sum *sum, struct mp_err *err);
-/* *call_id may be NULL. */
+/* *call_id may be NULL. The row is written with others, at the latest by the next commit. */
 int mp_append_call(struct mp_session *s, const struct mp_call *c, int64_t *call_id, struct mp_err *err);
 int mp_append_cause(struct mp_session *s, const struct mp_cause_row *c, struct mp_err *err);
 int mp_append_kernel_event(struct mp_session *s, const struct mp_kernel_event *e, struct mp_err *err);
@@ -227,12 +229,12 @@ struct mp_overhead_row {
 	int64_t slot_ns;
 	const char *plane;
 	uint64_t events, cost_ns;
-	const char *mode;     /* NULL, with the rest: this is nothing that comes and goes */
-	int64_t watched_ns;   /* so long every call was watched, */
-	unsigned int windows; /* which began so often */
+	uint64_t window_cost_ns; /* of cost_ns, what came of watching every call */
+	const char *mode;        /* NULL, with the rest: this is nothing that comes and goes */
+	int64_t watched_ns;      /* so long every call was watched, */
+	unsigned int windows;    /* which began so often */
 	int64_t cpu_ns,
-	    watched_cpu_ns;  /* CPU time of the target, the probes' included: all, and while watched */
-	int64_t all_cost_ns; /* what all of the slot would have cost; < 0: not known */
+	    watched_cpu_ns; /* CPU time of the target, the probes' included: all, and while watched */
 };
 int mp_append_overhead(struct mp_session *s, const struct mp_overhead_row *row, struct mp_err *err);
 

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/embed.h"
 #include "store/histogram.h"
 #include "store/op.h"
 #include "store/place.h"
+#include "store/retention_priv.h"
 #include "store/session_priv.h"
 
 #define STR_(x) #x
@@ -161,6 +163,8 @@ static struct mp_session *session_new(const char *path)
 
 static void close_db(struct mp_session *s)
 {
+	mp_retention_free(s->retention);
+	s->retention = NULL;
 	for (int i = 0; i < MP_SESSION_STATEMENTS; i++) {
 		sqlite3_finalize(s->statement[i]);
 		s->statement[i] = NULL;
@@ -341,11 +345,25 @@ static int check_session(struct mp_session *s, int rc, int application_id, struc
 		return mp_err_set(err, EPROTO,
 		    "%s was made by a newer mpsample: schema %d, this one reads up to %d: use that version",
 		    s->path, version, MP_SCHEMA_VERSION);
-	if (version < MP_SCHEMA_VERSION)
+	if (version < MP_SCHEMA_OLDEST)
 		return mp_err_set(err, EPROTO,
-		    "%s was made by an older mpsample: schema %d, this one reads %d: use that version",
-		    s->path, version, MP_SCHEMA_VERSION);
+		    "%s was made by an older mpsample: schema %d, this one reads %d to %d: use that version",
+		    s->path, version, MP_SCHEMA_OLDEST, MP_SCHEMA_VERSION);
 	return 0;
+}
+
+/* What this version has added is empty in older files: readers need not know the difference. */
+static int supplement(struct mp_session *s, struct mp_err *err)
+{
+	int version = 0;
+
+	if (query_int(s->db, "PRAGMA user_version", &version) || version >= MP_SCHEMA_VERSION)
+		return 0;
+	return exec(s,
+	    "PRAGMA temp_store=MEMORY;"
+	    "CREATE TEMP TABLE slot (slot_ns INTEGER PRIMARY KEY, dur_ns INTEGER NOT NULL);"
+	    "CREATE TEMP TABLE thinned (name TEXT PRIMARY KEY, rows INTEGER NOT NULL)",
+	    "open session", err);
 }
 
 int mp_session_open(const char *path, struct mp_session **out, struct mp_err *err)
@@ -362,6 +380,8 @@ int mp_session_open(const char *path, struct mp_session **out, struct mp_err *er
 		return mp_err_set(err, ENOMEM, "cannot open session %s: out of memory", path);
 	rc = open_any(s, &application_id);
 	rc = check_session(s, rc, application_id, err);
+	if (!rc)
+		rc = supplement(s, err);
 	/* The file may come from anybody: its views get no functions with side effects, its b-trees no trust.
 	 */
 	if (!rc)
@@ -453,11 +473,14 @@ void mp_session_rollback(struct mp_session *s)
 {
 	for (int i = 0; i < MP_SESSION_STATEMENTS; i++)
 		sqlite3_reset(s->statement[i]);
+	s->n_calls = 0;
+	s->next_call_id = 0;
 	sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 struct sqlite3 *mp_session_db(struct mp_session *s)
 {
+	mp_session_flush(s, NULL); /* if that fails, so does what comes next */
 	return s->db;
 }
 
@@ -493,14 +516,50 @@ int mp_session_set(struct mp_session *s, struct mp_err *err, const char *key, co
 /* SQLite itself rolls a transaction back when the disk is full: then there is nothing to commit any more. */
 static int commit(struct mp_session *s, struct mp_err *err)
 {
+	int rc = mp_session_flush(s, err);
+
+	if (rc)
+		return rc;
 	return sqlite3_get_autocommit(s->db) ? 0 : exec(s, "COMMIT", "write", err);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
 int mp_session_commit(struct mp_session *s, struct mp_err *err)
 {
 	int rc = commit(s, err);
 
+	s->committed_ns = now_ns();
 	return rc ? rc : exec(s, "BEGIN IMMEDIATE", "write", err);
+}
+
+/* A look at the clock costs as much as a part of a row. */
+#define LOOK_EVERY 256
+
+#define COMMIT_NS 900000000LL
+
+int mp_session_breathe(struct mp_session *s, struct mp_err *err)
+{
+	if (!s->commits_by_time || ++s->appended < LOOK_EVERY)
+		return 0;
+	s->appended = 0;
+	int rc = s->retention ? mp_retention_step(s, err) : 0;
+	if (!rc && now_ns() - s->committed_ns >= COMMIT_NS)
+		rc = mp_session_commit(s, err);
+	return rc;
+}
+
+int mp_session_live(struct mp_session *s, uint64_t max_bytes, struct mp_err *err)
+{
+	s->commits_by_time = true;
+	s->committed_ns = now_ns();
+	return max_bytes ? mp_retention_new(s, max_bytes, err) : 0;
 }
 
 /*
@@ -523,7 +582,9 @@ int mp_session_close(struct mp_session *s, struct mp_err *err)
 	if (!s)
 		return 0;
 	if (s->recording && s->db) {
-		rc = commit(s, err);
+		rc = s->retention ? mp_retention_settle(s, err) : 0;
+		if (!rc)
+			rc = commit(s, err);
 		if (rc && !sqlite3_get_autocommit(s->db))
 			sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 		for (int i = 0; i < MP_SESSION_STATEMENTS; i++)

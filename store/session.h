@@ -19,7 +19,8 @@ struct sqlite3;
  */
 struct mp_session;
 
-#define MP_SCHEMA_VERSION 4
+#define MP_SCHEMA_VERSION 5
+#define MP_SCHEMA_OLDEST  4          /* that is read, too */
 #define MP_APPLICATION_ID 0x6d707331 /* "mps1": tells a session from other SQLite files */
 
 /*
@@ -37,6 +38,13 @@ int mp_session_create(const char *path, bool force, struct mp_session **out, str
  * allowed.
  */
 int mp_session_publish(struct mp_session *s, struct mp_err *err);
+
+/*
+ * Rows come from now on as they happen, and without end: what mp_append_ functions take in is committed every
+ * second also if nobody calls mp_session_commit(), and the file, its log included, is kept within `max_bytes`
+ * (store/retention.h); 0: no limit.
+ */
+int mp_session_live(struct mp_session *s, uint64_t max_bytes, struct mp_err *err);
 
 /*
  * Opens an existing session, read-only, and checks that it is one (-EINVAL) and has a schema this version

@@ -6,9 +6,14 @@
 
 #include <sqlite3.h>
 
+#include "store/append.h"
+
 /* What session.c and append.c share, and nobody else includes. */
 
-#define MP_SESSION_STATEMENTS 40
+#define MP_SESSION_STATEMENTS 44
+#define MP_SESSION_CALLS      64 /* rows of `call` that are written by one statement */
+
+struct mp_retention;
 
 struct mp_session {
 	sqlite3 *db;
@@ -17,7 +22,22 @@ struct mp_session {
 	bool force;
 	bool recording;                                 /* published or opened to be edited: written to */
 	sqlite3_stmt *statement[MP_SESSION_STATEMENTS]; /* append.c's, prepared on first use */
+	/* Calls that wait to be written together; they have the numbers from next_call_id on. */
+	struct mp_call calls[MP_SESSION_CALLS];
+	unsigned int n_calls;
+	int64_t next_call_id; /* 0: to be asked */
+	bool commits_by_time;
+	unsigned int appended; /* rows since the last look at the time */
+	int64_t committed_ns;
+	struct mp_retention *retention; /* NULL: no limit */
 };
+
+/* append.c: writes the calls that wait. */
+int mp_session_flush(struct mp_session *s, struct mp_err *err);
+
+/* session.c: before rows that a burst may bring many of. Of a live session now and then commits, and thins.
+ */
+int mp_session_breathe(struct mp_session *s, struct mp_err *err);
 
 /*
  * Says what SQLite's last failure on this session means to the user; `doing` completes "cannot ... PATH".

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "analysis/beside.h"
 #include "analysis/cache/cache.h"
 #include "analysis/explain/why.h"
 #include "store/embed.h"
@@ -110,13 +111,12 @@ static int run_rules(struct mp_session *s, const struct mp_report_scope *scope, 
 	return rc;
 }
 
-/* The sums, and what the rules say to them. */
-static int sum_and_judge(
-    struct mp_session *s, const struct mp_report_scope *scope, size_t top, struct mp_err *err)
+/* What the rules say to the sums. */
+static int judge(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
 	static const char *const steps[] = {"sql/explain/fill_site.sql", "sql/explain/fill_kind.sql",
 	    "sql/explain/fill_allocator.sql", "sql/explain/fill_runner.sql"};
-	int rc = mp_why_sum(s, scope, top, err);
+	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sizeof(steps) / sizeof(*steps); i++)
 		rc = run(s, steps[i], scope, err);
@@ -145,37 +145,65 @@ static int check_op(struct mp_session *s, const struct mp_report_scope *scope, s
 	return mp_err_set(err, EINVAL, "there is no operation %s: there are %s", scope->op, all);
 }
 
-/* Without the samples their rules find nothing: slow calls, which explain is of, are not what these speak of.
- */
-static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_t top, bool with_samples,
-    struct mp_err *err)
+static int fill_why(struct mp_session *s, const struct mp_report_scope *scope, size_t top, struct mp_err *err)
 {
 	int rc = mp_why_begin(s, err);
 
 	if (!rc)
-		rc = mp_cache_begin(s, err);
-	if (!rc && with_samples)
-		rc = mp_cache_sum(s, scope, err);
-	if (!rc)
 		rc = mp_why_find_tail(s, scope, err);
+	return rc ? rc : mp_why_sum(s, scope, top, err);
+}
+
+static int fill_why_of_all(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+{
+	return fill_why(s, scope, 0, err);
+}
+
+static int fill_cache(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+{
+	int rc = mp_why_resume(s, err);
+
 	if (!rc)
-		rc = sum_and_judge(s, scope, top, err);
+		rc = mp_cache_begin(s, err);
+	return rc ? rc : mp_cache_sum(s, scope, err);
+}
+
+/* Calls and samples know nothing of each other, and reading either takes about as long. */
+int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+{
+	int rc = mp_fill_beside(s, scope, fill_why_of_all, fill_cache, err);
+
+	if (!rc)
+		rc = mp_why_resume(s, err);
+	if (!rc)
+		rc = judge(s, scope, err);
 	if (!rc)
 		rc = mp_why_divide(s, err);
 	mp_why_end(s);
 	return rc;
 }
 
-int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+/* Without the samples their rules find nothing: slow calls, which explain is of, are not what these speak of.
+ */
+static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_t top, struct mp_err *err)
 {
-	return fill(s, scope, 0, true, err);
+	int rc = fill_why(s, scope, top, err);
+
+	if (!rc)
+		rc = mp_cache_begin(s, err);
+	if (!rc)
+		rc = judge(s, scope, err);
+	if (!rc)
+		rc = mp_why_divide(s, err);
+	mp_why_end(s);
+	return rc;
 }
 
 static int fill_explain(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
 	int rc = check_op(s, scope, err);
 
-	return rc ? rc : fill(s, scope, (size_t)scope->limit, false, err);
+	return rc ? rc : fill(s, scope, (size_t)scope->limit, err);
 }
 
 static int fill_call(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)

@@ -13,8 +13,6 @@
 #include "store/histogram.h"
 #include "store/op.h"
 
-#define SLOT_NS 1000000000LL
-
 /* More than any honest session has: kinds are a dozen and the system calls, details the names of threads. */
 #define KINDS_MAX   1024
 #define DETAILS_MAX 16384
@@ -52,15 +50,20 @@ static int finish(struct mp_session *s, sqlite3_stmt *stmt, struct mp_err *err)
 	return rc;
 }
 
-int mp_why_begin(struct mp_session *s, struct mp_err *err)
+int mp_why_resume(struct mp_session *s, struct mp_err *err)
 {
 	/* In memory: where a session is read there may be no room for a file. */
-	if (sqlite3_exec(mp_session_db(s), "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY", NULL, NULL,
-		NULL) != SQLITE_OK ||
-	    sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/explain/tables.sql"), NULL, NULL, NULL) !=
-		SQLITE_OK)
-		return fail(s, err);
-	return 0;
+	const char *sql = "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY";
+
+	return sqlite3_exec(mp_session_db(s), sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(s, err);
+}
+
+int mp_why_begin(struct mp_session *s, struct mp_err *err)
+{
+	const char *sql = mp_embedded_text("sql/explain/tables.sql");
+	int rc = mp_why_resume(s, err);
+
+	return rc || sqlite3_exec(mp_session_db(s), sql, NULL, NULL, NULL) == SQLITE_OK ? rc : fail(s, err);
 }
 
 void mp_why_end(struct mp_session *s)
@@ -77,9 +80,7 @@ struct histograms {
 /* Slots that the range touches, as in the coverage: a call belongs to the histogram of its second. */
 static void bind_slots(sqlite3_stmt *stmt, const struct mp_report_scope *scope)
 {
-	bool begins = scope->from_ns > INT64_MIN + SLOT_NS;
-
-	sqlite3_bind_int64(stmt, 1, begins ? scope->from_ns - SLOT_NS : INT64_MIN);
+	sqlite3_bind_int64(stmt, 1, scope->slots_ns);
 	sqlite3_bind_int64(stmt, 2, scope->to_ns);
 }
 
@@ -89,7 +90,7 @@ static int read_histograms(
 	sqlite3_stmt *stmt = NULL;
 	int step = SQLITE_DONE;
 	int rc = prepare(
-	    s, "SELECT op_id, bucket, calls FROM latency WHERE slot_ns > ? AND slot_ns < ?", &stmt, err);
+	    s, "SELECT op_id, bucket, calls FROM latency WHERE slot_ns >= ? AND slot_ns < ?", &stmt, err);
 
 	bind_slots(stmt, scope);
 	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
@@ -105,7 +106,8 @@ static int read_histograms(
 	stmt = NULL;
 	if (!rc)
 		rc = prepare(s,
-		    "SELECT op_id, max(max_ns) FROM latency_sum WHERE slot_ns > ? AND slot_ns < ? GROUP BY 1",
+		    "SELECT op_id, max(max_ns) FROM latency_sum WHERE slot_ns >= ? AND slot_ns < ? GROUP BY "
+		    "1",
 		    &stmt, err);
 	bind_slots(stmt, scope);
 	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {

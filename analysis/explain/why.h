@@ -18,6 +18,9 @@
 /* Makes the tables, all empty, in place of those of an earlier run. */
 int mp_why_begin(struct mp_session *s, struct mp_err *err);
 
+/* Writes on, after mp_why_end(), into the tables that are there. */
+int mp_why_resume(struct mp_session *s, struct mp_err *err);
+
 /* why_tail. */
 int mp_why_find_tail(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 

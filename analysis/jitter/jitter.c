@@ -16,7 +16,7 @@
 #define PHASES     64                /* names: further ones count as the last */
 #define PHASE_NAME 64                /* bytes: what is longer is cut */
 
-enum statement { SPREAD, SUCCESSION, QUANTILE, STEP, PHASE, SLOT_SUMS, STATEMENTS };
+enum statement { SPREAD, SUCCESSION, QUANTILE, STEP, PHASE, SLOT_SECONDS, SLOT_SUMS, STATEMENTS };
 
 static const char *const statements[STATEMENTS] = {
     [SPREAD] = "INSERT INTO temp.jitter_spread VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -24,6 +24,7 @@ static const char *const statements[STATEMENTS] = {
     [QUANTILE] = "INSERT INTO temp.jitter_quantile VALUES (?,?,?,?,?,?)",
     [STEP] = "INSERT INTO temp.jitter_step VALUES (?,?,?,?,?)",
     [PHASE] = "INSERT INTO temp.jitter_phase VALUES (?,?,?,?)",
+    [SLOT_SECONDS] = "SELECT dur_ns / 1000000000 FROM slot WHERE slot_ns = ?",
     [SLOT_SUMS] = "SELECT op_id, size_class, calls, sum_ns, max_ns FROM main.latency_sum WHERE slot_ns = ?",
 };
 
@@ -38,12 +39,12 @@ static const char tables[] =
     "CREATE TEMP TABLE jitter_succession(op_id, masd_ns, gap_cv);"
     "CREATE TEMP TABLE jitter_quantile(op_id, tail, dur_ns, lo_ns, hi_ns, beyond_calls);"
     "CREATE TEMP TABLE jitter_step(op_id, lo_ns, hi_ns, calls, bits);"
-    "CREATE TEMP TABLE jitter_phase(phase, name, start_ns, slots);";
+    "CREATE TEMP TABLE jitter_phase(phase, name, start_ns, seconds);";
 
 /* A name of phases: the program may be in it several times. */
 struct phase {
 	char name[PHASE_NAME];
-	int64_t start_ns, slots;
+	int64_t start_ns, seconds;
 	struct mp_tally op[OPS];
 };
 
@@ -54,6 +55,7 @@ struct jitter {
 	sqlite3_stmt *statement[STATEMENTS];
 
 	int64_t slot_ns; /* the one being read */
+	int64_t slot_seconds;
 	bool has_slot;
 	struct mp_tally slot[OPS], size[OPS][MP_SIZE_CLASSES];
 
@@ -250,7 +252,7 @@ static int insert_phase(const struct jitter *j, int64_t number, const struct pha
 	sqlite3_stmt *st = j->statement[PHASE];
 	int rc = 0;
 
-	if (!p->slots)
+	if (!p->seconds)
 		return 0;
 	bool is_named = p != &j->none;
 	bind_known(st, 1, is_named, number);
@@ -259,7 +261,7 @@ static int insert_phase(const struct jitter *j, int64_t number, const struct pha
 	else
 		sqlite3_bind_null(st, 2);
 	bind_known(st, 3, is_named, p->start_ns);
-	sqlite3_bind_int64(st, 4, p->slots);
+	sqlite3_bind_int64(st, 4, p->seconds);
 	rc = insert(j, PHASE, err);
 	for (uint32_t op = 0; !rc && op < OPS; op++)
 		rc = insert_spread(j, "phase", is_named ? number : INT64_MIN, op, -1, &p->op[op], err);
@@ -287,7 +289,7 @@ static int end_slot(struct jitter *j, struct mp_err *err)
 
 	if (!j->has_slot)
 		return 0;
-	phase->slots++;
+	phase->seconds += j->slot_seconds;
 	for (uint32_t op = 0; !rc && op < OPS; op++) {
 		struct mp_tally *slot = &j->slot[op];
 
@@ -299,6 +301,24 @@ static int end_slot(struct jitter *j, struct mp_err *err)
 		mp_tally_clear(slot);
 	}
 	return rc;
+}
+
+/* A slot is about a second, or as long as its row says. */
+static int read_seconds(struct jitter *j)
+{
+	sqlite3_stmt *st = j->statement[SLOT_SECONDS];
+
+	j->slot_seconds = 1;
+	sqlite3_bind_int64(st, 1, j->slot_ns);
+	int step = sqlite3_step(st);
+	if (step == SQLITE_ROW) {
+		int64_t seconds = sqlite3_column_int64(st, 0);
+
+		j->slot_seconds = seconds > 1 ? seconds : 1;
+		step = SQLITE_DONE;
+	}
+	sqlite3_reset(st);
+	return step;
 }
 
 static int begin_slot(struct jitter *j, int64_t slot_ns, struct mp_err *err)
@@ -320,6 +340,8 @@ static int begin_slot(struct jitter *j, int64_t slot_ns, struct mp_err *err)
 		mp_tally_add_exact(&j->size[op][c], calls, sum_ns, max_ns);
 	}
 	sqlite3_reset(st);
+	if (step == SQLITE_DONE)
+		step = read_seconds(j);
 	return step == SQLITE_DONE ? enter_phase(j, err) : sqlite_failed(j, err);
 }
 

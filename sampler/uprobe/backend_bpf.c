@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +97,12 @@ struct bpf_plane {
 		enum mp_probe_group group;
 	} links[MAX_LINKS];
 	size_t n_links;
+	struct closing {
+		pthread_t thread;
+		bool is_running;
+		int fds[MAX_LINKS];
+		size_t n;
+	} closing;                /* links that are on their way out */
 	struct mp_bpf_hits *hits; /* by shard */
 	struct mp_bpf_slow *slow;
 	bool has[N_KERNEL_PROGRAMS];    /* this kernel knows the tracepoint */
@@ -259,24 +266,52 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 	return 0;
 }
 
+static void *close_links(void *arg)
+{
+	struct closing *c = arg;
+
+	for (size_t i = 0; i < c->n; i++)
+		close(c->fds[i]);
+	return NULL;
+}
+
+static void wait_for_closing(struct closing *c)
+{
+	if (c->is_running)
+		pthread_join(c->thread, NULL);
+	c->is_running = false;
+}
+
+/* The breakpoints go at once; but the call returns only when no CPU can be in a program any more, which takes
+ * tens of milliseconds. Rings would overflow meanwhile: another thread waits for it. */
 static void bpf_plane_detach_group(void *impl, enum mp_probe_group group)
 {
 	struct bpf_plane *b = impl;
+	struct closing *c = &b->closing;
 	size_t kept = 0;
 
+	wait_for_closing(c);
+	c->n = 0;
 	for (size_t i = 0; i < b->n_links; i++) {
 		if (b->links[i].group == group)
-			close(b->links[i].fd);
+			c->fds[c->n++] = b->links[i].fd;
 		else
 			b->links[kept++] = b->links[i];
 	}
 	b->n_links = kept;
+	if (c->n)
+		c->is_running = !pthread_create(&c->thread, NULL, close_links, c);
+	if (!c->is_running)
+		close_links(c);
 }
 
 static void bpf_plane_detach(void *impl)
 {
+	struct bpf_plane *b = impl;
+
 	for (unsigned int group = 0; group < MP_PROBE_GROUPS; group++)
-		bpf_plane_detach_group(impl, group);
+		bpf_plane_detach_group(b, group);
+	wait_for_closing(&b->closing);
 }
 
 static void bpf_plane_close(void *impl)
@@ -606,17 +641,12 @@ static void bpf_plane_keep(void *impl, const struct mp_keep *keep, const struct 
 	b->stats->samples = b->stats->outliers = 0;
 }
 
-static void bpf_plane_window(void *impl, int64_t since_ns)
+static void bpf_plane_window(void *impl, bool open, int64_t since_ns)
 {
 	struct mp_bpf_control *c = ((struct bpf_plane *)impl)->control;
 
 	__atomic_store_n(&c->calls_since_ns, since_ns < 0 ? ~0ULL : (uint64_t)since_ns, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->window_open, since_ns >= 0, __ATOMIC_RELEASE);
-}
-
-static void bpf_plane_count_slow(void *impl, bool on)
-{
-	__atomic_store_n(&((struct bpf_plane *)impl)->control->slow_open, on, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->window_open, open, __ATOMIC_RELEASE);
 }
 
 static void bpf_plane_slow_callers(void *impl, const struct mp_bpf_slow_caller *callers, size_t n)
@@ -731,9 +761,8 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,  \
 	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \
 	.detach_group = bpf_plane_detach_group, .window = bpf_plane_window,                                  \
-	.count_slow = bpf_plane_count_slow, .slow_callers = bpf_plane_slow_callers,                          \
-	.slow_hits = bpf_plane_slow_hits, .hits = bpf_plane_hits, .detach = bpf_plane_detach,                \
-	.close = bpf_plane_close
+	.slow_callers = bpf_plane_slow_callers, .slow_hits = bpf_plane_slow_hits, .hits = bpf_plane_hits,    \
+	.detach = bpf_plane_detach, .close = bpf_plane_close
 
 const struct mp_uprobe_ops mp_uprobe_session = {
     .backend = MP_BACKEND_SESSION, .open = open_session, BPF_PLANE_OPS};

@@ -57,9 +57,7 @@ void mp_governor_start(struct mp_governor *g, const struct mp_governor_options *
 	*g = (struct mp_governor){.o = *o};
 	g->random = o->seed ? o->seed : 1;
 	g->balance_ns = capacity_ns(g);
-	/* Also with MP_PROBE_SLOW: how often its functions run tells which of them are the fast path after
-	 * all. */
-	g->state.window = true;
+	g->state.window = o->mode != MP_PROBE_SLOW || o->wants_window;
 	g->state.slow = o->has_slow && o->mode == MP_PROBE_SLOW;
 }
 
@@ -105,7 +103,8 @@ const struct mp_governor_state *mp_governor_step(struct mp_governor *g, int64_t 
 
 	g->balance_ns = fmin(g->balance_ns + dt * g->o.budget * AIM, capacity_ns(g)) - spent_ns;
 	g->slow_share += (slow_ns / dt - g->slow_share) * (1 - exp(-dt / SLOW_MEMORY_NS));
-	g->state.slow_is_dear = g->state.slow && g->slow_share > g->o.budget * AIM * SLOW_SHARE;
+	g->state.slow_is_dear =
+	    g->o.mode == MP_PROBE_AUTO && g->state.slow && g->slow_share > g->o.budget * AIM * SLOW_SHARE;
 	if (g->state.slow_is_dear)
 		g->slow_share = 0; /* judged anew when there are fewer */
 

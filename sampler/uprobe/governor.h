@@ -22,7 +22,7 @@
 enum mp_probe_mode {
 	MP_PROBE_AUTO,  /* every call as long as that fits, else windows, with the slow paths all the time */
 	MP_PROBE_ALL,   /* every call, whatever it costs */
-	MP_PROBE_SLOW,  /* the slow paths; windows only for what has none */
+	MP_PROBE_SLOW,  /* the slow paths, whatever they cost; windows only for what has none */
 	MP_PROBE_BURST, /* windows only */
 };
 

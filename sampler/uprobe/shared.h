@@ -162,7 +162,6 @@ struct mp_causes {
 struct mp_bpf_control {
 	unsigned int enabled;
 	unsigned int window_open;          /* calls of the window group begin to be counted */
-	unsigned int slow_open;            /* calls of slow functions are counted; before, only their hits */
 	unsigned long long calls_since_ns; /* every call since then has been counted; ~0: not every call is */
 	unsigned int tgid;                 /* whose kernel events are kept */
 	unsigned int hand_over_ns; /* every interval of so long by itself is handed on, to be joined with

@@ -91,17 +91,6 @@ static __always_inline void count_followed(const struct mp_bpf_control *c, u64 c
 
 /* ---- Slow paths ---- */
 
-/* False while only hits are counted, to see which slow functions are none. */
-static __always_inline bool count_slow(const struct mp_bpf_control *c, u64 cookie)
-{
-	u32 zero = 0;
-	struct mp_bpf_slow *s = bpf_map_lookup_elem(&slow, &zero);
-
-	if (s)
-		__sync_fetch_and_add(&s->hits[cookie >> 32 & (MP_BPF_SLOW_FUNCTIONS - 1)], 1);
-	return c->slow_open;
-}
-
 /* The operation on whose behalf a slow function is called: that into whose code it returns; where that is
  * nobody's, that which jumps here, and returns to the program. */
 static __always_inline u32 slow_op(struct pt_regs *ctx, u64 cookie)
@@ -112,6 +101,7 @@ static __always_inline u32 slow_op(struct pt_regs *ctx, u64 cookie)
 
 	if (!s)
 		return MP_COOKIE_NO_OP;
+	__sync_fetch_and_add(&s->hits[cookie >> 32 & (MP_BPF_SLOW_FUNCTIONS - 1)], 1);
 #ifdef __TARGET_ARCH_x86
 	bpf_probe_read_user(&back, sizeof(back), (void *)PT_REGS_SP(ctx));
 #else
@@ -165,8 +155,6 @@ static __always_inline int enter(struct pt_regs *ctx, struct mp_bpf_control *c, 
 	u32 group = cookie_group(cookie), op = cookie_op(cookie);
 
 	if (!c->enabled || (group == MP_PROBES_WINDOW && !c->window_open))
-		return 1;
-	if (group == MP_PROBES_SLOW && !count_slow(c, cookie))
 		return 1;
 	if (group == MP_PROBES_SLOW)
 		op = slow_op(ctx, cookie);

@@ -338,14 +338,9 @@ void mp_uprobe_detach_group(struct mp_uprobe *u, enum mp_probe_group group)
 	u->ops->detach_group(u->impl, group);
 }
 
-void mp_uprobe_window(struct mp_uprobe *u, int64_t since_ns)
+void mp_uprobe_window(struct mp_uprobe *u, bool open, int64_t since_ns)
 {
-	u->ops->window(u->impl, since_ns);
-}
-
-void mp_uprobe_count_slow(struct mp_uprobe *u, bool on)
-{
-	u->ops->count_slow(u->impl, on);
+	u->ops->window(u->impl, open, since_ns);
 }
 
 void mp_uprobe_slow_callers(struct mp_uprobe *u, const struct mp_bpf_slow_caller *callers, size_t n)

@@ -116,11 +116,9 @@ int mp_uprobe_attach(struct mp_uprobe *u, enum mp_probe_group group, const struc
 bool mp_uprobe_can_switch(const struct mp_uprobe *u);
 void mp_uprobe_detach_group(struct mp_uprobe *u, enum mp_probe_group group);
 
-/* Calls of the window group are counted from `since_ns` on; < 0: those that begin from now on are not. */
-void mp_uprobe_window(struct mp_uprobe *u, int64_t since_ns);
-
-/* Calls of slow functions are counted from now on, or only their hits. */
-void mp_uprobe_count_slow(struct mp_uprobe *u, bool on);
+/* Calls of the window group that begin from now on are counted, or are not. `since_ns`: that is so of every
+ * call of the target since then; < 0: not of every call. */
+void mp_uprobe_window(struct mp_uprobe *u, bool open, int64_t since_ns);
 
 /* For slow functions: which code they return into, and on whose behalf. At most MP_BPF_SLOW_CALLERS; a list
  * may only grow. How often the slow function `i` was entered. */
@@ -190,9 +188,8 @@ struct mp_uprobe_ops {
 	int (*open)(const struct mp_uprobe_options *o, void **impl, struct mp_err *err);
 	int (*attach)(void *impl, pid_t pid, enum mp_probe_group group, const struct mp_probe *probes,
 	    size_t n, struct mp_err *err);
-	void (*detach_group)(void *impl, enum mp_probe_group group); /* NULL, with the next five: it cannot */
-	void (*window)(void *impl, int64_t since_ns);
-	void (*count_slow)(void *impl, bool on);
+	void (*detach_group)(void *impl, enum mp_probe_group group); /* NULL, with the next four: it cannot */
+	void (*window)(void *impl, bool open, int64_t since_ns);
 	void (*slow_callers)(void *impl, const struct mp_bpf_slow_caller *callers, size_t n);
 	uint64_t (*slow_hits)(void *impl, size_t i);
 	void (*hits)(void *impl, struct mp_probe_hits out[static MP_PROBE_GROUPS]);

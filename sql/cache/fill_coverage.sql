@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Private: what the figures of each event stand on (tables.sql).
 --
--- Parameters: :from_ns :to_ns :tid
+-- Parameters: :slots_ns (of the first slot that :from_ns touches) :to_ns :tid
 
 INSERT INTO cache_coverage
 WITH summed AS (
@@ -15,7 +15,7 @@ WITH summed AS (
 ), counted AS (
   SELECT event_id, CAST(total(value) AS INTEGER) AS value, total(running_ns) / nullif(total(enabled_ns), 0) AS running
   FROM thread_counter
-  WHERE slot_ns + 1000000000 > :from_ns AND slot_ns < :to_ns AND (:tid IS NULL OR tid = :tid)
+  WHERE slot_ns >= :slots_ns AND slot_ns < :to_ns AND (:tid IS NULL OR tid = :tid)
   GROUP BY event_id
 )
 SELECT event.name, event.chosen, cache_event.place,

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What report cache adds to its coverage object (object_coverage.sql). One row.
 --
--- Parameters: :from_ns :to_ns (session clock, the end exclusive)
+-- Parameters: :from_ns :lost_ns (as in object_coverage.sql)
 -- Columns:
 --   samples            rows, of the time and thread asked for
 --   addr_samples       of these, with the address of data
@@ -22,7 +22,7 @@ SELECT (SELECT CAST(total(samples) AS INTEGER) FROM temp.cache_coverage)        
        (SELECT CAST(total(older_samples) AS INTEGER) FROM temp.cache_coverage)     AS older_samples,
        (SELECT CAST(total(lost) AS INTEGER) FROM loss
         WHERE (source LIKE '%sample%' OR source LIKE 'perf record:%')
-          AND t_ns >= :from_ns AND t_ns - 1000000000 < :to_ns) AS samples_lost,
+          AND t_ns >= :from_ns AND t_ns < :lost_ns) AS samples_lost,
        (SELECT json_group_array(json_object(
                  'event', event, 'chosen', chosen, 'quality', quality, 'means', means, 'samples', samples,
                  'addr_samples', addr_samples, 'weight_samples', weight_samples, 'unmatched_samples', unmatched_samples,

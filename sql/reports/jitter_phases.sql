@@ -9,11 +9,11 @@
 --   seconds       of the recording, that began in it
 --   op, calls, p50_ns, p99_ns, p999_ns, p9999_ns, max_ns, mean_ns, cv, p999_over_p50   as by size
 --
--- Caveats: exact, but counted by the second: one in which the phase changes is all of the phase in which it began.
+-- Caveats: exact, but counted by the second, or the slot of a session that --max-size kept small: one in which the phase changes is all of the phase in which it began.
 -- Phases beyond the first 63 names are one.
 -- Reads temporary tables of analysis/jitter/jitter.h.
 
-SELECT jitter_phase.name AS phase, start_ns - :start_ns AS t_ns, slots AS seconds, op.name AS op,
+SELECT jitter_phase.name AS phase, start_ns - :start_ns AS t_ns, seconds, op.name AS op,
        calls, p50_ns, p99_ns, p999_ns, p9999_ns, max_ns,
        round(mean_ns, 1)                                  AS mean_ns,
        round(stddev_ns / nullif(mean_ns, 0), 3)           AS cv,

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- The figures behind the strip: one row for each second and operation that had calls.
+-- The figures behind the strip: one row for each second and operation that had calls; where `record --max-size` has rolled
+-- seconds up, for each slot (v_slot).
 --
 -- Parameters: :start_ns (of the recording) :limit (-1: all)
 -- Columns:

@@ -6,7 +6,7 @@
 --             :limit (-1: all)
 -- Columns:
 --   op, calls
---   calls_per_s   over the recorded time x duty
+--   calls_per_s   over the recorded time; where not all of it was watched, as v_rate estimates it, which has the interval, too
 --   bytes         asked for
 --   p50_ns ...    as in v_percentile: nearest rank, middle of the bucket (within 0.8 %), never above max_ns
 --   max_ns        exact
@@ -44,11 +44,16 @@ WITH counted AS (
   SELECT quantile.*, coalesce(bytes, 0) AS bytes,
          coalesce(max_ns, (SELECT hi_ns FROM bucket WHERE bucket = top)) AS max_ns
   FROM quantile LEFT JOIN exact USING (op_id)
-), duty AS (
-  SELECT coalesce(nullif(CAST((SELECT value FROM session WHERE key = 'duty') AS REAL), 0), 1.0) AS duty
+), rate AS (
+  -- As v_rate has it; none of sessions before version 5.
+  SELECT op_id, (sum(CASE WHEN watched_ns >= dur_ns THEN calls ELSE 0 END)
+                 + coalesce(avg(CASE WHEN watched_ns BETWEEN 1 AND dur_ns - 1 THEN 1.0 * calls / watched_ns END), 0)
+                 * sum(CASE WHEN watched_ns < dur_ns THEN dur_ns ELSE 0 END)) / sum(dur_ns) * 1e9 AS per_s
+  FROM slot_calls WHERE slot_ns >= :from_ns AND slot_ns < :to_ns GROUP BY op_id
 )
 SELECT op.name AS op, calls,
-       round(calls / (nullif(:covered_ns, 0) / 1e9 * duty), 1) AS calls_per_s,
+       CASE WHEN EXISTS (SELECT 1 FROM overhead WHERE mode <> 'all') THEN round(per_s, 1)
+            ELSE round(calls / (nullif(:covered_ns, 0) / 1e9), 1) END AS calls_per_s,
        bytes,
        min(max_ns, (SELECT (lo_ns + hi_ns) / 2 FROM bucket WHERE bucket = p50))   AS p50_ns,
        min(max_ns, (SELECT (lo_ns + hi_ns) / 2 FROM bucket WHERE bucket = p90))   AS p90_ns,
@@ -56,6 +61,6 @@ SELECT op.name AS op, calls,
        min(max_ns, (SELECT (lo_ns + hi_ns) / 2 FROM bucket WHERE bucket = p999))  AS p999_ns,
        min(max_ns, (SELECT (lo_ns + hi_ns) / 2 FROM bucket WHERE bucket = p9999)) AS p9999_ns,
        max_ns
-FROM bound JOIN op USING (op_id), duty
+FROM bound JOIN op USING (op_id) LEFT JOIN rate USING (op_id)
 ORDER BY op_id
 LIMIT :limit;

@@ -14,7 +14,8 @@
 --   site        the first function outside the allocator and its wrappers; before symbolization module+0xOFFSET or
 --               the address of the innermost frame; '[no stack]'
 --
--- Caveats: rows that were lost (v_loss, what = 'rows') are missing here, and counted in v_latency.
+-- Caveats: where `record --max-size` needed room, samples and the fastest outliers stand for more calls than before
+-- (v_thinned). Rows that were lost (v_loss, what = 'rows') are missing here, and counted in v_latency.
 -- Example: SELECT t_ns, op, size_bytes, dur_ns, site FROM v_call ORDER BY dur_ns DESC LIMIT 10
 
 CREATE VIEW v_call AS

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Exact counts by second.
 --
---   slot_ns      session clock: start of the second
+--   slot_ns      session clock: start of the second, or longer slot (v_slot)
 --   name, value  how often in that second. Of an event that is sampled and counted, what was counted
 --   tid          of what is counted by thread (record --count); NULL: of the process
 --   enabled_ns, running_ns

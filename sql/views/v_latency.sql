@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Every call, counted: one row for each second, operation, size class and duration bucket that had calls.
 --
---   slot_ns       session clock: start of the second
+--   slot_ns       session clock: start of the second, or of the longer slot that `record --max-size` made of old ones (v_slot)
 --   op            malloc, free, ...
 --   size_lo_bytes, size_hi_bytes   size class, both ends included; free and delete are in the first
 --   lo_ns, hi_ns  duration, both ends included; at most 1.6 % apart above 64 ns; the plane's floor is subtracted

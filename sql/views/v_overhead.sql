@@ -18,4 +18,6 @@
 -- Example: SELECT plane, sum(cost_ns) / 1e9 AS cpu_seconds FROM v_overhead GROUP BY plane
 
 CREATE VIEW v_overhead AS
-SELECT slot_ns, plane, events, cost_ns, mode, watched_ns, windows, cpu_ns, watched_cpu_ns, all_cost_ns FROM overhead;
+SELECT overhead.slot_ns, plane, events, cost_ns, mode, watched_ns, windows, cpu_ns, watched_cpu_ns,
+       CAST(1.0 * window_cost_ns * dur_ns / nullif(watched_ns, 0) AS INTEGER) AS all_cost_ns
+FROM overhead LEFT JOIN slot USING (slot_ns);

@@ -6,7 +6,7 @@
 --   p50_ns, p99_ns  as in v_percentile, over the calls of that second
 --   max_ns          exact
 --
--- Caveats: those of v_latency. With fewer than 100 calls p99_ns is the slowest call's bucket.
+-- Caveats: those of v_latency. Where `record --max-size` has rolled seconds up, a row is of a longer slot (v_slot). With fewer than 100 calls p99_ns is the slowest call's bucket.
 -- Example: SELECT slot_ns, p99_ns FROM v_second WHERE op = 'malloc' ORDER BY p99_ns DESC LIMIT 5
 
 CREATE VIEW v_second AS

@@ -2,7 +2,7 @@
 -- What was recorded, how, and on what: one row a key.
 --
 --   key, value  both text. Keys: pid command exe host kernel cpu version options start_ns end_ns duration_ns planes
---               backend probe duty floor_ns cost_ns keep_over_ns end_reason ... causes: which kinds of v_cause could be
+--               backend probe budget duty floor_ns cost_ns keep_over_ns end_reason ... causes: which kinds of v_cause could be
 --               seen, apart by spaces. Of an import: import_file import_format import_records import_unknown_records
 --               import_late_records; clock: which clock its times are of
 --

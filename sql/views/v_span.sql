@@ -20,6 +20,7 @@
 --                These are NULL where they are not known: the thread that ended a span is another one, the kernel's
 --                events could not be seen, no collector was recorded
 --
+-- Caveats: where `record --max-size` needed room, each span had the same chance to stay (v_thinned).
 -- Example: SELECT name, count(*), max(dur_ns) FROM v_span GROUP BY name
 
 CREATE VIEW v_span AS

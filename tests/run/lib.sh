@@ -154,12 +154,15 @@ truth() {
 	awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' target.out || die "the target says no '$1'"
 }
 
+# Tests count every call, whatever that costs the target; t_governor.sh has the other choices, and the default.
+EVERY_CALL=(--probe all)
+
 # start_recorder OPTION...: returns when all probes are live; sets RECORDER.
 start_recorder() {
 	: >recorder.err
 	(
 		close_target_in
-		exec "$MPSAMPLE" record "$@" </dev/null >recorder.out 2>recorder.err
+		exec "$MPSAMPLE" record "${EVERY_CALL[@]}" "$@" </dev/null >recorder.out 2>recorder.err
 	) &
 	RECORDER=$!
 	wait_line recorder.err '^mpsample: recording ' "$RECORDER"
@@ -198,7 +201,7 @@ launch() {
 	mkfifo target.in
 	: >target.out
 	: >recorder.err
-	(exec "$MPSAMPLE" record "$@" <target.in >target.out 2>recorder.err) &
+	(exec "$MPSAMPLE" record "${EVERY_CALL[@]}" "$@" <target.in >target.out 2>recorder.err) &
 	RECORDER=$!
 	TARGET=$RECORDER # whose end is the end of its output
 	exec {TARGET_IN}>target.in

@@ -153,6 +153,46 @@ Test(insn, forgets_an_argument_that_one_of_two_ways_changes)
 	cr_assert_str_eq(EXITS(0x74, 0x03, 0x48, 0x89, 0xf7, 0xe9, 0x00, 0x01, 0x00, 0x00), "+10a>(.23) ");
 }
 
+Test(insn, a_call_that_may_not_return_changes_nothing_behind_a_jump)
+{
+	/* je over; xor edi, edi; call +100; over: jmp +200 */
+	cr_assert_str_eq(
+	    EXITS(0x74, 0x07, 0x31, 0xff, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xe9, 0x00, 0x02, 0x00, 0x00),
+	    "+109(.23) +20e>(123) ");
+}
+
+static bool passes_far(void *ctx, uint64_t to)
+{
+	(void)ctx;
+	return to > 0x2000;
+}
+
+static bool returns_alone(bool null_is_no_call, const unsigned char *code, size_t n)
+{
+	return mp_insn_returns_alone(code, n, 0x1000, null_is_no_call, passes_far, NULL);
+}
+#define ALONE(null, ...) returns_alone(null, BYTES(__VA_ARGS__), sizeof(BYTES(__VA_ARGS__)))
+
+Test(insn, knows_a_function_that_may_return_without_a_call)
+{
+	cr_assert(ALONE(false, 0x90, 0xc3));
+	/* jne past; call +100; ret; past: ret */
+	cr_assert(ALONE(false, 0x75, 0x06, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xc3, 0xc3));
+	cr_assert_not(ALONE(false, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xc3));
+	cr_assert(ALONE(false, 0xe8, 0x00, 0x20, 0x00, 0x00, 0xc3), "one that passes");
+	cr_assert_not(ALONE(false, 0xe9, 0x00, 0x01, 0x00, 0x00, 0xc3), "a jump out");
+	cr_assert_not(ALONE(false, 0xeb, 0xfe), "a loop that never ends");
+	/* jmp forward; back: ret; forward: jmp back */
+	cr_assert(ALONE(false, 0xeb, 0x01, 0xc3, 0xeb, 0xfd));
+}
+
+Test(insn, the_way_of_a_null_is_no_way)
+{
+	/* test rdi, rdi; je past; call +100; past: ret */
+	cr_assert_not(ALONE(true, 0x48, 0x85, 0xff, 0x74, 0x05, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xc3));
+	cr_assert(ALONE(false, 0x48, 0x85, 0xff, 0x74, 0x05, 0xe8, 0x00, 0x01, 0x00, 0x00, 0xc3));
+}
+
 Test(insn, follows_a_conditional_jump_out)
 {
 	/* jne +100; ret */

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Below the summary, for people: what was counted and sampled beside the calls, in a line each. No rows: nothing was.
+-- Below the summary, for people, in a line each: how often operations are called, where that is an estimate; and what was
+-- counted and sampled beside the calls.
 --
 -- Parameters: :from_ns :to_ns (session clock, the end exclusive)
 -- Columns: one, the line.
@@ -37,6 +38,14 @@ WITH named AS (
   SELECT count(*) AS samples, (SELECT group_concat(name, ', ') FROM event WHERE is_sampled) AS names
   FROM sample WHERE t_ns >= :from_ns AND t_ns < :to_ns
 )
+SELECT printf('rates: %s %,lld calls a second (95 %%: %,lld to %s), from %.3g %% of the time', op,
+              CAST(calls_per_s AS INTEGER), CAST(lo_per_s AS INTEGER),
+              coalesce(printf('%,lld', CAST(hi_per_s AS INTEGER)), 'no bound: with all of them probed it does little else'),
+              100.0 * watched_ns / (SELECT sum(dur_ns) FROM slot)) AS line
+FROM v_rate
+WHERE watched_ns < 0.999 * (SELECT sum(dur_ns) FROM slot) AND op NOT LIKE '%\_slow' ESCAPE '\'
+  AND :from_ns <= (SELECT min(slot_ns) FROM slot) AND :to_ns > (SELECT max(slot_ns) FROM slot)
+UNION ALL
 SELECT printf('counters: %.2f instructions a cycle', ipc)
        || CASE WHEN running < 0.995 THEN printf(' (counted %.0f %% of the time, scaled)', running * 100) ELSE '' END AS line
 FROM ipc WHERE ipc IS NOT NULL

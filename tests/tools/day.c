@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A recording of many hours in less than a minute: the recorder's own histograms, pipeline and store, driven
+ * by the seconds of a made-up day as fast as they go.
+ *
+ *   day FILE MAX_BYTES SECONDS [full]
+ *
+ * Each second has 2000 calls of three operations, counted; of them 20 samples of weight 100 (with `full`, 200
+ * calls, each of them a row), and 3 outliers with two causes each; 8 kernel events, 5 spans, a loss every 7
+ * s, a mark every 10 s. The outlier number N takes 50 us + N * 7919 % 1000003 ns: the slowest ones are known.
+ * Prints the truth and what the recorder took, a line each:
+ *
+ *   calls OP N BYTES NS      counted, of an operation
+ *   weight OP N              calls that samples, outliers and `full` rows stood for when they were handed in
+ *   rows N, outliers N, events N, spans N, marks N, losses N    handed in
+ *   rss_kib AT_25 AT_50 AT_100   of this process
+ *   bytes MOST LAST          file and log together: the most while it ran, and after it was closed
+ *   step_us N                the longest that retention kept an append waiting, in CPU time
+ *   seconds N                that all took
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sampler/latency.h"
+#include "sampler/pipeline.h"
+#include "store/append.h"
+#include "store/retention.h"
+
+#define SLOT_NS  INT64_C(1000000000)
+#define START_NS INT64_C(50000000000000)
+#define SAMPLES  20
+#define WEIGHT   100
+#define OUTLIERS 3
+#define STACKS   40
+#define DEPTH    6
+
+static const unsigned int ops[] = {MP_OP_MALLOC, MP_OP_CALLOC, MP_OP_FREE};
+#define OPS 3
+
+static struct mp_err err;
+static struct mp_session *session;
+static struct mp_pipeline *pipeline;
+static struct mp_hist *hists;
+static bool is_full;
+static uint64_t random_state = 88172645463325252ULL;
+static uint64_t calls[OPS], bytes[OPS], sum_ns[OPS], weight[OPS];
+static uint64_t rows, outliers, events, spans, marks, losses, most_bytes;
+
+static uint64_t next_random(uint64_t below)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return random_state % below;
+}
+
+static void must(int rc)
+{
+	if (!rc)
+		return;
+	fprintf(stderr, "day: %s\n", err.text);
+	exit(1);
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static uint64_t size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : (uint64_t)st.st_size;
+}
+
+static uint64_t rss_kib(void)
+{
+	unsigned long long size = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (!f || fscanf(f, "%llu %llu", &size, &resident) != 2)
+		exit(1);
+	fclose(f);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+static void count(int i, uint64_t size, uint64_t ns, uint64_t n)
+{
+	struct mp_hist *h = &hists[mp_hist_block(ops[i], mp_size_class(size))];
+
+	h->bucket[mp_hist_bucket(ns)] += (uint32_t)n;
+	h->calls += (uint32_t)n;
+	h->bytes += size * n;
+	h->sum_ns += ns * n;
+	h->max_ns = ns > h->max_ns ? ns : h->max_ns;
+	calls[i] += n;
+	bytes[i] += size * n;
+	sum_ns[i] += ns * n;
+}
+
+static uint64_t size_for(int i)
+{
+	return ops[i] == MP_OP_FREE ? 0 : 24 + 100 * next_random(8);
+}
+
+static void hand_in(
+    int i, int64_t t_ns, unsigned int kept, unsigned int stands_for, uint64_t size, uint64_t ns)
+{
+	uint64_t stack = next_random(STACKS), ip[DEPTH];
+	struct mp_causes causes = {0};
+	struct mp_call_event e = {.tid = 4242 + (pid_t)next_random(8),
+	    .op = ops[i],
+	    .kept = kept,
+	    .weight = stands_for,
+	    .t_ns = t_ns,
+	    .dur_ns = (int64_t)ns,
+	    .size_bytes = size,
+	    .addr = 0x7f0000000000 + next_random(1 << 26) * 16,
+	    .knows_causes = true};
+
+	for (uint64_t d = 0; d < DEPTH; d++)
+		ip[d] = 0x400000 + (stack * DEPTH + d) * 64;
+	if (kept != MP_KEPT_FULL) {
+		e.ip = ip;
+		e.nframes = DEPTH;
+	}
+	if (kept == MP_KEPT_OUTLIER) {
+		causes.ns[MP_KERNEL_MINOR_FAULT] = ns / 4;
+		causes.n[MP_KERNEL_MINOR_FAULT] = 3;
+		causes.ns[MP_KERNEL_IRQ] = ns / 8;
+		causes.n[MP_KERNEL_IRQ] = 1;
+		e.causes = &causes;
+	}
+	mp_pipeline_call(pipeline, &e);
+	rows++;
+	outliers += kept == MP_KEPT_OUTLIER;
+	weight[i] += stands_for;
+}
+
+static void kernel_events(int64_t t_ns)
+{
+	for (int k = 0; k < 8; k++, events++)
+		mp_pipeline_kernel_event(pipeline, &(struct mp_kernel_interval){.t_ns = t_ns + k * 1000000,
+						       .tid = 4242,
+						       .kind = MP_KERNEL_MINOR_FAULT,
+						       .dur_ns = 900,
+						       .addr = 0x7f0000000000 + (uint64_t)k * 4096,
+						       .ip = 0x400000,
+						       .is_row = true});
+}
+
+static void one_second(int64_t slot_ns, int second)
+{
+	int samples = is_full ? 10 * SAMPLES : SAMPLES;
+
+	kernel_events(slot_ns);
+	for (int k = 0; k < samples; k++) {
+		int i = (int)next_random(OPS);
+		uint64_t size = size_for(i), ns = 40 + next_random(400) + (uint64_t)i * 100;
+		unsigned int stands_for = is_full ? 1 : WEIGHT;
+
+		count(i, size, ns, stands_for);
+		hand_in(i, slot_ns + k * (SLOT_NS / samples), is_full ? MP_KEPT_FULL : MP_KEPT_SAMPLE,
+		    stands_for, size, ns);
+	}
+	for (int k = 0; k < OUTLIERS; k++) {
+		int i = (int)next_random(OPS);
+		uint64_t size = size_for(i), ns = 50000 + outliers * 7919 % 1000003;
+
+		count(i, size, ns, 1);
+		hand_in(i, slot_ns + k * (SLOT_NS / OUTLIERS) + 1, MP_KEPT_OUTLIER, 1, size, ns);
+	}
+	for (int k = 0; k < 5; k++, spans++)
+		mp_pipeline_span(pipeline, &(struct mp_span_event){.tid = 4242,
+					       .t_ns = slot_ns + k * 1000000,
+					       .dur_ns = 5000 + (int64_t)next_random(1000),
+					       .name = "on_packet",
+					       .spent = {500, 3, 0, 0}});
+	if (second % 7 == 0) {
+		mp_pipeline_loss(pipeline, slot_ns + SLOT_NS, "call ring", "rows", 11);
+		losses += 11;
+	}
+	if (second % 10 == 0) {
+		mp_pipeline_mark(pipeline, slot_ns, 4242, "tick", "of the made-up day");
+		marks++;
+	}
+}
+
+static void check_size(const char *path, const char *log)
+{
+	uint64_t now = size_of(path) + size_of(log);
+
+	most_bytes = now > most_bytes ? now : most_bytes;
+}
+
+static bool is_impatient(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+/* As mp_recorder_end_slot() and finish() do. */
+static void run(struct mp_latency *latency, const char *path, int seconds, uint64_t rss[3])
+{
+	char log[4096];
+	int64_t slot_ns = START_NS;
+
+	snprintf(log, sizeof(log), "%s-wal", path);
+	for (int second = 0; second < seconds; second++) {
+		int64_t end_ns = START_NS + (second + 1) * SLOT_NS + (int64_t)next_random(1000000);
+
+		one_second(slot_ns, second);
+		mp_latency_poll(latency, false);
+		mp_latency_window(latency, end_ns);
+		must(mp_latency_flush(latency, session, slot_ns, &err));
+		must(mp_append_clock(session, end_ns, end_ns + 1700000000000000000LL, &err));
+		must(mp_append_counter(session, slot_ns, "minor_fault", 8, &err));
+		must(mp_append_overhead(session,
+		    &(struct mp_overhead_row){
+			.slot_ns = slot_ns, .plane = "preload", .events = 2000, .cost_ns = 32000},
+		    &err));
+		must(mp_append_slot(session, slot_ns, end_ns - slot_ns, &err));
+		must(mp_pipeline_commit(pipeline, end_ns, &err));
+		mp_latency_fade(latency);
+		slot_ns = end_ns;
+		if (second % 16 == 0)
+			check_size(path, log);
+		if (second == seconds / 4)
+			rss[0] = rss_kib();
+		if (second == seconds / 2)
+			rss[1] = rss_kib();
+	}
+	rss[2] = rss_kib();
+	must(mp_pipeline_end(pipeline, is_impatient, NULL, &err));
+	must(mp_session_set(session, &err, "end_ns", "%" PRId64, slot_ns));
+	must(mp_session_set(session, &err, "duration_ns", "%" PRId64, slot_ns - START_NS));
+	must(mp_session_set(session, &err, "end_reason", "duration"));
+	must(mp_retention_settle(session, &err));
+	check_size(path, log);
+}
+
+static void describe(void)
+{
+	static const char *const keys[][2] = {{"pid", "4242"}, {"command", "./matching_engine --day"},
+	    {"planes", "preload,perf"}, {"backend", "preload"}, {"probe", "all"}, {"duty", "1.0"},
+	    {"floor_ns", "10"}};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		must(mp_session_set(session, &err, keys[i][0], "%s", keys[i][1]));
+	must(mp_session_set(session, &err, "start_ns", "%" PRId64, START_NS));
+	for (pid_t tid = 4242; tid < 4250; tid++)
+		mp_pipeline_thread(pipeline, tid, "me-worker", START_NS);
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const names[OPS] = {"malloc", "calloc", "free"};
+	uint64_t rss[3];
+	double start = now_s();
+
+	if (argc < 4) {
+		fputs("usage: day FILE MAX_BYTES SECONDS [full]\n", stderr);
+		return 2;
+	}
+	is_full = argc > 4 && !strcmp(argv[4], "full");
+	hists = calloc(MP_HIST_BLOCKS, sizeof(*hists));
+	struct mp_hist_view view = {hists, 1};
+	struct mp_latency *latency = mp_latency_new(&view);
+	struct mp_symbolizer *symbolizer = mp_symbolizer_new(getpid(), &(struct mp_symbolize_options){0});
+	must(mp_session_create(argv[1], true, &session, &err));
+	must(mp_session_publish(session, &err));
+	must(mp_session_live(session, strtoull(argv[2], NULL, 10), &err));
+	pipeline = mp_pipeline_new(session, symbolizer);
+	describe();
+	mp_latency_window(latency, START_NS);
+	run(latency, argv[1], atoi(argv[3]), rss);
+	struct mp_retention_totals totals;
+	mp_retention_totals(session, &totals);
+	must(mp_session_close(session, &err));
+
+	for (int i = 0; i < OPS; i++) {
+		printf("calls %s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", names[i], calls[i], bytes[i],
+		    sum_ns[i]);
+		printf("weight %s %" PRIu64 "\n", names[i], weight[i]);
+	}
+	printf("rows %" PRIu64 "\noutliers %" PRIu64 "\nevents %" PRIu64 "\nspans %" PRIu64 "\nmarks %" PRIu64
+	       "\nlosses %" PRIu64 "\n",
+	    rows, outliers, events, spans, marks, losses);
+	printf("rss_kib %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", rss[0], rss[1], rss[2]);
+	printf("bytes %" PRIu64 " %" PRIu64 "\n", most_bytes, size_of(argv[1]));
+	printf("step_us %" PRIu64 "\n", totals.longest_step_ns / 1000);
+	printf("seconds %.1f\n", now_s() - start);
+	mp_latency_free(latency);
+	mp_pipeline_free(pipeline);
+	mp_symbolizer_free(symbolizer);
+	free(hists);
+	return 0;
+}
