@@ -52,12 +52,12 @@ file_of() { # PATTERN
 	awk -v want="$1" '$6 ~ want {print $6; exit}' "/proc/$target_pid/maps"
 }
 
-ask() { # LINE -> the answer
-	local before
+ask() { # LINE -> the answer, within two minutes
+	local before until=$((SECONDS + 120))
 	before=$(wc -l <"$dir/out")
 	echo "$1" >&"$input"
 	while [[ $(wc -l <"$dir/out") == "$before" ]]; do
-		kill -0 "$target_pid" 2>/dev/null || return 1
+		kill -0 "$target_pid" 2>/dev/null && ((SECONDS < until)) || return 1
 		sleep 0.02
 	done
 	tail -n 1 "$dir/out"
