@@ -37,7 +37,7 @@ PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(O)/obj/%.o)
 PRELOAD_CFLAGS := -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fomit-frame-pointer \
 	-fasynchronous-unwind-tables -fno-builtin -fno-tree-loop-distribute-patterns -fno-stack-protector -fno-plt $(WARN) $(if $(WERROR),-Werror)
 
-.PHONY: all help deps deps-check deps-all demo check check-all ci unit bench lint format install uninstall clean
+.PHONY: all help deps deps-check deps-all demo check check-all ci unit bench bench-attach bench-readme lint format install uninstall clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(BPF_SRC:%.c=$(O)/obj/%.o)
 
@@ -57,7 +57,10 @@ help:
 #:   make check-all    the same with the optional runtimes and allocators installed
 #:   make check-pmu    test with an emulated arm64 PMU: a cross build, run in a guest
 #:   make fuzz         fuzz what reads the target's files, FUZZ_SECONDS=20 each
-#:   make bench        measure overhead, as ratios in one run
+#:   make bench        install what is missing, build, measure overhead beside other tools: one table, then details (QUICK=1: the
+#:                     table alone, in 3 minutes)
+#:   make bench-attach  measure how long attaching and detaching stall a process, beside other tools
+#:   make bench-readme  put the last table of make bench into README.md
 #:   make lint         clang-format check and cppcheck
 #:   make format       let clang-format rewrite the sources
 #:   make deps         install the Debian packages that the build needs (deps-check, deps-all: that tests need)
@@ -147,9 +150,14 @@ ci: deps-all
 
 unit: $(UNIT)
 
-bench: deps-all
+# The peers that it compares with are not needed for anything else.
+bench bench-attach:
+	@.ci/deps build test all bench
 	@$(MAKE) --no-print-directory all targets $(BENCH)
-	@O="$(O)" $(SUDO) tests/bench/bench.sh
+	@O="$(O)" $(SUDO) $(if $(SUDO),-E) tests/bench/$(if $(filter bench,$@),bench,attach).sh
+
+bench-readme:
+	@tests/bench/compare/readme.sh $(O)/bench.md README.md
 
 C_FILES := $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cc' 2>/dev/null)
 

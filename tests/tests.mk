@@ -44,8 +44,26 @@ $(STRESS): tests/stress/ring_tsan.c sampler/preload/record.h sampler/preload/sha
 		$(CC) $(CPPFLAGS) $(STRESS_CFLAGS) $(SANITIZE) -o $@ $<; fi; ret=$$?; rm -f $@.probe; exit $$ret
 
 # Benchmark programs (tests/bench/*.sh run them).
-BENCH := $(addprefix $(O)/tests/bench/,alloc_pairs markers unwind cost)
+BENCH := $(addprefix $(O)/tests/bench/,alloc_pairs markers unwind cost stalls)
 $(O)/tests/bench/%: tests/bench/%.c tests/targets/target.h store/histogram.h sampler/preload/mpsample.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -I. -Isampler/preload -o $@ $< -pthread
+
+# The comparison (tests/bench/compare/): its workloads are one program, the limit is another.
+COMPARE := $(addprefix $(O)/tests/bench/compare/,workload limit limit.bpf.o)
+BENCH   += $(COMPARE)
+
+$(O)/tests/bench/compare/workload: $(wildcard tests/bench/compare/workloads/*.[ch]) tests/targets/target.h store/histogram.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) $(if $(WERROR),-Werror) -I. -o $@ $(filter %.c,$^) -pthread
+
+$(O)/tests/bench/compare/limit: tests/bench/compare/limit.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) $(if $(WERROR),-Werror) -o $@ $< -lbpf -lelf
+
+$(O)/tests/bench/compare/limit.bpf.o: $(O)/obj/tests/bench/compare/limit.bpf.o
+	@mkdir -p $(@D)
+	@cp $< $@
