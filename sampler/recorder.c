@@ -170,7 +170,7 @@ static void enable_planes(struct mp_recorder *r)
 		mp_uprobe_enable(r->uprobe);
 	}
 	if (r->switcher)
-		mp_switcher_begin(r->switcher, r->start_ns, mp_recorder_other_cost_ns(r));
+		mp_switcher_begin(r->switcher, r->latency, r->start_ns, mp_recorder_other_cost_ns(r));
 	if (r->preload)
 		mp_preload_activate(r->preload, &r->keep);
 	if (r->perf)

@@ -52,14 +52,11 @@ static uint64_t span_cost_ns(const struct mp_recorder *r, uint64_t *calls)
 
 uint64_t mp_recorder_other_cost_ns(struct mp_recorder *r)
 {
-	struct mp_probe_hits hits[MP_PROBE_GROUPS];
 	struct mp_uprobe_stats stats;
 	uint64_t n;
 
 	mp_uprobe_stats(r->uprobe, &stats);
-	mp_uprobe_hits(r->uprobe, hits);
-	return kernel_cost_ns(r, &stats, &n) + span_cost_ns(r, &n) +
-	       mp_uprobe_cost_ns(r->uprobe, &hits[MP_PROBES_ALWAYS]);
+	return kernel_cost_ns(r, &stats, &n) + span_cost_ns(r, &n);
 }
 
 static int store_kernel_overhead(struct mp_recorder *r, const struct mp_uprobe_stats *now,
@@ -161,7 +158,7 @@ static int store_switched_overhead(struct mp_recorder *r, int64_t now, struct mp
 {
 	struct mp_switcher_slot slot;
 
-	mp_switcher_take_slot(r->switcher, now, &slot);
+	mp_switcher_take_slot(r->switcher, r->latency, now, &slot);
 	const struct mp_overhead_row row = {.slot_ns = r->slot_ns,
 	    .plane = "uprobe",
 	    .events = slot.events,

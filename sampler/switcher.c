@@ -8,6 +8,7 @@
 
 /* Calls that are under way when a window closes are waited for: in steps, so long at most. */
 #define GRACE_STEP_NS 500000
+#define GRACE_QUIET   2
 #define GRACE_STEPS   10
 
 struct mp_switcher {
@@ -25,8 +26,10 @@ struct mp_switcher {
 	int64_t since_cpu_ns, watched_cpu_ns; /* likewise: CPU time of the target */
 	uint64_t since_spans, watched_spans;  /* likewise: spans that ended */
 	uint64_t windows;
-	struct mp_probe_hits hits[MP_PROBE_GROUPS]; /* as read last */
-	uint64_t slow_hits[MP_BPF_SLOW_FUNCTIONS];  /* when they began, or were dear last */
+	uint64_t window_cost_ns, slow_cost_ns;     /* so far */
+	uint64_t events;                           /* likewise: hits */
+	bool is_stepped[MP_OP_COUNT];              /* a probe of the operation is */
+	uint64_t slow_hits[MP_BPF_SLOW_FUNCTIONS]; /* when they began, or were dear last */
 
 	/* At the last slot. */
 	int64_t slot_ns, slot_watched_ns, slot_cpu_ns, slot_watched_cpu_ns;
@@ -61,6 +64,32 @@ static uint64_t spans(const struct mp_switcher *s)
 	return stats.spans_ended;
 }
 
+/* What the probes have taken so far, as calibrated. */
+static void add_up(struct mp_switcher *s, struct mp_latency *latency)
+{
+	const struct mp_floor *f = mp_uprobe_floor(s->u);
+	uint64_t skipped[MP_PROBE_GROUPS][2];
+
+	mp_latency_poll(latency, false);
+	s->window_cost_ns = s->slow_cost_ns = s->events = 0;
+	for (unsigned int group = 0; group < MP_PROBE_GROUPS; group++)
+		mp_uprobe_skipped(s->u, (enum mp_probe_group)group, skipped[group]);
+	for (unsigned int op = 0; op < MP_OP_COUNT; op++) {
+		uint64_t calls = mp_latency_calls(latency, op);
+		s->window_cost_ns += calls * f->cost_ns[s->is_stepped[op]];
+		s->events += calls;
+	}
+	for (int k = 0; k < 2; k++) {
+		s->window_cost_ns += skipped[MP_PROBES_WINDOW][k] * f->skip_cost_ns[k];
+		s->events += skipped[MP_PROBES_WINDOW][k];
+	}
+	for (size_t i = 0; i < s->slow.n; i++) {
+		uint64_t hits = mp_uprobe_slow_hits(s->u, i);
+		s->slow_cost_ns += hits * f->cost_ns[s->slow.probes[i].is_stepped];
+		s->events += hits;
+	}
+}
+
 static void sleep_ns(long ns)
 {
 	const struct timespec t = {.tv_nsec = ns};
@@ -89,6 +118,13 @@ static unsigned int window_ops(const struct mp_switcher *s)
 	return s->governor.o.mode == MP_PROBE_SLOW ? s->not_told : ~0u;
 }
 
+static void note_stepped(struct mp_switcher *s, const struct mp_probe_set *family)
+{
+	for (size_t i = 0; i < family->n; i++)
+		if (mp_switcher_is_switched(&family->probes[i]))
+			s->is_stepped[family->probes[i].op] |= family->probes[i].is_stepped;
+}
+
 int mp_switcher_new(const struct mp_switcher_options *o, const struct mp_target *target,
     const struct mp_probe_set *family, struct mp_switcher **out, struct mp_err *err)
 {
@@ -102,6 +138,7 @@ int mp_switcher_new(const struct mp_switcher_options *o, const struct mp_target 
 	if (clock_getcpuclockid(target->pid, &s->cpu))
 		s->cpu = -1; /* it has just ended: no clock */
 	s->since_ns = -1;
+	note_stepped(s, family);
 	if (wants_slow)
 		ret = mp_slow_probes_find(target, family, &s->slow, err);
 	if (ret) {
@@ -193,11 +230,11 @@ static void open_window(struct mp_switcher *s, int64_t now_ns)
 	mp_uprobe_window(s->u, true, s->governor.o.mode == MP_PROBE_SLOW ? -1 : now_ns);
 }
 
-void mp_switcher_begin(struct mp_switcher *s, int64_t now_ns, uint64_t other_cost_ns)
+void mp_switcher_begin(
+    struct mp_switcher *s, struct mp_latency *latency, int64_t now_ns, uint64_t other_cost_ns)
 {
-	mp_uprobe_hits(s->u, s->hits);
-	mp_governor_begin(&s->governor, now_ns, mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_WINDOW]),
-	    mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_SLOW]), other_cost_ns);
+	add_up(s, latency);
+	mp_governor_begin(&s->governor, now_ns, s->window_cost_ns, s->slow_cost_ns, other_cost_ns);
 	s->slot_ns = now_ns;
 	s->slot_cpu_ns = cpu_ns(s);
 	s->slot_spans = spans(s);
@@ -205,11 +242,6 @@ void mp_switcher_begin(struct mp_switcher *s, int64_t now_ns, uint64_t other_cos
 		open_window(s, now_ns);
 	else
 		mp_uprobe_window(s->u, false, -1);
-}
-
-static uint64_t followed(const struct mp_probe_hits *h)
-{
-	return h->followed[0] + h->followed[1];
 }
 
 static uint64_t counted(const struct mp_latency *latency)
@@ -221,29 +253,21 @@ static uint64_t counted(const struct mp_latency *latency)
 	return calls;
 }
 
-/* Calls that have begun and not returned are waited for: until there are none, or as many as before the wait,
- * which never will. */
-static void wait_for_calls(struct mp_switcher *s, struct mp_latency *latency)
+/* Calls that have begun are waited for, until no more return. */
+static void wait_for_calls(struct mp_latency *latency)
 {
-	struct mp_probe_hits hits[MP_PROBE_GROUPS];
-	uint64_t last = UINT64_MAX;
-
-	for (int i = 0; i < GRACE_STEPS; i++) {
+	for (int i = 0, quiet = 0; i < GRACE_STEPS && quiet < GRACE_QUIET; i++) {
+		uint64_t before = counted(latency);
 		sleep_ns(GRACE_STEP_NS);
-		mp_uprobe_hits(s->u, hits);
 		mp_latency_poll(latency, false);
-		uint64_t open =
-		    followed(&hits[MP_PROBES_WINDOW]) + followed(&hits[MP_PROBES_SLOW]) - counted(latency);
-		if (!open || (i >= GRACE_STEPS / 2 && open == last))
-			break;
-		last = open;
+		quiet = counted(latency) == before ? quiet + 1 : 0;
 	}
 }
 
 static void detach_slow(struct mp_switcher *s, struct mp_latency *latency)
 {
 	mp_uprobe_slow_open(s->u, false);
-	wait_for_calls(s, latency);
+	wait_for_calls(latency);
 	mp_uprobe_detach_group(s->u, MP_PROBES_SLOW);
 	s->slow_in = false;
 }
@@ -255,7 +279,7 @@ static void close_window(struct mp_switcher *s, struct mp_latency *latency)
 	s->watched_cpu_ns += cpu_ns(s) - s->since_cpu_ns;
 	s->watched_spans += spans(s) - s->since_spans;
 	s->since_ns = -1;
-	wait_for_calls(s, latency);
+	wait_for_calls(latency);
 	mp_uprobe_detach_group(s->u, MP_PROBES_WINDOW);
 	s->window_in = false;
 }
@@ -326,10 +350,9 @@ static int follow_window(
 int mp_switcher_step(struct mp_switcher *s, const struct mp_probe_set *family, struct mp_latency *latency,
     int64_t now_ns, uint64_t other_cost_ns, struct mp_err *err)
 {
-	mp_uprobe_hits(s->u, s->hits);
+	add_up(s, latency);
 	const struct mp_governor_state *state =
-	    mp_governor_step(&s->governor, now_ns, mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_WINDOW]),
-		mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_SLOW]), other_cost_ns);
+	    mp_governor_step(&s->governor, now_ns, s->window_cost_ns, s->slow_cost_ns, other_cost_ns);
 	int ret = 0;
 
 	if (state->slow_is_dear)
@@ -351,6 +374,7 @@ int mp_switcher_grow(struct mp_switcher *s, const struct mp_target *target, cons
 	bool wants_slow = s->governor.o.mode == MP_PROBE_AUTO || s->governor.o.mode == MP_PROBE_SLOW;
 	int ret = 0;
 
+	note_stepped(s, family);
 	/* What was dropped comes again: the numbers are others. */
 	if (wants_slow) {
 		bool was_in = s->slow_in;
@@ -392,15 +416,13 @@ static const char *mode_of(int64_t watched, int64_t slot, bool had_slow)
 	return "burst";
 }
 
-void mp_switcher_take_slot(struct mp_switcher *s, int64_t now_ns, struct mp_switcher_slot *out)
+void mp_switcher_take_slot(
+    struct mp_switcher *s, struct mp_latency *latency, int64_t now_ns, struct mp_switcher_slot *out)
 {
-	mp_uprobe_hits(s->u, s->hits);
-	uint64_t window_cost = mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_WINDOW]);
-	uint64_t cost = window_cost + mp_uprobe_cost_ns(s->u, &s->hits[MP_PROBES_SLOW]), events = 0;
+	add_up(s, latency);
+	uint64_t window_cost = s->window_cost_ns, cost = window_cost + s->slow_cost_ns, events = s->events;
 	int64_t watched = watched_ns(s, now_ns), slot = now_ns - s->slot_ns;
 
-	for (int group = MP_PROBES_WINDOW; group < MP_PROBE_GROUPS; group++)
-		events += s->hits[group].entered[0] + s->hits[group].entered[1];
 	*out = (struct mp_switcher_slot){.watched_ns = watched - s->slot_watched_ns,
 	    .windows = (unsigned int)(s->windows - s->slot_windows),
 	    .events = events - s->slot_events,

@@ -34,7 +34,8 @@ bool mp_switcher_is_switched(const struct mp_probe *p);
 
 /* Puts in what the target pays for from the beginning; all are counted from mp_switcher_begin() on. */
 int mp_switcher_attach(struct mp_switcher *s, const struct mp_probe_set *family, struct mp_err *err);
-void mp_switcher_begin(struct mp_switcher *s, int64_t now_ns, uint64_t other_cost_ns);
+void mp_switcher_begin(
+    struct mp_switcher *s, struct mp_latency *latency, int64_t now_ns, uint64_t other_cost_ns);
 
 /* The family has grown by those from `from` on, which may be wanted at once. */
 int mp_switcher_grow(struct mp_switcher *s, const struct mp_target *target, const struct mp_probe_set *family,
@@ -61,7 +62,8 @@ struct mp_switcher_slot {
 	uint64_t spans, watched_spans;  /* that ended, likewise: how fast it works without and with probes */
 	uint64_t window_cost_ns;        /* of cost_ns, what came of watching every call */
 };
-void mp_switcher_take_slot(struct mp_switcher *s, int64_t now_ns, struct mp_switcher_slot *out);
+void mp_switcher_take_slot(
+    struct mp_switcher *s, struct mp_latency *latency, int64_t now_ns, struct mp_switcher_slot *out);
 
 /* All in all. */
 struct mp_switcher_totals {

@@ -668,20 +668,14 @@ static uint64_t bpf_plane_slow_hits(void *impl, size_t i)
 	return __atomic_load_n(&((struct bpf_plane *)impl)->slow->hits[i], __ATOMIC_RELAXED);
 }
 
-static void bpf_plane_hits(void *impl, struct mp_probe_hits out[static MP_PROBE_GROUPS])
+static void bpf_plane_skipped(void *impl, enum mp_probe_group group, uint64_t out[static 2])
 {
 	struct bpf_plane *b = impl;
 
-	for (unsigned int group = 0; group < MP_PROBE_GROUPS; group++) {
-		out[group] = (struct mp_probe_hits){0};
-		for (unsigned int shard = 0; shard < b->shards; shard++) {
-			const struct mp_bpf_hits *h = &b->hits[shard];
-			for (int is_stepped = 0; is_stepped < 2; is_stepped++) {
-				out[group].entered[is_stepped] += h->entered[group][is_stepped];
-				out[group].followed[is_stepped] += h->followed[group][is_stepped];
-			}
-		}
-	}
+	out[0] = out[1] = 0;
+	for (unsigned int shard = 0; shard < b->shards; shard++)
+		for (int is_stepped = 0; is_stepped < 2; is_stepped++)
+			out[is_stepped] += b->hits[shard].skipped[group][is_stepped];
 }
 
 static struct mp_hist_view bpf_plane_hists(void *impl)
@@ -768,7 +762,7 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \
 	.detach_group = bpf_plane_detach_group, .window = bpf_plane_window,                                  \
 	.slow_open = bpf_plane_slow_open, .slow_callers = bpf_plane_slow_callers,                            \
-	.slow_hits = bpf_plane_slow_hits, .hits = bpf_plane_hits, .detach = bpf_plane_detach,                \
+	.slow_hits = bpf_plane_slow_hits, .skipped = bpf_plane_skipped, .detach = bpf_plane_detach,          \
 	.close = bpf_plane_close
 
 const struct mp_uprobe_ops mp_uprobe_session = {

@@ -41,7 +41,7 @@ enum mp_stack_mode {
 #define MP_HIST_BLOCKS        (MP_HIST_DIRECT_BLOCKS + MP_OP_COUNT + 1)
 
 /*
- * Probes come and go by group, and each hit is counted by its group.
+ * Probes come and go by group.
  *
  *   always   in for the whole recording
  *   window   functions of the family, in for a while and out for a while
@@ -57,11 +57,11 @@ enum mp_probe_group { MP_PROBES_ALWAYS, MP_PROBES_WINDOW, MP_PROBES_SLOW, MP_PRO
  */
 #define MP_COOKIE_NO_OP 255
 
-/* Hits of probes, by group and whether they are stepped: all, and those whose return was wanted, which cost
- * more. Of one shard: padded, for each CPU writes its own. */
+/* Hits of probes whose return was not wanted, by group and whether they are stepped. Of one shard: a cache
+ * line, for each CPU writes its own. */
 struct mp_bpf_hits {
-	unsigned long long entered[MP_PROBE_GROUPS][2], followed[MP_PROBE_GROUPS][2];
-	unsigned long long pad[4];
+	unsigned long long skipped[MP_PROBE_GROUPS][2];
+	unsigned long long pad[2];
 };
 
 /* Which operation a slow function was called for: that into whose code it returns. Addresses in the target.

@@ -71,22 +71,14 @@ static __always_inline struct mp_bpf_hits *my_hits(const struct mp_bpf_control *
 	return bpf_map_lookup_elem(&hits, &shard);
 }
 
-static __always_inline void count_entered(const struct mp_bpf_control *c, u64 cookie)
+/* Calls that are followed are counted when they return: one counter less. */
+static __always_inline void count_skipped(const struct mp_bpf_control *c, u64 cookie)
 {
 	struct mp_bpf_hits *h = my_hits(c);
 	u32 group = cookie_group(cookie);
 
 	if (h && group < MP_PROBE_GROUPS)
-		__sync_fetch_and_add(&h->entered[group][cookie_is_stepped(cookie)], 1);
-}
-
-static __always_inline void count_followed(const struct mp_bpf_control *c, u64 cookie)
-{
-	struct mp_bpf_hits *h = my_hits(c);
-	u32 group = cookie_group(cookie);
-
-	if (h && group < MP_PROBE_GROUPS)
-		__sync_fetch_and_add(&h->followed[group][cookie_is_stepped(cookie)], 1);
+		__sync_fetch_and_add(&h->skipped[group][cookie_is_stepped(cookie)], 1);
 }
 
 /* ---- Slow paths ---- */
@@ -215,11 +207,10 @@ static __always_inline int entered(struct pt_regs *ctx)
 
 	if (!c)
 		return 1;
-	count_entered(c, cookie);
-	if (enter(ctx, c, cookie))
-		return 1;
-	count_followed(c, cookie);
-	return 0;
+	if (!enter(ctx, c, cookie))
+		return 0;
+	count_skipped(c, cookie);
+	return 1;
 }
 
 static __always_inline void count_call(struct mp_bpf_control *c, u32 op, u64 size, u64 dur_ns)
@@ -235,8 +226,10 @@ static __always_inline void count_call(struct mp_bpf_control *c, u32 op, u64 siz
 	if (bucket >= MP_HIST_BUCKETS)
 		return;
 	__sync_fetch_and_add(&h->bucket[bucket], 1);
-	__sync_fetch_and_add(&h->bytes, size);
-	__sync_fetch_and_add(&h->sum_ns, dur_ns);
+	if (size)
+		__sync_fetch_and_add(&h->bytes, size);
+	if (dur_ns)
+		__sync_fetch_and_add(&h->sum_ns, dur_ns);
 
 	/* A few tries: each that fails was beaten by a writer on another CPU of the shard. */
 	u64 seen = h->max_ns;
@@ -249,8 +242,10 @@ static __always_inline void count_call(struct mp_bpf_control *c, u32 op, u64 siz
 		seen = now;
 	}
 
-	/* Last: the reader takes it as the sign that the block has changed. */
-	__sync_fetch_and_add(&h->calls, 1);
+	/* Last: the reader takes it as the sign that the block has changed. It need not be exact: of two that
+	 * are added at once by threads of one CPU one may be lost, and what it was the sign of is then found
+	 * with the next, or at the end. */
+	h->calls++;
 }
 
 static __always_inline bool every(u64 *counter, u32 n)
@@ -259,18 +254,30 @@ static __always_inline bool every(u64 *counter, u32 n)
 	return n && count % n == 0;
 }
 
-/* 0 when the call is not kept, else enum mp_kept; sets how many calls the row stands for. */
-static __always_inline u32 keep(struct mp_bpf_control *c, u32 op, u64 dur_ns, u32 *weight)
+static __always_inline bool every_outlier(u32 n)
 {
 	struct mp_bpf_stats *st = get_stats();
 
+	return st && every(&st->outliers, n);
+}
+
+static __always_inline bool every_sample(u32 n)
+{
+	struct mp_bpf_stats *st = get_stats();
+
+	return st && every(&st->samples, n);
+}
+
+/* 0 when the call is not kept, else enum mp_kept; sets how many calls the row stands for. */
+static __always_inline u32 keep(struct mp_bpf_control *c, u32 op, u64 dur_ns, u32 *weight)
+{
 	u32 row = mp_op_row(op);
 
 	*weight = 1;
-	if (op == MP_OP_CALIBRATE || row >= MP_OP_ROWS || !st)
+	if (op == MP_OP_CALIBRATE || row >= MP_OP_ROWS)
 		return 0;
 	if (dur_ns >= c->keep_over_ns[row]) {
-		if (every(&st->outliers, c->outlier_double_every))
+		if (every_outlier(c->outlier_double_every))
 			c->keep_over_ns[row] *= 2;
 		return 1;
 	}
@@ -280,7 +287,7 @@ static __always_inline u32 keep(struct mp_bpf_control *c, u32 op, u64 dur_ns, u3
 	u32 one_in = c->sample_weight;
 	if (!one_in || ((u64)bpf_get_prandom_u32() * one_in) >> 32)
 		return 0;
-	if (every(&st->samples, c->double_every) && one_in < 1u << 30)
+	if (every_sample(c->double_every) && one_in < 1u << 30)
 		c->sample_weight = one_in * 2;
 	*weight = one_in;
 	return 2;

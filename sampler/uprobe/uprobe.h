@@ -129,13 +129,10 @@ void mp_uprobe_slow_open(struct mp_uprobe *u, bool open);
 void mp_uprobe_slow_callers(struct mp_uprobe *u, const struct mp_bpf_slow_caller *callers, size_t n);
 uint64_t mp_uprobe_slow_hits(const struct mp_uprobe *u, size_t i);
 
-/* How often the probes of a group were hit, [0] of emulated and [1] of stepped ones: all, and those whose
- * return was followed; and the CPU time which that took from the target, in ns, as calibrated. */
-struct mp_probe_hits {
-	uint64_t entered[2], followed[2];
-};
-void mp_uprobe_hits(const struct mp_uprobe *u, struct mp_probe_hits out[static MP_PROBE_GROUPS]);
-uint64_t mp_uprobe_cost_ns(const struct mp_uprobe *u, const struct mp_probe_hits *hits);
+/* How often probes of a group were hit without that the call was followed to its return, [0] of emulated and
+ * [1] of stepped ones: calls of a closed window, of free(NULL), of functions inside others. The rest is what
+ * was counted. */
+void mp_uprobe_skipped(const struct mp_uprobe *u, enum mp_probe_group group, uint64_t out[static 2]);
 
 /* The same for functions that are spans, once; they stay the caller's until close. -ENOTSUP by `tracefs`. */
 int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, struct mp_err *err);
@@ -197,7 +194,7 @@ struct mp_uprobe_ops {
 	void (*slow_open)(void *impl, bool open);
 	void (*slow_callers)(void *impl, const struct mp_bpf_slow_caller *callers, size_t n);
 	uint64_t (*slow_hits)(void *impl, size_t i);
-	void (*hits)(void *impl, struct mp_probe_hits out[static MP_PROBE_GROUPS]);
+	void (*skipped)(void *impl, enum mp_probe_group group, uint64_t out[static 2]);
 	int (*attach_spans)(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err);
 	uint64_t (*span_calls)(void *impl, size_t i);
 	void (*counter)(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
