@@ -358,22 +358,11 @@ uint64_t mp_uprobe_slow_hits(const struct mp_uprobe *u, size_t i)
 	return u->ops->slow_hits(u->impl, i);
 }
 
-void mp_uprobe_hits(const struct mp_uprobe *u, struct mp_probe_hits out[static MP_PROBE_GROUPS])
+void mp_uprobe_skipped(const struct mp_uprobe *u, enum mp_probe_group group, uint64_t out[static 2])
 {
-	memset(out, 0, MP_PROBE_GROUPS * sizeof(*out));
-	if (u->ops->hits)
-		u->ops->hits(u->impl, out);
-}
-
-uint64_t mp_uprobe_cost_ns(const struct mp_uprobe *u, const struct mp_probe_hits *hits)
-{
-	uint64_t ns = 0;
-
-	for (int is_stepped = 0; is_stepped < 2; is_stepped++)
-		ns += hits->followed[is_stepped] * u->floor.cost_ns[is_stepped] +
-		      (hits->entered[is_stepped] - hits->followed[is_stepped]) *
-			  u->floor.skip_cost_ns[is_stepped];
-	return ns;
+	out[0] = out[1] = 0;
+	if (u->ops->skipped)
+		u->ops->skipped(u->impl, group, out);
 }
 
 int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, struct mp_err *err)
