@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 # What it costs, measured on this machine: one table of everything beside its peers (compare/), then the details.
 # Nothing here passes or fails. `make bench` runs it.
-#   SECTIONS="..."   only these: compare backends markers preload unwinding perf symbolize analysis
+#   SECTIONS="..."   only these: compare budget backends markers preload store unwinding perf symbolize analysis
 #   QUICK=1          a table in under 3 minutes, and no details unless SECTIONS asks for them
 set -euo pipefail
 O=${O:-build}
 here=${BASH_SOURCE[0]%/*}
-all="compare backends markers preload unwinding perf symbolize analysis"
+all="compare budget backends markers preload store unwinding perf symbolize analysis"
 [[ ! ${QUICK:-} ]] || all=compare
 sections=${SECTIONS:-$all}
 rounds=${ROUNDS:-5}
@@ -20,6 +20,10 @@ section_compare() {
 	"$here/compare/report.sh" markdown >"$O/bench.md"
 	"$here/compare/report.sh" json >"$O/bench.json"
 }
+
+section_budget() { ROUNDS=$rounds "$here/budget.sh"; }
+
+section_store() { "$here/store.sh"; }
 
 section_backends() { ROUNDS=$rounds "$here/backends.sh"; }
 

@@ -20,6 +20,7 @@ int main(int argc, char **argv)
 		uint64_t wanted_ns = 0; /* of time whose calls are made */
 		double done = 0;
 		unsigned long pairs = 0;
+		uint64_t cpu = target_ns(CLOCK_PROCESS_CPUTIME_ID);
 		while ((now = target_ns(CLOCK_MONOTONIC)) < end) {
 			uint64_t slice_end = now + SLICE_NS;
 			if (now - start > wanted_ns + SLICE_NS)
@@ -34,7 +35,8 @@ int main(int argc, char **argv)
 			}
 			usleep(100);
 		}
-		target_print("stage %s %lu\n", argv[i], pairs);
+		target_print("stage %s %lu cpu_ns %lu wall_ns %lu\n", argv[i], pairs,
+		    target_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu, now - start);
 		all += pairs;
 	}
 	target_print("pairs %lu\n", all);
