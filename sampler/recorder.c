@@ -290,18 +290,38 @@ static void steer(struct mp_recorder *r, int64_t now)
 
 /* ---- The target changes ---- */
 
+/* Files that it still has, or has again, may be mapped elsewhere now: probes go in by that way. */
+static int read_target_anew(struct mp_recorder *r, bool *moved)
+{
+	struct mp_err ignored;
+	int ret = mp_target_refresh(&r->target, &ignored);
+
+	for (size_t i = 0; !ret && i < r->probes.n; i++) {
+		struct mp_probe *p = &r->probes.probes[i];
+		const struct mp_module *m =
+		    mp_target_module_of(&r->target, p->inode, p->dev_major, p->dev_minor);
+		if (!m || !strcmp(m->open_path, p->open_path))
+			continue;
+		memcpy(p->open_path, m->open_path, sizeof(p->open_path));
+		*moved = true;
+	}
+	if (*moved && r->switcher)
+		mp_switcher_grow(r->switcher, &r->probes, r->probes.n, r->latency, &ignored);
+	return ret;
+}
+
 /* The target mapped code, or is another program: probes go into what is new. A target that defines none (yet)
  * is no error here. */
 static int look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *err)
 {
 	struct mp_probe_set found;
 	struct mp_err ignored;
+	bool moved = false;
 	size_t before = r->probes.n;
 
 	r->new_code = false;
 	r->resolved_ns = now;
-	if (mp_target_refresh(&r->target, &ignored) ||
-	    mp_probe_resolve(&r->target, &r->profiles, &found, &ignored))
+	if (read_target_anew(r, &moved) || mp_probe_resolve(&r->target, &r->profiles, &found, &ignored))
 		return 0;
 	int n = mp_recorder_attach_new(r, &found, &ignored);
 	mp_probe_set_free(&found);
@@ -513,14 +533,37 @@ static bool drain_all(struct mp_recorder *r, int64_t now)
 	return has_more;
 }
 
-/* Puts probes in and out. How long it takes is the kernel's business: the clock is read anew. */
-static int switch_probes(struct mp_recorder *r, int64_t now, struct mp_err *err)
+/* Whatever failed at the beginning, failed because of that. */
+static bool has_ended(const struct mp_recorder *r)
 {
-	int ret =
-	    mp_switcher_step(r->switcher, &r->probes, r->latency, now, mp_recorder_other_cost_ns(r), err);
+	struct pollfd fd = {.fd = r->target.pidfd, .events = POLLIN};
 
+	return fd.fd >= 0 && poll(&fd, 1, 0) > 0;
+}
+
+static void tell_refused(struct mp_recorder *r, int64_t now, const struct mp_err *err)
+{
+	if (!r->told_refused)
+		fprintf(stderr, "mpsample: %s; the recording goes on\n", err->text);
+	r->told_refused = true;
+	mp_pipeline_mark(r->pipeline, now, 0, "probes failed", err->text);
+}
+
+/* Puts probes in and out. A library that is gone, or a target that is about to end, is no reason to end; what
+ * is mapped is looked at anew, and the next window is without it. */
+static void switch_probes(struct mp_recorder *r)
+{
+	int64_t now = mp_recorder_now_ns();
+	struct mp_err err;
+
+	if (mp_switcher_step(r->switcher, &r->probes, r->latency, now, mp_recorder_other_cost_ns(r), &err) &&
+	    !has_ended(r)) {
+		bool moved = false;
+		read_target_anew(r, &moved);
+		if (!moved)
+			tell_refused(r, now, &err);
+	}
 	mp_recorder_tell_windows(r, now);
-	return ret;
 }
 
 static int run(struct mp_recorder *r, struct mp_err *err)
@@ -542,7 +585,7 @@ static int run(struct mp_recorder *r, struct mp_err *err)
 			next = now + TICK_NS;
 		}
 		if (!ret && now >= step) {
-			ret = switch_probes(r, mp_recorder_now_ns(), err);
+			switch_probes(r);
 			step = mp_recorder_now_ns() + mp_switcher_pause_ns(r->switcher);
 		}
 	}
@@ -678,14 +721,6 @@ static void close_all(struct mp_recorder *r)
 	mp_target_close(&r->target);
 	if (r->signals >= 0)
 		close(r->signals);
-}
-
-/* Whatever failed at the beginning, failed because of that. */
-static bool has_ended(const struct mp_recorder *r)
-{
-	struct pollfd fd = {.fd = r->target.pidfd, .events = POLLIN};
-
-	return fd.fd >= 0 && poll(&fd, 1, 0) > 0;
 }
 
 int mp_record(const struct mp_record_options *o, struct mp_err *err)

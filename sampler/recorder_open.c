@@ -241,9 +241,9 @@ int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, stru
 	memcpy(all + r->probes.n, set->probes, n * sizeof(*all));
 	r->probes.n += n;
 	if (switched)
-		ret = r->switcher ? mp_switcher_grow(
-					r->switcher, &r->target, &r->probes, r->probes.n - n, r->latency, err)
-				  : open_switcher(r, err);
+		ret = r->switcher
+			  ? mp_switcher_grow(r->switcher, &r->probes, r->probes.n - n, r->latency, err)
+			  : open_switcher(r, err);
 	return ret ? ret : (int)n;
 }
 

@@ -49,7 +49,7 @@ struct mp_recorder {
 	struct mp_err missing;  /* why there are no kernel events, or empty */
 
 	double duty; /* as the session has it; 0: not yet */
-	bool told_windows;
+	bool told_windows, told_refused;
 	int64_t start_ns, slot_ns, resolved_ns, resolve_pause_ns;
 	int64_t known_ns;        /* all calls that returned before have been handed in */
 	int64_t follow_until_ns; /* the target is another program, whose region is looked for; 0: no */

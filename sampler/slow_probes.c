@@ -159,14 +159,11 @@ static bool is_known(const struct mp_slow_probes *s, const struct mp_probe *p)
 
 static bool bias_of(const struct mp_target *t, const struct mp_probe *p, uint64_t *bias)
 {
-	for (size_t i = 0; i < t->n_modules; i++) {
-		const struct mp_module *m = &t->modules[i];
-		if (m->inode != p->inode || m->dev_major != p->dev_major || m->dev_minor != p->dev_minor)
-			continue;
+	const struct mp_module *m = mp_target_module_of(t, p->inode, p->dev_major, p->dev_minor);
+
+	if (m)
 		*bias = m->base;
-		return true;
-	}
-	return false;
+	return m;
 }
 
 int mp_slow_probes_find(const struct mp_target *t, const struct mp_probe_set *family,

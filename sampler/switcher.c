@@ -13,6 +13,7 @@
 
 struct mp_switcher {
 	struct mp_uprobe *u;
+	const struct mp_target *target;
 	struct mp_governor governor;
 	struct mp_slow_probes slow;
 	struct mp_probe *buffer; /* what is attached next */
@@ -26,10 +27,12 @@ struct mp_switcher {
 	int64_t since_cpu_ns, watched_cpu_ns; /* likewise: CPU time of the target */
 	uint64_t since_spans, watched_spans;  /* likewise: spans that ended */
 	uint64_t windows;
-	uint64_t window_cost_ns, slow_cost_ns;     /* so far */
-	uint64_t events;                           /* likewise: hits */
-	bool is_stepped[MP_OP_COUNT];              /* a probe of the operation is */
-	uint64_t slow_hits[MP_BPF_SLOW_FUNCTIONS]; /* when they began, or were dear last */
+	uint64_t window_cost_ns, slow_cost_ns;            /* so far */
+	uint64_t events;                                  /* likewise: hits */
+	bool is_stepped[MP_OP_COUNT];                     /* a probe of the operation is */
+	uint64_t slow_hits[MP_BPF_SLOW_FUNCTIONS];        /* when they began, or were dear last */
+	uint64_t slow_base[MP_BPF_SLOW_FUNCTIONS];        /* of functions that had these numbers before, */
+	uint64_t slow_cost_before_ns, slow_events_before; /* which came to this */
 
 	/* At the last slot. */
 	int64_t slot_ns, slot_watched_ns, slot_cpu_ns, slot_watched_cpu_ns;
@@ -64,6 +67,15 @@ static uint64_t spans(const struct mp_switcher *s)
 	return stats.spans_ended;
 }
 
+static uint64_t slow_events(const struct mp_switcher *s)
+{
+	uint64_t events = 0;
+
+	for (size_t i = 0; i < s->slow.n; i++)
+		events += mp_uprobe_slow_hits(s->u, i) - s->slow_base[i];
+	return events;
+}
+
 /* What the probes have taken so far, as calibrated. */
 static void add_up(struct mp_switcher *s, struct mp_latency *latency)
 {
@@ -71,7 +83,7 @@ static void add_up(struct mp_switcher *s, struct mp_latency *latency)
 	uint64_t skipped[MP_PROBE_GROUPS][2];
 
 	mp_latency_poll(latency, false);
-	s->window_cost_ns = s->slow_cost_ns = s->events = 0;
+	s->window_cost_ns = s->events = 0;
 	for (unsigned int group = 0; group < MP_PROBE_GROUPS; group++)
 		mp_uprobe_skipped(s->u, (enum mp_probe_group)group, skipped[group]);
 	for (unsigned int op = 0; op < MP_OP_COUNT; op++) {
@@ -83,10 +95,11 @@ static void add_up(struct mp_switcher *s, struct mp_latency *latency)
 		s->window_cost_ns += skipped[MP_PROBES_WINDOW][k] * f->skip_cost_ns[k];
 		s->events += skipped[MP_PROBES_WINDOW][k];
 	}
+	s->slow_cost_ns = s->slow_cost_before_ns;
+	s->events += s->slow_events_before + slow_events(s);
 	for (size_t i = 0; i < s->slow.n; i++) {
-		uint64_t hits = mp_uprobe_slow_hits(s->u, i);
+		uint64_t hits = mp_uprobe_slow_hits(s->u, i) - s->slow_base[i];
 		s->slow_cost_ns += hits * f->cost_ns[s->slow.probes[i].is_stepped];
-		s->events += hits;
 	}
 }
 
@@ -135,6 +148,7 @@ int mp_switcher_new(const struct mp_switcher_options *o, const struct mp_target 
 	if (!s)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	s->u = o->uprobe;
+	s->target = target;
 	if (clock_getcpuclockid(target->pid, &s->cpu))
 		s->cpu = -1; /* it has just ended: no clock */
 	s->since_ns = -1;
@@ -179,6 +193,12 @@ static struct mp_probe *buffer_for(struct mp_switcher *s, size_t n)
 	return s->buffer;
 }
 
+/* A library may have been unloaded, or the program be another one by now. */
+static bool is_mapped(const struct mp_target *t, const struct mp_probe *p)
+{
+	return mp_target_module_of(t, p->inode, p->dev_major, p->dev_minor);
+}
+
 static int attach_window(struct mp_switcher *s, const struct mp_probe_set *family, size_t from,
     unsigned int ops, struct mp_err *err)
 {
@@ -188,7 +208,8 @@ static int attach_window(struct mp_switcher *s, const struct mp_probe_set *famil
 	if (!probes)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = from; i < family->n; i++)
-		if (mp_switcher_is_switched(&family->probes[i]) && ops >> family->probes[i].op & 1)
+		if (mp_switcher_is_switched(&family->probes[i]) && ops >> family->probes[i].op & 1 &&
+		    is_mapped(s->target, &family->probes[i]))
 			probes[n++] = family->probes[i];
 	int ret = n ? mp_uprobe_attach(s->u, MP_PROBES_WINDOW, probes, n, err) : 0;
 	s->window_in |= !ret;
@@ -203,7 +224,7 @@ static int attach_slow(struct mp_switcher *s, struct mp_err *err)
 	if (!probes)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < s->slow.n; i++)
-		if (!s->slow.is_dropped[i])
+		if (!s->slow.is_dropped[i] && is_mapped(s->target, &s->slow.probes[i]))
 			probes[n++] = s->slow.probes[i];
 	mp_uprobe_slow_callers(s->u, s->slow.callers, s->slow.n_callers);
 	int ret = n ? mp_uprobe_attach(s->u, MP_PROBES_SLOW, probes, n, err) : 0;
@@ -288,7 +309,7 @@ static void close_window(struct mp_switcher *s, struct mp_latency *latency)
 
 static void note_hits(struct mp_switcher *s)
 {
-	for (size_t i = 0; i < s->slow.n; i++)
+	for (size_t i = 0; i < MP_BPF_SLOW_FUNCTIONS; i++)
 		s->slow_hits[i] = mp_uprobe_slow_hits(s->u, i);
 }
 
@@ -342,7 +363,9 @@ static int follow_window(
 		return 0;
 	}
 	int ret = attach_window(s, family, 0, window_ops(s), err);
-	if (!ret)
+	if (ret)
+		mp_governor_refused(&s->governor, now_ns_());
+	else
 		open_window(s, now_ns_());
 	return ret;
 }
@@ -362,14 +385,16 @@ int mp_switcher_step(struct mp_switcher *s, const struct mp_probe_set *family, s
 	if (!ret && s->governor.state.slow && !s->slow_in) {
 		note_hits(s);
 		ret = attach_slow(s, err);
+		if (ret) /* until there is new code to look at */
+			mp_governor_rethink(&s->governor, false, s->not_told);
 	}
 	if (s->slow_in && !s->governor.state.slow)
 		detach_slow(s, latency);
 	return ret;
 }
 
-int mp_switcher_grow(struct mp_switcher *s, const struct mp_target *target, const struct mp_probe_set *family,
-    size_t from, struct mp_latency *latency, struct mp_err *err)
+int mp_switcher_grow(struct mp_switcher *s, const struct mp_probe_set *family, size_t from,
+    struct mp_latency *latency, struct mp_err *err)
 {
 	bool wants_slow = s->governor.o.mode == MP_PROBE_AUTO || s->governor.o.mode == MP_PROBE_SLOW;
 	int ret = 0;
@@ -380,8 +405,13 @@ int mp_switcher_grow(struct mp_switcher *s, const struct mp_target *target, cons
 		bool was_in = s->slow_in;
 		if (was_in)
 			detach_slow(s, latency);
+		add_up(s, latency);
+		s->slow_cost_before_ns = s->slow_cost_ns;
+		s->slow_events_before = slow_events(s) + s->slow_events_before;
 		mp_slow_probes_free(&s->slow);
-		ret = mp_slow_probes_find(target, family, &s->slow, err);
+		ret = mp_slow_probes_find(s->target, family, &s->slow, err);
+		note_hits(s);
+		memcpy(s->slow_base, s->slow_hits, sizeof(s->slow_base));
 		s->not_told = ops_of(family) & ~s->slow.ops_told;
 		rethink(s);
 		if (!ret && was_in)
@@ -462,11 +492,6 @@ void mp_switcher_totals(const struct mp_switcher *s, int64_t now_ns, struct mp_s
 		out->slow_functions++;
 		out->slow_ops |= s->slow.ops[i];
 	}
-}
-
-const struct mp_slow_probes *mp_switcher_slow(const struct mp_switcher *s)
-{
-	return &s->slow;
 }
 
 unsigned int mp_switcher_not_told(const struct mp_switcher *s)

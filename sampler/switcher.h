@@ -38,11 +38,12 @@ void mp_switcher_begin(
     struct mp_switcher *s, struct mp_latency *latency, int64_t now_ns, uint64_t other_cost_ns);
 
 /* The family has grown by those from `from` on, which may be wanted at once. */
-int mp_switcher_grow(struct mp_switcher *s, const struct mp_target *target, const struct mp_probe_set *family,
-    size_t from, struct mp_latency *latency, struct mp_err *err);
+int mp_switcher_grow(struct mp_switcher *s, const struct mp_probe_set *family, size_t from,
+    struct mp_latency *latency, struct mp_err *err);
 
-/* What the target spends beside the switched probes, in ns of CPU time so far, is paid by the same budget.
- * `latency` counts the calls, and is polled where that is needed. */
+/* A failure is one of putting probes in, and no reason to end: it is tried again. What the target spends
+ * beside the switched probes, in ns of CPU time so far, is paid by the same budget. `latency` counts the
+ * calls, and is polled where that is needed. */
 int mp_switcher_step(struct mp_switcher *s, const struct mp_probe_set *family, struct mp_latency *latency,
     int64_t now_ns, uint64_t other_cost_ns, struct mp_err *err);
 int64_t mp_switcher_pause_ns(const struct mp_switcher *s);
@@ -77,8 +78,5 @@ void mp_switcher_totals(const struct mp_switcher *s, int64_t now_ns, struct mp_s
 
 /* 1 << enum mp_op: whose fast path cannot be told apart. */
 unsigned int mp_switcher_not_told(const struct mp_switcher *s);
-
-/* Slow functions that are probed now or would be, for the session's list of probes. */
-const struct mp_slow_probes *mp_switcher_slow(const struct mp_switcher *s);
 
 #endif

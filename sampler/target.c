@@ -208,6 +208,17 @@ static uint64_t find_r_debug(const struct mp_target *t)
 	return 0;
 }
 
+const struct mp_module *mp_target_module_of(
+    const struct mp_target *t, uint64_t inode, unsigned int dev_major, unsigned int dev_minor)
+{
+	for (size_t i = 0; i < t->n_modules; i++) {
+		const struct mp_module *m = &t->modules[i];
+		if (m->inode == inode && m->dev_major == dev_major && m->dev_minor == dev_minor)
+			return m;
+	}
+	return NULL;
+}
+
 int mp_target_link_state(const struct mp_target *t)
 {
 	struct r_debug debug;

@@ -49,6 +49,10 @@ void mp_target_close(struct mp_target *t);
 /* Reads mappings and modules again. */
 int mp_target_refresh(struct mp_target *t, struct mp_err *err);
 
+/* The module that is this file, or NULL. */
+const struct mp_module *mp_target_module_of(
+    const struct mp_target *t, uint64_t inode, unsigned int dev_major, unsigned int dev_minor);
+
 /* The state of the dynamic linker's list (RT_CONSISTENT, RT_ADD, RT_DELETE of <link.h>), -ENOENT when there
  * is none. */
 int mp_target_link_state(const struct mp_target *t);

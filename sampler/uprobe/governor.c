@@ -128,6 +128,12 @@ const struct mp_governor_state *mp_governor_step(struct mp_governor *g, int64_t 
 	return &g->state;
 }
 
+void mp_governor_refused(struct mp_governor *g, int64_t now_ns)
+{
+	set_window(g, false, now_ns);
+	g->balance_ns = 0;
+}
+
 int64_t mp_governor_pause_ns(const struct mp_governor *g)
 {
 	double missing_ns = g->allowance_ns - g->balance_ns, until_ns = missing_ns / (g->o.budget * AIM);

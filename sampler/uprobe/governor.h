@@ -69,6 +69,9 @@ const struct mp_governor_state *mp_governor_step(struct mp_governor *g, int64_t 
 /* How long the caller may wait until the next step. */
 int64_t mp_governor_pause_ns(const struct mp_governor *g);
 
+/* The window could not be opened after all: it is tried again when there would be one anyway. */
+void mp_governor_refused(struct mp_governor *g, int64_t now_ns);
+
 /* What there is to watch has changed: slow paths were dropped, or nothing is left for windows. */
 void mp_governor_rethink(struct mp_governor *g, bool has_slow, bool wants_window);
 

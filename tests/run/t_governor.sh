@@ -3,7 +3,7 @@
 # The budget (--probe, --budget): what fits is watched all the time and exactly; what does not, in windows and by its slow
 # paths, at a cost that keeps to the budget; a rate that jumps; rates within their interval; slow calls that `all` sees are
 # seen by `slow`, of every allocator.
-# cases: low busy jump burst slow slow_jemalloc slow_tcmalloc slow_mimalloc tracefs wrong
+# cases: low busy jump burst exec slow slow_jemalloc slow_tcmalloc slow_mimalloc tracefs wrong
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 EVERY_CALL=() # what this is not about
@@ -115,6 +115,28 @@ burst)
 	holds "the part that every call was watched" "$(sql s.db "SELECT value FROM v_session WHERE key = 'duty'") BETWEEN 0.01 AND 0.6"
 	eq "calls of slow paths" "$(sql s.db "SELECT count(*) FROM v_percentile WHERE op LIKE '%slow'")" 0
 	rate_holds "$(awk '$1 == "stage" {print $3 / 6}' target.out)"
+	;;
+exec) # the same libc at another address: windows and slow paths find it there
+	need_backend multi
+	# shellcheck disable=SC2016 # the words of the other shell
+	start_target bash -c 'echo "ready $$"; read -r _; exec "$@"' bash "$TARGETS/paced" 1000000000 6
+	start_recorder -p "$TARGET" -o s.db --plane uprobe
+	go
+	until [[ $(grep -c '^ready' target.out) == 2 ]]; do
+		alive "$TARGET" || die "the program that it executes ends at once"
+		sleep 0.02
+	done
+	go
+	wait_done
+	stop_recorder
+	end_target
+	cat recorder.err
+	sql s.db "SELECT mode, cost_ns / 1000, watched_ns / 1000, windows FROM v_overhead WHERE plane = 'uprobe'; SELECT * FROM v_mark"
+	holds "windows" "$(sql s.db "SELECT sum(windows) FROM v_overhead") >= 2"
+	holds "mallocs in windows" "$(calls s.db malloc) > 1000"
+	eq "calls of the fast path that count as slow" "$(sql s.db "SELECT count(*) FROM v_percentile WHERE op = 'malloc_slow' AND calls > 1000")" 0
+	eq "failures" "$(sql s.db "SELECT count(*) FROM v_mark WHERE name = 'probes failed'")" 0
+	keeps_budget 4
 	;;
 slow)
 	need_backend multi
