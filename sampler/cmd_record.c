@@ -397,6 +397,9 @@ int mp_cmd_record(int argc, char **argv)
 	o.command = argv + optind;
 	o.wants = wants.all;
 	o.n_wants = wants.n;
+	/* Whose data an address is, is only known where every block is followed. */
+	if (o.probe == MP_PROBE_AUTO && mp_perf_wants_addresses(o.wants, o.n_wants))
+		o.probe = MP_PROBE_ALL;
 	if (mp_record(&o, &err)) {
 		fprintf(stderr, "mpsample: %s\n", err.text);
 		return 1;

@@ -285,6 +285,9 @@ static void tell_switched(const struct mp_recorder *r)
 	double percent = r->o->budget * 100;
 	struct mp_switcher_totals t;
 
+	if (!r->switcher && r->keep.track && !r->preload)
+		fprintf(stderr,
+		    "mpsample: every call is probed, whatever it costs: -e is to tell whose data it is\n");
 	if (!r->switcher) {
 		if (!r->preload && r->o->probe != MP_PROBE_ALL)
 			fprintf(stderr,
