@@ -180,7 +180,8 @@ struct mp_site_sum mp_site_sum(struct mp_site_call *call, size_t n)
 	int64_t upto = 0;
 	bool has_p50 = false, has_p99 = false;
 
-	qsort(call, n, sizeof(*call), by_duration);
+	if (n)
+		qsort(call, n, sizeof(*call), by_duration);
 	for (size_t i = 0; i < n; i++) {
 		s.calls = added(s.calls, call[i].weight);
 		s.time_ns += (double)call[i].weight * (double)call[i].dur_ns;
