@@ -163,7 +163,7 @@ static void hog_slow(void)
 /* ---- A lock that another thread holds ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool lock_wanted, lock_held; /* atomic */
+static bool lock_wanted, lock_held, lock_seen; /* atomic */
 
 static void *holder(void *unused)
 {
@@ -174,6 +174,9 @@ static void *holder(void *unused)
 		__atomic_store_n(&lock_wanted, false, __ATOMIC_RELAXED);
 		pthread_mutex_lock(&lock);
 		__atomic_store_n(&lock_held, true, __ATOMIC_RELEASE);
+		while (!__atomic_load_n(&lock_seen, __ATOMIC_ACQUIRE)) /* however long the other sleeps */
+			sleep_ns(20000);
+		__atomic_store_n(&lock_seen, false, __ATOMIC_RELAXED);
 		sleep_ns(2000000);
 		__atomic_store_n(&lock_held, false, __ATOMIC_RELAXED);
 		pthread_mutex_unlock(&lock);
@@ -193,6 +196,7 @@ static void lock_prepare(void)
 	__atomic_store_n(&lock_wanted, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&lock_held, __ATOMIC_ACQUIRE))
 		sleep_ns(20000);
+	__atomic_store_n(&lock_seen, true, __ATOMIC_RELEASE);
 }
 
 static void lock_slow(void)
