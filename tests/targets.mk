@@ -13,7 +13,7 @@ TARGET_HDR    := $(wildcard tests/targets/*.h)
 
 TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own threads lifecycle family family_static \
 	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
-	stamped logged bad_region frozen_writer \
+	stamped logged paced seeded bad_region frozen_writer \
 	markers markers_static markers_cxx libmarkers_late.so \
 	causes libcause_alloc.so orders spans spans_cxx watched paged \
 	where where_other libwhere_a.so libwhere_b.so order_flow \
