@@ -389,7 +389,8 @@ static const char added[] =
     "CREATE TEMP TABLE slot (slot_ns INTEGER PRIMARY KEY, dur_ns INTEGER NOT NULL);"
     "CREATE TEMP TABLE thinned (name TEXT PRIMARY KEY, rows INTEGER NOT NULL);"
     "CREATE TEMP VIEW overhead AS SELECT slot_ns, plane, events, cost_ns, NULL AS mode, NULL AS watched_ns,"
-    " NULL AS windows, NULL AS window_cost_ns, NULL AS cpu_ns, NULL AS watched_cpu_ns FROM main.overhead";
+    " NULL AS windows, NULL AS window_cost_ns, NULL AS cpu_ns, NULL AS watched_cpu_ns, NULL AS spans,"
+    " NULL AS watched_spans FROM main.overhead";
 
 static int supplement(struct mp_session *s, struct mp_err *err)
 {
