@@ -59,8 +59,8 @@ measure() { # TITLE STAGE...
 	for _ in $(seq "$rounds"); do
 		run plain "$@" >>"$dir/plain"
 		run auto "$@" >>"$dir/auto"
-		"$O/mpsample" query "$dir/s.db" "SELECT 100.0 * sum(cost_ns) / (SELECT sum(dur_ns) FROM slot) || ' ' ||
-			(SELECT value FROM session WHERE key = 'duty') AS x FROM overhead WHERE plane <> 'recorder'" --format csv |
+		"$O/mpsample" query "$dir/s.db" "SELECT printf('%f %s', 100.0 * sum(cost_ns) / (SELECT sum(dur_ns) FROM slot),
+			(SELECT value FROM session WHERE key = 'duty')) AS x FROM overhead WHERE plane <> 'recorder'" --format csv |
 			sed -n 2p | tr -d '\r"' >>"$dir/told"
 	done
 	# By pairs: where the target cannot keep up, recording makes it do less in the same CPU time.
