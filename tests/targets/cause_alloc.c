@@ -207,9 +207,25 @@ static void lock_slow(void)
 
 /* ---- Moved to another CPU ---- */
 
+/* A CPU of a virtual machine that idles has to be woken by its host, which takes longer than the move. */
+static void *keep_awake(void *which)
+{
+	const struct sched_param none = {0};
+
+	sched_setscheduler(0, SCHED_IDLE, &none);
+	pin((int)(uintptr_t)which);
+	for (;;)
+		TARGET_USE(which);
+	return NULL;
+}
+
 static bool migration_choose(void)
 {
-	return sysconf(_SC_NPROCESSORS_ONLN) > 1 && pin(cpu);
+	pthread_t thread;
+
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1 && pin(cpu) &&
+	       !pthread_create(&thread, NULL, keep_awake, (void *)0) &&
+	       !pthread_create(&thread, NULL, keep_awake, (void *)1);
 }
 
 /* There and back, twice: one move takes little longer than the system call that asks for it. */
