@@ -35,7 +35,7 @@ struct mp_slow_function {
 	uint64_t vaddr, size;
 	char name[128];   /* "" where the file has none for it */
 	int op_by_jump;   /* the operation that comes here by a jump, and so returns elsewhere, of several the
-			     first in   store/op.h; -1: none does */
+			     first in store/op.h; -1: none does */
 	unsigned int ops; /* 1 << enum mp_op: on whose behalf it may run */
 	unsigned int size_arg, ptr_arg; /* which of its arguments, 1 to 4, are the size and the block to be
 					   freed; 0: not told */

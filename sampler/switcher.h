@@ -9,11 +9,10 @@
 
 /*
  * Puts the probes of the family's functions in and takes them out, as the governor decides, and knows for how
- * long every call was watched. One thread; mp_switcher_step() may take a tenth of a second, for the kernel
- * waits until no CPU is inside a probe that goes.
+ * long every call was watched. One thread; mp_switcher_step() may take some tens of milliseconds, when probes
+ * go in.
  *
- * Which slow functions are none, because every call comes by, is found by comparing their hits with the calls
- * while both are probed: those give way to what they call in turn, or to windows.
+ * Slow functions that cost more than their share of the budget give way to what they call in turn.
  */
 struct mp_switcher;
 
@@ -24,7 +23,7 @@ struct mp_switcher_options {
 };
 
 /* `family`: the functions that are to be probed, and whatever else, which is left alone; for the slow paths,
- * `target`. Nothing is attached yet. -ENOMEM. */
+ * `target`, which is kept, as it was last read. Nothing is attached yet. -ENOMEM. */
 int mp_switcher_new(const struct mp_switcher_options *o, const struct mp_target *target,
     const struct mp_probe_set *family, struct mp_switcher **out, struct mp_err *err);
 void mp_switcher_free(struct mp_switcher *s);

@@ -658,7 +658,8 @@ static void bpf_plane_slow_callers(void *impl, const struct mp_bpf_slow_caller *
 {
 	struct mp_bpf_slow *slow = ((struct bpf_plane *)impl)->slow;
 
-	/* A list that grows, read meanwhile. */
+	/* It is read meanwhile: rather nobody's call for a moment than another's. */
+	__atomic_store_n(&slow->n_callers, 0, __ATOMIC_RELEASE);
 	memcpy(slow->callers, callers, n * sizeof(*callers));
 	__atomic_store_n(&slow->n_callers, (unsigned int)n, __ATOMIC_RELEASE);
 }

@@ -242,10 +242,8 @@ static __always_inline void count_call(struct mp_bpf_control *c, u32 op, u64 siz
 		seen = now;
 	}
 
-	/* Last: the reader takes it as the sign that the block has changed. It need not be exact: of two that
-	 * are added at once by threads of one CPU one may be lost, and what it was the sign of is then found
-	 * with the next, or at the end. */
-	h->calls++;
+	/* Last: the reader takes it as the sign that the block has changed. */
+	__sync_fetch_and_add(&h->calls, 1);
 }
 
 static __always_inline bool every(u64 *counter, u32 n)

@@ -109,12 +109,12 @@ const struct mp_floor *mp_uprobe_floor(const struct mp_uprobe *u);
 int mp_uprobe_attach(struct mp_uprobe *u, enum mp_probe_group group, const struct mp_probe *probes, size_t n,
     struct mp_err *err);
 
-/*
- * Takes a group out and leaves the others in: from then on it costs the target nothing. Calls that are under
- * way are not seen to return: the window is closed some milliseconds before. With `tracefs` not at all:
- * -ENOTSUP.
- */
+/* Whether groups can come and go: not with `tracefs`, where none of what follows up to mp_uprobe_slow_hits()
+ * may be called. */
 bool mp_uprobe_can_switch(const struct mp_uprobe *u);
+
+/* Takes a group out and leaves the others in: from then on it costs the target nothing. Calls that are under
+ * way are not seen to return: it should be closed some milliseconds before. Does not wait for the kernel. */
 void mp_uprobe_detach_group(struct mp_uprobe *u, enum mp_probe_group group);
 
 /* Calls of the window group that begin from now on are counted, or are not. `since_ns`: that is so of every
@@ -124,8 +124,8 @@ void mp_uprobe_window(struct mp_uprobe *u, bool open, int64_t since_ns);
 /* Calls of slow functions that begin from now on are counted, or are not. */
 void mp_uprobe_slow_open(struct mp_uprobe *u, bool open);
 
-/* For slow functions: which code they return into, and on whose behalf. At most MP_BPF_SLOW_CALLERS; a list
- * may only grow. How often the slow function `i` was entered. */
+/* For slow functions: which code they return into, and on whose behalf. At most MP_BPF_SLOW_CALLERS, in place
+ * of those before. How often the slow function `i` was entered. */
 void mp_uprobe_slow_callers(struct mp_uprobe *u, const struct mp_bpf_slow_caller *callers, size_t n);
 uint64_t mp_uprobe_slow_hits(const struct mp_uprobe *u, size_t i);
 
@@ -134,7 +134,8 @@ uint64_t mp_uprobe_slow_hits(const struct mp_uprobe *u, size_t i);
  * was counted. */
 void mp_uprobe_skipped(const struct mp_uprobe *u, enum mp_probe_group group, uint64_t out[static 2]);
 
-/* The same for functions that are spans, once; they stay the caller's until close. -ENOTSUP by `tracefs`. */
+/* Puts in those of functions that are spans, once; they stay the caller's until close. -ENOTSUP by `tracefs`.
+ */
 int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, struct mp_err *err);
 
 /* What a call of a span costs the target in CPU time, as calibrated; and how many of the function at `i` of
