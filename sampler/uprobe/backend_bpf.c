@@ -109,6 +109,7 @@ struct bpf_plane {
 	struct bpf_link **kernel_links; /* tracepoints and software events */
 	size_t n_kernel_links;
 	struct mp_bpf_control *control;
+	struct mp_bpf_probes *probes;
 	struct mp_bpf_stats *stats;
 	struct mp_hist *hists;
 	size_t hists_bytes;
@@ -245,12 +246,13 @@ static void *map_memory(struct bpf_plane *b, const char *name, size_t bytes)
 static int open_maps(struct bpf_plane *b, struct mp_err *err)
 {
 	b->hists_bytes = (size_t)b->shards * MP_HIST_BLOCKS * sizeof(struct mp_hist);
-	b->control = map_memory(b, "control", sizeof(*b->control));
+	b->control = map_memory(b, MP_BPF_CONTROL, sizeof(*b->control));
+	b->probes = map_memory(b, MP_BPF_PROBES, sizeof(*b->probes));
 	b->stats = map_memory(b, "stats", sizeof(*b->stats));
 	b->hists = map_memory(b, "hists", b->hists_bytes);
 	b->hits = map_memory(b, "hits", MP_MAX_SHARDS * sizeof(*b->hits));
 	b->slow = map_memory(b, "slow", sizeof(*b->slow));
-	if (!b->control || !b->stats || !b->hists || !b->hits || !b->slow)
+	if (!b->control || !b->probes || !b->stats || !b->hists || !b->hits || !b->slow)
 		return mp_err_set(err, errno, "cannot map the BPF maps: %s", strerror(errno));
 
 	b->rings.control = b->control;
@@ -312,6 +314,8 @@ static void bpf_plane_detach(void *impl)
 	for (unsigned int group = 0; group < MP_PROBE_GROUPS; group++)
 		bpf_plane_detach_group(b, group);
 	wait_for_closing(&b->closing);
+	if (b->probes)
+		memset(b->probes, 0, sizeof(*b->probes));
 }
 
 static void bpf_plane_close(void *impl)
@@ -325,6 +329,8 @@ static void bpf_plane_close(void *impl)
 	mp_bpf_rings_close(&b->rings);
 	if (b->control)
 		munmap(b->control, sizeof(*b->control));
+	if (b->probes)
+		munmap(b->probes, sizeof(*b->probes));
 	if (b->stats)
 		munmap(b->stats, sizeof(*b->stats));
 	if (b->hists)
@@ -469,6 +475,15 @@ static int add_link(
 	return 0;
 }
 
+/* Before it is linked: what is not known to be a probe is taken for a return. */
+static void note_cookie(struct bpf_plane *b, uint64_t offset, uint64_t cookie)
+{
+	unsigned long long *at = &b->probes->cookies[offset % MP_PROBE_PLACES];
+
+	cookie |= MP_COOKIE_IS_HERE;
+	__atomic_store_n(at, !*at || *at == cookie ? cookie : MP_COOKIE_ASK, __ATOMIC_RELEASE);
+}
+
 /* One link holds all functions, or all markers, of one file. */
 static int attach_file(struct bpf_plane *b, pid_t pid, enum mp_probe_group group,
     const struct mp_probe *probes, size_t n, struct mp_err *err)
@@ -481,9 +496,12 @@ static int attach_file(struct bpf_plane *b, pid_t pid, enum mp_probe_group group
 	for (size_t i = 0; !ret && i < n; i++) {
 		offsets[i] = probes[i].module_offset;
 		cookies[i] = probes[i].marker ? probes[i].marker : mp_probe_cookie(&probes[i], group);
+		if (!probes[i].marker)
+			note_cookie(b, offsets[i], cookies[i]);
 	}
 	const char *path = probes->open_path;
 	if (!ret && probes->marker) {
+		b->control->wants_sums = 1;
 		ret = add_link(b,
 		    link_uprobes(b->marker, ATTACH_UPROBE_MULTI, 0, path, offsets, cookies, n, pid), group,
 		    probes, err);
@@ -601,6 +619,7 @@ static int bpf_plane_attach_spans(void *impl, pid_t pid, const struct mp_span_se
 	int ret = places ? 0 : mp_err_set(err, ENOMEM, "out of memory");
 
 	b->rings.spans = set;
+	b->control->wants_sums = 1;
 	for (size_t from = 0, to; !ret && from < set->n; from = to) {
 		for (to = from + 1;
 		     to < set->n && !strcmp(set->functions[to].open_path, set->functions[from].open_path);)

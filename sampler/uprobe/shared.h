@@ -57,6 +57,19 @@ enum mp_probe_group { MP_PROBES_ALWAYS, MP_PROBES_WINDOW, MP_PROBES_SLOW, MP_PRO
  */
 #define MP_COOKIE_NO_OP 255
 
+/*
+ * The cookies again, by the lowest bits of the probed address, which are those of the offset in the file: to
+ * ask the kernel for a cookie takes longer. MP_COOKIE_IS_HERE is set; 0: no probe is there; MP_COOKIE_ASK:
+ * more than one, with different ones.
+ */
+#define MP_PROBE_PLACES   4096 /* the smallest page there is */
+#define MP_COOKIE_IS_HERE (1ULL << 63)
+#define MP_COOKIE_ASK     (~0ULL)
+
+struct mp_bpf_probes {
+	unsigned long long cookies[MP_PROBE_PLACES];
+};
+
 /* Hits of probes whose return was not wanted, by group and whether they are stepped. Of one shard: a cache
  * line, for each CPU writes its own. */
 struct mp_bpf_hits {
@@ -105,6 +118,10 @@ static inline unsigned int mp_hist_block_class(unsigned int block)
 {
 	return block < MP_HIST_DIRECT_BLOCKS ? block % MP_SIZE_CLASSES : 0;
 }
+
+/* Sections, and by that maps, with one variable each. */
+#define MP_BPF_CONTROL ".data.control"
+#define MP_BPF_PROBES  ".data.probes"
 
 /* What the kernel does to a thread, and so to a call that is under way in it. Each is the time by itself:
  * what interrupts it counts as what that is. Counters, rows and causes have the names of sampler/context.h.
@@ -173,6 +190,7 @@ struct mp_bpf_control {
 	unsigned int shard_mask;
 	unsigned int counts_calls; /* probes do; else the target itself may, then `has_counters` */
 	unsigned int has_counters;
+	unsigned int wants_sums;  /* somebody asks what a thread has spent in calls: markers, spans */
 	unsigned int sees_faults; /* page faults have a beginning, by which a thread is known to be in one */
 	unsigned int sample_weight; /* a call is sampled with probability 1/weight; 0: none */
 	unsigned int

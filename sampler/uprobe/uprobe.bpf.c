@@ -7,6 +7,7 @@
  * The same source serves kernels with uprobe session programs (6.13) and those with multi-links only (6.6):
  * the loader loads `session` or `entry` + `ret`.
  */
+#include "sampler/uprobe/bpf/call.h"
 #include "sampler/uprobe/bpf/context.h"
 #include "sampler/uprobe/bpf/state.h"
 
@@ -30,6 +31,14 @@ static __always_inline bool cookie_is_stepped(u64 cookie)
 static __always_inline u32 cookie_group(u64 cookie)
 {
 	return cookie >> 25 & 3;
+}
+
+/* Of the probe that is hit at its function's entry; without MP_COOKIE_IS_HERE: it is a return. */
+static __always_inline u64 cookie_of(struct pt_regs *ctx)
+{
+	u64 cookie = probes.cookies[PT_REGS_IP(ctx) & (MP_PROBE_PLACES - 1)];
+
+	return cookie == MP_COOKIE_ASK ? bpf_get_attach_cookie(ctx) | MP_COOKIE_IS_HERE : cookie;
 }
 
 static __always_inline u64 argument(struct pt_regs *ctx, u32 n)
@@ -116,29 +125,39 @@ static __always_inline u32 slow_op(struct pt_regs *ctx, u64 cookie)
  */
 #define NESTED_WITHIN_BYTES 65536
 
-static __always_inline bool is_nested(const struct thread_state *t, u64 sp)
+static __always_inline bool is_nested(const struct call *call, u64 sp)
 {
-	if (sp > t->entry_sp || t->entry_sp - sp >= NESTED_WITHIN_BYTES)
+	if (sp > call->entry_sp || call->entry_sp - sp >= NESTED_WITHIN_BYTES)
 		return false;
 #ifdef __TARGET_ARCH_x86
 	u64 return_to = 0;
-	if (!bpf_probe_read_user(&return_to, sizeof(return_to), (void *)t->entry_sp))
+	if (!bpf_probe_read_user(&return_to, sizeof(return_to), (void *)call->entry_sp))
 		return return_to && !(return_to & 0xfff);
 #endif
-	return sp < t->entry_sp || t->op != MP_OP_NEW;
+	return sp < call->entry_sp || call->op != MP_OP_NEW;
 }
 
 /* A slow function, called by a function that is followed: only counted, for the row is that of the call. */
-static __always_inline int enter_inner(struct thread_state *t, u64 cookie, u32 op, u64 sp)
+static __always_inline int enter_inner(struct call *call, u64 cookie, u32 op, u64 sp)
 {
 	/* What is open further up did not return, or this is called by another slow function. */
-	if (t->inner_sp && sp < t->inner_sp)
+	if (call->inner_sp && sp < call->inner_sp)
 		return 1;
-	t->inner_op = op;
-	t->inner_stepped = cookie_is_stepped(cookie);
-	t->inner_start_ns = bpf_ktime_get_ns();
-	t->inner_sp = sp;
+	call->inner_op = op;
+	call->inner_stepped = cookie_is_stepped(cookie);
+	call->inner_start_ns = bpf_ktime_get_ns();
+	call->inner_sp = sp;
 	return 0;
+}
+
+/* Causes are cleared by who had some. */
+static __always_inline void drop_causes(struct call *call)
+{
+	struct thread_state *t = call->has_causes ? state_of(bpf_get_current_task_btf()) : 0;
+
+	if (t)
+		__builtin_memset(&t->causes, 0, sizeof(t->causes));
+	call->has_causes = 0;
 }
 
 /* No block is larger than what a process can map. */
@@ -159,54 +178,50 @@ static __always_inline int enter(struct pt_regs *ctx, struct mp_bpf_control *c, 
 	if (op == MP_COOKIE_NO_OP)
 		return 1;
 
-	struct thread_state *t = make_state_of_current(c);
-	if (!t) {
+	struct call *call = take_call(ctx);
+	if (!call) {
 		COUNT(calls_lost);
 		return 1;
 	}
 
 	u64 sp = PT_REGS_SP(ctx);
-	if (t->entry_sp && is_nested(t, sp)) {
-		if (group == MP_PROBES_SLOW && !mp_op_is_slow(t->op))
-			return enter_inner(t, cookie, op, sp);
+	if (call->entry_sp && is_nested(call, sp)) {
+		if (group == MP_PROBES_SLOW && !mp_op_is_slow(call->op))
+			return enter_inner(call, cookie, op, sp);
 		COUNT(nested);
 		return 1;
 	}
-	if (t->entry_sp)
+	if (call->entry_sp) {
 		COUNT(unpaired);
-
-	/* An interrupt that comes meanwhile belongs to no call. */
-	t->entry_sp = 0;
-	barrier();
-	now_in_program(t);
-	t->inner_sp = 0;
-	t->op = op;
-	t->floor_ns = c->floor_ns[cookie_is_stepped(cookie)];
-	t->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
-	if (group == MP_PROBES_SLOW && t->size_bytes >> MP_ADDRESS_BITS)
-		t->size_bytes = 0; /* another argument there after all */
-	t->ptr = ptr_of(ctx, (cookie >> 16) & 0xff);
-	t->returns_block =
-	    group != MP_PROBES_SLOW || cookie_op(cookie) != MP_COOKIE_NO_OP || (cookie >> 8 & 0xff);
-	t->entry_ip = PT_REGS_IP(ctx);
-	if (t->has_causes) {
-		__builtin_memset(&t->causes, 0, sizeof(t->causes));
-		t->has_causes = 0;
+		/* An interrupt that comes meanwhile belongs to no call. */
+		call->entry_sp = 0;
+		barrier();
+		drop_causes(call);
 	}
-	t->start_ns = bpf_ktime_get_ns();
+
+	call->inner_sp = 0;
+	call->is_off_cpu = 0;
+	call->op = op;
+	call->floor_ns = c->floor_ns[cookie_is_stepped(cookie)];
+	call->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
+	if (group == MP_PROBES_SLOW && call->size_bytes >> MP_ADDRESS_BITS)
+		call->size_bytes = 0; /* another argument there after all */
+	call->ptr = ptr_of(ctx, (cookie >> 16) & 0xff);
+	call->returns_block =
+	    group != MP_PROBES_SLOW || cookie_op(cookie) != MP_COOKIE_NO_OP || (cookie >> 8 & 0xff);
+	call->entry_ip = PT_REGS_IP(ctx);
+	call->start_ns = bpf_ktime_get_ns();
+	call->last = owner_of(ctx);
 	barrier(); /* from here on an interrupt is the call's, and looks at its start */
-	t->entry_sp = sp;
+	call->entry_sp = sp;
 	return 0;
 }
 
 /* Returns 0 when the return is wanted. */
-static __always_inline int entered(struct pt_regs *ctx)
+static __always_inline int entered(struct pt_regs *ctx, u64 cookie)
 {
 	struct mp_bpf_control *c = get_control();
-	u64 cookie = bpf_get_attach_cookie(ctx);
 
-	if (!c)
-		return 1;
 	if (!enter(ctx, c, cookie))
 		return 0;
 	count_skipped(c, cookie);
@@ -266,10 +281,22 @@ static __always_inline bool every_sample(u32 n)
 	return st && every(&st->samples, n);
 }
 
-/* 0 when the call is not kept, else enum mp_kept; sets how many calls the row stands for. */
-static __always_inline u32 keep(struct mp_bpf_control *c, u32 op, u64 dur_ns, u32 *weight)
+/* xorshift32 (Marsaglia 2003): the kernel's own random numbers are a call away. */
+static __always_inline u32 draw(struct call *call)
 {
-	u32 row = mp_op_row(op);
+	u32 x = call->random ? call->random : bpf_get_prandom_u32() | 1;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	call->random = x;
+	return x;
+}
+
+/* 0 when the call is not kept, else enum mp_kept; sets how many calls the row stands for. */
+static __always_inline u32 keep(struct mp_bpf_control *c, struct call *call, u64 dur_ns, u32 *weight)
+{
+	u32 op = call->op, row = mp_op_row(op);
 
 	*weight = 1;
 	if (op == MP_OP_CALIBRATE || row >= MP_OP_ROWS)
@@ -283,7 +310,7 @@ static __always_inline u32 keep(struct mp_bpf_control *c, u32 op, u64 dur_ns, u3
 		return 3;
 
 	u32 one_in = c->sample_weight;
-	if (!one_in || ((u64)bpf_get_prandom_u32() * one_in) >> 32)
+	if (!one_in || ((u64)draw(call) * one_in) >> 32)
 		return 0;
 	if (every_sample(c->double_every) && one_in < 1u << 30)
 		c->sample_weight = one_in * 2;
@@ -292,23 +319,23 @@ static __always_inline u32 keep(struct mp_bpf_control *c, u32 op, u64 dur_ns, u3
 }
 
 /* The block that a call returned. posix_memalign stores it where its first argument points. */
-static __always_inline u64 block_of(struct pt_regs *ctx, const struct thread_state *t)
+static __always_inline u64 block_of(struct pt_regs *ctx, const struct call *call)
 {
 	u64 addr = PT_REGS_RC(ctx);
 
-	if (mp_op_ignores_null(t->op))
-		return t->ptr;
-	if (!t->returns_block)
+	if (mp_op_ignores_null(call->op))
+		return call->ptr;
+	if (!call->returns_block)
 		return 0;
-	if (t->op == MP_OP_POSIX_MEMALIGN && bpf_probe_read_user(&addr, sizeof(addr), (void *)t->ptr))
+	if (call->op == MP_OP_POSIX_MEMALIGN && bpf_probe_read_user(&addr, sizeof(addr), (void *)call->ptr))
 		return 0;
 	return addr;
 }
 
 /* Of posix_memalign, `ptr` is where the block's address goes. */
-static __always_inline u64 handed_in(const struct thread_state *t)
+static __always_inline u64 handed_in(const struct call *call)
 {
-	return t->op == MP_OP_POSIX_MEMALIGN ? 0 : t->ptr;
+	return call->op == MP_OP_POSIX_MEMALIGN ? 0 : call->ptr;
 }
 
 #ifdef __TARGET_ARCH_x86
@@ -353,30 +380,31 @@ static __always_inline u32 copy_stack(unsigned char *to, u64 sp, const u32 room)
 }
 
 static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_control *c,
-    const struct thread_state *t, u32 kept, u32 weight, u64 dur_ns, u64 now, const u32 mode, const u32 room)
+    const struct call *call, u32 kept, u32 weight, u64 dur_ns, u64 now, const u32 mode, const u32 room)
 {
 	struct mp_bpf_call *r = bpf_ringbuf_reserve(&call_rows, sizeof(*r) + room, 0);
 	if (!r) {
 		COUNT(rows_lost);
 		return;
 	}
+	struct thread_state *t = call->has_causes ? state_of(bpf_get_current_task_btf()) : 0;
 	r->tid = (u32)bpf_get_current_pid_tgid();
-	r->op = t->op;
+	r->op = call->op;
 	r->kept = kept;
 	r->weight = weight;
-	r->t_ns = t->start_ns;
+	r->t_ns = call->start_ns;
 	r->dur_ns = dur_ns;
 	r->end_ns = now;
-	r->size_bytes = t->size_bytes;
-	r->addr = block_of(ctx, t);
-	r->handed_in = handed_in(t);
+	r->size_bytes = call->size_bytes;
+	r->addr = block_of(ctx, call);
+	r->handed_in = handed_in(call);
 	r->ip = PT_REGS_IP(ctx);
 	r->sp = PT_REGS_SP(ctx);
 	r->nframes = 0;
 	r->stack_bytes = 0;
 	r->stack = mode;
-	r->has_causes = t->has_causes;
-	if (t->has_causes)
+	r->has_causes = !!t;
+	if (t)
 		__builtin_memcpy(&r->causes, &t->causes, sizeof(r->causes));
 	if (mode == MP_STACK_FRAME_POINTERS) {
 		long bytes = bpf_get_stack(ctx, r + 1, room, BPF_F_USER_STACK);
@@ -390,23 +418,23 @@ static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_co
 
 /* The fuller the ring, the less of the stack: rather a row whose stack is cut than none. */
 static __always_inline void emit_call(struct pt_regs *ctx, const struct mp_bpf_control *c,
-    const struct thread_state *t, u32 kept, u32 weight, u64 dur_ns, u64 now)
+    const struct call *call, u32 kept, u32 weight, u64 dur_ns, u64 now)
 {
 	u64 fill = bpf_ringbuf_query(&call_rows, BPF_RB_AVAIL_DATA) * 4;
 
 	if (c->stack == MP_STACK_OFF)
-		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_OFF, 0);
+		emit_row(ctx, c, call, kept, weight, dur_ns, now, MP_STACK_OFF, 0);
 	else if (c->stack == MP_STACK_FRAME_POINTERS)
-		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_FRAME_POINTERS,
+		emit_row(ctx, c, call, kept, weight, dur_ns, now, MP_STACK_FRAME_POINTERS,
 		    MP_MAX_FRAMES * sizeof(u64));
 	else if (fill > c->call_ring_bytes * 3ULL)
-		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES_LEAST);
+		emit_row(ctx, c, call, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES_LEAST);
 	else if (kept == 3)
-		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES_FULL);
+		emit_row(ctx, c, call, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES_FULL);
 	else if (fill > c->call_ring_bytes * 2ULL)
-		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES_TIGHT);
+		emit_row(ctx, c, call, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES_TIGHT);
 	else
-		emit_row(ctx, c, t, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES);
+		emit_row(ctx, c, call, kept, weight, dur_ns, now, MP_STACK_COPY, MP_STACK_BYTES);
 }
 
 /* The return address is popped at a return on x86, and was never pushed elsewhere. */
@@ -417,15 +445,15 @@ static __always_inline void emit_call(struct pt_regs *ctx, const struct mp_bpf_c
 #endif
 
 static __always_inline void emit_tracked(
-    struct pt_regs *ctx, const struct mp_bpf_control *c, const struct thread_state *t, u64 now)
+    struct pt_regs *ctx, const struct mp_bpf_control *c, const struct call *call, u64 now)
 {
 	struct mp_bpf_tracked r = {.tid = (u32)bpf_get_current_pid_tgid(),
-	    .op = t->op,
-	    .t_ns = t->start_ns,
+	    .op = call->op,
+	    .t_ns = call->start_ns,
 	    .end_ns = now,
-	    .size_bytes = t->size_bytes,
-	    .addr = block_of(ctx, t),
-	    .handed_in = handed_in(t),
+	    .size_bytes = call->size_bytes,
+	    .addr = block_of(ctx, call),
+	    .handed_in = handed_in(call),
 	    .ip = PT_REGS_IP(ctx)};
 
 	if (bpf_ringbuf_output(
@@ -434,62 +462,91 @@ static __always_inline void emit_tracked(
 }
 
 /* The probes on the slow function are a part of the call that it is in. */
-static __always_inline int leave_inner(struct mp_bpf_control *c, struct thread_state *t, u64 now)
+static __always_inline int leave_inner(struct mp_bpf_control *c, struct call *call, u64 now)
 {
-	u32 is_stepped = t->inner_stepped & 1, op = t->inner_op;
-	u64 raw = now - t->inner_start_ns, floor_ns = c->floor_ns[is_stepped];
+	u32 is_stepped = call->inner_stepped & 1, op = call->inner_op;
+	u64 raw = now - call->inner_start_ns, floor_ns = c->floor_ns[is_stepped];
 
-	t->inner_sp = 0;
-	t->floor_ns += c->cost_ns[is_stepped];
+	call->inner_sp = 0;
+	call->floor_ns += c->cost_ns[is_stepped];
 	if (mp_op_is_slow(op))
 		count_call(c, op, 0, raw > floor_ns ? raw - floor_ns : 0);
 	return 0;
+}
+
+/* What the thread has spent in calls. */
+static __always_inline void add_to_sums(const struct mp_bpf_control *c, u64 dur_ns)
+{
+	struct thread_state *t = make_state_of_current(c);
+
+	if (!t)
+		return;
+	t->sums.alloc_ns += dur_ns;
+	t->sums.alloc_calls++;
+}
+
+static __always_inline void count_and_keep(
+    struct pt_regs *ctx, struct mp_bpf_control *c, struct call *call, u64 now)
+{
+	u32 op = call->op, weight;
+	u64 from_ns = call->start_ns + call->floor_ns; /* may be later than now */
+	u64 dur_ns = now > from_ns ? now - from_ns : 0;
+
+	if (op > MP_OP_COUNT && !mp_op_is_slow(op))
+		return;
+	count_call(c, op, call->size_bytes, dur_ns);
+	if (c->wants_sums && op < MP_OP_COUNT)
+		add_to_sums(c, dur_ns);
+	u32 kept = keep(c, call, dur_ns, &weight);
+	if (kept)
+		emit_call(ctx, c, call, kept, weight, dur_ns, now);
+	else if (c->track && op < MP_OP_COUNT)
+		emit_tracked(ctx, c, call, now);
 }
 
 static __always_inline int leave(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = c ? state_of_current(c) : 0;
+	struct call *call = find_call(ctx);
 
-	if (!t || !t->entry_sp)
+	if (!call)
 		return 0;
-	if (t->inner_sp && PT_REGS_SP(ctx) == t->inner_sp + RETURN_POPS)
-		return leave_inner(c, t, now);
-	if (PT_REGS_SP(ctx) != t->entry_sp + RETURN_POPS)
+	if (call->is_off_cpu)
+		state_of_current(c); /* it is not: that belongs to the call */
+	if (call->inner_sp && PT_REGS_SP(ctx) == call->inner_sp + RETURN_POPS)
+		return leave_inner(c, call, now);
+	if (PT_REGS_SP(ctx) != call->entry_sp + RETURN_POPS)
 		return 0;
-	t->entry_sp = 0;
-
-	u32 op = t->op;
-	if (op > MP_OP_COUNT && !mp_op_is_slow(op))
-		return 0;
-	u64 from_ns = t->start_ns + t->floor_ns; /* may be later than now */
-	u64 dur_ns = now > from_ns ? now - from_ns : 0;
-	count_call(c, op, t->size_bytes, dur_ns);
-	if (op < MP_OP_COUNT) {
-		t->sums.alloc_ns += dur_ns;
-		t->sums.alloc_calls++;
-	}
-
-	u32 weight;
-	u32 kept = keep(c, op, dur_ns, &weight);
-	if (kept)
-		emit_call(ctx, c, t, kept, weight, dur_ns, now);
-	else if (c->track && op < MP_OP_COUNT)
-		emit_tracked(ctx, c, t, now);
+	call->entry_sp = 0;
+	barrier();
+	count_and_keep(ctx, c, call, now);
+	drop_causes(call);
+	give_back(call);
 	return 0;
+}
+
+/* A thread that is in no call returns from none. */
+static __always_inline bool may_return(const struct pt_regs *ctx)
+{
+	u64 owner = owner_of(ctx);
+
+	return calls_elsewhere || place_of(owner)->owner == owner;
 }
 
 SEC("kprobe")
 int session(struct pt_regs *ctx)
 {
-	return bpf_session_is_return() ? leave(ctx) : entered(ctx);
+	u64 cookie = cookie_of(ctx);
+	bool is_entry = cookie && (!may_return(ctx) || !bpf_session_is_return());
+
+	return is_entry ? entered(ctx, cookie) : leave(ctx);
 }
 
 SEC("kprobe")
 int entry(struct pt_regs *ctx)
 {
-	entered(ctx);
+	entered(ctx, cookie_of(ctx));
 	return 0;
 }
 
@@ -569,7 +626,7 @@ int marker(struct pt_regs *ctx)
 			m.b = PT_REGS_PARM2(ctx);
 		}
 	} else {
-		struct thread_state *t = state_of_current(c);
+		struct thread_state *t = make_state_of_current(c);
 		if (t)
 			m.sums = sums_now(c, t);
 		read_name(&m, (const char *)PT_REGS_PARM1(ctx));

@@ -11,7 +11,7 @@
  * what ended within it. A sleep is no interval of its own. Its time is that of the system call, the page
  * fault or the lock that sleeps.
  */
-#include "sampler/uprobe/bpf/state.h"
+#include "sampler/uprobe/bpf/call.h"
 
 /* Rows of these are wanted only where they are long: there are many, and none is a surprise. */
 static __always_inline bool is_row_when_long(u32 kind)
@@ -98,15 +98,15 @@ static __always_inline void add_syscall(struct mp_causes *to, u32 nr, u64 ns)
 }
 
 /* Adds to the call that is under way. */
-static __always_inline void add_cause(struct thread_state *t, u32 kind, u64 ns, u64 now)
+static __always_inline void add_cause(struct thread_state *t, struct call *call, u32 kind, u64 ns, u64 now)
 {
-	u64 age = now - t->start_ns;
+	u64 age = now - call->start_ns;
 
-	if (!t->entry_sp || kind >= MP_KERNEL_KINDS)
+	if (!was_in(call, now) || kind >= MP_KERNEL_KINDS)
 		return;
 	t->causes.ns[kind] += ns < age ? ns : age;
 	t->causes.n[kind]++;
-	t->has_causes = 1;
+	call->has_causes = 1;
 }
 
 /* ---- Where a thread is ---- */
@@ -144,16 +144,16 @@ static __always_inline bool is_ours(long nr)
  * where a trap returns to user space. The function has not run an instruction yet then, or has run them all:
  * the time is not the call's. On x86 a return probe is a system call of its own.
  */
-static __always_inline bool is_in_trap(const struct thread_state *t, struct task_struct *task)
+static __always_inline bool is_in_trap(const struct call *call, struct task_struct *task)
 {
 	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
 	u64 ip = regs ? PT_REGS_IP(regs) : 0;
 
-	if (!t->entry_sp)
+	if (!call->entry_sp)
 		return false;
 	if (is_ours(syscall_of(task, regs)))
 		return true;
-	return ip >= t->entry_ip && ip < t->entry_ip + 16; /* an emulated instruction at most */
+	return ip >= call->entry_ip && ip < call->entry_ip + 16; /* an emulated instruction at most */
 }
 
 static __always_inline void note_syscall(struct thread_state *t, long nr, const struct pt_regs *regs)
@@ -241,11 +241,12 @@ static __always_inline u32 off_cause(const struct thread_state *t, u64 *self_ns,
 	return t->off_how == OFF_STOPPED ? MP_KERNEL_STOPPED : MP_KERNEL_OFF_CPU;
 }
 
-static __always_inline void add_off(struct thread_state *t, u32 cause, u64 self_ns, u64 now)
+static __always_inline void add_off(
+    struct thread_state *t, struct call *call, u32 cause, u64 self_ns, u64 now)
 {
 	account(t, self_ns);
-	add_cause(t, cause, self_ns, now);
-	if (!t->entry_sp || self_ns <= t->causes.ran_ns || cause != MP_KERNEL_OFF_CPU)
+	add_cause(t, call, cause, self_ns, now);
+	if (!was_in(call, now) || self_ns <= t->causes.ran_ns || cause != MP_KERNEL_OFF_CPU)
 		return;
 	t->causes.ran_ns = self_ns;
 	t->causes.ran_tid = t->ran_tid;
@@ -253,16 +254,16 @@ static __always_inline void add_off(struct thread_state *t, u32 cause, u64 self_
 }
 
 /* A system call of which only the sleep is seen, from `r->t_ns` on. */
-static __always_inline void end_sleep(
-    const struct mp_bpf_control *c, struct thread_state *t, const struct mp_bpf_kernel *off, u64 now)
+static __always_inline void end_sleep(const struct mp_bpf_control *c, struct thread_state *t,
+    struct call *call, const struct mp_bpf_kernel *off, u64 now)
 {
 	struct mp_bpf_kernel r = {.tid = off->tid, .t_ns = off->t_ns, .what = t->syscall_nr};
 
 	r.dur_ns = r.self_ns = sleep_end(t, now) - off->t_ns;
 	r.kind = r.cause = kind_of_syscall(t);
 	account(t, r.self_ns);
-	add_cause(t, r.kind, r.self_ns, now);
-	if (t->entry_sp && r.kind == MP_KERNEL_SYSCALL)
+	add_cause(t, call, r.kind, r.self_ns, now);
+	if (was_in(call, now) && r.kind == MP_KERNEL_SYSCALL)
 		add_syscall(&t->causes, t->syscall_nr, r.self_ns);
 	r.is_row = take_credit(c, r.kind, r.dur_ns);
 	emit_kernel(c, &r);
@@ -270,26 +271,29 @@ static __always_inline void end_sleep(
 
 /* A time off the CPU, from `since_ns` to `now`, that is over. */
 static __always_inline void end_off(
-    const struct mp_bpf_control *c, struct thread_state *t, u32 tid, u64 since_ns, u64 now)
+    const struct mp_bpf_control *c, struct thread_state *t, struct task_struct *task, u64 since_ns, u64 now)
 {
+	struct call *call = call_of(t, task);
 	struct mp_bpf_kernel r = {
-	    .tid = tid, .kind = MP_KERNEL_OFF_CPU, .t_ns = since_ns, .dur_ns = now - since_ns};
+	    .tid = task->pid, .kind = MP_KERNEL_OFF_CPU, .t_ns = since_ns, .dur_ns = now - since_ns};
 
+	call->is_off_cpu = 0;
 	t->sums.off_cpu_ns += r.dur_ns;
 	r.cause = off_cause(t, &r.self_ns, r.dur_ns, now);
 	r.what = t->ran_tid;
 	__builtin_memcpy(r.ran, t->ran, sizeof(r.ran));
 	r.is_row = take_credit(c, MP_KERNEL_OFF_CPU, r.dur_ns);
 	if (t->off_in_trap) {
-		t->start_ns += r.dur_ns;
+		if (was_in(call, now))
+			call->start_ns += r.dur_ns;
 		r.cause = MP_KERNEL_NO_CAUSE;
 	} else if (t->off_how == OFF_SYSCALL && r.cause != MP_KERNEL_MIGRATION) {
-		end_sleep(c, t, &r, now);
+		end_sleep(c, t, call, &r, now);
 	}
 	if (r.cause == MP_KERNEL_STOPPED)
 		take_credit(c, MP_KERNEL_STOPPED, 0); /* to be counted */
 	if (r.cause != MP_KERNEL_NO_CAUSE)
-		add_off(t, r.cause, r.self_ns, now);
+		add_off(t, call, r.cause, r.self_ns, now);
 	emit_kernel(c, &r);
 }
 
@@ -319,7 +323,7 @@ static __noinline void end_untold_off(const struct mp_bpf_control *c, struct thr
 	/* Earlier: the time before was not told, or the scheduler keeps none. */
 	t->arrived_ns = until_ns < since_ns ? 0 : until_ns;
 	if (t->arrived_ns)
-		end_off(c, t, task->pid, since_ns, until_ns);
+		end_off(c, t, task, since_ns, until_ns);
 }
 
 /* Of the current thread, which runs, whatever the programs were told. Not where the kernel may have begun to
@@ -347,8 +351,10 @@ static __always_inline void switch_out(const struct mp_bpf_control *c, bool pree
 	struct thread_state *t = make_state_of_current(c);
 	if (!t)
 		return;
+	struct call *call = call_of(t, prev);
 	begin(t, OFF_CPU, now);
-	t->off_in_trap = is_in_trap(t, prev);
+	call->is_off_cpu = 1;
+	t->off_in_trap = is_in_trap(call, prev);
 	t->off_how = how_off(c, t, prev, preempt, state);
 	t->woken_ns = t->moved_ns = 0;
 	t->last_arrival = last_arrival(prev);
@@ -369,7 +375,7 @@ static __always_inline void switch_in(
 	t->in[OFF_CPU].since_ns = 0;
 	if (was_asleep(t))
 		note_ran(t, prev);
-	end_off(c, t, next->pid, since_ns, now);
+	end_off(c, t, next, since_ns, now);
 }
 
 SEC("tp_btf/sched_switch")
@@ -435,13 +441,6 @@ static __always_inline void forget_lock(struct thread_state *t)
 	t->syscall_by_lock = 0;
 }
 
-/* Likewise, where no page fault is under way: what ended in a signal had no end. */
-static __always_inline void now_in_program(struct thread_state *t)
-{
-	t->in[IN_SYSCALL].since_ns = t->in[IN_FAULT].since_ns = t->in[IN_MMAP_LOCK].since_ns = 0;
-	t->syscall_by_lock = 0;
-}
-
 /* ---- Page faults ---- */
 
 SEC("tp_btf/page_fault_user")
@@ -484,6 +483,7 @@ static __always_inline int fault(struct bpf_perf_event_data *ctx, u32 kind)
 
 	u64 now = bpf_ktime_get_ns();
 	struct thread_state *t = state_of_current(c);
+	struct call *call = t ? call_of(t, bpf_get_current_task_btf()) : 0;
 	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .kind = kind,
 	    .cause = MP_KERNEL_NO_CAUSE,
@@ -491,7 +491,7 @@ static __always_inline int fault(struct bpf_perf_event_data *ctx, u32 kind)
 	    .dur_ns = ~0ULL,
 	    .addr = ctx->addr,
 	    .ip = PT_REGS_IP(&ctx->regs)};
-	if (t && t->in[IN_FAULT].since_ns && t->fault_addr == ctx->addr) {
+	if (t && call && t->in[IN_FAULT].since_ns && t->fault_addr == ctx->addr) {
 		if (t->fault_is_huge && kind == MP_KERNEL_MINOR_FAULT)
 			r.kind = MP_KERNEL_THP;
 		r.cause = r.kind;
@@ -499,7 +499,7 @@ static __always_inline int fault(struct bpf_perf_event_data *ctx, u32 kind)
 		r.dur_ns = now - r.t_ns;
 		r.self_ns = end(t, IN_FAULT, now);
 		t->sums.fault_ns += r.self_ns;
-		add_cause(t, r.kind, r.self_ns, now);
+		add_cause(t, call, r.kind, r.self_ns, now);
 	} else if (t) {
 		t->in[IN_FAULT].since_ns = 0;
 	}
@@ -522,7 +522,8 @@ int major_fault(struct bpf_perf_event_data *ctx)
 
 /* ---- System calls ---- */
 
-static __always_inline void end_syscall(const struct mp_bpf_control *c, struct thread_state *t)
+static __always_inline void end_syscall(
+    const struct mp_bpf_control *c, struct thread_state *t, struct call *call)
 {
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
@@ -533,8 +534,8 @@ static __always_inline void end_syscall(const struct mp_bpf_control *c, struct t
 	r.dur_ns = now - r.t_ns;
 	r.self_ns = end(t, IN_SYSCALL, now);
 	r.cause = r.kind;
-	add_cause(t, r.kind, r.self_ns, now);
-	if (t->entry_sp && r.kind == MP_KERNEL_SYSCALL)
+	add_cause(t, call, r.kind, r.self_ns, now);
+	if (was_in(call, now) && r.kind == MP_KERNEL_SYSCALL)
 		add_syscall(&t->causes, t->syscall_nr, r.self_ns);
 	r.is_row = take_credit(c, r.kind, r.dur_ns);
 	emit_kernel(c, &r);
@@ -561,9 +562,10 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 {
 	struct mp_bpf_control *c = control_of_current();
 	struct thread_state *t = c ? state_of_current(c) : 0;
+	struct call *call = t ? call_of(t, bpf_get_current_task_btf()) : 0;
 
-	if (t && t->in[IN_SYSCALL].since_ns)
-		end_syscall(c, t);
+	if (t && call && t->in[IN_SYSCALL].since_ns)
+		end_syscall(c, t, call);
 	return 0;
 }
 
@@ -583,6 +585,8 @@ int BPF_PROG(mmap_lock_acquire_returned, struct mm_struct *mm)
 	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
 	long nr = syscall_of(task, regs);
 
+	if (t)
+		call_of(t, task);
 	if (!t || t->in[IN_SYSCALL].since_ns || nr < 0 || is_ours(nr) || BPF_CORE_READ(task, mm) != mm)
 		return 0; /* or the lock of another process (process_vm_readv, /proc) */
 	note_syscall(t, nr, regs);
@@ -597,9 +601,10 @@ int BPF_PROG(mmap_lock_released, struct mm_struct *mm)
 {
 	struct mp_bpf_control *c = control_of_current();
 	struct thread_state *t = c ? state_of_current(c) : 0;
+	struct call *call = t ? call_of(t, bpf_get_current_task_btf()) : 0;
 
-	if (t && t->syscall_by_lock && t->in[IN_SYSCALL].since_ns)
-		end_syscall(c, t);
+	if (t && call && t->syscall_by_lock && t->in[IN_SYSCALL].since_ns)
+		end_syscall(c, t, call);
 	return 0;
 }
 
@@ -637,6 +642,9 @@ int BPF_PROG(contention_end, void *lock)
 	    (u64)lock != (u64)mm + bpf_core_field_offset(mm->mmap_lock))
 		return 0;
 	running(c, t);
+	struct call *call = call_of(t, task);
+	if (!t->in[IN_MMAP_LOCK].since_ns)
+		return 0;
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .kind = MP_KERNEL_MMAP_LOCK,
@@ -644,7 +652,7 @@ int BPF_PROG(contention_end, void *lock)
 	    .t_ns = t->in[IN_MMAP_LOCK].since_ns};
 	r.dur_ns = now - r.t_ns;
 	r.self_ns = end(t, IN_MMAP_LOCK, now);
-	add_cause(t, MP_KERNEL_MMAP_LOCK, r.self_ns, now);
+	add_cause(t, call, MP_KERNEL_MMAP_LOCK, r.self_ns, now);
 	r.is_row = take_credit(c, MP_KERNEL_MMAP_LOCK, r.dur_ns);
 	emit_kernel(c, &r);
 	return 0;
@@ -666,12 +674,12 @@ static __always_inline int interrupt_begin(u32 which)
 static __always_inline void note_interrupt(
     struct thread_state *t, u32 kind, u32 what, const struct mp_bpf_kernel *r)
 {
-	if (t->entry_sp && kind == MP_KERNEL_IRQ && r->self_ns > t->causes.irq_ns) {
+	if (kind == MP_KERNEL_IRQ && r->self_ns > t->causes.irq_ns) {
 		t->causes.irq_ns = r->self_ns;
 		t->causes.irq = what;
 		t->causes.irq_cpu = r->cpu;
 	}
-	if (t->entry_sp && kind == MP_KERNEL_SOFTIRQ && r->self_ns > t->causes.softirq_ns) {
+	if (kind == MP_KERNEL_SOFTIRQ && r->self_ns > t->causes.softirq_ns) {
 		t->causes.softirq_ns = r->self_ns;
 		t->causes.softirq = what;
 	}
@@ -684,6 +692,8 @@ static __always_inline int interrupt_end(u32 which, u32 kind, u32 what)
 	if (!t || !t->in[which].since_ns)
 		return 0;
 
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call *call = call_of(t, task);
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .kind = kind,
@@ -693,11 +703,11 @@ static __always_inline int interrupt_end(u32 which, u32 kind, u32 what)
 	    .cpu = bpf_get_smp_processor_id()};
 	r.dur_ns = now - r.t_ns;
 	r.self_ns = end(t, which, now);
-	if (is_in_trap(t, bpf_get_current_task_btf())) {
-		t->start_ns += r.self_ns;
+	if (is_in_trap(call, task)) {
+		call->start_ns += r.self_ns;
 		r.cause = MP_KERNEL_NO_CAUSE;
-	} else {
-		add_cause(t, kind, r.self_ns, now);
+	} else if (was_in(call, now)) {
+		add_cause(t, call, kind, r.self_ns, now);
 		note_interrupt(t, kind, what, &r);
 	}
 	r.is_row = take_credit(c, kind, r.dur_ns);

@@ -53,24 +53,36 @@ enum off {
 
 #define MP_SPANS_DEEP 8
 
-struct thread_state {
-	/* The open call. */
-	u64 entry_sp; /* stack pointer at its entry; 0: none is open */
+/*
+ * The call that a thread is in. Of every call this much is written and read, and a call of a helper is as
+ * dear as all of that: so it stands in a table, where a thread finds it by an address (call_of_probe()).
+ */
+struct call {
+	u64 owner;    /* the thread that has the place (owner_of()); 0: nobody */
+	u64 last;     /* who had it last */
+	u64 entry_sp; /* stack pointer at the call's entry; 0: none is open */
 	u64 entry_ip; /* the probed instruction */
 	u64 start_ns;
 	u64 size_bytes;
 	u64 ptr;
 	u64 floor_ns;
 	u32 op;
-	u32 has_causes;
 	u32 returns_block; /* what it returns is the block */
-	u32 inner_op;
-	struct mp_causes causes;
+	u32 has_causes;    /* they are in the thread's state */
+	u32 is_off_cpu;    /* as far as the programs were told */
 
 	/* Within it, a call of a slow function: only counted. */
 	u64 inner_sp; /* 0: none is open */
 	u64 inner_start_ns;
-	u64 inner_stepped;
+	u32 inner_op;
+	u32 inner_stepped;
+
+	u32 random; /* of the place, whoever has it; 0: not yet seeded */
+} __attribute__((aligned(128)));
+
+struct thread_state {
+	struct call call;        /* where its place in the table is taken */
+	struct mp_causes causes; /* of the open call; all 0 where that has none, or none is open */
 
 	/* What the kernel is doing to the thread. */
 	struct {
@@ -109,13 +121,17 @@ struct {
 	__type(value, struct thread_state);
 } threads SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct mp_bpf_control);
-} control SEC(".maps");
+/* Variables, which a program reaches without a look-up. Each has a map of its own, that the loader finds by
+ * the name of the section. */
+struct mp_bpf_control control SEC(MP_BPF_CONTROL);
+struct mp_bpf_probes probes SEC(MP_BPF_PROBES);
+
+/* More than threads have calls open at a time: two that meet in a place are rare, and one of them pays for
+ * it. */
+#define CALL_PLACES 4096
+
+struct call calls[CALL_PLACES];
+u64 calls_elsewhere; /* open ones of threads whose place was taken */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -180,8 +196,7 @@ struct {
 
 static __always_inline struct mp_bpf_control *get_control(void)
 {
-	u32 zero = 0;
-	return bpf_map_lookup_elem(&control, &zero);
+	return &control;
 }
 
 static __always_inline struct mp_bpf_stats *get_stats(void)
