@@ -320,6 +320,10 @@ static __noinline void end_untold_off(const struct mp_bpf_control *c, struct thr
 		return;
 	if (until_ns > now)
 		until_ns = now;
+	/* It runs a probe to begin a call. */
+	struct call *call = call_of(t, task);
+	if (call->entry_sp && since_ns < call->start_ns && until_ns > call->start_ns)
+		until_ns = call->start_ns;
 	/* Earlier: the time before was not told, or the scheduler keeps none. */
 	t->arrived_ns = until_ns < since_ns ? 0 : until_ns;
 	if (t->arrived_ns)
