@@ -411,6 +411,8 @@ static const char *const marker_names[] = {
     [MPSAMPLE_KIND_POOL_GET] = "pool_get",
     [MPSAMPLE_KIND_POOL_PUT] = "pool_put",
     [MPSAMPLE_KIND_POOL_EMPTY] = "pool_empty",
+    [MPSAMPLE_KIND_POOL_CLEAR] = "pool_clear",
+    [MPSAMPLE_KIND_POOL_DESTROY] = "pool_destroy",
 };
 
 /* 0: no name of ours. */

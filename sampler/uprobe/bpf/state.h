@@ -52,6 +52,10 @@ enum off {
 };
 
 #define MP_SPANS_DEEP 8
+#define MP_POOLS_DEEP 4
+
+/* A thread may have several stacks (signals, coroutines): what is open further away is on another one. */
+#define SAME_STACK_BYTES 65536
 
 struct thread_state {
 	/* The open call. */
@@ -100,6 +104,16 @@ struct thread_state {
 		u64 span;     /* which */
 		struct mp_bpf_sums sums;
 	} spans[MP_SPANS_DEEP];
+
+	/* Likewise calls of functions of pools. */
+	struct open_pool {
+		u64 sp; /* stack pointer at its entry; 0: none */
+		u64 start_ns;
+		u32 function; /* which */
+		struct pool_args {
+			u64 arg[MP_FETCH_ARGS];
+		} args;
+	} pools[MP_POOLS_DEEP];
 };
 
 struct {
