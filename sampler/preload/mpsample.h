@@ -71,7 +71,10 @@ enum mpsample_kind {
 	MPSAMPLE_KIND_POOL_CREATE = 5, /* name; a: pool, b: object_bytes, c: capacity */
 	MPSAMPLE_KIND_POOL_GET = 6,    /* a: pool, b: ptr */
 	MPSAMPLE_KIND_POOL_PUT = 7,    /* a: pool, b: ptr */
-	MPSAMPLE_KIND_POOL_EMPTY = 8   /* a: pool */
+	MPSAMPLE_KIND_POOL_EMPTY = 8,  /* a: pool */
+	/* Of functions that a recorder was told of; no marker says them. */
+	MPSAMPLE_KIND_POOL_DESTROY = 9,
+	MPSAMPLE_KIND_POOL_CLEAR = 10
 };
 
 /* A text. Of spans it is a static object, one a marker, whose `id` the library sets once; of others it lives
