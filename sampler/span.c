@@ -58,7 +58,7 @@ static int place(const struct mp_function_table *t, const struct mp_function_sym
 {
 	int ret = mp_function_place_entry(t, f, 0, p, why);
 
-	return ret ? ret : mp_function_place_ends(t, f, p, why);
+	return ret ? ret : mp_function_place_ends(t, f, false, p, why);
 }
 
 static int add_function(

@@ -7,13 +7,40 @@
 
 #include "sampler/insn.h"
 
+/* What the dynamic linker binds the stub (PLT entry) at `vaddr` to, or NULL. */
+static const char *stub_symbol(const struct mp_elf *elf, uint64_t vaddr)
+{
+	unsigned char stub[32];
+	uint64_t offset;
+
+	if (!mp_elf_vaddr_to_offset(elf, vaddr, &offset))
+		return NULL;
+	size_t n = mp_elf_read(elf, offset, stub, sizeof(stub));
+	uint64_t slot = mp_insn_stub_slot(stub, n, vaddr);
+	return slot ? mp_elf_slot_symbol(elf, slot) : NULL;
+}
+
+/* The function that an address of code is in, or the part of one; stubs are in none. */
+static bool covering(const struct mp_function_table *t, uint64_t vaddr, struct mp_function_symbol *out)
+{
+	const struct mp_function_symbol *named = mp_function_at(t, vaddr);
+
+	if (named) {
+		*out = *named;
+		return true;
+	}
+	*out = (struct mp_function_symbol){.name = ""};
+	return !stub_symbol(t->elf, vaddr) && mp_function_extent(t->elf, vaddr, &out->vaddr, &out->size);
+}
+
 /* A function in its parts: the first is it itself, the others are those that it jumps to. */
-#define MAX_PARTS 8
+#define MAX_PARTS 16
 
 struct ends {
 	const struct mp_function_table *table;
 	struct mp_function_place *place;
-	const struct mp_function_symbol *parts[MAX_PARTS];
+	bool through_jumps;
+	struct mp_function_symbol parts[MAX_PARTS];
 	size_t n_parts;
 	bool too_many;
 };
@@ -21,7 +48,7 @@ struct ends {
 static bool is_inside(const struct ends *e, uint64_t vaddr)
 {
 	for (size_t i = 0; i < e->n_parts; i++)
-		if (vaddr - e->parts[i]->vaddr < e->parts[i]->size)
+		if (vaddr - e->parts[i].vaddr < e->parts[i].size)
 			return true;
 	return false;
 }
@@ -29,9 +56,9 @@ static bool is_inside(const struct ends *e, uint64_t vaddr)
 static void take_part(void *ctx, uint64_t to)
 {
 	struct ends *e = ctx;
-	const struct mp_function_symbol *part = is_inside(e, to) ? NULL : mp_function_at(e->table, to);
+	struct mp_function_symbol part;
 
-	if (!part || !part->is_part)
+	if (is_inside(e, to) || !covering(e->table, to, &part) || (!part.is_part && !e->through_jumps))
 		return;
 	if (e->n_parts < MAX_PARTS)
 		e->parts[e->n_parts++] = part;
@@ -82,16 +109,17 @@ int mp_function_place_entry(const struct mp_function_table *t, const struct mp_f
 }
 
 int mp_function_place_ends(const struct mp_function_table *t, const struct mp_function_symbol *f,
-    struct mp_function_place *out, const char **why)
+    bool through_jumps, struct mp_function_place *out, const char **why)
 {
-	struct ends e = {.table = t, .place = out, .parts = {f}, .n_parts = 1};
+	struct ends e = {
+	    .table = t, .place = out, .through_jumps = through_jumps, .parts = {*f}, .n_parts = 1};
 	struct mp_insn_ends found = {.end = take_end, .leaves = take_part, .ctx = &e};
 	int ret = 0;
 
 	for (size_t i = 0; ret >= 0 && i < e.n_parts; i++) {
 		uint64_t offset;
-		unsigned char *code = mp_function_code(t, e.parts[i], &offset);
-		ret = code ? mp_insn_each_end(code, e.parts[i]->size, e.parts[i]->vaddr, &found) : -EINVAL;
+		unsigned char *code = mp_function_code(t, &e.parts[i], &offset);
+		ret = code ? mp_insn_each_end(code, e.parts[i].size, e.parts[i].vaddr, &found) : -EINVAL;
 		free(code);
 	}
 	if (ret < 0)
@@ -107,7 +135,7 @@ int mp_function_place_ends(const struct mp_function_table *t, const struct mp_fu
 
 struct closure {
 	const struct mp_function_table *table;
-	const struct mp_function_symbol *all[MAX_CLOSED];
+	struct mp_function_symbol all[MAX_CLOSED];
 	size_t n;
 };
 
@@ -129,30 +157,17 @@ static bool is_harmless(const char *name)
 	return false;
 }
 
-/* What the dynamic linker binds the stub at `vaddr` to, or NULL. */
-static const char *stub_symbol(const struct mp_elf *elf, uint64_t vaddr)
-{
-	unsigned char stub[32];
-	uint64_t offset;
-
-	if (!mp_elf_vaddr_to_offset(elf, vaddr, &offset))
-		return NULL;
-	size_t n = mp_elf_read(elf, offset, stub, sizeof(stub));
-	uint64_t slot = mp_insn_stub_slot(stub, n, vaddr);
-	return slot ? mp_elf_slot_symbol(elf, slot) : NULL;
-}
-
 static int take_call(void *ctx, const struct mp_insn_call *call)
 {
 	struct closure *c = ctx;
+	struct mp_function_symbol f;
 
 	if (!call->to)
 		return !(call->slot && is_harmless(mp_elf_slot_symbol(c->table->elf, call->slot)));
 	for (size_t i = 0; i < c->n; i++)
-		if (call->to - c->all[i]->vaddr < c->all[i]->size)
+		if (call->to - c->all[i].vaddr < c->all[i].size)
 			return 0;
-	const struct mp_function_symbol *f = mp_function_at(c->table, call->to);
-	if (!f)
+	if (!covering(c->table, call->to, &f))
 		return !is_harmless(stub_symbol(c->table->elf, call->to));
 	if (c->n == MAX_CLOSED)
 		return 1;
@@ -162,14 +177,13 @@ static int take_call(void *ctx, const struct mp_insn_call *call)
 
 bool mp_function_is_closed(const struct mp_function_table *t, const struct mp_function_symbol *f)
 {
-	struct closure c = {.table = t, .all = {f}, .n = 1};
+	struct closure c = {.table = t, .all = {*f}, .n = 1};
 	int ret = t->is_go;
 
 	for (size_t i = 0; !ret && i < c.n; i++) {
 		uint64_t offset;
-		unsigned char *code = mp_function_code(t, c.all[i], &offset);
-		ret =
-		    code ? mp_insn_each_call(code, c.all[i]->size, c.all[i]->vaddr, take_call, &c) : -EINVAL;
+		unsigned char *code = mp_function_code(t, &c.all[i], &offset);
+		ret = code ? mp_insn_each_call(code, c.all[i].size, c.all[i].vaddr, take_call, &c) : -EINVAL;
 		free(code);
 	}
 	return !ret;

@@ -31,10 +31,14 @@ struct mp_function_place {
 int mp_function_place_entry(const struct mp_function_table *t, const struct mp_function_symbol *f,
     unsigned int args, struct mp_function_place *out, const char **why);
 
-/* The ends: those of a function that has data in its code cannot be told, and one that never returns has
- * none. */
+/*
+ * The ends: those of a function that has data in its code cannot be told, and one that never returns has
+ * none. With `through_jumps`, where it goes on as another function of the module (a tail call), that one's
+ * ends are taken in place of the jump. It may be called by others, too: an end belongs to the call at whose
+ * entry the stack pointer was the same.
+ */
 int mp_function_place_ends(const struct mp_function_table *t, const struct mp_function_symbol *f,
-    struct mp_function_place *out, const char **why);
+    bool through_jumps, struct mp_function_place *out, const char **why);
 
 /*
  * Whether no exception, longjmp or switch of stacks can come out of a call of the function, so that a return

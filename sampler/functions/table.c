@@ -110,8 +110,11 @@ const struct mp_function_symbol *mp_function_at(const struct mp_function_table *
 		else
 			high = middle;
 	}
-	const struct mp_function_symbol *last = low ? &t->all[low - 1] : NULL;
-	return last && vaddr - last->vaddr < last->size ? last : NULL;
+	/* Of several names of an address some may have no size. */
+	for (size_t i = low; i-- && t->all[i].vaddr == t->all[low - 1].vaddr;)
+		if (vaddr - t->all[i].vaddr < t->all[i].size)
+			return &t->all[i];
+	return NULL;
 }
 
 unsigned char *mp_function_code(

@@ -38,8 +38,14 @@ int mp_function_table_open(const struct mp_module *m, struct mp_function_table *
 void mp_function_table_close(
     struct mp_function_table *t); /* also of one that was zeroed, or failed to open */
 
-/* The last of the functions that begin at or before an address, if it reaches as far; or NULL. */
+/* The function that an address is in, by the symbols, or NULL. */
 const struct mp_function_symbol *mp_function_at(const struct mp_function_table *t, uint64_t vaddr);
+
+/*
+ * The same by the table that unwinding goes by (.eh_frame_hdr): of functions without a symbol, and of the
+ * parts that the compiler has moved away from functions, each of which counts as one. False: none is told of.
+ */
+bool mp_function_extent(const struct mp_elf *elf, uint64_t vaddr, uint64_t *begin, uint64_t *bytes);
 
 /* The code of a function, to be freed, and where it is in the file. NULL: it is not in the file, too large,
  * or there is no memory. */

@@ -265,12 +265,13 @@ static bool is_open(const char *value)
 }
 
 /* An indented line goes on with the value before it where a bracket is open, or where it opens one, or has no
- * '='. inih would take any. */
+ * '='; of [profile], in whose texts there may be one, always. inih would take any. */
 static bool goes_on(const struct reading *r, const char *line, size_t n)
 {
 	const struct mp_pool_section *s = section_of(r);
 
-	return s && s->n && (is_open(s->entries[s->n - 1].value) || *line == '(' || !memchr(line, '=', n));
+	return s && s->n &&
+	       (!s->name || is_open(s->entries[s->n - 1].value) || *line == '(' || !memchr(line, '=', n));
 }
 
 /* inih's reader: gives it a line at a time, so that lines can be counted. */

@@ -251,8 +251,8 @@ static int cannot_follow(const struct function *f, const struct mp_pool_function
 }
 
 /*
- * How the return is seen. A function that goes on as another one (a tail jump) has not returned there: its
- * time is over then all the same, but what it returns is not known yet.
+ * How the return is seen. A function that goes on as one of another module (a tail jump) has not returned
+ * there: its time is over then all the same, but what it returns is not known yet.
  */
 static int place_return(const struct function *f, const struct mp_function_symbol *symbol,
     struct mp_function_place *place, struct mp_pool_function *out)
@@ -267,7 +267,7 @@ static int place_return(const struct function *f, const struct mp_function_symbo
 	out->by_return_probe = f->s->exceptions_never || mp_function_is_closed(f->table, symbol);
 	if (out->by_return_probe)
 		return 0;
-	int ret = mp_function_place_ends(f->table, symbol, place, &why);
+	int ret = mp_function_place_ends(f->table, symbol, true, place, &why);
 	if (!ret && place->ends_in_jump && is_needed)
 		why = uses_ret(out)
 			  ? "it ends in a jump to another function, which returns the value in its place; "

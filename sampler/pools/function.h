@@ -54,7 +54,8 @@ struct mp_pool_function {
 
 	/* How the return is seen, where it has to be: for a value that is returned, or for the time it took.
 	 * A return probe puts another return address on the stack, which an exception cannot pass: only where
-	 * none can come. Else each `ret` and tail jump of the function is probed. */
+	 * none can come. Else each `ret` and tail jump of the function is probed, also those of functions
+	 * that it goes on as: an end is that of the call at whose entry the stack pointer was the same. */
 	bool wants_return, by_return_probe;
 	uint64_t ends[MP_POOL_ENDS_MAX]; /* file offsets */
 	size_t n_ends;

@@ -25,6 +25,8 @@ void mp_pool_lookup_close(struct mp_pool_lookup *l)
 {
 	for (size_t i = 0; l->modules && i < l->target->n_modules; i++)
 		mp_function_table_close(&l->modules[i].table);
+	for (size_t i = 0; i < l->n_unnamed; i++)
+		free(l->unnamed[i]);
 	free(l->modules);
 	*l = (struct mp_pool_lookup){0};
 }
@@ -321,39 +323,6 @@ static int no_function(struct finding *f, const struct mp_pool_where *w, struct 
 	    f->seen, w->text, hint);
 }
 
-int mp_pool_find(struct mp_pool_lookup *l, const struct mp_pool_where *where, const struct mp_pool_text *text,
-    struct mp_pool_found out[static MP_POOL_FOUND_MAX], size_t *n, struct mp_err *err)
-{
-	struct finding f = {.lookup = l, .text = text, .out = out, .is_glob = strpbrk(text->name, "*?[")};
-	int ret = 0;
-
-	find_plain(&f);
-	for (int libraries = 0; libraries < 2 && !f.n; libraries++)
-		for (size_t i = 0; i < l->target->n_modules; i++) {
-			const struct mp_function_table *t =
-			    is_searched(l, where, i, libraries) ? table_of(l, i) : NULL;
-			if (t)
-				search_table(&f, t);
-		}
-	if (!f.n)
-		return no_function(&f, where, err);
-	if (f.n == MP_POOL_FOUND_MAX)
-		return mp_err_set(err, E2BIG, "'%s' matches too many functions: more than %d", text->name,
-		    MP_POOL_FOUND_MAX - 1);
-	if (text->parameters[0])
-		ret = choose_by_parameters(&f, err);
-	else if (f.is_exact)
-		ret = check_overloads(&f, err);
-	if (!ret && f.is_exact)
-		ret = check_modules(&f, where, err);
-	if (ret)
-		return ret;
-	if (f.is_exact)
-		drop_passing_on(&f);
-	*n = f.n;
-	return 0;
-}
-
 /* ---- USDT probes ---- */
 
 struct probing {
@@ -461,4 +430,130 @@ int mp_pool_find_variable(
 	mp_elf_each_variable(table->elf, offer_variable, &v.offered);
 	mp_nearest_tell(&v.offered.nearest, hint, sizeof(hint));
 	return mp_err_set(err, ENOENT, "no variable '%s' in %s%s", name, table->module->path, hint);
+}
+
+/* ---- Virtual functions ---- */
+
+/* In front of the functions a table has two words: where the object begins, and its type (Itanium C++ ABI,
+ * 2.5.2). */
+#define TABLE_HEAD_BYTES 16
+
+static const struct mp_function_table *table_at(struct mp_pool_lookup *l, uint64_t address)
+{
+	const struct mp_mapping *m = mp_mappings_find(&l->target->maps, address);
+	const struct mp_module *module =
+	    m && m->is_exec ? mp_target_module_of(l->target, m->inode, m->dev_major, m->dev_minor) : NULL;
+
+	return module ? table_of(l, (size_t)(module - l->target->modules)) : NULL;
+}
+
+/* The function that begins at an address, which only memory of the target tells. */
+static int function_at(struct mp_pool_lookup *l, const struct mp_pool_text *text, uint64_t address,
+    struct mp_pool_found *out, struct mp_err *err)
+{
+	const struct mp_function_table *t = table_at(l, address);
+	uint64_t vaddr = t ? address - t->module->base : 0;
+	const struct mp_function_symbol *named = t ? mp_function_at(t, vaddr) : NULL;
+	uint64_t begin = 0, bytes = 0;
+	char name[MP_POOL_TEXT_MAX + 32];
+
+	*out = (struct mp_pool_found){t, named};
+	if (named && named->vaddr == vaddr)
+		return 0;
+	if (!t || !mp_function_extent(t->elf, vaddr, &begin, &bytes) || begin != vaddr)
+		return mp_err_set(err, ENOENT,
+		    "unknown function: function %u of the virtual table of %s leads to 0x%llx, where no "
+		    "function begins",
+		    text->slot, text->name, (unsigned long long)address);
+	if (l->n_unnamed == MP_POOL_UNNAMED_MAX)
+		return mp_err_set(err, E2BIG, "more than %d functions without a name", MP_POOL_UNNAMED_MAX);
+	snprintf(name, sizeof(name), "%s:%u", text->name, text->slot);
+	struct mp_function_symbol *f = malloc(sizeof(*f) + strlen(name) + 1);
+	if (!f)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	*f =
+	    (struct mp_function_symbol){.name = strcpy((char *)(f + 1), name), .vaddr = vaddr, .size = bytes};
+	out->function = l->unnamed[l->n_unnamed++] = f;
+	return 0;
+}
+
+static int take_virtual(struct mp_pool_lookup *l, const struct mp_function_table *t,
+    const struct mp_pool_text *text, struct mp_pool_found *out, size_t *n, struct mp_err *err)
+{
+	char name[MP_POOL_TEXT_MAX + 16];
+	uint64_t table, address;
+	struct mp_pool_found found;
+	int ret;
+
+	snprintf(name, sizeof(name), "vtable for %s", text->name);
+	if (*n == MP_POOL_FOUND_MAX || mp_pool_find_variable(t, name, &table, err))
+		return 0;
+	ret = mp_target_read(
+	    l->target, table + TABLE_HEAD_BYTES + 8 * (uint64_t)text->slot, &address, sizeof(address));
+	if (ret)
+		return mp_err_set(err, -ret, "cannot read the virtual table of %s in %s: %s", text->name,
+		    t->module->path, strerror(-ret));
+	ret = function_at(l, text, address, &found, err);
+	for (size_t i = 0; !ret && i < *n; i++)
+		if (out[i].table == found.table && out[i].function->vaddr == found.function->vaddr)
+			return 0;
+	if (!ret)
+		out[(*n)++] = found;
+	return ret;
+}
+
+static int find_virtual(struct mp_pool_lookup *l, const struct mp_pool_where *where,
+    const struct mp_pool_text *text, struct mp_pool_found *out, size_t *n, struct mp_err *err)
+{
+	int ret = 0;
+
+	*n = 0;
+	for (int libraries = 0; libraries < 2 && !*n; libraries++)
+		for (size_t i = 0; !ret && i < l->target->n_modules; i++) {
+			const struct mp_function_table *t =
+			    is_searched(l, where, i, libraries) ? table_of(l, i) : NULL;
+			if (t)
+				ret = take_virtual(l, t, text, out, n, err);
+		}
+	return ret || *n
+		   ? ret
+		   : mp_err_set(err, ENOENT, "unknown function: no class '%s' with a virtual table in %s",
+			 text->name, where->text);
+}
+
+/* ---- All of them ---- */
+
+int mp_pool_find(struct mp_pool_lookup *l, const struct mp_pool_where *where, const struct mp_pool_text *text,
+    struct mp_pool_found out[static MP_POOL_FOUND_MAX], size_t *n, struct mp_err *err)
+{
+	struct finding f = {.lookup = l, .text = text, .out = out, .is_glob = strpbrk(text->name, "*?[")};
+	int ret = 0;
+
+	if (text->is_virtual)
+		return find_virtual(l, where, text, out, n, err);
+	find_plain(&f);
+	for (int libraries = 0; libraries < 2 && !f.n; libraries++)
+		for (size_t i = 0; i < l->target->n_modules; i++) {
+			const struct mp_function_table *t =
+			    is_searched(l, where, i, libraries) ? table_of(l, i) : NULL;
+			if (t)
+				search_table(&f, t);
+		}
+	if (!f.n)
+		return no_function(&f, where, err);
+	if (f.n == MP_POOL_FOUND_MAX)
+		return mp_err_set(err, E2BIG, "'%s' matches too many functions: more than %d", text->name,
+		    MP_POOL_FOUND_MAX - 1);
+	if (text->parameters[0])
+		ret = choose_by_parameters(&f, err);
+	else if (f.is_exact)
+		ret = check_overloads(&f, err);
+	if (!ret && f.is_exact)
+		ret = check_modules(&f, where, err);
+	if (ret)
+		return ret;
+	if (f.is_exact)
+		drop_passing_on(&f);
+	*n = f.n;
+	return 0;
 }

@@ -15,12 +15,17 @@
  * What a function's text means in a target. Modules are opened as they are looked into, and stay open, so
  * that what was found can be looked at, until mp_pool_lookup_close(). One thread.
  */
+#define MP_POOL_UNNAMED_MAX 64
+
 struct mp_pool_lookup {
 	const struct mp_target *target;
 	struct mp_pool_module {
 		enum { UNOPENED, OPEN, UNREADABLE } state;
 		struct mp_function_table table;
 	} * modules; /* beside the target's */
+	/* Functions without a symbol. */
+	struct mp_function_symbol *unnamed[MP_POOL_UNNAMED_MAX];
+	size_t n_unnamed;
 };
 
 /* Which modules are looked into: those that are chosen, or, when `chosen` is NULL, the program, and where
@@ -51,7 +56,8 @@ void mp_pool_lookup_close(struct mp_pool_lookup *l);
  * The functions of a name, and of its parameters where they are given: first those that are called exactly
  * so, by their symbol or demangled, with template arguments or shortened; where there are none, those that
  * match it as a glob. Clones of which the compiler has changed the arguments are none. Of the variants of one
- * constructor or destructor those that only pass on to another one are left out.
+ * constructor or destructor those that only pass on to another one are left out. Of virtual functions, what
+ * the tables in the target lead to.
  *
  * Errors, as half a sentence: -ENOENT none, with the nearest names; -EINVAL several that differ in their
  * parameters, or are in several libraries; -ENOTSUP only changed clones; -E2BIG; -ENOMEM.

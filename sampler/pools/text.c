@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sampler/pools/nearest.h"
@@ -124,13 +125,31 @@ static bool is_call_operator(const char *s, size_t open)
 	return n >= sizeof(word) - 1 && !strncmp(s + n - (sizeof(word) - 1), word, sizeof(word) - 1);
 }
 
+/* "CLASS:2" */
+static int split_virtual(struct mp_pool_text *out, struct mp_err *err)
+{
+	char *colon = strrchr(out->name, ':');
+
+	if (!colon || colon == out->name || colon[-1] == ':' ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) || !colon[1] || strlen(colon + 1) > 4)
+		return mp_err_set(err, EINVAL, "a virtual function is written virtual:CLASS:NUMBER(...)");
+	out->is_virtual = true;
+	out->slot = (unsigned int)strtoul(colon + 1, NULL, 10);
+	*colon = 0;
+	return 0;
+}
+
 static int split_name(struct mp_pool_text *out, const char *s, size_t n, struct mp_err *err)
 {
-	static const char usdt[] = "usdt:";
+	static const char usdt[] = "usdt:", virtual[] = "virtual:";
 	size_t all, open;
 
 	n = trimmed(&s, n);
 	all = n;
+	if (n >= sizeof(virtual) - 1 && !strncmp(s, virtual, sizeof(virtual) - 1)) {
+		copy_trimmed(out->name, s + sizeof(virtual) - 1, n - (sizeof(virtual) - 1));
+		return split_virtual(out, err);
+	}
 	if (n >= sizeof(usdt) - 1 && !strncmp(s, usdt, sizeof(usdt) - 1)) {
 		out->is_usdt = true;
 		copy_trimmed(out->name, s + sizeof(usdt) - 1, n - (sizeof(usdt) - 1));

@@ -12,7 +12,8 @@
  *
  *     OrderPool::acquire(pool=arg0, ptr=ret)                   by its name in C, C++, ...: demangled, or a
  * glob OrderPool::acquire(unsigned long)(pool=arg0, ptr=ret)    one of several of the name, by its parameters
- *     usdt:PROVIDER:NAME(pool=arg0, ptr=arg1)                  a USDT probe
+ *     virtual:CLASS:2(pool=arg0, ptr=ret)                      what the virtual table of a class has there,
+ * from 0; it need not have a name. Destructors are two usdt:PROVIDER:NAME(pool=arg0, ptr=arg1) a USDT probe
  */
 enum mp_pool_value {
 	MP_POOL_VALUE_POOL,
@@ -27,9 +28,10 @@ enum mp_pool_value {
 #define MP_POOL_TEXT_MAX 1024
 
 struct mp_pool_text {
-	char name[MP_POOL_TEXT_MAX];       /* of a USDT probe PROVIDER:NAME */
+	char name[MP_POOL_TEXT_MAX]; /* of a USDT probe PROVIDER:NAME; of a virtual function its class */
 	char parameters[MP_POOL_TEXT_MAX]; /* with their brackets; empty: none are given */
-	bool is_usdt;
+	bool is_usdt, is_virtual;
+	unsigned int slot;                                  /* in the virtual table */
 	char values[MP_POOL_VALUE_COUNT][MP_POOL_TEXT_MAX]; /* expressions; empty: not given */
 };
 
