@@ -151,7 +151,7 @@ static void take(struct drain *d, const struct mp_record *record, uint64_t posit
 
 	if (kind < MP_OP_COUNT)
 		take_call(d, record, position);
-	else if (kind > MP_KIND_MARKER && kind <= MP_KIND_MARKER + MPSAMPLE_KIND_POOL_DESTROY)
+	else if (kind > MP_KIND_MARKER && kind <= MP_KIND_MARKER + MPSAMPLE_KIND_POOL_CLEAR)
 		take_marker(d, record, position);
 	else if (kind == MP_KIND_THREAD)
 		take_owner(d, record);

@@ -23,7 +23,9 @@ struct mp_fetch {
 	unsigned char number;
 	unsigned char n_reads;
 	unsigned char bytes[MP_FETCH_READS]; /* 1 2 4 8 of each read, unsigned; the last: -1 -2 -4 -8 as two's
-						complement when it is signed */
+						complement when it is signed. Without reads bytes[0] says so
+						of the lower part of the argument, returned value or register
+						that counts; 0: all of it does */
 	unsigned char pad[2];
 	int add[MP_FETCH_READS + 1]; /* add[i] is added before read i; the last behind all reads */
 	unsigned long long constant; /* or the address that the first read begins with */

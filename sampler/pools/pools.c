@@ -172,7 +172,7 @@ static const struct mp_pool_kind *kind_of(const struct mp_pools *p, unsigned int
 
 static bool is_pool_kind(unsigned int kind)
 {
-	return kind >= MPSAMPLE_KIND_POOL_CREATE && kind <= MPSAMPLE_KIND_POOL_DESTROY;
+	return kind >= MPSAMPLE_KIND_POOL_CREATE && kind <= MPSAMPLE_KIND_POOL_CLEAR;
 }
 
 static uint64_t rounded(const struct mp_pools *p, unsigned int group, uint64_t pool)

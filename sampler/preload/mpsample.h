@@ -78,8 +78,8 @@ enum mpsample_kind {
 	MPSAMPLE_KIND_POOL_GET = 6,    /* a: pool, b: ptr */
 	MPSAMPLE_KIND_POOL_PUT = 7,    /* a: pool, b: ptr */
 	MPSAMPLE_KIND_POOL_EMPTY = 8,  /* a: pool */
-	MPSAMPLE_KIND_POOL_CLEAR = 9,  /* a: pool */
-	MPSAMPLE_KIND_POOL_DESTROY = 10 /* a: pool */
+	MPSAMPLE_KIND_POOL_DESTROY = 9, /* a: pool */
+	MPSAMPLE_KIND_POOL_CLEAR = 10   /* a: pool */
 };
 
 /* A text. Of spans it is a static object, one a marker, whose `id` the library sets once; of others it lives
