@@ -72,23 +72,12 @@ struct mp_pool_windows {
 /*
  * Makes windows of window_ns, in one pass over the slots; memory is that of the windows, of which there are
  * at most MP_POOL_WINDOWS: window_ns is raised until they are so few, and to the longest slot. Slots that lie
- * in two windows count in the later one, their in_use_max and min in both. -EINVAL (see above; or window_ns <
- * 1), -ENODATA if not even one window fits, -ENOMEM; `out` is empty then.
+ * in two windows count in the later one, their in_use_max and min in both. What lies outside of from_ns to
+ * to_ns is left out. -EINVAL (see above; or window_ns < 1), -ENODATA if not even one window fits, -ENOMEM;
+ * `out` is empty then.
  */
 #define MP_POOL_WINDOWS 4096
 int mp_pool_windows_make(const struct mp_pool_course *c, int64_t window_ns, struct mp_pool_windows *out);
 void mp_pool_windows_clear(struct mp_pool_windows *w);
-
-/*
- * The phase that a time is in, from the course's table or as expected behind its end: an occurrence of a
- * phase is expected as long after the last one as occurrences were apart so far (median), and as long as they
- * were. Of several that would overlap, the one that starts first is cut short. `start_ns` and `end_ns` of
- * what is not in a phase are those of the gap; `id` is -1 then.
- */
-struct mp_pool_phase mp_pool_phase_at(const struct mp_pool_course *c, int64_t t_ns);
-
-/* The next occurrence of a phase that starts at or behind t_ns, told or expected. false: none is in sight (it
- * was seen only once). */
-bool mp_pool_phase_next(const struct mp_pool_course *c, int id, int64_t t_ns, struct mp_pool_phase *out);
 
 #endif

@@ -71,30 +71,4 @@ struct mp_forecast {
 int mp_forecast_make(const struct mp_pool_course *c, int64_t horizon_ns, struct mp_forecast *out);
 void mp_forecast_clear(struct mp_forecast *f);
 
-/*
- * How good such forecasts would have been: made at several times of the recording from what was known then,
- * and compared with what followed within the horizon. What is forecast is the maximum, and whether it would
- * exceed the highest so far and a tenth below and above: capacities at which the answer was open. Windows of
- * failures are left out: nobody knows what would have followed.
- *
- * The same questions are answered by two rules that are simpler: the straight line (least squares of in use,
- * dry if the line crosses), and the share of all these questions that came true. Brier scores are mean
- * squared errors of probabilities, 0 to 1, less is better (Brier, Monthly Weather Review 78(1), 1950).
- */
-struct mp_backtest {
-	int origins; /* times from which was forecast; 0: the recording is too short, and all below NAN */
-	double brier, brier_line, brier_share;
-	double error;   /* median of |forecast median - maximum| / maximum */
-	double bias;    /* median of (forecast median - maximum) / maximum: below 0, too low */
-	double covered; /* share of maxima within the forecast's p10 to p90: 0.8 if these are right */
-};
-
-/* Takes as long as MP_BACKTEST_ORIGINS forecasts. Errors as mp_forecast_make(). */
-#define MP_BACKTEST_ORIGINS 8
-int mp_backtest_make(const struct mp_pool_course *c, int64_t horizon_ns, struct mp_backtest *out);
-
-/* The straight-line rule: least squares over the last in-use figure of each window; 1 if the line is at or
- * beyond `capacity` at any time up to to_ns + horizon_ns, else 0. For comparison. */
-double mp_forecast_by_line(const struct mp_pool_course *c, int64_t horizon_ns, double capacity);
-
 #endif
