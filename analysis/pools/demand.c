@@ -103,7 +103,7 @@ void mp_demand_free(struct mp_demand *d)
 	if (!d)
 		return;
 	mp_pattern_clear(&d->pattern);
-	free(d->offsets);
+	free(d->cells);
 	free(d);
 }
 
@@ -148,7 +148,7 @@ static void walk(
 static double hazard(const struct mp_demand *d, const struct mp_draw *w, const struct step *s, double objects)
 {
 	double base = w->level + w->offset[s->cell] + w->trend * (s->time - d->mean_time);
-	double threshold = (objects - 0.5 - base) / d->pattern.cell[s->cell].spread;
+	double threshold = (objects - 0.5 - base) / w->spread[s->cell];
 
 	return s->windows * mp_passage_hazard(&d->passage, s->ahead, mp_gev_reduce(&w->peak, threshold));
 }

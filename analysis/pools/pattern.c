@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 /* So many independent windows of the spread of all are added to those of a cell. */
-#define SPREAD_PRIOR 8
+#define SPREAD_PRIOR 4
+#define LEAST_SPREAD 0.25
 
 static bool has_parts(const struct mp_calendar_phase *p)
 {
@@ -144,20 +145,28 @@ void mp_pattern_fit(
     struct mp_pattern *p, const struct mp_pattern_point *point, size_t n, double trend, double weight)
 {
 	average(p, point, n);
-	double all = variances(p, point, n, trend);
+	double all = variances(p, point, n, trend), mean = 0;
+
+	for (size_t c = 0; c < p->cells; c++)
+		mean += p->cell[c].offset * p->cell[c].windows / (double)n;
 	center(p, n);
 	double between = variance_between(p, trend, all / weight);
 
 	for (size_t c = 0; c < p->cells; c++) {
 		struct mp_pattern_cell *cell = &p->cell[c];
-		double windows = cell->windows * weight, own = all / fmax(windows, 1e-9);
+		double windows = cell->windows * weight;
+		double usual = mean > 0 ? fmax(1 + cell->offset / mean, LEAST_SPREAD) : 1;
+		double spread = p->cells > 1 && all > 0
+				    ? sqrt((windows * cell->spread / all + SPREAD_PRIOR * usual * usual) /
+					   (windows + SPREAD_PRIOR))
+				    : 1;
+		double own = all * spread * spread / fmax(windows, 1e-9);
 		double real = between > 0 ? between / (between + own) : 0;
 
 		cell->offset *= real;
 		cell->lag *= real;
-		cell->error = sqrt(real > 0 ? real * own : 0);
-		cell->spread =
-		    all > 0 ? sqrt((windows * cell->spread / all + SPREAD_PRIOR) / (windows + SPREAD_PRIOR))
-			    : 1;
+		cell->error = sqrt(real * own);
+		cell->spread = spread;
+		cell->spread_error = p->cells > 1 ? 1 / sqrt(2 * (windows + SPREAD_PRIOR)) : 0;
 	}
 }

@@ -21,10 +21,11 @@
 
 struct mp_pattern_cell {
 	double windows;
-	double offset; /* objects, for a trend of 0; a trend of b makes it offset - b * lag */
-	double lag;    /* of the mean time of its windows behind the mean time of all */
-	double error;  /* standard deviation of what offset should be */
-	double spread; /* of the windows around it, 1 being that of all */
+	double offset;       /* objects, for a trend of 0; a trend of b makes it offset - b * lag */
+	double lag;          /* of the mean time of its windows behind the mean time of all */
+	double error;        /* standard deviation of what offset should be */
+	double spread;       /* of the windows around it, 1 being that of all */
+	double spread_error; /* standard deviation of its logarithm */
 };
 
 struct mp_pattern {

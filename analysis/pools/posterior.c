@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/pools/private.h"
 #include "analysis/stats/minimum.h"
@@ -28,7 +29,8 @@ struct model {
 	size_t n;
 	const struct mp_pattern *pattern;
 	double mean_time;
-	double weight; /* of a window, in independent ones */
+	double weight;      /* of a window, in independent ones, as to how far they are spread */
+	double mean_weight; /* and as to their mean */
 	int parameters;
 	double best[PARAMETERS], value; /* the minimum */
 	double root[PARAMETERS][PARAMETERS];
@@ -156,18 +158,20 @@ static double correlation(const double *v, size_t n, size_t lag)
 	return sum / cut;
 }
 
-/* How much of an independent window each one is: by the sum of correlations until they end (initial positive
+/* How much of an independent window each one is, for what is to be told of them: 1 for their mean, 2 for how
+ * far they are spread, of which the correlations are squares. By their sum until they end (initial positive
  * sequence; Geyer, Statistical Science 7(4), 1992). */
-static double weight_of(const double *v, size_t n)
+static double weight_of(const double *v, size_t n, int power)
 {
 	double sum = 1;
 
 	for (size_t lag = 1; lag < n / 3; lag++) {
 		double r = correlation(v, n, lag);
 
-		if (r <= 0.05)
+		/* Of independent windows, as much is chance (one standard deviation). */
+		if (r <= 1 / sqrt((double)n))
 			break;
-		sum += 2 * r;
+		sum += 2 * pow(r, power);
 	}
 	return fmax(1 / sum, fmin(2.0 / (double)n, 1));
 }
@@ -175,7 +179,7 @@ static double weight_of(const double *v, size_t n)
 /* Points of a normal distribution, evenly spread in all dimensions (Halton). */
 static double halton(int index, int dimension)
 {
-	static const int primes[PARAMETERS] = {2, 3, 5, 7};
+	static const int primes[PARAMETERS + 2] = {2, 3, 5, 7, 11, 13};
 	double at = 0, part = 1;
 
 	for (int i = index + 1; i > 0; i /= primes[dimension]) {
@@ -201,9 +205,27 @@ static void set_draw(const struct model *m, const double *x, int index, struct m
 	for (size_t c = 0; c < m->pattern->cells; c++) {
 		const struct mp_pattern_cell *cell = &m->pattern->cell[c];
 
+		bool is_best = index < 0;
+
 		out->offset[c] = cell->offset - out->trend * cell->lag +
-				 (index < 0 || cell->error == 0 ? 0 : cell->error * scatter(index, c));
+				 (is_best ? 0 : cell->error * scatter(index, 2 * c));
+		out->spread[c] =
+		    cell->spread * (is_best ? 1 : exp(cell->spread_error * scatter(index, 2 * c + 1)));
 	}
+}
+
+/* Level and trend are less certain than the likelihood thinks, which has the weights of the spread. */
+static void blur(const struct model *m, int index, double *x)
+{
+	struct mp_gev peak = peak_of(m->best);
+	double variance = mp_gev_variance(&peak) / (double)m->n * (1 / m->mean_weight - 1 / m->weight);
+
+	if (!(variance > 0))
+		return;
+	x[LEVEL] += sqrt(variance) * halton(index, PARAMETERS);
+	/* Times are spread evenly over a length of 1: their variance is 1/12. */
+	if (m->parameters > TREND)
+		x[TREND] += sqrt(12 * variance) * halton(index, PARAMETERS + 1);
 }
 
 /* Draws around the minimum, weighed by what the likelihood says of them; together they weigh `whole`. */
@@ -226,7 +248,10 @@ static void draw(const struct model *m, double whole, struct mp_draw *out)
 		double value = cost(x, (void *)m);
 		out[j].weight = isfinite(value) ? exp(m->value - value + square / 2) : 0;
 		sum += out[j].weight;
-		set_draw(m, isfinite(value) ? x : m->best, j, &out[j]);
+		if (isinf(value))
+			memcpy(x, m->best, sizeof(x));
+		blur(m, j, x);
+		set_draw(m, x, j, &out[j]);
 	}
 	for (int j = 0; j < MP_DRAWS_EACH; j++)
 		out[j].weight = sum > 0 ? whole * out[j].weight / sum : whole / MP_DRAWS_EACH;
@@ -273,15 +298,17 @@ static void fit_both(struct mp_demand *d, struct model *flat, struct model *lean
 	double trend = mp_pattern_trend(&d->pattern, flat->point, n);
 	mp_pattern_fit(&d->pattern, flat->point, n, trend, 1);
 	rests(leaning, (double[]){0, 0, 0, trend}, scratch);
-	double weight = weight_of(scratch, n);
-	flat->weight = leaning->weight = weight;
+	double weight = weight_of(scratch, n, 1);
+	flat->weight = leaning->weight = weight_of(scratch, n, 2);
+	flat->mean_weight = leaning->mean_weight = weight;
 	mp_pattern_fit(&d->pattern, flat->point, n, trend, weight);
 	fit(leaning, trend, scratch);
 	mp_pattern_fit(&d->pattern, flat->point, n, 0, weight);
 	fit(flat, 0, scratch);
 
 	double independent = (double)n * weight;
-	double p_trend = 1 / (1 + exp(leaning->value - flat->value + log(fmax(independent, 1)) / 2));
+	double gain = (flat->value - leaning->value) * weight / flat->weight;
+	double p_trend = 1 / (1 + exp(log(fmax(independent, 1)) / 2 - gain));
 	draw(flat, 1 - p_trend, &d->draw[1]);
 	if (p_trend > 0.5)
 		set_draw(flat, flat->best, -1, &d->draw[0]);
@@ -313,13 +340,15 @@ int mp_posterior_make(
 	double *scratch = malloc(n * sizeof(*scratch));
 
 	leaning.parameters = PARAMETERS;
-	d->offsets = calloc(MP_DRAWS * d->pattern.cells, sizeof(*d->offsets));
-	if (!scratch || !d->offsets) {
+	d->cells = calloc(2 * MP_DRAWS * d->pattern.cells, sizeof(*d->cells));
+	if (!scratch || !d->cells) {
 		free(scratch);
 		return -ENOMEM;
 	}
-	for (size_t j = 0; j < MP_DRAWS; j++)
-		d->draw[j].offset = d->offsets + j * d->pattern.cells;
+	for (size_t j = 0; j < MP_DRAWS; j++) {
+		d->draw[j].offset = d->cells + 2 * j * d->pattern.cells;
+		d->draw[j].spread = d->draw[j].offset + d->pattern.cells;
+	}
 	fit_both(d, &flat, &leaning, scratch);
 	free(scratch);
 	return 0;

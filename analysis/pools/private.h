@@ -16,10 +16,10 @@
 /* Time is counted in lengths of the course: -1 is its start, 0 is now. */
 struct mp_draw {
 	double weight;
-	double level;       /* of the maxima, at the mean time of the windows */
-	double trend;       /* objects per length of the course */
-	struct mp_gev peak; /* of mean 0 */
-	double *offset;     /* objects by cell */
+	double level;            /* of the maxima, at the mean time of the windows */
+	double trend;            /* objects per length of the course */
+	struct mp_gev peak;      /* of mean 0 */
+	double *offset, *spread; /* by cell, in objects, and beside that of all */
 };
 
 struct mp_demand {
@@ -29,7 +29,7 @@ struct mp_demand {
 	struct mp_pattern pattern;
 	struct mp_passage passage;
 	struct mp_draw draw[MP_DRAWS]; /* the first is the most probable one, and weighs nothing */
-	double *offsets;               /* of all draws */
+	double *cells;                 /* of all draws */
 	struct mp_demand_summary summary;
 };
 

@@ -98,5 +98,5 @@ double mp_gev_log_prior(double shape)
 	/* Beta(6, 9) of 1/2 - shape. */
 	if (!(fabs(shape) < 0.5))
 		return -INFINITY;
-	return 5 * log(0.5 - shape) + 8 * log(0.5 + shape) - (lgamma(6) + lgamma(9) - lgamma(15));
+	return 7 * log(0.5 - shape) + 7 * log(0.5 + shape) - (lgamma(8) + lgamma(8) - lgamma(16));
 }
