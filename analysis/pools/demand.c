@@ -10,6 +10,7 @@
 #define MOST_WINDOWS 512
 #define WANT_WINDOWS 64
 #define PER_HORIZON  8 /* windows in it, if there can be as many */
+#define PER_PHASE    8 /* at least; likewise */
 
 /* Of a time that is looked at: pieces, each in one cell of the pattern, which grow with their distance. */
 #define STEPS        1024
@@ -27,9 +28,16 @@ struct path {
 	int n;
 };
 
-static int64_t window_for(const struct mp_pool_course *c, int64_t horizon_ns)
+static int64_t window_for(const struct mp_pool_course *c, const struct mp_pattern *p, int64_t horizon_ns)
 {
 	int64_t length_ns = c->to_ns - c->from_ns, window_ns = horizon_ns / PER_HORIZON;
+
+	for (size_t i = 0; i < p->calendar.phases; i++) {
+		int64_t part_ns = p->calendar.phase[i].length_ns / PER_PHASE;
+
+		if (p->calendar.phase[i].occurrences > 1 && part_ns > 0 && window_ns > part_ns)
+			window_ns = part_ns;
+	}
 
 	if (window_ns > length_ns / WANT_WINDOWS)
 		window_ns = length_ns / WANT_WINDOWS;
@@ -75,21 +83,18 @@ int mp_demand_fit(const struct mp_pool_course *c, int64_t horizon_ns, struct mp_
 	*out = NULL;
 	if (horizon_ns < 1 || mp_pool_course_check(c))
 		return -EINVAL;
-	int rc = mp_pool_windows_make(c, window_for(c, horizon_ns), &w);
-	if (!rc && w.n < MP_DEMAND_LEAST)
-		rc = -ENODATA;
-	struct mp_demand *d = rc ? NULL : calloc(1, sizeof(*d));
-	if (!rc && !d)
-		rc = -ENOMEM;
-	if (!rc) {
-		d->course = c;
-		d->window_ns = w.window_ns;
-		d->summary.window_s = (double)w.window_ns * 1e-9;
-		d->length_ns = (double)(c->to_ns - c->from_ns);
-		rc = mp_pattern_make(c, &d->pattern);
-	}
+	struct mp_demand *d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	d->course = c;
+	d->length_ns = (double)(c->to_ns - c->from_ns);
+	int rc = mp_pattern_make(c, &d->pattern);
 	if (!rc)
-		rc = observe(d, &w);
+		rc = mp_pool_windows_make(c, window_for(c, &d->pattern, horizon_ns), &w);
+	d->window_ns = w.window_ns;
+	d->summary.window_s = (double)w.window_ns * 1e-9;
+	if (!rc)
+		rc = w.n < MP_DEMAND_LEAST ? -ENODATA : observe(d, &w);
 	mp_pool_windows_clear(&w);
 	if (rc)
 		mp_demand_free(d);
