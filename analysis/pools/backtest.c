@@ -16,7 +16,7 @@
 
 static const double levels[LEVELS] = {0.9, 1, 1.1};
 
-double mp_backtest_line(const struct mp_pool_course *c, int64_t horizon_ns, double capacity)
+double mp_backtest_line(const struct mp_pool_course *c, int64_t horizon_ns)
 {
 	struct mp_pool_windows w;
 	double time = 0, last = 0, products = 0, squares = 0;
@@ -35,7 +35,7 @@ double mp_backtest_line(const struct mp_pool_course *c, int64_t horizon_ns, doub
 	double now = last + slope * ((double)(w.n - 1) - time);
 	double then = now + slope * (double)horizon_ns / (double)w.window_ns;
 	mp_pool_windows_clear(&w);
-	return fmax(now, then) >= capacity;
+	return fmax(now, then);
 }
 
 /* The course as it was known at a time. */
@@ -98,12 +98,13 @@ static int ask(const struct mp_pool_course *c, int64_t origin_ns, int64_t horizo
 	int rc = mp_demand_fit(&known, horizon_ns, &d);
 	if (rc)
 		return rc == -ENODATA ? 0 : rc;
+	double line = mp_backtest_line(&known, horizon_ns);
 	for (int i = 0; i < LEVELS; i++, t->questions++) {
 		double level = ceil(levels[i] * so_far) + 1;
 
 		t->forecast[t->questions] =
 		    mp_demand_reach(d, MP_DEMAND_NOW, origin_ns, origin_ns + horizon_ns, level);
-		t->line[t->questions] = mp_backtest_line(&known, horizon_ns, level);
+		t->line[t->questions] = line >= level;
 		t->came_true[t->questions] = max >= level;
 	}
 	double q[3];

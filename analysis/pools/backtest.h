@@ -28,8 +28,9 @@ struct mp_backtest {
 #define MP_BACKTEST_ORIGINS 8
 int mp_backtest_make(const struct mp_pool_course *c, int64_t horizon_ns, struct mp_backtest *out);
 
-/* The straight-line rule: least squares over the last in-use figure of each window; 1 if the line is at or
- * beyond `capacity` at any time up to to_ns + horizon_ns, else 0. For comparison. */
-double mp_backtest_line(const struct mp_pool_course *c, int64_t horizon_ns, double capacity);
+/* The straight-line rule, for comparison: how high the line through what was in use at the end of each second
+ * (of each MP_POOL_WINDOWS'th part, of a longer course) comes from to_ns to horizon_ns later. NAN of a course
+ * that fails mp_pool_course_check(), or is shorter than a second. */
+double mp_backtest_line(const struct mp_pool_course *c, int64_t horizon_ns);
 
 #endif

@@ -16,6 +16,9 @@
 #define STEPS        1024
 #define STEPS_GROWTH 32
 
+/* Of an answer in objects. */
+#define PRECISION 5e-4
+
 struct step {
 	double time, windows;
 	size_t cell;
@@ -219,7 +222,7 @@ static double smallest(struct question *q, enum mp_demand_view view, int64_t fro
 		hi *= 2;
 	}
 	hi = fmin(hi, (double)MP_POOL_MOST);
-	while (hi - lo > fmax(0.5, 1e-5 * hi)) {
+	while (hi - lo > fmax(0.5, PRECISION * hi)) {
 		double middle = (lo + hi) / 2;
 
 		if (is_enough(q, middle))

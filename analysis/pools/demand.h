@@ -20,11 +20,11 @@
  *   exponentially (a normal copula, AR(1)), so that peaks come in clusters, and the nearest future is like
  * now.
  *
- * Level, trend, scale and shape maximize the likelihood; the shape has the prior of Martins and Stedinger,
- * Water Resources Research 36(3), 2000, without which few windows allow for any. A window in which gets
- * failed is known to have wanted more than the capacity and no more than mp_pool_window.wanted: its
- * likelihood is the probability of that interval. As neighbours are alike, each window counts as (1-c)/(1+c)
- * of an independent one, c being the correlation. That there is a trend at all is weighed against there being
+ * Level, trend, scale and shape maximize the likelihood, times a prior of the shape (mp_gev_log_prior()),
+ * beginning with probability-weighted moments. A window in which gets failed is known to have wanted more
+ * than was in use and no more than mp_pool_window.wanted: its likelihood is the probability of that interval.
+ * As neighbours are alike, windows count less than independent ones, by the sum of their correlations as to
+ * their mean, of the squares as to their spread. That there is a trend at all is weighed against there being
  * none by Schwarz's criterion (Annals of Statistics 6(2), 1978).
  *
  * What the recording leaves open is kept: the model is a set of parameters with weights (importance sampling
@@ -37,10 +37,11 @@ struct mp_demand;
 #define MP_DEMAND_ENOUGH 30
 
 /*
- * Fits a model for questions about times from an eighth of `horizon_ns` on: that is the length of a window as
- * far as there are 64 to 512 of them. -EINVAL as mp_pool_windows_make(), -ENODATA if there are fewer than
- * MP_DEMAND_LEAST slots' lengths or the pool was never used, -ENOMEM. The course has to stay as long as the
- * model does.
+ * Fits a model for questions about times from an eighth of `horizon_ns` on: that, or an eighth of the
+ * shortest phase that recurs if that is less, is the length of a window, as far as there are 64 to 512 of
+ * them. -EINVAL (a course that fails mp_pool_course_check(), horizon_ns < 1), -ENODATA if it has fewer than
+ * MP_DEMAND_LEAST windows, which are no shorter than its longest slot, or the pool was never used, -ENOMEM.
+ * The course has to stay as long as the model does.
  */
 int mp_demand_fit(const struct mp_pool_course *c, int64_t horizon_ns, struct mp_demand **out);
 void mp_demand_free(struct mp_demand *d);
@@ -61,18 +62,19 @@ struct mp_demand_summary {
 void mp_demand_summarize(const struct mp_demand *d, struct mp_demand_summary *out);
 
 /*
- * The probability that in use reaches `objects` between two times. `NOW`: of the time behind the course,
- * given how it ended: from_ns >= to_ns of the course. `ANEW`: of another session like the one watched, which
- * knows nothing of it; from_ns is the course's.
+ * The probability that in use reaches `objects` between two times, which may be 1024 pieces of phases apart:
+ * what is farther does not count. `NOW`: of the time behind the course, given how it ended: from_ns >= to_ns
+ * of the course. `ANEW`: of another session like the one watched, which knows nothing of it; from_ns is the
+ * course's.
  */
 enum mp_demand_view { MP_DEMAND_NOW, MP_DEMAND_ANEW };
 
 double mp_demand_reach(
     const struct mp_demand *d, enum mp_demand_view view, int64_t from_ns, int64_t to_ns, double objects);
 
-/* The smallest number of objects that is reached with a probability of at most p: all parameters taken
- * together, the most probable ones alone, and so that this many of the parameters (`confidence`) have p there
- * or below. */
+/* The smallest number of objects, to 0.05 %, that is reached with a probability of at most p: all parameters
+ * taken together, the most probable ones alone, and so that this many of the parameters (`confidence`) have p
+ * there or below. */
 double mp_demand_quantile(
     const struct mp_demand *d, enum mp_demand_view view, int64_t from_ns, int64_t to_ns, double p);
 double mp_demand_quantile_best(

@@ -22,6 +22,9 @@ enum { LEVEL, SCALE, SHAPE, TREND, PARAMETERS };
  * approximation of the posterior misses. */
 #define SPREAD_OUT 1.3
 
+/* Of the logarithm of the likelihood, in the search of its maximum: weights tell the rest. */
+#define TOLERANCE 0.02
+
 /* A model to fit: with a trend, or without. */
 struct model {
 	const struct mp_pattern_point *point;
@@ -132,7 +135,7 @@ static void fit(struct model *m, double trend, double *scratch)
 	const double step[] = {scale / sqrt(independent), 0.2, 0.05, 3 * scale / sqrt(independent)};
 	const double small[] = {0.1 * step[0], 0.05, 0.02, 0.1 * step[3]};
 	const double most[] = {5 * scale, 2, 0.2, 20 * scale};
-	m->value = mp_minimum(cost, m, m->best, step, m->parameters, 1e-3, 250);
+	m->value = mp_minimum(cost, m, m->best, step, m->parameters, TOLERANCE, 250);
 	mp_minimum_covariance(cost, m, m->best, small, m->parameters, most, m->root);
 }
 
@@ -229,7 +232,7 @@ static void blur(const struct model *m, int index, double *x)
 }
 
 /* Draws around the minimum, weighed by what the likelihood says of them; together they weigh `whole`. */
-static void draw(const struct model *m, double whole, struct mp_draw *out)
+static void draw(struct model *m, double whole, struct mp_draw *out)
 {
 	double sum = 0;
 
@@ -245,7 +248,7 @@ static void draw(const struct model *m, double whole, struct mp_draw *out)
 			for (int k = 0; k < m->parameters; k++)
 				x[i] += SPREAD_OUT * m->root[i][k] * u[k];
 		}
-		double value = cost(x, (void *)m);
+		double value = cost(x, m);
 		out[j].weight = isfinite(value) ? exp(m->value - value + square / 2) : 0;
 		sum += out[j].weight;
 		if (isinf(value))

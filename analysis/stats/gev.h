@@ -36,8 +36,10 @@ double mp_gev_variance(const struct mp_gev *g); /* INFINITY for a shape of 1/2 a
  */
 int mp_gev_by_moments(const double *x, size_t n, struct mp_gev *out);
 
-/* log of the prior density of a shape by Martins and Stedinger (Water Resources Research 36(3), 2000): a beta
- * distribution from -1/2 to 1/2, of mean 0.10 and standard deviation 0.12. -INFINITY outside. */
+/* log of a prior density of a shape: a beta distribution from -1/2 to 1/2, without which few values allow for
+ * any shape. That of Martins and Stedinger (Water Resources Research 36(3), 2000), who made it for floods, of
+ * the same standard deviation, 0.12, but of mean 0, where maxima of things that are added up are, instead of
+ * 0.10. -INFINITY outside. */
 double mp_gev_log_prior(double shape);
 
 #endif

@@ -331,7 +331,7 @@ static void ask(const struct generator *g, int64_t capacity, int horizon_s, int 
 	bool dry = max >= capacity;
 	struct mp_pool_course c = first_session();
 	must(mp_forecast_make(&c, horizon_s * SECOND, &f), "forecast");
-	double line = mp_backtest_line(&c, horizon_s * SECOND, (double)capacity);
+	double line = mp_backtest_line(&c, horizon_s * SECOND) >= (double)capacity;
 	for (size_t r = 0; r < DIMENSION(risks); r++)
 		must(mp_sizing_make(&c, &(struct mp_sizing_options){.risk = risks[r]}, &s[r]), "sizing");
 	for (struct tally *to = t; to; to = to == t ? all : NULL) {
@@ -342,14 +342,6 @@ static void ask(const struct generator *g, int64_t capacity, int horizon_s, int 
 		to->covered += dry || (f.max_p10 <= (double)max && (double)max <= f.max_p90);
 		to->sessions += sessions;
 	}
-	if (getenv("POOL_COURSES_EACH"))
-		printf(
-		    "course %s capacity %" PRId64 " horizon %d so_far %" PRId64 " max %" PRId64
-		    " p %.3f line %.0f trend %.4f p_trend %.2f shape %.2f corr %.2f indep %.0f size %" PRId64
-		    " %" PRId64 "\n",
-		    kinds[g->kind], capacity, horizon_s, (int64_t)f.in_use_max, max, f.p_exhaust, line,
-		    f.demand.trend, f.demand.p_trend, f.demand.shape, f.demand.correlation,
-		    f.demand.independent, s[0].capacity, s[1].capacity);
 	mp_forecast_clear(&f);
 	for (int i = 0; i < sessions; i++) {
 		run(g, 0, LENGTH_S);
