@@ -7,6 +7,11 @@
 
 #include "analysis/pools/private.h"
 
+/* What was wanted beyond what was in use is at most so many times the estimate: were it taken for a sharp
+ * bound, which grows with what it bounds, it would draw the demand down; without one, a pool that was dry all
+ * the time would have none. */
+#define WANTED_MARGIN 4
+
 #define MOST_WINDOWS 512
 #define WANT_WINDOWS 64
 #define PER_HORIZON  8 /* windows in it, if there can be as many */
@@ -65,7 +70,8 @@ static int observe(struct mp_demand *d, const struct mp_pool_windows *w)
 		    ((double)middle_ns - (double)d->course->to_ns) / d->length_ns,
 		    mp_pattern_cell_at(&d->pattern, middle_ns, &until_ns)};
 		seen[i] = (struct mp_observed){win->max + (is_cut ? 0.5 : -0.5),
-		    is_cut ? fmax(win->wanted, win->max + 1) + 0.5 : win->max + 0.5};
+		    is_cut ? win->max + WANTED_MARGIN * fmax(win->wanted - win->max, 1) + 0.5
+			   : win->max + 0.5};
 		d->summary.censored += is_cut;
 		d->mean_time += point[i].time / (double)w->n;
 		highest = fmax(highest, win->max);

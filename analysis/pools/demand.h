@@ -21,11 +21,12 @@
  * now.
  *
  * Level, trend, scale and shape maximize the likelihood, times a prior of the shape (mp_gev_log_prior()),
- * beginning with probability-weighted moments. A window in which gets failed is known to have wanted more
- * than was in use and no more than mp_pool_window.wanted: its likelihood is the probability of that interval.
- * As neighbours are alike, windows count less than independent ones, by the sum of their correlations as to
- * their mean, of the squares as to their spread. That there is a trend at all is weighed against there being
- * none by Schwarz's criterion (Annals of Statistics 6(2), 1978).
+ * beginning with probability-weighted moments. Of a window in which gets failed is known that it wanted more
+ * than was in use, and, as far beyond as mp_pool_window.wanted is, no more than 4 times as much: its
+ * likelihood is the probability of that interval. As neighbours are alike, windows count less than
+ * independent ones, by the sum of their correlations as to their mean, of the squares as to their spread.
+ * That there is a trend at all is weighed against there being none by Schwarz's criterion (Annals of
+ * Statistics 6(2), 1978).
  *
  * What the recording leaves open is kept: the model is a set of parameters with weights (importance sampling
  * of the posterior around its maximum), and all functions below answer for all of them.

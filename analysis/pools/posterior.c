@@ -18,6 +18,9 @@ enum { LEVEL, SCALE, SHAPE, TREND, PARAMETERS };
 /* Above this scale an interval of one object has the density in its middle as its probability, to 0.1 %. */
 #define SMOOTH_SCALE 4
 
+/* Neighbours that are more alike than this would never change. */
+#define MOST_ALIKE 0.97
+
 /* How far draws are spread beyond what is expected of them, for the weights to find what the normal
  * approximation of the posterior misses. */
 #define SPREAD_OUT 1.3
@@ -231,8 +234,8 @@ static void blur(const struct model *m, int index, double *x)
 		x[TREND] += sqrt(12 * variance) * halton(index, PARAMETERS + 1);
 }
 
-/* Draws around the minimum, weighed by what the likelihood says of them; together they weigh `whole`. */
-static void draw(struct model *m, double whole, struct mp_draw *out)
+/* Draws around the minimum, weighed by what the likelihood says of them; together they weigh 1. */
+static void draw(struct model *m, struct mp_draw *out)
 {
 	double sum = 0;
 
@@ -257,7 +260,7 @@ static void draw(struct model *m, double whole, struct mp_draw *out)
 		set_draw(m, x, j, &out[j]);
 	}
 	for (int j = 0; j < MP_DRAWS_EACH; j++)
-		out[j].weight = sum > 0 ? whole * out[j].weight / sum : whole / MP_DRAWS_EACH;
+		out[j].weight = sum > 0 ? out[j].weight / sum : 1.0 / MP_DRAWS_EACH;
 }
 
 static void summarize(struct mp_demand *d, const double *rest, size_t n, double p_trend)
@@ -283,49 +286,57 @@ static void summarize(struct mp_demand *d, const double *rest, size_t n, double 
 	s->burstiness = s->level > 0 ? sqrt(variance) / s->level : 0;
 }
 
-/* The normal score of the last window; as far as a normal distribution goes that many windows have been seen
- * of. */
+/* The normal score of the last window, no farther out than 500 windows of a normal distribution would be. */
 static double score(const struct mp_gev *peak, double rest)
 {
-	double y = fmax(-2, fmin(mp_gev_reduce(peak, rest), 8));
+	double y = fmax(-2, fmin(mp_gev_reduce(peak, rest), 6));
 
 	return mp_normal_with_above(-expm1(-exp(-y)));
 }
 
-/* Both models, fitted one after the other, for both need the pattern as their trend makes it. */
+/* Fits a model, and draws from it. The pattern is as its trend makes it. */
+static void fit_one(struct mp_demand *d, struct model *m, double trend, double *scratch, struct mp_draw *out)
+{
+	mp_pattern_fit(&d->pattern, m->point, m->n, trend, m->mean_weight);
+	fit(m, trend, scratch);
+	draw(m, out);
+}
+
+/* How probable it is that there is a trend, by Schwarz's criterion for one parameter more. */
+static double weigh(struct mp_demand *d, const struct model *flat, const struct model *leaning)
+{
+	double gain = (flat->value - leaning->value) * flat->mean_weight / flat->weight;
+	double independent = fmax((double)flat->n * flat->mean_weight, 1);
+	double p_trend = 1 / (1 + exp(log(independent) / 2 - gain));
+
+	for (int j = 0; j < MP_DRAWS_EACH; j++) {
+		d->draw[1 + j].weight *= 1 - p_trend;
+		d->draw[1 + MP_DRAWS_EACH + j].weight *= p_trend;
+	}
+	return p_trend;
+}
+
 static void fit_both(struct mp_demand *d, struct model *flat, struct model *leaning, double *scratch)
 {
-	const struct model *best;
 	size_t n = flat->n;
-
 	double trend = mp_pattern_trend(&d->pattern, flat->point, n);
+
 	mp_pattern_fit(&d->pattern, flat->point, n, trend, 1);
 	rests(leaning, (double[]){0, 0, 0, trend}, scratch);
-	double weight = weight_of(scratch, n, 1);
 	flat->weight = leaning->weight = weight_of(scratch, n, 2);
-	flat->mean_weight = leaning->mean_weight = weight;
-	mp_pattern_fit(&d->pattern, flat->point, n, trend, weight);
-	fit(leaning, trend, scratch);
-	mp_pattern_fit(&d->pattern, flat->point, n, 0, weight);
-	fit(flat, 0, scratch);
+	flat->mean_weight = leaning->mean_weight = weight_of(scratch, n, 1);
+	fit_one(d, leaning, trend, scratch, &d->draw[1 + MP_DRAWS_EACH]);
+	fit_one(d, flat, 0, scratch, &d->draw[1]);
 
-	double independent = (double)n * weight;
-	double gain = (flat->value - leaning->value) * weight / flat->weight;
-	double p_trend = 1 / (1 + exp(log(fmax(independent, 1)) / 2 - gain));
-	draw(flat, 1 - p_trend, &d->draw[1]);
-	if (p_trend > 0.5)
-		set_draw(flat, flat->best, -1, &d->draw[0]);
-	best = p_trend > 0.5 ? leaning : flat;
-	if (best == flat)
-		set_draw(flat, flat->best, -1, &d->draw[0]);
-	mp_pattern_fit(&d->pattern, flat->point, n, trend, weight);
-	draw(leaning, p_trend, &d->draw[1 + MP_DRAWS_EACH]);
+	double p_trend = weigh(d, flat, leaning);
+	const struct model *best = p_trend > 0.5 ? leaning : flat;
 	if (best == leaning)
-		set_draw(leaning, leaning->best, -1, &d->draw[0]);
+		mp_pattern_fit(&d->pattern, flat->point, n, trend, flat->mean_weight);
+	set_draw(best, best->best, -1, &d->draw[0]);
 	rests(best, best->best, scratch);
-	d->summary.correlation = fmin(fmax(correlation(scratch, n, 1), 0), 0.97);
+	d->summary.correlation = fmin(fmax(correlation(scratch, n, 1), 0), MOST_ALIKE);
 	d->summary.windows = (double)n;
-	d->summary.independent = independent;
+	d->summary.independent = (double)n * flat->mean_weight;
 	mp_passage_make(d->summary.correlation, score(&d->draw[0].peak, scratch[n - 1]), &d->passage);
 	summarize(d, scratch, n, p_trend);
 }
