@@ -31,12 +31,13 @@ struct mp_calendar {
 int mp_calendar_make(const struct mp_pool_course *c, struct mp_calendar *out);
 void mp_calendar_clear(struct mp_calendar *cal);
 
-/* The occurrence that a time is in; between two, or without any, what is between, of id -1 and index -1.
- * `index` is that in cal->phase, or NULL. Ends may be INT64_MAX, starts INT64_MIN: as far as is known. */
+/* The occurrence that a time is in; between two, or without any, what is between, with an id of -1. `index`,
+ * or NULL, becomes that in cal->phase, or -1. Ends may be INT64_MAX and starts INT64_MIN: as far as is known.
+ */
 struct mp_pool_phase mp_calendar_at(const struct mp_calendar *cal, int64_t t_ns, int *index);
 
 /* The first occurrence of a phase, by its index, that ends behind t_ns, told or expected; of one that is on
- * at t_ns, all of it. false: none is in sight. */
+ * at t_ns, all of it. Not cut short by others. false: none is in sight. */
 bool mp_calendar_next(const struct mp_calendar *cal, size_t index, int64_t t_ns, struct mp_pool_phase *out);
 
 #endif

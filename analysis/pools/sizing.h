@@ -25,8 +25,9 @@ struct mp_sizing {
 	 * A session like the one watched, from its start, with its phases and its trend, needs more than
 	 * `capacity` with probability `risk`, what is not known of the demand taken into account. In
 	 * `capacity_upper` we may be 95 % confident: with the parameters that the recording leaves possible,
-	 * 95 % have their risk there or below. `capacity_best` is that of the most probable parameters alone.
-	 * All 0 of a quality MP_FORECAST_NONE.
+	 * 95 % have their risk there or below; never less than `capacity`, which at small risks is as
+	 * cautious. `capacity_best` is that of the most probable parameters alone. All 0 where there is too
+	 * little to fit (-ENODATA).
 	 */
 	int64_t capacity, capacity_upper, capacity_best;
 	/* The risk is smaller than what the recording has seen of a session: capacity is an extrapolation, by

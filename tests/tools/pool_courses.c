@@ -25,7 +25,6 @@
  *
  * KIND is one of these, or `all`. The same seed has the same figures.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
