@@ -197,7 +197,11 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 
 	if (!is_pool_kind(e->kind) || e->group > p->n_kinds)
 		return;
-	w.pool = rounded(p, e->group, e->pool);
+	/* Of no pool (talloc has such blocks). */
+	const struct mp_pool_kind *k = kind_of(p, e->group);
+	if (k && !e->pool && !k->is_one && !k->by_size)
+		return;
+	w.pool = k && k->is_one ? 0 : rounded(p, e->group, e->pool);
 	w.place = mp_pool_places_take(p->places, e);
 	if (e->kind == MPSAMPLE_KIND_POOL_CREATE && e->name && (w.birth = calloc(1, sizeof(*w.birth))))
 		snprintf(w.birth->name, sizeof(w.birth->name), "%s", e->name);
@@ -546,15 +550,16 @@ static int learn(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 	return ret || !has_grown ? ret : event(p, pool, w, "grown", pool->capacity);
 }
 
-static bool is_out_elsewhere(const struct mp_pools *p, const struct pool *pool, uint64_t ptr)
+/* The pool of a group, but for `but`, that has given out an object; NULL: none has. */
+static struct pool *pool_of(const struct mp_pools *p, unsigned int group, uint64_t ptr, const struct pool *but)
 {
 	for (size_t i = 0; i < p->pool_index.n; i++) {
-		const struct pool *other = &p->pools[i];
-		if (other != pool && other->group == pool->group && other->pool_id &&
-		    mp_pool_account_has_out(&other->account, ptr))
-			return true;
+		struct pool *pool = &p->pools[i];
+		if (pool != but && pool->group == group && pool->pool_id &&
+		    mp_pool_account_has_out(&pool->account, ptr))
+			return pool;
 	}
-	return false;
+	return NULL;
 }
 
 static int put(struct mp_pools *p, struct pool *pool, const struct waiting *w, const struct mp_pool_deed *d)
@@ -563,7 +568,7 @@ static int put(struct mp_pools *p, struct pool *pool, const struct waiting *w, c
 	case MP_POOL_DOUBLE:
 		return event(p, pool, w, "double_put", -1);
 	case MP_POOL_UNKNOWN:
-		if (!pool->account.is_whole && !is_out_elsewhere(p, pool, w->ptr)) {
+		if (!pool->account.is_whole && !pool_of(p, pool->group, w->ptr, pool)) {
 			mp_pool_account_older(&pool->account, d, &p->objects);
 			return 0;
 		}
@@ -639,10 +644,15 @@ static int apply(void *ctx, const void *item)
 	const struct waiting *w = item;
 	const struct key k = {w->group, w->pool};
 	bool is_create = w->kind == MPSAMPLE_KIND_POOL_CREATE;
-	bool is_end = w->kind == MPSAMPLE_KIND_POOL_DESTROY;
-	struct pool *pool = pool_place(p, &k, has_rows_left(p, w->group));
+	/* Of a pool that nothing is known of there is nothing to end: pools are cleared when they are gone. */
+	bool is_end = w->kind == MPSAMPLE_KIND_POOL_DESTROY || w->kind == MPSAMPLE_KIND_POOL_CLEAR;
+	bool is_by_object = w->pool == MP_POOL_BY_OBJECT;
+	struct pool *pool = is_by_object ? pool_of(p, w->group, w->ptr, NULL)
+					 : pool_place(p, &k, has_rows_left(p, w->group));
 	int ret = 0;
 
+	if (is_by_object && !pool)
+		return 0; /* taken before the recording: of which pool cannot be told */
 	if (pool && pool->pool_id && is_create)
 		ret = close_pool(p, pool, w->at.t_ns);
 	if (pool && !pool->pool_id && !has_rows_left(p, w->group))

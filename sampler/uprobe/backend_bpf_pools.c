@@ -59,11 +59,12 @@ static struct mp_fetch for_kernel(const struct mp_fetch *f)
 	return out;
 }
 
-static int describe(struct bpf_object *object, const struct mp_pool_set *set, struct mp_err *err)
+static int describe(
+    struct bpf_object *object, const struct mp_pool_set *set, size_t from, struct mp_err *err)
 {
 	int fd = bpf_object__find_map_fd_by_name(object, "pool_functions");
 
-	for (uint32_t i = 0; i < set->n; i++) {
+	for (uint32_t i = (uint32_t)from; i < set->n; i++) {
 		const struct mp_pool_function *f = &set->functions[i];
 		const struct mp_bpf_pool_function it = {.kind = (unsigned char)f->kind,
 		    .wants_return = f->wants_return,
@@ -114,7 +115,8 @@ struct attaching {
 	struct bpf_object *object;
 	pid_t pid;
 	const struct mp_pool_set *set;
-	int (*keep)(void *ctx, int fd, struct mp_err *err);
+	int (*keep)(void *ctx, int fd, enum mp_probe_group group, struct mp_err *err);
+	enum mp_probe_group group;
 	void *ctx;
 	struct places entries, exits, returns;
 };
@@ -137,7 +139,7 @@ static int link_places(const struct attaching *a, const char *name, uint32_t fla
 	if (fd < 0)
 		return mp_err_set(err, errno, "cannot probe %s, or a function of a pool beside it, in %s: %s",
 		    first->name, first->module, strerror(errno));
-	return a->keep(a->ctx, fd, err);
+	return a->keep(a->ctx, fd, a->group, err);
 }
 
 static int attach_file(struct attaching *a, size_t from, size_t to, struct mp_err *err)
@@ -146,6 +148,8 @@ static int attach_file(struct attaching *a, size_t from, size_t to, struct mp_er
 
 	a->entries.n = a->exits.n = a->returns.n = 0;
 	for (size_t i = from; i < to; i++) {
+		if (a->set->kinds[f[i].pool_kind].is_builtin != (a->group == MP_PROBES_PROFILE))
+			continue;
 		add_place(&a->entries, f[i].entry, i, f[i].semaphore);
 		if (f[i].wants_return && f[i].by_return_probe)
 			add_place(&a->returns, f[i].entry, i, 0);
@@ -159,19 +163,24 @@ static int attach_file(struct attaching *a, size_t from, size_t to, struct mp_er
 }
 
 int mp_bpf_pools_attach(struct bpf_object *object, pid_t pid, const struct mp_pool_set *set,
-    int (*keep)(void *ctx, int fd, struct mp_err *err), void *ctx, struct mp_err *err)
+    size_t from, int (*keep)(void *ctx, int fd, enum mp_probe_group group, struct mp_err *err), void *ctx,
+    struct mp_err *err)
 {
 	struct attaching a = {.object = object, .pid = pid, .set = set, .keep = keep, .ctx = ctx};
-	size_t room = set->n * MP_POOL_ENDS_MAX + 1;
+	size_t room = (set->n - from) * MP_POOL_ENDS_MAX + 1;
 	int ret = places_new(&a.entries, room) && places_new(&a.exits, room) && places_new(&a.returns, room)
-		      ? describe(object, set, err)
+		      ? describe(object, set, from, err)
 		      : mp_err_set(err, ENOMEM, "out of memory");
 
-	for (size_t from = 0, to; !ret && from < set->n; from = to) {
+	for (size_t to; !ret && from < set->n; from = to) {
 		for (to = from + 1;
 		     to < set->n && !strcmp(set->functions[to].open_path, set->functions[from].open_path);)
 			to++;
+		a.group = MP_PROBES_ALWAYS;
 		ret = attach_file(&a, from, to, err);
+		a.group = MP_PROBES_PROFILE;
+		if (!ret)
+			ret = attach_file(&a, from, to, err);
 	}
 	places_free(&a.entries);
 	places_free(&a.exits);
