@@ -209,11 +209,11 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	if (r->keep.track) {
+	ret = mp_pipeline_pool_kinds(r->pipeline, r->pools.set.kinds, r->pools.set.n_kinds, err);
+	if (!ret && r->keep.track)
 		ret = mp_pipeline_track(r->pipeline, r->target.pid, err);
-		if (ret)
-			return ret;
-	}
+	if (ret)
+		return ret;
 	if (r->preload && r->uprobe && r->o->watch != MP_WATCH_NOTHING)
 		mp_pipeline_all_kernel_events(r->pipeline);
 	r->hiccup = mp_hiccup_start();

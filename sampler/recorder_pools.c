@@ -45,9 +45,7 @@ int mp_recorder_open_pools(struct mp_recorder *r, struct mp_err *err)
 		return 0;
 	if (!r->uprobe)
 		return mp_err_set(err, ENOTSUP, "--pools needs probes: %s", r->missing.text);
-	int ret = mp_pipeline_pool_kinds(r->pipeline, set->kinds, set->n_kinds, err);
-	if (!ret)
-		ret = mp_uprobe_attach_pools(r->uprobe, set, 0, err);
+	int ret = mp_uprobe_attach_pools(r->uprobe, set, 0, err);
 	r->pools.is_in = !ret;
 	return ret;
 }

@@ -151,8 +151,8 @@ int mp_pools_kinds(struct mp_pools *p, const struct mp_pool_kind *kinds, size_t 
 		free(rest);
 		return -ENOMEM;
 	}
-	rows[0] = p->rows[0];
-	rest[0] = p->rest[0];
+	memcpy(rows, p->rows, (p->n_kinds + 1) * sizeof(*rows));
+	memcpy(rest, p->rest, (p->n_kinds + 1) * sizeof(*rest));
 	free(p->rows);
 	free(p->rest);
 	p->rows = rows;
