@@ -77,8 +77,7 @@ static bool has_module(const struct mp_pool_set *set, const char *module)
 static bool take_new(struct mp_pool_set *set, const struct mp_pool_set *more)
 {
 	size_t kinds = set->n_kinds, n = set->n;
-	struct mp_pool_kind *k =
-	    reallocarray(set->kinds, kinds + more->n_kinds + 1, sizeof(*k));
+	struct mp_pool_kind *k = reallocarray(set->kinds, kinds + more->n_kinds + 1, sizeof(*k));
 	struct mp_pool_function *f;
 
 	if (!k)
@@ -156,8 +155,8 @@ static const char *dearest(const struct mp_recorder *r)
 
 	for (size_t i = 0; i < set->n; i++) {
 		uint64_t cost = is_builtin(set, i) ? mp_uprobe_pool_calls(r->uprobe, i) *
-							mp_uprobe_pool_cost_ns(r->uprobe, &set->functions[i])
-						  : 0;
+							 mp_uprobe_pool_cost_ns(r->uprobe, &set->functions[i])
+						   : 0;
 		if (cost > most)
 			name = set->functions[i].name;
 		most = cost > most ? cost : most;

@@ -101,8 +101,8 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	    r->pipeline, now, "tracked call ring", "events", s.tracked_lost - last->tracked_lost);
 	mp_pipeline_loss(
 	    r->pipeline, now, "spans that did not return", "events", s.spans_left - last->spans_left);
-	mp_pipeline_loss(
-	    r->pipeline, now, "pool functions that did not return", "events", s.pools_left - last->pools_left);
+	mp_pipeline_loss(r->pipeline, now, "pool functions that did not return", "events",
+	    s.pools_left - last->pools_left);
 	mp_pipeline_loss(
 	    r->pipeline, now, "spans inside too many others", "events", s.spans_deep - last->spans_deep);
 	if (!ret)

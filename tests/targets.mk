@@ -19,6 +19,10 @@ TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own thre
 	where where_other libwhere_a.so libwhere_b.so order_flow \
 	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
 
+# Programs of libraries with pools of their own, where these are there.
+has_header = $(if $(wildcard /usr/include/$(1)),$(TARGET_DIR)/$(2))
+TARGETS += $(TARGET_DIR)/pools_pmr $(call has_header,apr-1.0/apr_pools.h,pools_apr) $(call has_header,glib-2.0/glib.h,pools_glib)
+
 .PHONY: targets
 targets: $(TARGETS)
 
@@ -85,6 +89,16 @@ $(TARGET_DIR)/pools_marked: tests/targets/pools.c $(TARGET_HDR) sampler/preload/
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -Isampler/preload -DMARKED -o $@ $< -pthread
+
+$(TARGET_DIR)/pools_apr: tests/targets/pools_apr.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -isystem /usr/include/apr-1.0 -o $@ $< -lapr-1
+
+$(TARGET_DIR)/pools_glib: tests/targets/pools_glib.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) $(shell pkg-config --cflags glib-2.0 2>/dev/null | sed 's/-I/-isystem /g') -o $@ $< -lglib-2.0
 
 $(TARGET_DIR)/pool_functions: sampler/preload/mpsample.h
 $(TARGET_DIR)/pool_functions: TARGET_CXXFLAGS += -Isampler/preload

@@ -55,7 +55,7 @@ struct waiting {
 struct pool {
 	uint64_t handle;
 	unsigned int group;
-	int64_t pool_id; /* 0: none is there now */
+	int64_t pool_id;                /* 0: none is there now */
 	int64_t capacity, object_bytes; /* < 0: not known */
 	bool is_rest;                   /* it stands for all of its group that are not told apart */
 	struct mp_pool_account account;
@@ -234,7 +234,8 @@ static int put_event(struct mp_pools *p, const struct mp_pool_event_row *row)
 }
 
 /* Holds the row back until the place's stack is known. */
-static int event(struct mp_pools *p, const struct pool *pool, const struct waiting *w, const char *kind, int64_t n)
+static int event(
+    struct mp_pools *p, const struct pool *pool, const struct waiting *w, const char *kind, int64_t n)
 {
 	struct held h = {.place = w->place,
 	    .row = {.pool_id = pool->pool_id,
@@ -298,9 +299,8 @@ static int put_hist(struct mp_pools *p, const struct pool *pool, const char *wha
 static int put_high_water(struct mp_pools *p, struct pool *pool)
 {
 	struct mp_pool_account *a = &pool->account;
-	const struct waiting w = {.at.t_ns = a->sum.in_use_max_t_ns,
-	    .tid = (pid_t)a->sum.in_use_max_tid,
-	    .place = a->high_place};
+	const struct waiting w = {
+	    .at.t_ns = a->sum.in_use_max_t_ns, .tid = (pid_t)a->sum.in_use_max_tid, .place = a->high_place};
 
 	if (!a->was_highest || !a->sum.in_use_max_t_ns)
 		return 0;
@@ -538,8 +538,9 @@ static int apply_to_rest(struct mp_pools *p, struct pool *pool, const struct wai
 /* A pool may grow. */
 static int learn(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 {
-	bool is_new = (w->capacity >= 0 && w->capacity != pool->capacity) ||
-		      (w->object_bytes >= 0 && w->object_bytes != pool->object_bytes && pool->object_bytes < 0);
+	bool is_new =
+	    (w->capacity >= 0 && w->capacity != pool->capacity) ||
+	    (w->object_bytes >= 0 && w->object_bytes != pool->object_bytes && pool->object_bytes < 0);
 
 	if (!is_new)
 		return 0;
@@ -551,7 +552,8 @@ static int learn(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 }
 
 /* The pool of a group, but for `but`, that has given out an object; NULL: none has. */
-static struct pool *pool_of(const struct mp_pools *p, unsigned int group, uint64_t ptr, const struct pool *but)
+static struct pool *pool_of(
+    const struct mp_pools *p, unsigned int group, uint64_t ptr, const struct pool *but)
 {
 	for (size_t i = 0; i < p->pool_index.n; i++) {
 		struct pool *pool = &p->pools[i];
@@ -637,18 +639,20 @@ static int apply_to(struct mp_pools *p, struct pool *pool, const struct waiting 
 	}
 }
 
-/* A create in the place of a pool that was not destroyed ends it: nothing tells what became of its objects. */
+/* A create in the place of a pool that was not destroyed ends it: nothing tells what became of its objects.
+ */
 static int apply(void *ctx, const void *item)
 {
 	struct mp_pools *p = ctx;
 	const struct waiting *w = item;
 	const struct key k = {w->group, w->pool};
 	bool is_create = w->kind == MPSAMPLE_KIND_POOL_CREATE;
-	/* Of a pool that nothing is known of there is nothing to end: pools are cleared when they are gone. */
+	/* Of a pool that nothing is known of there is nothing to end: pools are cleared when they are gone.
+	 */
 	bool is_end = w->kind == MPSAMPLE_KIND_POOL_DESTROY || w->kind == MPSAMPLE_KIND_POOL_CLEAR;
 	bool is_by_object = w->pool == MP_POOL_BY_OBJECT;
-	struct pool *pool = is_by_object ? pool_of(p, w->group, w->ptr, NULL)
-					 : pool_place(p, &k, has_rows_left(p, w->group));
+	struct pool *pool =
+	    is_by_object ? pool_of(p, w->group, w->ptr, NULL) : pool_place(p, &k, has_rows_left(p, w->group));
 	int ret = 0;
 
 	if (is_by_object && !pool)

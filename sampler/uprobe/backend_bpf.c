@@ -466,8 +466,8 @@ static int attach_file(struct bpf_plane *b, pid_t pid, enum mp_probe_group group
 		ret = add_link(
 		    b, mp_uprobe_link(b->marker, ATTACH_UPROBE_MULTI, 0, &places, pid), group, probes, err);
 	} else if (!ret && b->backend == MP_BACKEND_SESSION) {
-		ret = add_link(
-		    b, mp_uprobe_link(b->session, ATTACH_UPROBE_SESSION, 0, &places, pid), group, probes, err);
+		ret = add_link(b, mp_uprobe_link(b->session, ATTACH_UPROBE_SESSION, 0, &places, pid), group,
+		    probes, err);
 	} else if (!ret) {
 		ret = add_link(b,
 		    mp_uprobe_link(b->ret, ATTACH_UPROBE_MULTI, UPROBE_MULTI_RETURN, &places, pid), group,

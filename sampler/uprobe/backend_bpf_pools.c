@@ -41,9 +41,9 @@ static unsigned char register_word(unsigned char n)
 {
 #ifdef __x86_64__
 #define WORD(member) (unsigned char)(offsetof(struct pt_regs, member) / sizeof(uint64_t))
-	static const unsigned char words[] = {WORD(rax), WORD(rdx), WORD(rcx), WORD(rbx), WORD(rsi), WORD(rdi),
-	    WORD(rbp), WORD(rsp), WORD(r8), WORD(r9), WORD(r10), WORD(r11), WORD(r12), WORD(r13), WORD(r14),
-	    WORD(r15)};
+	static const unsigned char words[] = {WORD(rax), WORD(rdx), WORD(rcx), WORD(rbx), WORD(rsi),
+	    WORD(rdi), WORD(rbp), WORD(rsp), WORD(r8), WORD(r9), WORD(r10), WORD(r11), WORD(r12), WORD(r13),
+	    WORD(r14), WORD(r15)};
 	return words[n & 15];
 #else
 	return n;
@@ -59,8 +59,7 @@ static struct mp_fetch for_kernel(const struct mp_fetch *f)
 	return out;
 }
 
-static int describe(
-    struct bpf_object *object, const struct mp_pool_set *set, size_t from, struct mp_err *err)
+static int describe(struct bpf_object *object, const struct mp_pool_set *set, size_t from, struct mp_err *err)
 {
 	int fd = bpf_object__find_map_fd_by_name(object, "pool_functions");
 
@@ -78,8 +77,8 @@ static int describe(
 		    .object_bytes = for_kernel(&f->object_bytes),
 		    .text = for_kernel(&f->text)};
 		if (bpf_map_update_elem(fd, &i, &it, BPF_ANY))
-			return mp_err_set(err, errno, "cannot tell the BPF programs of %s: %s", f->name,
-			    strerror(errno));
+			return mp_err_set(
+			    err, errno, "cannot tell the BPF programs of %s: %s", f->name, strerror(errno));
 	}
 	return 0;
 }
@@ -162,8 +161,8 @@ static int attach_file(struct attaching *a, size_t from, size_t to, struct mp_er
 	return ret ? ret : link_places(a, "pool_entry", 0, &a->entries, first, err);
 }
 
-int mp_bpf_pools_attach(struct bpf_object *object, pid_t pid, const struct mp_pool_set *set,
-    size_t from, int (*keep)(void *ctx, int fd, enum mp_probe_group group, struct mp_err *err), void *ctx,
+int mp_bpf_pools_attach(struct bpf_object *object, pid_t pid, const struct mp_pool_set *set, size_t from,
+    int (*keep)(void *ctx, int fd, enum mp_probe_group group, struct mp_err *err), void *ctx,
     struct mp_err *err)
 {
 	struct attaching a = {.object = object, .pid = pid, .set = set, .keep = keep, .ctx = ctx};

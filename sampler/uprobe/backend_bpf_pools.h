@@ -17,11 +17,12 @@ struct bpf_object;
 void mp_bpf_pools_prepare(struct bpf_object *object);
 
 /*
- * Puts the probes of the functions from index `from` on in, their ends first: what begins shall be seen to end. `keep` is handed each link's
- * descriptor, and closes it where it cannot keep it. On failure some may be in.
+ * Puts the probes of the functions from index `from` on in, their ends first: what begins shall be seen to
+ * end. `keep` is handed each link's descriptor, and closes it where it cannot keep it. On failure some may be
+ * in.
  */
-int mp_bpf_pools_attach(struct bpf_object *object, pid_t pid, const struct mp_pool_set *set,
-    size_t from, int (*keep)(void *ctx, int fd, enum mp_probe_group group, struct mp_err *err), void *ctx,
+int mp_bpf_pools_attach(struct bpf_object *object, pid_t pid, const struct mp_pool_set *set, size_t from,
+    int (*keep)(void *ctx, int fd, enum mp_probe_group group, struct mp_err *err), void *ctx,
     struct mp_err *err);
 
 /* A row of the ring. `set`: whose functions are probed; NULL: of none, only markers come. */

@@ -215,7 +215,7 @@ struct mp_bpf_stats {
 	unsigned long long pools_left; /* calls of pool functions that began and did not end, or were too
 					  many inside one another */
 	unsigned long long pool_calls[MP_BPF_POOL_FUNCTIONS]; /* hits, by function */
-	unsigned long long markers_lost;     /* markers and spans for which the ring had no room */
+	unsigned long long markers_lost; /* markers and spans for which the ring had no room */
 	unsigned long long
 	    spans_left; /* spans that began and did not end: left by a longjmp or an exception */
 	unsigned long long spans_deep; /* spans that were not followed: too many inside one another */
@@ -292,8 +292,8 @@ struct mp_bpf_marker {
 	unsigned int tid;
 	unsigned int kind; /* enum mpsample_kind */
 	unsigned long long t_ns;
-	unsigned long long a;       /* as enum mpsample_kind tells */
-	struct mp_bpf_sums sums;    /* with those of spans */
+	unsigned long long a;    /* as enum mpsample_kind tells */
+	struct mp_bpf_sums sums; /* with those of spans */
 	char name[MP_MARKER_NAME_BYTES];
 };
 
@@ -306,11 +306,11 @@ struct mp_bpf_marker {
 
 struct mp_bpf_pool {
 	unsigned int tid;
-	unsigned char kind, with; /* enum mpsample_kind */
-	unsigned short function;  /* which of the set's; MP_BPF_POOL_MARKER: none */
-	unsigned long long t_ns;  /* when it was done */
+	unsigned char kind, with;  /* enum mpsample_kind */
+	unsigned short function;   /* which of the set's; MP_BPF_POOL_MARKER: none */
+	unsigned long long t_ns;   /* when it was done */
 	unsigned long long dur_ns; /* ~0: not told, as with the last two */
-	unsigned long long pool; /* ~0: the function does not say which */
+	unsigned long long pool;   /* ~0: the function does not say which */
 	unsigned long long ptr, bytes;
 	unsigned long long ip; /* the return address; of a marker, behind its first byte */
 	unsigned long long capacity, object_bytes;

@@ -403,7 +403,8 @@ int mp_uprobe_attach_pools(
 {
 	if (!u->ops->attach_pools)
 		return mp_err_set(err, ENOTSUP,
-		    "functions of pools need BPF, which backend %s is without: use --backend session or multi",
+		    "functions of pools need BPF, which backend %s is without: use --backend session or "
+		    "multi",
 		    mp_backend_name(u->ops->backend));
 	u->ops->keep(u->impl, &u->keep, &u->floor);
 	return u->ops->attach_pools(u->impl, u->pid, set, from, err);

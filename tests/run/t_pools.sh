@@ -5,7 +5,8 @@
 #   marked preload tracefs   by markers          functions multi   by an INI file (backend session, multi)
 #   threads   8 threads, markers and functions   beside      functions while the library counts calls
 #   full      a ring that is too small: what is in use stays right, and the rest is counted as lost
-# cases: marked preload tracefs functions multi beside threads full
+#   pmr apr glib   pools of libstdc++, APR and GLib, with no file
+# cases: marked preload tracefs functions multi beside threads full pmr apr glib
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 cat >pools.ini <<'END'
@@ -119,6 +120,44 @@ threads)
 	start_target env LD_PRELOAD="$O/libmpsample.so" "$TARGETS/pools_marked" 8 400
 	record_work s.db --force
 	expect_pools s.db 8
+	;;
+pmr)
+	need_root
+	start_target pools_pmr
+	record_work s.db
+	pools=$(rows s.db "SELECT gets, puts, in_use_max, in_use, double_puts + foreign_puts + older_puts FROM v_pool_sum JOIN v_pool USING (pool_id)
+		WHERE source = 'pmr' ORDER BY pool_id")
+	eq "the pools" "$pools" "$(truth orders_gets) $(truth orders_gets) $(truth orders_high) 0 0
+$(truth messages_gets) $(truth messages_gets) $(truth messages_high) 0 0
+$(truth ticks) 0 $(truth ticks_high) 0 0"
+	eq "findings" "$(sql s.db "SELECT count(*) FROM v_pool_event WHERE kind <> 'high_water'")" 0
+	eq "bytes" "$(rows s.db "SELECT in_use_bytes_max FROM v_pool_sum ORDER BY pool_id")" \
+		"$(($(truth orders_high) * 96))
+$(($(truth messages_high) * 256))
+$(($(truth ticks_high) * 40))"
+	;;
+apr)
+	need_root
+	[[ -x $TARGETS/pools_apr ]] || skip "no libapr1-dev"
+	start_target pools_apr
+	record_work s.db
+	eq "all pools" "$(rows s.db "SELECT count(*), sum(gets), sum(in_use), sum(destroyed_ns > created_ns) FROM v_pool_sum JOIN v_pool USING (pool_id)
+		WHERE source = 'apr'")" "$(truth pools) $(truth gets) 0 $(truth pools)"
+	eq "the large ones" "$(rows s.db "SELECT gets, in_use_max FROM v_pool_sum JOIN v_pool USING (pool_id)
+		WHERE source = 'apr' ORDER BY gets DESC LIMIT 2")" "$(truth messages) $(truth messages_high)
+$(truth orders) $(truth orders)"
+	eq "bytes" "$(sql s.db "SELECT max(in_use_bytes_max) FROM v_pool_sum JOIN v_pool USING (pool_id) WHERE source = 'apr'")" "$(truth bytes)"
+	;;
+glib)
+	need_root
+	[[ -x $TARGETS/pools_glib ]] || skip "no libglib2.0-dev"
+	start_target pools_glib
+	record_work s.db
+	[[ $(sql s.db "SELECT count(*) FROM v_pool WHERE source = 'glib'") != 0 ]] || skip "$(grep -m1 -i glib recorder.err || echo "this GLib has no slices")"
+	eq "by size" "$(rows s.db "SELECT object_bytes, gets, puts, in_use FROM v_pool_sum JOIN v_pool USING (pool_id) WHERE source = 'glib'
+		AND object_bytes IN (48, 128) ORDER BY 1")" \
+		"48 $(truth orders_gets) $(truth orders_puts) $(($(truth orders_gets) - $(truth orders_puts)))
+128 $(truth messages_gets) $(truth messages_gets) 0"
 	;;
 full)
 	start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=64 "$TARGETS/pools_marked" 4 20000

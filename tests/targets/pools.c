@@ -171,7 +171,8 @@ int main(int argc, char **argv)
 		pthread_create(&threads[i], NULL, take_and_put, NULL);
 	for (long i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
-	target_print("gets %ld\nputs %ld\nfailures %ld\nhigh %ld\ndouble %ld\nforeign %ld\ncross %ld\nleft %u\n",
+	target_print(
+	    "gets %ld\nputs %ld\nfailures %ld\nhigh %ld\ndouble %ld\nforeign %ld\ncross %ld\nleft %u\n",
 	    n_gets, n_puts, failures, high, doubles, foreign, cross, orders.in_use);
 	pool_init(&late, late_objects, 8);
 	for (int i = 0; i < 3; i++)

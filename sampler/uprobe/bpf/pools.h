@@ -88,7 +88,7 @@ static __noinline int read_value(u64 *value, u64 at, int bytes)
 
 	if (!value)
 		return 0;
-	failed = n == 8	  ? bpf_probe_read_user(&raw, 8, (void *)at)
+	failed = n == 8   ? bpf_probe_read_user(&raw, 8, (void *)at)
 		 : n == 4 ? bpf_probe_read_user(&raw, 4, (void *)at)
 		 : n == 2 ? bpf_probe_read_user(&raw, 2, (void *)at)
 			  : bpf_probe_read_user(&raw, 1, (void *)at);
@@ -116,7 +116,8 @@ static __always_inline bool fetch(
 		value = cut(value, (signed char)f->bytes[0]);
 #pragma unroll
 	for (u32 i = 0; i < MP_FETCH_READS; i++)
-		if (i < f->n_reads && !read_value(&value, value + (long long)f->add[i], (signed char)f->bytes[i]))
+		if (i < f->n_reads &&
+		    !read_value(&value, value + (long long)f->add[i], (signed char)f->bytes[i]))
 			return false;
 	*out = value + (long long)f->add[f->n_reads < MP_FETCH_READS ? f->n_reads : MP_FETCH_READS];
 	return true;
@@ -201,7 +202,8 @@ static __always_inline void emit_pool(
 			return;
 		}
 	}
-	if (bpf_ringbuf_output(&pool_rows, (void *)r, sizeof(*r), wakeup_flags(&pool_rows, c->pool_ring_bytes)))
+	if (bpf_ringbuf_output(
+		&pool_rows, (void *)r, sizeof(*r), wakeup_flags(&pool_rows, c->pool_ring_bytes)))
 		miss_pool(r);
 }
 
@@ -275,7 +277,7 @@ static __always_inline void take_values(struct pt_regs *ctx, const struct mp_bpf
 
 #define TAKE(member, is_late)                                                                                \
 	if (f->wants_return ? is_return == ((is_late) || f->member.from == MP_FETCH_RETURNED) : !is_return)  \
-		fetch(&f->member, ctx, args, is_return, &v->member)
+	fetch(&f->member, ctx, args, is_return, &v->member)
 	TAKE(pool, late);
 	TAKE(ptr, late_ptr);
 	TAKE(bytes, late);
@@ -311,7 +313,8 @@ static __always_inline void tell_pool(struct pt_regs *ctx, const struct mp_bpf_c
 	if ((is_get && (v->ptr == ~0ULL || (!v->ptr && f->ignores_null))) ||
 	    (f->kind == MPSAMPLE_KIND_POOL_PUT && !v->ptr))
 		return;
-	if (f->kind == MPSAMPLE_KIND_POOL_CREATE && fetch(&f->text, ctx, call->args, call->has_returned, &text))
+	if (f->kind == MPSAMPLE_KIND_POOL_CREATE &&
+	    fetch(&f->text, ctx, call->args, call->has_returned, &text))
 		emit_named(c, &r, (const char *)text);
 	else
 		emit_pool(ctx, c, &r, call->where.sp);

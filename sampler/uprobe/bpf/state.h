@@ -115,7 +115,7 @@ struct thread_state {
 		} args;
 		struct pool_values {
 			u64 pool, ptr, bytes, capacity, object_bytes; /* ~0: not known */
-		} values; /* as they were at its entry */
+		} values;                                             /* as they were at its entry */
 	} pools[MP_POOLS_DEEP];
 };
 
