@@ -11,19 +11,21 @@
 #include "sampler/doctor/pmu.h"
 #include "sampler/doctor/rows.h"
 #include "sampler/perf/event.h"
+#include "sampler/pools/profile.h"
 #include "sampler/profile.h"
 #include "sampler/uprobe/shared.h"
 #include "store/embed.h"
 #include "store/emit.h"
 
-static const char usage[] = "usage: mpsample list events|profiles|reports [--format table|json|csv]\n"
-			    "\n"
-			    "  events     what a recording holds besides the calls, and what -e can ask for\n"
-			    "  profiles   the allocators that are known, and how they are recognised\n"
-			    "  reports    what can be asked of a recording with mpsample report\n"
-			    "\n"
-			    "  --format table|json|csv\n"
-			    "  -h, --help\n";
+static const char usage[] =
+    "usage: mpsample list events|profiles|reports [--format table|json|csv]\n"
+    "\n"
+    "  events     what a recording holds besides the calls, and what -e can ask for\n"
+    "  profiles   the allocators and pools that are known, and how they are recognised\n"
+    "  reports    what can be asked of a recording with mpsample report\n"
+    "\n"
+    "  --format table|json|csv\n"
+    "  -h, --help\n";
 
 /* The names of v_kernel_event.kind. */
 static const struct {
@@ -112,6 +114,28 @@ static int list_events(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err
 	return ret;
 }
 
+static int list_pool_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
+{
+	int ret = mp_rows_run(db, err,
+	    "CREATE TABLE pool_profile(name TEXT, about TEXT, modules TEXT, versions TEXT, known TEXT)");
+
+	for (size_t i = 0; !ret; i++) {
+		struct mp_pool_profile p;
+		ret = mp_pool_profile_load(i, &p, err);
+		if (ret == -ENOENT)
+			break;
+		if (!ret)
+			ret = mp_rows_run(db, err,
+			    "INSERT INTO pool_profile VALUES (%Q, %Q, %Q, nullif(%Q, ''), nullif(%Q, ''))",
+			    p.name, p.about, p.modules, p.versions, p.known);
+		mp_pool_profile_free(&p);
+	}
+	return ret && ret != -ENOENT
+		   ? ret
+		   : mp_rows_emit(e, db, "pools", "pools",
+			 "SELECT name, about, modules, versions, known FROM pool_profile ORDER BY name", err);
+}
+
 static int list_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
 {
 	struct mp_profiles p;
@@ -137,7 +161,7 @@ static int list_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_err *e
 			"defines malloc");
 	mp_emit_note(e, "and is none of these is probed as 'interposed'; not covered: recognised, so that a "
 			"recording says so");
-	return ret;
+	return ret ? ret : list_pool_profiles(e, db, err);
 }
 
 /* "sql/reports/jitter_ops.sql" is a section of report jitter; object_*.sql are part of every report. */

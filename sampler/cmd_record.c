@@ -89,6 +89,7 @@ enum {
 	OPT_PROBE,
 	OPT_FOLLOW_FORKS,
 	OPT_SPANS,
+	OPT_POOLS,
 	OPT_CAUSES,
 	OPT_COUNT,
 	OPT_BUDGET,
@@ -113,6 +114,7 @@ static const struct option long_options[] = {
     {"probe", required_argument, NULL, OPT_PROBE},
     {"follow-forks", no_argument, NULL, OPT_FOLLOW_FORKS},
     {"spans", required_argument, NULL, OPT_SPANS},
+    {"pools", required_argument, NULL, OPT_POOLS},
     {"causes", required_argument, NULL, OPT_CAUSES},
     {"event", required_argument, NULL, 'e'},
     {"count", required_argument, NULL, OPT_COUNT},
@@ -305,6 +307,9 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 	case OPT_CPU:
 		o->has_cpus = true;
 		return parse_cpus(arg, &o->cpus, err);
+	case OPT_POOLS:
+		o->pools_file = arg;
+		return 0;
 	case OPT_SPANS:
 		return add_spans(o, arg, err);
 	case OPT_FOLLOW_FORKS:

@@ -78,7 +78,7 @@ static bool is_emulated(const struct insn *in)
 	}
 }
 
-/* The registers that probes read: the stack pointer and those of the arguments 1 to 3. */
+/* The registers that probes read: the stack pointer and those of the arguments. */
 static bool is_wanted_register(ZydisRegister reg, unsigned int args)
 {
 	switch (ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg)) {
@@ -90,18 +90,28 @@ static bool is_wanted_register(ZydisRegister reg, unsigned int args)
 		return args & MP_ARG(2);
 	case ZYDIS_REGISTER_RDX:
 		return args & MP_ARG(3);
+	case ZYDIS_REGISTER_RCX:
+		return args & MP_ARG(4);
+	case ZYDIS_REGISTER_R8:
+		return args & MP_ARG(5);
+	case ZYDIS_REGISTER_R9:
+		return args & MP_ARG(6);
 	default:
 		return false;
 	}
 }
 
-static bool writes_wanted_register(const struct insn *in, unsigned int args)
+static bool writes_wanted(const struct insn *in, unsigned int args)
 {
-	for (unsigned int k = 0; k < in->i.operand_count; k++)
-		if (in->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    in->op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-		    is_wanted_register(in->op[k].reg.value, args))
+	for (unsigned int k = 0; k < in->i.operand_count; k++) {
+		const ZydisDecodedOperand *o = &in->op[k];
+		if (!(o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+			continue;
+		if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && args & MP_INSN_MEMORY)
 			return true;
+		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && is_wanted_register(o->reg.value, args))
+			return true;
+	}
 	return false;
 }
 
@@ -147,7 +157,7 @@ unsigned int mp_insn_placement(const unsigned char *code, size_t n, unsigned int
 				best = at;
 			if (!(null_is_no_call && tested && in.i.mnemonic == ZYDIS_MNEMONIC_JZ))
 				break;
-		} else if (is_branch(&in) || writes_wanted_register(&in, args)) {
+		} else if (is_branch(&in) || writes_wanted(&in, args)) {
 			break;
 		}
 		tested = is_null_test(&in);
@@ -483,6 +493,45 @@ int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr, struct
 	return ret;
 }
 
+/* The address of the pointer that a call or jump goes through, where the instruction says it; else 0. */
+static uint64_t pointer_slot(const struct insn *in, uint64_t at)
+{
+	const ZydisDecodedOperand *o = &in->op[0];
+
+	return o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.base == ZYDIS_REGISTER_RIP
+		   ? at + in->i.length + (uint64_t)o->mem.disp.value
+		   : 0;
+}
+
+int mp_insn_each_call(const unsigned char *code, size_t n, uint64_t vaddr,
+    int (*fn)(void *ctx, const struct mp_insn_call *call), void *ctx)
+{
+	uint32_t table_registers = 0;
+	struct insn in;
+	int64_t target;
+	int ret = 0;
+
+	for (size_t at = 0; !ret && at < n; at += in.i.length) {
+		if (!decode(code + at, n - at, &in))
+			return -EINVAL;
+		bool is_call = in.i.meta.category == ZYDIS_CATEGORY_CALL;
+		if (is_branch(&in) && direct_target(&in, &target)) {
+			uint64_t to = (uint64_t)((int64_t)at + target);
+			if (is_call || to >= n)
+				ret = fn(ctx, &(struct mp_insn_call){.to = vaddr + to});
+		} else if (is_call || is_jump_out(&in, at, n, table_registers)) {
+			ret = fn(ctx, &(struct mp_insn_call){.slot = pointer_slot(&in, vaddr + at)});
+		}
+		note_table_registers(&in, &table_registers);
+	}
+	return ret;
+}
+
+bool mp_insn_is_nop(const unsigned char *code, size_t n)
+{
+	return n && code[0] == 0x90;
+}
+
 uint64_t mp_insn_stub_slot(const unsigned char *code, size_t n, uint64_t vaddr)
 {
 	struct insn in;
@@ -606,6 +655,30 @@ int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr, struct
 			ret = out->end(out->ctx, vaddr + at, !is_ret(w), is_b(w) ? vaddr + to : 0);
 	}
 	return ret;
+}
+
+/* B and BL and conditional branches that lead out; BLR, BLRAA and its like, and BR that is a tail call. */
+int mp_insn_each_call(const unsigned char *code, size_t n, uint64_t vaddr,
+    int (*fn)(void *ctx, const struct mp_insn_call *call), void *ctx)
+{
+	int ret = n % 4 ? -EINVAL : 0;
+
+	for (size_t at = 0; !ret && at < n; at += 4) {
+		uint32_t w = word(code + at);
+		bool is_bl = (w & 0xfc000000) == 0x94000000;
+		int64_t offset = is_b(w) || is_bl ? (int64_t)((int32_t)(w << 6) >> 4) : conditional_target(w);
+		uint64_t to = (uint64_t)((int64_t)at + offset);
+		if (is_bl || (offset && to >= n))
+			ret = fn(ctx, &(struct mp_insn_call){.to = vaddr + to});
+		else if ((w & 0xfefff000) == 0xd63f0000 || is_tail_call(at ? word(code + at - 4) : 0, w))
+			ret = fn(ctx, &(struct mp_insn_call){0});
+	}
+	return ret;
+}
+
+bool mp_insn_is_nop(const unsigned char *code, size_t n)
+{
+	return n >= 4 && word(code) == 0xd503201f;
 }
 
 /* adrp x16, page; ldr x17, [x16, #imm] (the PLT entry of the AArch64 ELF ABI). */

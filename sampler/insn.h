@@ -19,12 +19,14 @@
  * and no jump targets: else the return probe would read another stack slot, or calls would go by unseen.
  * 0 where no such place exists.
  *
- * `args`: the arguments that will be read there, as a mask of MP_ARG(1..3).
+ * `args`: the arguments that will be read there, as a mask of MP_ARG(1..6), and MP_INSN_MEMORY where memory
+ * is read, too, which then has to be as it was at the entry.
  * `null_is_no_call`: calls with a NULL first argument are not wanted (free(NULL)), so the probe may stand
  * behind the function's own test for it, where they cost nothing.
  *
  * `code` is the whole function.
  */
+#define MP_INSN_MEMORY 1u
 unsigned int mp_insn_placement(const unsigned char *code, size_t n, unsigned int args, bool null_is_no_call);
 
 /* Does the kernel emulate the first instruction of `code`? Else it single-steps it. */
@@ -72,6 +74,23 @@ struct mp_insn_ends {
 	void *ctx;
 };
 int mp_insn_each_end(const unsigned char *code, size_t n, uint64_t vaddr, struct mp_insn_ends *out);
+
+/*
+ * Where the code at `vaddr`, the whole of a function or of a part of one, may go to other code: its calls,
+ * and its jumps out of it, conditional ones included; the table of a `switch` is within. Stops when `fn`
+ * returns non-zero and returns that. -EINVAL where not all of it can be decoded.
+ */
+struct mp_insn_call {
+	uint64_t to;   /* 0: where memory or a register says */
+	uint64_t slot; /* the address of that memory; 0: it is not known */
+};
+int mp_insn_each_call(const unsigned char *code, size_t n, uint64_t vaddr,
+    int (*fn)(void *ctx, const struct mp_insn_call *call), void *ctx);
+
+/* Is this the instruction that stands at a USDT probe's place: one that does nothing? A note may point
+ * anywhere: a breakpoint inside an instruction, or into data that is next to code, would change what the
+ * target does. */
+bool mp_insn_is_nop(const unsigned char *code, size_t n);
 
 /*
  * The slot through which a stub (PLT entry) jumps: the address that the indirect jump within its first

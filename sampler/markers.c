@@ -10,6 +10,7 @@
 
 #include "sampler/index.h"
 #include "sampler/preload/mpsample.h"
+#include "sampler/time_queue.h"
 #include "store/append.h"
 
 #define NAME_BYTES 48 /* with the NUL: the promise of mpsample.h */
@@ -18,25 +19,22 @@
 #define MAX_ROWS       250000     /* in a slot: SQLite writes about twice as many in a second */
 #define MAX_NAMES      (1u << 16)
 #define MAX_OPEN_SPANS (1u << 18)
-#define MAX_POOLS      4096
 
-enum limit { LIMIT_WAITING, LIMIT_ROWS, LIMIT_NAMES, LIMIT_OPEN_SPANS, LIMIT_POOLS, LIMITS };
+enum limit { LIMIT_WAITING, LIMIT_ROWS, LIMIT_NAMES, LIMIT_OPEN_SPANS, LIMITS };
 
 static const char *const limit_names[LIMITS] = {
     [LIMIT_WAITING] = "markers waiting, of too many",
     [LIMIT_ROWS] = "marker rows, of too many",
     [LIMIT_NAMES] = "marker names, of too many",
     [LIMIT_OPEN_SPANS] = "open spans, of too many",
-    [LIMIT_POOLS] = "pools, of too many",
 };
 
 struct waiting {
-	int64_t t_ns;
-	uint64_t a, b, c;
+	struct mp_timed at;
+	uint64_t a;
 	pid_t tid;
-	uint32_t name; /* number of it; 0: none */
+	uint32_t name; /* number of it */
 	uint32_t kind;
-	uint32_t order; /* of arrival, for those of one time */
 	struct mp_thread_sums sums;
 };
 
@@ -48,22 +46,12 @@ struct open_span {
 	struct mp_thread_sums sums;
 };
 
-struct pool {
-	uint64_t handle;
-	int64_t pool_id;
-	int64_t in_use;
-	bool used; /* in this slot */
-	struct mp_pool_use use;
-};
-
 struct mp_markers {
 	struct mp_session *session;
 	struct mp_context *context; /* NULL: not all kernel events are known */
 	uint64_t seed;              /* of the hashes: the target could choose what falls together */
 
-	struct waiting *waiting;
-	size_t n_waiting, waiting_room;
-	bool in_order; /* what waits is sorted */
+	struct mp_time_queue queue;
 
 	char (*names)[NAME_BYTES]; /* [number - 1] */
 	size_t names_room;
@@ -71,10 +59,6 @@ struct mp_markers {
 
 	struct open_span *spans; /* hashed by name and id, linear probing */
 	size_t n_spans, spans_room;
-
-	struct pool *pools; /* [number - 1] */
-	size_t pools_room;
-	struct mp_index pool_index; /* by handle */
 
 	int64_t phase_id;                              /* of the current one; 0: none */
 	int64_t slot_ns;                               /* start of the slot that is applied next */
@@ -106,7 +90,8 @@ struct mp_markers *mp_markers_new(struct mp_session *session)
 	m->session = session;
 	if (getrandom(&m->seed, sizeof(m->seed), 0) != sizeof(m->seed))
 		m->seed = (uintptr_t)m;
-	m->in_order = true;
+	m->queue.item_bytes = sizeof(struct waiting);
+	m->queue.max = MAX_WAITING;
 	m->spans_room = 1024;
 	m->spans = calloc(m->spans_room, sizeof(*m->spans));
 	if (!m->spans) {
@@ -125,12 +110,10 @@ void mp_markers_free(struct mp_markers *m)
 {
 	if (!m)
 		return;
-	free(m->waiting);
+	mp_time_queue_free(&m->queue);
 	free(m->names);
 	mp_index_free(&m->name_index);
 	free(m->spans);
-	free(m->pools);
-	mp_index_free(&m->pool_index);
 	free(m);
 }
 
@@ -169,38 +152,17 @@ static uint32_t name_number(struct mp_markers *m, const char *text)
 	return *slot;
 }
 
-static bool has_name(unsigned int kind)
-{
-	return kind <= MPSAMPLE_KIND_POOL_CREATE;
-}
-
 void mp_markers_take(struct mp_markers *m, const struct mp_marker_event *e)
 {
-	struct waiting w = {.t_ns = e->t_ns,
-	    .a = e->a,
-	    .b = e->b,
-	    .c = e->c,
-	    .tid = e->tid,
-	    .kind = e->kind,
-	    .sums = e->sums};
+	struct waiting w = {.at.t_ns = e->t_ns, .a = e->a, .tid = e->tid, .kind = e->kind, .sums = e->sums};
 
-	if (e->kind < MPSAMPLE_KIND_SPAN_BEGIN || e->kind > MPSAMPLE_KIND_POOL_EMPTY)
+	if (e->kind < MPSAMPLE_KIND_SPAN_BEGIN || e->kind > MPSAMPLE_KIND_PHASE)
 		return;
-	if (m->n_waiting == MAX_WAITING ||
-	    (m->n_waiting == m->waiting_room && !grow(&m->waiting, &m->waiting_room, sizeof(w)))) {
+	w.name = name_number(m, e->name ? e->name : "(unreadable)");
+	if (!w.name)
+		m->lost[LIMIT_NAMES]++;
+	else if (!mp_time_queue_push(&m->queue, &w))
 		m->lost[LIMIT_WAITING]++;
-		return;
-	}
-	if (has_name(e->kind)) {
-		w.name = name_number(m, e->name ? e->name : "(unreadable)");
-		if (!w.name) {
-			m->lost[LIMIT_NAMES]++;
-			return;
-		}
-	}
-	w.order = (uint32_t)m->n_waiting;
-	m->in_order &= !m->n_waiting || m->waiting[m->n_waiting - 1].t_ns <= w.t_ns;
-	m->waiting[m->n_waiting++] = w;
 }
 
 /* ---- Spans ---- */
@@ -268,7 +230,8 @@ static int span_begin(struct mp_markers *m, const struct waiting *w, struct mp_e
 		m->n_spans++;
 		s = span_slot(m, w->name, w->a);
 	}
-	*s = (struct open_span){.id = w->a, .t_ns = w->t_ns, .tid = w->tid, .name = w->name, .sums = w->sums};
+	*s = (struct open_span){
+	    .id = w->a, .t_ns = w->at.t_ns, .tid = w->tid, .name = w->name, .sums = w->sums};
 	return 0;
 }
 
@@ -327,12 +290,12 @@ static int span_end(struct mp_markers *m, const struct waiting *w, struct mp_err
 	    .id = w->a,
 	    .tid = s->tid,
 	    .t_ns = s->t_ns,
-	    .dur_ns = w->t_ns - s->t_ns};
+	    .dur_ns = w->at.t_ns - s->t_ns};
 	/* Of two threads there is no sum. */
 	struct mp_thread_sums spent =
 	    s->tid == w->tid ? spent_between(&s->sums, &w->sums) : MP_THREAD_SUMS_UNKNOWN;
 	if (spent.off_cpu_ns < 0 && s->tid == w->tid && m->context &&
-	    !mp_context_sums(m->context, w->tid, s->t_ns, w->t_ns, &spent.fault_ns, &spent.off_cpu_ns))
+	    !mp_context_sums(m->context, w->tid, s->t_ns, w->at.t_ns, &spent.fault_ns, &spent.off_cpu_ns))
 		spent.fault_ns = spent.off_cpu_ns = -1;
 	row.alloc_ns = spent.alloc_ns;
 	row.alloc_calls = spent.alloc_calls;
@@ -352,7 +315,7 @@ static int mark(struct mp_markers *m, const struct waiting *w, struct mp_err *er
 	if (!may_make_row(m))
 		return 0;
 	snprintf(value, sizeof(value), "%" PRId64, (int64_t)w->a);
-	return mp_append_mark(m->session, w->t_ns, w->tid, m->names[w->name - 1], value, err);
+	return mp_append_mark(m->session, w->at.t_ns, w->tid, m->names[w->name - 1], value, err);
 }
 
 static int phase(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
@@ -362,128 +325,10 @@ static int phase(struct mp_markers *m, const struct waiting *w, struct mp_err *e
 	if (!may_make_row(m))
 		return 0;
 	if (m->phase_id)
-		ret = mp_update_phase(m->session, m->phase_id, w->t_ns, err);
+		ret = mp_update_phase(m->session, m->phase_id, w->at.t_ns, err);
 	return ret ? ret
-		   : mp_append_phase(m->session, m->names[w->name - 1], w->t_ns, "marker", &m->phase_id, err);
-}
-
-/* ---- Pools ---- */
-
-static bool same_pool(const void *owner, uint32_t number, const void *handle)
-{
-	const struct mp_markers *m = owner;
-	return m->pools[number - 1].handle == *(const uint64_t *)handle;
-}
-
-/* The place of a handle's pool; NULL when there are too many. */
-static struct pool *pool_place(struct mp_markers *m, uint64_t handle)
-{
-	uint32_t *slot = mp_index_slot(&m->pool_index, mp_index_mix(handle), same_pool, m, &handle);
-
-	if (slot && *slot)
-		return &m->pools[*slot - 1];
-	if (!slot || m->pool_index.n == MAX_POOLS ||
-	    (m->pool_index.n == m->pools_room && !grow(&m->pools, &m->pools_room, sizeof(*m->pools))))
-		return NULL;
-	*slot = (uint32_t)++m->pool_index.n;
-	struct pool *p = &m->pools[*slot - 1];
-	*p = (struct pool){.handle = handle};
-	return p;
-}
-
-static int write_use(struct mp_markers *m, struct pool *p, struct mp_err *err)
-{
-	if (!p->used)
-		return 0;
-	p->used = false;
-	return mp_append_pool_use(m->session, p->pool_id, m->slot_ns, &p->use, err);
-}
-
-/* A pool of the same address that was there before is over: what it did in this slot is written. */
-static int pool_create(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
-{
-	struct pool *p = pool_place(m, w->a);
-	struct mp_pool_row row = {.name = m->names[w->name - 1],
-	    .address = w->a,
-	    .known = true,
-	    .capacity = w->c,
-	    .object_bytes = w->b,
-	    .created_ns = w->t_ns};
-
-	if (!p) {
-		m->lost[LIMIT_POOLS]++;
-		return 0;
-	}
-	if (!may_make_row(m))
-		return 0;
-	int ret = write_use(m, p, err);
-	*p = (struct pool){.handle = w->a};
-	return ret ? ret : mp_append_pool(m->session, &row, &p->pool_id, err);
-}
-
-/* The pool that a marker is about. One that was created before the recording is known by its address alone.
- * 0 with *out NULL: one of too many. */
-static int find_pool(struct mp_markers *m, const struct waiting *w, struct pool **out, struct mp_err *err)
-{
-	struct pool *p = *out = pool_place(m, w->a);
-	char name[NAME_BYTES];
-
-	if (!p)
-		m->lost[LIMIT_POOLS]++;
-	if (!p || p->pool_id)
-		return 0;
-	snprintf(name, sizeof(name), "pool 0x%" PRIx64, w->a);
-	struct mp_pool_row row = {.name = name, .address = w->a};
-	return mp_append_pool(m->session, &row, &p->pool_id, err);
-}
-
-static void begin_use(struct pool *p)
-{
-	if (!p->used)
-		p->use = (struct mp_pool_use){.in_use_min = p->in_use, .in_use_max = p->in_use};
-	p->used = true;
-}
-
-static int pool_get(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
-{
-	struct pool *p;
-	int ret = find_pool(m, w, &p, err);
-
-	if (ret || !p)
-		return ret;
-	begin_use(p);
-	p->use.gets++;
-	if (++p->in_use > p->use.in_use_max)
-		p->use.in_use_max = p->in_use;
-	return 0;
-}
-
-static int pool_put(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
-{
-	struct pool *p;
-	int ret = find_pool(m, w, &p, err);
-
-	if (ret || !p)
-		return ret;
-	begin_use(p);
-	p->use.puts++;
-	if (--p->in_use < p->use.in_use_min)
-		p->use.in_use_min = p->in_use;
-	return 0;
-}
-
-static int pool_empty(struct mp_markers *m, const struct waiting *w, struct mp_err *err)
-{
-	struct pool *p;
-	int ret = find_pool(m, w, &p, err);
-
-	if (ret || !p)
-		return ret;
-	begin_use(p);
-	p->use.failures++;
-	return may_make_row(m)
-		   ? mp_append_pool_event(m->session, p->pool_id, w->t_ns, w->tid, "empty", 0, err)
-		   : 0;
+		   : mp_append_phase(
+			 m->session, m->names[w->name - 1], w->at.t_ns, "marker", &m->phase_id, err);
 }
 
 /* ---- Applying ---- */
@@ -493,20 +338,7 @@ static int (*const appliers[])(struct mp_markers *m, const struct waiting *w, st
     [MPSAMPLE_KIND_SPAN_END] = span_end,
     [MPSAMPLE_KIND_MARK] = mark,
     [MPSAMPLE_KIND_PHASE] = phase,
-    [MPSAMPLE_KIND_POOL_CREATE] = pool_create,
-    [MPSAMPLE_KIND_POOL_GET] = pool_get,
-    [MPSAMPLE_KIND_POOL_PUT] = pool_put,
-    [MPSAMPLE_KIND_POOL_EMPTY] = pool_empty,
 };
-
-static int by_time(const void *a, const void *b)
-{
-	const struct waiting *x = a, *y = b;
-
-	if (x->t_ns != y->t_ns)
-		return x->t_ns < y->t_ns ? -1 : 1;
-	return x->order < y->order ? -1 : x->order > y->order;
-}
 
 static int store_counter(struct mp_markers *m, const char *name, uint64_t *value, struct mp_err *err)
 {
@@ -523,34 +355,35 @@ static int end_slot(struct mp_markers *m, struct mp_err *err)
 
 	if (!ret)
 		ret = store_counter(m, "span_end_without_begin", &m->end_without_begin, err);
-	for (size_t i = 0; !ret && i < m->pool_index.n; i++)
-		ret = write_use(m, &m->pools[i], err);
 	m->rows = 0;
 	return ret;
+}
+
+struct applying {
+	struct mp_markers *m;
+	struct mp_err *err;
+};
+
+static int apply_one(void *ctx, const void *item)
+{
+	const struct applying *a = ctx;
+	const struct waiting *w = item;
+
+	return appliers[w->kind](a->m, w, a->err);
 }
 
 /* Applies what is older than `before_ns`, all of which counts for the slot that began at slot_ns. */
 static int apply(struct mp_markers *m, int64_t before_ns, struct mp_err *err)
 {
-	size_t done = 0;
-	int ret = 0;
+	struct applying a = {m, err};
+	int ret = mp_time_queue_apply(&m->queue, before_ns, apply_one, &a);
 
-	if (!m->in_order)
-		qsort(m->waiting, m->n_waiting, sizeof(*m->waiting), by_time);
-	m->in_order = true;
-	for (; !ret && done < m->n_waiting && m->waiting[done].t_ns < before_ns; done++)
-		ret = appliers[m->waiting[done].kind](m, &m->waiting[done], err);
-	m->n_waiting -= done;
-	if (done)
-		memmove(m->waiting, m->waiting + done, m->n_waiting * sizeof(*m->waiting));
-	for (size_t i = 0; done && i < m->n_waiting; i++)
-		m->waiting[i].order = (uint32_t)i;
 	return ret ? ret : end_slot(m, err);
 }
 
 int mp_markers_commit(struct mp_markers *m, int64_t t_ns, struct mp_err *err)
 {
-	int ret = m->n_waiting ? apply(m, m->end_ns, err) : 0;
+	int ret = m->queue.n ? apply(m, m->end_ns, err) : 0;
 
 	m->slot_ns = m->end_ns;
 	m->end_ns = t_ns;

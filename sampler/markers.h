@@ -8,11 +8,11 @@
 #include "sampler/pipeline.h"
 
 /*
- * What a target's markers say, made into rows: spans paired by name and id, marks, phases, and pools counted
- * by slot. Markers come from several buffers and in any order; they wait here until all buffers have been
- * read up to a time, and are then applied in the order of time. One thread.
+ * What a target's markers say, made into rows: spans paired by name and id, marks, and phases (pools:
+ * sampler/pools/pools.h). Markers come from several buffers and in any order; they wait here until all
+ * buffers have been read up to a time, and are then applied in the order of time. One thread.
  *
- * The target decides how many markers, names, open spans and pools there are: each has a limit, and what goes
+ * The target decides how many markers, names and open spans there are: each has a limit, and what goes
  * beyond is left out and counted.
  */
 struct mp_markers;

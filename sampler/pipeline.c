@@ -39,6 +39,7 @@ struct mp_pipeline {
 	struct mp_deferred *deferred; /* calls whose stacks wait */
 	struct mp_samples *samples;
 	struct mp_markers *markers;
+	struct mp_pools *pools;
 	struct mp_context *context;
 	bool *is_written; /* by the symbolizer's number of a mapping: it is in the session */
 	size_t is_written_room;
@@ -101,8 +102,9 @@ struct mp_pipeline *mp_pipeline_new(struct mp_session *session, struct mp_symbol
 	p->deferred = mp_deferred_new();
 	p->samples = p->stacks ? mp_samples_new(session, symbolizer, p->stacks) : NULL;
 	p->markers = mp_markers_new(session);
+	p->pools = p->stacks ? mp_pools_new(session, p->stacks) : NULL;
 	p->context = mp_context_new();
-	if (!p->stacks || !p->deferred || !p->samples || !p->markers || !p->context) {
+	if (!p->stacks || !p->deferred || !p->samples || !p->markers || !p->pools || !p->context) {
 		mp_pipeline_free(p);
 		return NULL;
 	}
@@ -114,6 +116,7 @@ void mp_pipeline_free(struct mp_pipeline *p)
 	if (!p)
 		return;
 	mp_samples_free(p->samples);
+	mp_pools_free(p->pools);
 	mp_stack_table_free(p->stacks);
 	mp_deferred_free(p->deferred);
 	mp_markers_free(p->markers);
@@ -430,6 +433,24 @@ void mp_pipeline_marker(struct mp_pipeline *p, const struct mp_marker_event *e)
 		mp_markers_take(p->markers, e);
 }
 
+int mp_pipeline_pool_kinds(
+    struct mp_pipeline *p, const struct mp_pool_kind *kinds, size_t n, struct mp_err *err)
+{
+	return mp_pools_kinds(p->pools, kinds, n) ? mp_err_set(err, ENOMEM, "out of memory") : 0;
+}
+
+void mp_pipeline_pool(struct mp_pipeline *p, const struct mp_pool_event *e)
+{
+	if (!p->failed)
+		mp_pools_take(p->pools, e);
+}
+
+void mp_pipeline_pool_lost(struct mp_pipeline *p, const struct mp_pool_lost *lost)
+{
+	if (!p->failed)
+		mp_pools_lost(p->pools, lost);
+}
+
 void mp_pipeline_loss(
     struct mp_pipeline *p, int64_t t_ns, const char *source, const char *what, uint64_t lost)
 {
@@ -448,6 +469,8 @@ static void tell_markers_lost(struct mp_pipeline *p, int64_t t_ns)
 	uint64_t lost;
 
 	for (size_t i = 0; (limit = mp_markers_lost(p->markers, i, &lost)); i++)
+		mp_pipeline_loss(p, t_ns, limit, "events", lost);
+	for (size_t i = 0; (limit = mp_pools_lost_by(p->pools, i, &lost)); i++)
 		mp_pipeline_loss(p, t_ns, limit, "events", lost);
 }
 
@@ -484,6 +507,8 @@ int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 {
 	if (!p->failed)
 		fail(p, mp_markers_commit(p->markers, t_ns, err_of(p)));
+	if (!p->failed)
+		fail(p, mp_pools_commit(p->pools, t_ns, p->mapped_ns, err_of(p)));
 	retry(p);
 	mp_deferred_each(p->deferred, write_waiting, p);
 	tell_markers_lost(p, t_ns);
@@ -513,6 +538,8 @@ int mp_pipeline_end(struct mp_pipeline *p, bool (*is_impatient)(void *ctx), void
 	/* What markers still wait for now, does not come any more. */
 	if (!p->failed)
 		fail(p, mp_markers_end(p->markers, err_of(p)));
+	if (!p->failed)
+		fail(p, mp_pools_end(p->pools, err_of(p)));
 	tell_markers_lost(p, p->committed_ns);
 	tell_stacks_lost(p, p->committed_ns);
 	tell_refused(p, p->committed_ns);

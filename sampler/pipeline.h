@@ -9,6 +9,7 @@
 
 #include "sampler/context.h"
 #include "sampler/perf/level.h"
+#include "sampler/pools/pools.h"
 #include "store/append.h"
 #include "store/session.h"
 #include "symbolize/symbolize.h"
@@ -121,18 +122,24 @@ struct mp_thread_sums {
 /* All kernel events of the target are handed in, not only those that become rows. */
 void mp_pipeline_all_kernel_events(struct mp_pipeline *p);
 
-/* A marker of <mpsample.h>: a, b and c as enum mpsample_kind there tells. They may come in any order: what is
- * older than the last commit is applied at the next one (sampler/markers.h). The name is copied; NULL for
- * kinds without one, and where it could not be read. */
+/* A marker of <mpsample.h> that is none of a pool: `a` as enum mpsample_kind there tells. They may come in
+ * any order: what is older than the last commit is applied at the next one (sampler/markers.h). The name is
+ * copied; NULL for kinds without one, and where it could not be read. */
 struct mp_marker_event {
 	pid_t tid;
 	int64_t t_ns;
 	unsigned int kind;
 	const char *name;
-	uint64_t a, b, c;
+	uint64_t a;
 	struct mp_thread_sums sums; /* with the begin and end of a span */
 };
 void mp_pipeline_marker(struct mp_pipeline *p, const struct mp_marker_event *e);
+
+/* What happened to pools (sampler/pools/pools.h); likewise in any order. */
+int mp_pipeline_pool_kinds(
+    struct mp_pipeline *p, const struct mp_pool_kind *kinds, size_t n, struct mp_err *err);
+void mp_pipeline_pool(struct mp_pipeline *p, const struct mp_pool_event *e);
+void mp_pipeline_pool_lost(struct mp_pipeline *p, const struct mp_pool_lost *lost);
 
 /* A call of a function that --spans names. The name is copied. */
 struct mp_span_event {

@@ -33,6 +33,7 @@ struct slot_counts {
 };
 
 struct slot {
+	struct mp_pool_missed missed[MP_POOLS_LOST + 1];
 	struct mp_slot_seen seen;
 	struct mp_ring_reader reader;
 	struct slot_counts counts;
@@ -60,6 +61,16 @@ static void read_counts(const struct mp_slot *s, struct slot_counts *out)
 {
 	*out = (struct slot_counts){mp_load(&s->dropped), mp_load(&s->dropped_markers),
 	    mp_load(&s->stacks_dropped), mp_load(&s->nested), mp_load(&s->reentered)};
+}
+
+static void read_missed(const struct mp_slot *s, struct mp_pool_missed out[static MP_POOLS_LOST + 1])
+{
+	for (unsigned int i = 0; i <= MP_POOLS_LOST; i++) {
+		const struct mp_pool_missed *m = &s->pool_missed[i];
+		out[i].gets = mp_load_acquire(&m->gets);
+		out[i].puts = mp_load_acquire(&m->puts);
+		out[i].pool = mp_load(&m->pool);
+	}
 }
 
 /* The slot's memory when a thread has ever used it. A slot that we do not know yet begins at 0, with all that
@@ -224,6 +235,7 @@ static void take_baseline(struct mp_preload *p)
 		mp_preload_hist_take(s, &slot->seen, NULL, 0, true);
 		mp_preload_ring_skip(s, &slot->reader);
 		read_counts(s, &slot->counts);
+		read_missed(s, slot->missed);
 	}
 	p->without_slot = mp_load(&h->calls_without_slot);
 	p->names_lost = mp_load(&h->markers_lost);
@@ -257,6 +269,11 @@ void mp_preload_slot(struct mp_preload *p)
 }
 
 /* ---- What it tells ---- */
+
+static int64_t clamped(uint64_t v)
+{
+	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
 
 struct mp_hist_view mp_preload_hists(const struct mp_preload *p)
 {
@@ -368,26 +385,54 @@ static void take_call(void *ctx, const struct mp_ring_call *c)
 		mp_pipeline_tracked(d->pipeline, &e);
 }
 
+static struct mp_pool_event pool_event(
+    const struct drain *d, const struct mp_ring_marker *m, const char *name)
+{
+	bool is_create = m->kind == MPSAMPLE_KIND_POOL_CREATE;
+	struct mp_pool_event e = {.tid = m->tid,
+	    .kind = m->kind,
+	    .t_ns = m->t_ns,
+	    .dur_ns = -1,
+	    .pool = m->a,
+	    .ptr = is_create ? 0 : m->b,
+	    .capacity = is_create ? clamped(m->c) : -1,
+	    .object_bytes = is_create ? clamped(m->b) : -1,
+	    .name = name,
+	    .ip = m->place};
+
+	if (m->stack) {
+		e.chain = m->stack->ip;
+		e.n_chain = m->stack->nframes;
+		if (d->p->keep.stack == MP_STACK_COPY && m->stack->state.bytes)
+			e.stack = &m->stack->state;
+	}
+	return e;
+}
+
 /* Names are the target's: copied, and ended where they do not end. */
 static void take_marker(void *ctx, const struct mp_ring_marker *m)
 {
 	const struct drain *d = ctx;
 	char name[MP_NAME_BYTES + 1] = "";
+	bool has_name = m->name < MP_NAMES;
+
+	if (!d->pipeline)
+		return;
+	if (has_name)
+		memcpy(name, d->p->region.header->name[m->name].text, MP_NAME_BYTES);
+	if (m->kind >= MPSAMPLE_KIND_POOL_CREATE) {
+		struct mp_pool_event e = pool_event(d, m, has_name ? name : NULL);
+		mp_pipeline_pool(d->pipeline, &e);
+		return;
+	}
 	struct mp_marker_event e = {.tid = m->tid,
 	    .t_ns = m->t_ns,
 	    .kind = m->kind,
+	    .name = has_name ? name : NULL,
 	    .a = m->a,
-	    .b = m->b,
-	    .c = m->c,
 	    .sums = {
 		.alloc_ns = m->alloc_ns, .alloc_calls = m->alloc_calls, .fault_ns = -1, .off_cpu_ns = -1}};
-
-	if (m->name < MP_NAMES) {
-		memcpy(name, d->p->region.header->name[m->name].text, MP_NAME_BYTES);
-		e.name = name;
-	}
-	if (d->pipeline)
-		mp_pipeline_marker(d->pipeline, &e);
+	mp_pipeline_marker(d->pipeline, &e);
 }
 
 static void take_owner(void *ctx, pid_t tid, int64_t t_ns)
@@ -396,6 +441,30 @@ static void take_owner(void *ctx, pid_t tid, int64_t t_ns)
 
 	if (d->listener->thread)
 		d->listener->thread(d->listener->ctx, tid, t_ns);
+}
+
+/* Pools of which some gets and puts found no room: how full they are stays right. */
+static void take_missed(struct mp_preload *p, struct mp_pipeline *pipeline)
+{
+	struct mp_pool_missed now[MP_POOLS_LOST + 1];
+	struct mp_slot *s;
+
+	for (unsigned int i = 0; (i = next_slot(p, i)) < p->region.slots; i++) {
+		struct slot *slot = know(p, i, &s);
+		if (!slot || !memcmp(slot->missed, s->pool_missed, sizeof(now)))
+			continue;
+		read_missed(s, now);
+		for (unsigned int k = 0; k < MP_POOLS_LOST; k++) {
+			const struct mp_pool_missed *last = &slot->missed[k];
+			const struct mp_pool_lost lost = {.t_ns = p->clock.points[p->clock.n - 1].ns,
+			    .pool = now[k].pool,
+			    .gets = now[k].gets - last->gets,
+			    .puts = now[k].puts - last->puts};
+			if (pipeline && lost.gets + lost.puts)
+				mp_pipeline_pool_lost(pipeline, &lost);
+		}
+		memcpy(slot->missed, now, sizeof(now));
+	}
 }
 
 /* The heads first, then the point of the clock: no record that is read is younger than it. */
@@ -426,6 +495,7 @@ bool mp_preload_drain(
 		p->stats.stacks_lost += r->stacks_lost;
 		r->rows_lost = r->stacks_lost = 0;
 	}
+	take_missed(p, pipeline);
 	return is_full;
 }
 

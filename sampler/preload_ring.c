@@ -55,6 +55,22 @@ static void take_caller(struct drain *d, const struct mp_record *record)
 	d->reader->given = record->size;
 }
 
+/* The copy that the record announces, or NULL. */
+static const struct mp_preload_stack *take_stack(struct drain *d, const struct mp_record *record,
+    uint64_t position, int64_t t_ns, struct mp_preload_stack *stack)
+{
+	if (!(record->what >> MP_STACK_SHIFT & 1))
+		return NULL;
+	if (!mp_preload_stack_take(d->slot, &d->reader->stacks_tail, position, stack)) {
+		d->reader->stacks_lost++;
+		return NULL;
+	}
+	stack->state.t_ns = t_ns;
+	/* It is copied: the writer gets its room before the stack is walked and written. */
+	mp_store_release(&d->slot->stacks_tail, d->reader->stacks_tail);
+	return stack;
+}
+
 static void take_call(struct drain *d, const struct mp_record *record, uint64_t position)
 {
 	struct mp_preload_stack stack;
@@ -72,15 +88,7 @@ static void take_call(struct drain *d, const struct mp_record *record, uint64_t 
 	    .given = d->reader->given};
 
 	d->reader->caller = d->reader->given = 0;
-	if (record->what >> MP_STACK_SHIFT & 1) {
-		if (mp_preload_stack_take(d->slot, &d->reader->stacks_tail, position, &stack)) {
-			stack.state.t_ns = c.t_ns;
-			c.stack = &stack;
-			/* It is copied: the writer gets its room before the stack is walked and written. */
-			mp_store_release(&d->slot->stacks_tail, d->reader->stacks_tail);
-		} else
-			d->reader->stacks_lost++;
-	}
+	c.stack = take_stack(d, record, position, c.t_ns, &stack);
 	if (kept)
 		d->sink->call(d->sink->ctx, &c);
 	else
@@ -105,9 +113,13 @@ static void take_sums(struct drain *d, uint64_t packed, struct mp_ring_marker *m
 static void take_marker(struct drain *d, const struct mp_record *record, uint64_t position)
 {
 	struct mp_record more;
+	struct mp_preload_stack stack;
+	unsigned int kind = kind_of(record) - MP_KIND_MARKER;
+	bool has_name = kind <= MPSAMPLE_KIND_POOL_CREATE;
 	struct mp_ring_marker m = {.tid = owner_of(d),
-	    .kind = kind_of(record) - MP_KIND_MARKER,
-	    .name = record->what & 0xffff,
+	    .kind = kind,
+	    .name = has_name ? record->what & 0xffff : MP_NAMES,
+	    .place = has_name ? 0 : mp_place_unpack(record->what),
 	    .t_ns = mp_preload_clock_ns(d->clock, record->t),
 	    .a = record->addr,
 	    .b = record->size,
@@ -116,6 +128,8 @@ static void take_marker(struct drain *d, const struct mp_record *record, uint64_
 
 	if (m.kind == MPSAMPLE_KIND_SPAN_BEGIN || m.kind == MPSAMPLE_KIND_SPAN_END)
 		take_sums(d, record->size, &m);
+	if (!has_name)
+		m.stack = take_stack(d, record, position, m.t_ns, &stack);
 	if (position + 1 != d->head) {
 		mp_ring_peek(ring_of(d->slot), d->ring_records, position + 1, &more);
 		if (kind_of(&more) == MP_KIND_MORE)
@@ -137,7 +151,7 @@ static void take(struct drain *d, const struct mp_record *record, uint64_t posit
 
 	if (kind < MP_OP_COUNT)
 		take_call(d, record, position);
-	else if (kind > MP_KIND_MARKER && kind <= MP_KIND_MARKER + MPSAMPLE_KIND_POOL_EMPTY)
+	else if (kind > MP_KIND_MARKER && kind <= MP_KIND_MARKER + MPSAMPLE_KIND_POOL_CLEAR)
 		take_marker(d, record, position);
 	else if (kind == MP_KIND_THREAD)
 		take_owner(d, record);

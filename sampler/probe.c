@@ -411,6 +411,8 @@ static const char *const marker_names[] = {
     [MPSAMPLE_KIND_POOL_GET] = "pool_get",
     [MPSAMPLE_KIND_POOL_PUT] = "pool_put",
     [MPSAMPLE_KIND_POOL_EMPTY] = "pool_empty",
+    [MPSAMPLE_KIND_POOL_CLEAR] = "pool_clear",
+    [MPSAMPLE_KIND_POOL_DESTROY] = "pool_destroy",
 };
 
 /* 0: no name of ours. */
@@ -420,18 +422,6 @@ static unsigned int marker_kind(const char *name)
 		if (!strcmp(name, marker_names[kind]))
 			return kind;
 	return 0;
-}
-
-/* Markers begin with a nop. A note may point anywhere: a breakpoint inside an instruction, or into data that
- * is next to code, would change what the target does. */
-static bool is_nop(const unsigned char *code, size_t n)
-{
-#ifdef __x86_64__
-	static const unsigned char nop[] = {0x90};
-#else
-	static const unsigned char nop[] = {0x1f, 0x20, 0x03, 0xd5};
-#endif
-	return n >= sizeof(nop) && !memcmp(code, nop, sizeof(nop));
 }
 
 static int take_marker(void *ctx, const struct mp_elf_usdt *usdt)
@@ -445,7 +435,7 @@ static int take_marker(void *ctx, const struct mp_elf_usdt *usdt)
 
 	if (!kind || !mp_elf_code_end(elf, usdt->vaddr) ||
 	    !mp_elf_vaddr_to_offset(elf, usdt->vaddr, &offset) ||
-	    !is_nop(code, mp_elf_read(elf, offset, code, sizeof(code))))
+	    !mp_insn_is_nop(code, mp_elf_read(elf, offset, code, sizeof(code))))
 		return 0;
 	if (r->n_markers == MAX_MARKERS) {
 		r->markers_left_out++;

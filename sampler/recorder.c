@@ -17,6 +17,7 @@
 #include "sampler/files.h"
 #include "sampler/launch.h"
 #include "sampler/naming.h"
+#include "sampler/recorder_pools.h"
 #include "sampler/recorder_priv.h"
 #include "symbolize/unwind/cfi.h"
 
@@ -208,11 +209,11 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	if (r->keep.track) {
+	ret = mp_pipeline_pool_kinds(r->pipeline, r->pools.set.kinds, r->pools.set.n_kinds, err);
+	if (!ret && r->keep.track)
 		ret = mp_pipeline_track(r->pipeline, r->target.pid, err);
-		if (ret)
-			return ret;
-	}
+	if (ret)
+		return ret;
 	if (r->preload && r->uprobe && r->o->watch != MP_WATCH_NOTHING)
 		mp_pipeline_all_kernel_events(r->pipeline);
 	r->hiccup = mp_hiccup_start();
@@ -324,6 +325,8 @@ static int look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *e
 	if (read_target_anew(r, &moved) || mp_probe_resolve(&r->target, &r->profiles, &found, &ignored))
 		return 0;
 	int n = mp_recorder_attach_new(r, &found, &ignored);
+	if (n >= 0 && mp_recorder_attach_new_pools(r, &ignored))
+		n = -1;
 	mp_probe_set_free(&found);
 	r->resolve_pause_ns = (mp_recorder_now_ns() - now) * RESOLVE_SHARE;
 	if (n < 0) { /* the library may be gone again: no reason to end */
@@ -580,6 +583,7 @@ static int run(struct mp_recorder *r, struct mp_err *err)
 			r->end_reason = "duration";
 		if (now >= drain)
 			drain = drain_all(r, now) ? now : now + drain_pause_ns(r, now);
+		mp_recorder_watch_pools(r, now);
 		if (now >= next) {
 			ret = tick(r, now, err);
 			next = now + TICK_NS;
@@ -715,6 +719,7 @@ static void close_all(struct mp_recorder *r)
 	mp_pipeline_free(r->pipeline);
 	mp_symbolizer_free(r->symbolizer);
 	mp_span_set_free(&r->spans);
+	mp_pool_set_free(&r->pools.set);
 	mp_probe_set_free(&r->found);
 	mp_probe_set_free(&r->probes);
 	mp_profiles_free(&r->profiles);

@@ -46,6 +46,7 @@ struct mp_record_options {
 	enum mp_watch watch;      /* what the kernel does meanwhile */
 	const char *const *spans; /* globs: functions that are spans */
 	size_t n_spans;
+	const char *pools_file;           /* functions of pools; NULL: those of profiles only */
 	const struct mp_perf_want *wants; /* perf events to sample and to count */
 	size_t n_wants;
 	double budget;            /* the share of a core that samples, and probes likewise, may cost */

@@ -31,6 +31,14 @@ struct mp_recorder {
 	struct mp_probe_set found;  /* what the target defines, before anything is attached */
 	struct mp_probe_set probes; /* all that were ever attached */
 	struct mp_span_set spans;
+	struct mp_recorder_pools {
+		struct mp_pool_set set;
+		bool is_in, is_withdrawn; /* is_withdrawn: those of profiles */
+		double credit_ns;         /* of profiles: see mp_recorder_watch_pools() */
+		int64_t watched_ns;
+		uint64_t watched_cost_ns;
+		uint64_t slot_calls, slot_cost_ns; /* so many are accounted for in `overhead` */
+	} pools;
 	struct mp_preload *preload;   /* NULL: calls come by uprobes */
 	struct mp_switcher *switcher; /* NULL: the probes are in all the time, or there are none */
 	struct mp_uprobe *uprobe; /* with `preload` for kernel events only, and NULL where there are none */

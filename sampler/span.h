@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sampler/functions/place.h"
 #include "sampler/target.h"
 #include "store/err.h"
 
@@ -19,7 +20,7 @@
  * instructions change nothing on the stack. A call that is left otherwise is no span, and counted.
  */
 #define MP_SPANS_MAX     64 /* functions */
-#define MP_SPAN_ENDS_MAX 64 /* of one function */
+#define MP_SPAN_ENDS_MAX MP_FUNCTION_ENDS_MAX
 #define MP_SPAN_NAME_MAX 128
 
 struct mp_span_function {

@@ -270,31 +270,105 @@ CREATE TABLE phase (            -- of the trading session
 CREATE TABLE pool (             -- pre-allocated pools
   pool_id      INTEGER PRIMARY KEY,
   name         TEXT NOT NULL,
-  address      INTEGER,
+  address      INTEGER,         -- by which the program knows it; NULL: there is one of the name, or one a size
   capacity     INTEGER,
   object_bytes INTEGER,
-  created_ns   INTEGER
+  created_ns   INTEGER,
+  destroyed_ns INTEGER,
+  source       TEXT             -- markers, the profile or the file that names its functions
 ) STRICT;
 
 CREATE TABLE pool_use (         -- exact, by slot
-  pool_id    INTEGER NOT NULL,
-  slot_ns    INTEGER NOT NULL,
-  in_use_min INTEGER NOT NULL,
-  in_use_max INTEGER NOT NULL,
-  gets       INTEGER NOT NULL,
-  puts       INTEGER NOT NULL,
-  failures   INTEGER NOT NULL,
+  pool_id     INTEGER NOT NULL,
+  slot_ns     INTEGER NOT NULL,
+  in_use_min  INTEGER NOT NULL,
+  in_use_max  INTEGER NOT NULL,
+  gets        INTEGER NOT NULL,
+  puts        INTEGER NOT NULL,
+  failures    INTEGER NOT NULL,
+  in_use_last INTEGER NOT NULL, -- at the slot's end
+  in_use_bytes_max INTEGER,     -- bytes asked for; NULL: not told
   PRIMARY KEY (pool_id, slot_ns)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE pool_event (       -- high-water marks, failures, double and foreign puts
+CREATE TABLE pool_latency (     -- how long gets and puts took, and how long objects were held
+  pool_id INTEGER NOT NULL,
+  slot_ns INTEGER NOT NULL,
+  what    TEXT NOT NULL,        -- get put hold
+  bucket  INTEGER NOT NULL,
+  count   INTEGER NOT NULL,
+  PRIMARY KEY (pool_id, slot_ns, what, bucket)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pool_sum (         -- of the whole recording; NULL: not known
+  pool_id         INTEGER PRIMARY KEY,
+  gets            INTEGER NOT NULL,
+  puts            INTEGER NOT NULL,
+  failures        INTEGER NOT NULL,
+  in_use          INTEGER NOT NULL, -- at the end
+  in_use_max      INTEGER NOT NULL,
+  in_use_max_t_ns INTEGER,
+  in_use_max_tid  INTEGER,
+  in_use_max_stack_id INTEGER,
+  in_use_bytes_max INTEGER,
+  requested_bytes INTEGER,      -- by all gets
+  lost            INTEGER NOT NULL, -- gets and puts of which only the number is known
+  double_puts     INTEGER NOT NULL,
+  foreign_puts    INTEGER NOT NULL,
+  older_puts      INTEGER NOT NULL, -- of objects that were taken before the recording, or by a get that was lost
+  cross_puts      INTEGER NOT NULL, -- by another thread than the get
+  hidden_failures INTEGER NOT NULL, -- while less than `capacity` was in use
+  hidden_max      INTEGER NOT NULL, -- the most that was free at one
+  threads         INTEGER NOT NULL, -- that took something out
+  reuses          INTEGER NOT NULL, -- gets of objects that were put back before
+  lifo_reuses     INTEGER NOT NULL, -- ... of that which was put back last
+  fifo_reuses     INTEGER NOT NULL, -- ... first of those that were in the pool
+  reuse_depth_p50 INTEGER,      -- so many in the pool had been put back later
+  objects         INTEGER NOT NULL, -- different ones, by address
+  lines           INTEGER,      -- cache lines (64 bytes) and pages (4096) that they lie in,
+  lines_least     INTEGER,      -- and so many would do for in_use_max of them
+  pages           INTEGER,
+  pages_least     INTEGER
+) STRICT;
+
+CREATE TABLE pool_site (        -- who takes objects out; of the whole recording
+  pool_id   INTEGER NOT NULL,
+  ip        INTEGER NOT NULL,   -- the return address of the get; of markers, that of the marker
+  stack_id  INTEGER,
+  gets      INTEGER NOT NULL,
+  holds     INTEGER NOT NULL,   -- that have ended
+  hold_sum_ns INTEGER NOT NULL,
+  hold_max_ns INTEGER NOT NULL,
+  hold_p50_ns INTEGER,
+  hold_p99_ns INTEGER,
+  at_high_water INTEGER NOT NULL, -- held then
+  held      INTEGER NOT NULL,   -- at the end of the recording or of the pool
+  oldest_ns INTEGER,            -- since when, the oldest of them
+  PRIMARY KEY (pool_id, ip)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pool_heap (        -- memory of pools of variable size, and of the allocator's heaps, now and then
+  pool_id       INTEGER NOT NULL,
+  t_ns          INTEGER NOT NULL,
+  total_bytes   INTEGER NOT NULL,
+  used_bytes    INTEGER NOT NULL,
+  free_bytes    INTEGER NOT NULL,
+  largest_free_bytes INTEGER NOT NULL,
+  unfit_bytes   INTEGER,        -- free, in pieces too small for what is asked for lately (expected over that mix)
+  free_pieces   INTEGER NOT NULL,
+  requested_bytes INTEGER,      -- of used_bytes, what was asked for
+  PRIMARY KEY (pool_id, t_ns)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pool_event (
   pool_event_id INTEGER PRIMARY KEY,
   pool_id  INTEGER NOT NULL,
   t_ns     INTEGER NOT NULL,
   tid      INTEGER,
-  kind     TEXT NOT NULL,
+  kind     TEXT NOT NULL,       -- empty high_water double_put foreign_put not_returned
   addr     INTEGER,
-  stack_id INTEGER
+  stack_id INTEGER,
+  n        INTEGER              -- in use at high_water, free at empty, objects of not_returned
 ) STRICT;
 
 -- How far all this can be trusted, and what it cost.

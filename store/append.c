@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/bind.h"
 #include "store/retention_priv.h"
 #include "store/session_priv.h"
 
@@ -34,9 +35,6 @@ enum statement {
 	MARK,
 	SPAN,
 	PHASE,
-	POOL,
-	POOL_USE,
-	POOL_EVENT,
 	LOSS,
 	OVERHEAD,
 	EVENT,
@@ -56,7 +54,7 @@ enum statement {
 	STATEMENTS,
 };
 
-_Static_assert(STATEMENTS <= MP_SESSION_STATEMENTS, "struct mp_session has room for all statements");
+_Static_assert(STATEMENTS <= MP_SESSION_FIRST_OF_POOLS, "struct mp_session has room for all statements");
 
 #define CALL_VALUES  "(?,?,?,?,?,?,?,?,?)"
 #define CALL_COLUMNS 9
@@ -97,13 +95,6 @@ static const char *const sql[STATEMENTS] = {
 	"INSERT INTO span (name, id, tid, t_ns, dur_ns, alloc_ns, alloc_calls, fault_ns, off_cpu_ns, gc_ns)"
 	" VALUES (?,?,?,?,?,?,?,?,?,?)",
     [PHASE] = "INSERT INTO phase (name, start_ns, source) VALUES (?,?,?)",
-    [POOL] = "INSERT INTO pool (name, address, capacity, object_bytes, created_ns) VALUES (?,?,?,?,?)",
-    [POOL_USE] = "INSERT INTO pool_use (pool_id, slot_ns, in_use_min, in_use_max, gets, puts, failures)"
-		 " VALUES (?,?,?,?,?,?,?)"
-		 " ON CONFLICT DO UPDATE SET in_use_min = min(in_use_min, excluded.in_use_min),"
-		 " in_use_max = max(in_use_max, excluded.in_use_max), gets = gets + excluded.gets,"
-		 " puts = puts + excluded.puts, failures = failures + excluded.failures",
-    [POOL_EVENT] = "INSERT INTO pool_event (pool_id, t_ns, tid, kind, addr) VALUES (?,?,?,?,?)",
     [LOSS] = "INSERT INTO loss (t_ns, source, what, lost) VALUES (?,?,?,?)",
     [OVERHEAD] =
 	"INSERT INTO overhead (slot_ns, plane, events, cost_ns, mode, watched_ns, windows, window_cost_ns,"
@@ -134,7 +125,6 @@ static const char *const sql[STATEMENTS] = {
     [UPDATE_SITE] = "UPDATE stack SET site = ?2 WHERE stack_id = ?1",
 };
 
-/* NULL if SQLite cannot prepare it; the bind functions bear that, and run() then tells. */
 static sqlite3_stmt *get(struct mp_session *s, enum statement which)
 {
 	char many[sizeof(CALL_VALUES) * MP_SESSION_CALLS + 256];
@@ -151,60 +141,13 @@ static sqlite3_stmt *get(struct mp_session *s, enum statement which)
 	return s->statement[which];
 }
 
-static int run(struct mp_session *s, sqlite3_stmt *st, struct mp_err *err)
-{
-	if (!st || sqlite3_step(st) != SQLITE_DONE) {
-		int rc = mp_session_fail(s, "write", err);
-
-		sqlite3_reset(st);
-		return rc;
-	}
-	sqlite3_reset(st);
-	return 0;
-}
-
-static void bind_int(sqlite3_stmt *st, int i, int64_t v)
-{
-	sqlite3_bind_int64(st, i, v);
-}
-
-/* Sizes and sums: an absurd request (SIZE_MAX) is the largest integer, not a negative one. */
-static int64_t clamped(uint64_t v)
-{
-	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
-}
-
-static void bind_count(sqlite3_stmt *st, int i, uint64_t v)
-{
-	sqlite3_bind_int64(st, i, clamped(v));
-}
-
-static void bind_addr(sqlite3_stmt *st, int i, uint64_t v)
-{
-	sqlite3_bind_int64(st, i, (int64_t)v);
-}
-
-static void bind_known(sqlite3_stmt *st, int i, bool known, int64_t v)
-{
-	if (known)
-		sqlite3_bind_int64(st, i, v);
-	else
-		sqlite3_bind_null(st, i);
-}
-
-/* STATIC is enough, without a copy: the statement is done with it when the append function returns. */
-static void bind_text(sqlite3_stmt *st, int i, const char *text)
-{
-	sqlite3_bind_text(st, i, text, -1, SQLITE_STATIC);
-}
-
 int mp_append_clock(struct mp_session *s, int64_t mono_ns, int64_t real_ns, struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, CLOCK);
 
 	bind_int(st, 1, mono_ns);
 	bind_int(st, 2, real_ns);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_slot(struct mp_session *s, int64_t slot_ns, int64_t dur_ns, struct mp_err *err)
@@ -214,7 +157,7 @@ int mp_append_slot(struct mp_session *s, int64_t slot_ns, int64_t dur_ns, struct
 	mp_retention_count(s, MP_AREA_SLOT, 200);
 	bind_int(st, 1, slot_ns);
 	bind_int(st, 2, dur_ns);
-	int rc = run(s, st, err);
+	int rc = mp_statement_run(s, st, err);
 	return !rc && s->retention ? mp_retention_slot(s, slot_ns, err) : rc;
 }
 
@@ -226,7 +169,7 @@ int mp_append_thread(struct mp_session *s, int64_t tid, const char *comm, int64_
 	bind_int(st, 1, tid);
 	bind_text(st, 2, comm);
 	bind_int(st, 3, start_ns);
-	int rc = run(s, st, err);
+	int rc = mp_statement_run(s, st, err);
 	if (thread_id)
 		*thread_id = rc ? 0 : sqlite3_last_insert_rowid(s->db);
 	return rc;
@@ -245,7 +188,7 @@ int mp_append_module(struct mp_session *s, const struct mp_module_row *m, struct
 	bind_int(st, 7, m->t_ns);
 	bind_known(st, 8, m->bias_known, (int64_t)m->bias);
 	bind_text(st, 9, m->note);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_probe(struct mp_session *s, const struct mp_probe_row *p, struct mp_err *err)
@@ -258,7 +201,7 @@ int mp_append_probe(struct mp_session *s, const struct mp_probe_row *p, struct m
 	bind_text(st, 4, p->allocator);
 	bind_addr(st, 5, p->file_offset);
 	bind_int(st, 6, p->skipped_bytes);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_frame(struct mp_session *s, int64_t frame_id, uint64_t addr, int64_t module_id, int64_t t_ns,
@@ -271,7 +214,7 @@ int mp_append_frame(struct mp_session *s, int64_t frame_id, uint64_t addr, int64
 	bind_addr(st, 2, addr);
 	bind_known(st, 3, module_id != 0, module_id);
 	bind_int(st, 4, t_ns);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_stack(struct mp_session *s, const struct mp_stack_row *row, struct mp_err *err)
@@ -282,13 +225,13 @@ int mp_append_stack(struct mp_session *s, const struct mp_stack_row *row, struct
 	bind_int(st, 2, row->quality);
 	bind_int(st, 3, row->ended);
 	mp_retention_count(s, MP_AREA_STACK, 60 + 14 * (double)row->n);
-	int rc = run(s, st, err);
+	int rc = mp_statement_run(s, st, err);
 	st = get(s, STACK_FRAME);
 	for (size_t i = 0; !rc && i < row->n; i++) {
 		bind_int(st, 1, row->stack_id);
 		bind_int(st, 2, (int64_t)i);
 		bind_int(st, 3, row->frame_ids[i]);
-		rc = run(s, st, err);
+		rc = mp_statement_run(s, st, err);
 	}
 	return rc;
 }
@@ -307,7 +250,7 @@ int mp_append_latency(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32
 	bind_int(st, 3, size_class);
 	bind_int(st, 4, bucket);
 	bind_count(st, 5, calls);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_latency_sum(struct mp_session *s, int64_t slot_ns, uint32_t op, uint32_t size_class,
@@ -322,7 +265,7 @@ int mp_append_latency_sum(struct mp_session *s, int64_t slot_ns, uint32_t op, ui
 	bind_count(st, 5, sum->bytes);
 	bind_count(st, 6, sum->sum_ns);
 	bind_count(st, 7, sum->max_ns);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_latency_window(
@@ -336,7 +279,7 @@ int mp_append_latency_window(
 	bind_int(st, 4, w->dur_ns);
 	bind_count(st, 5, w->calls);
 	bind_count(st, 6, w->p99_ns);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 /* ---- Calls: many by one statement, for a step of SQLite costs as much as the row ---- */
@@ -362,11 +305,11 @@ static int write_calls(struct mp_session *s, struct mp_err *err)
 	if (s->n_calls == MP_SESSION_CALLS) {
 		for (int i = 0; i < MP_SESSION_CALLS; i++)
 			bind_call(st, 1 + i * CALL_COLUMNS, &s->calls[i]);
-		return run(s, st, err);
+		return mp_statement_run(s, st, err);
 	}
 	for (unsigned int i = 0; !rc && i < s->n_calls; i++) {
 		bind_call(st, 1, &s->calls[i]);
-		rc = run(s, st, err);
+		rc = mp_statement_run(s, st, err);
 	}
 	return rc;
 }
@@ -423,7 +366,7 @@ int mp_append_cause(struct mp_session *s, const struct mp_cause_row *c, struct m
 	bind_int(st, 3, c->dur_ns);
 	bind_count(st, 4, c->n);
 	bind_text(st, 5, c->detail);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_kernel_event(struct mp_session *s, const struct mp_kernel_event *e, struct mp_err *err)
@@ -440,7 +383,7 @@ int mp_append_kernel_event(struct mp_session *s, const struct mp_kernel_event *e
 	/* CPU 0 is a CPU. */
 	bind_known(st, 5, e->addr != 0 || !strcmp(e->kind, "migration"), (int64_t)e->addr);
 	bind_known(st, 6, e->ip != 0, (int64_t)e->ip);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_counter(
@@ -452,7 +395,7 @@ int mp_append_counter(
 	bind_int(st, 1, slot_ns);
 	bind_text(st, 2, name);
 	bind_int(st, 3, value);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_mark(
@@ -467,7 +410,7 @@ int mp_append_mark(
 	bind_known(st, 2, tid != 0, tid);
 	bind_text(st, 3, name);
 	bind_text(st, 4, detail);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_span(struct mp_session *s, const struct mp_span_row *row, struct mp_err *err)
@@ -487,7 +430,7 @@ int mp_append_span(struct mp_session *s, const struct mp_span_row *row, struct m
 	bind_known(st, 8, row->fault_ns >= 0, row->fault_ns);
 	bind_known(st, 9, row->off_cpu_ns >= 0, row->off_cpu_ns);
 	bind_known(st, 10, row->gc_ns >= 0, row->gc_ns);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_phase(struct mp_session *s, const char *name, int64_t start_ns, const char *source,
@@ -498,54 +441,9 @@ int mp_append_phase(struct mp_session *s, const char *name, int64_t start_ns, co
 	bind_text(st, 1, name);
 	bind_int(st, 2, start_ns);
 	bind_text(st, 3, source);
-	int rc = run(s, st, err);
+	int rc = mp_statement_run(s, st, err);
 	*phase_id = rc ? 0 : sqlite3_last_insert_rowid(s->db);
 	return rc;
-}
-
-int mp_append_pool(struct mp_session *s, const struct mp_pool_row *row, int64_t *pool_id, struct mp_err *err)
-{
-	sqlite3_stmt *st = get(s, POOL);
-
-	bind_text(st, 1, row->name);
-	bind_addr(st, 2, row->address);
-	bind_known(st, 3, row->known, clamped(row->capacity));
-	bind_known(st, 4, row->known, clamped(row->object_bytes));
-	bind_known(st, 5, row->known, row->created_ns);
-	int rc = run(s, st, err);
-	*pool_id = rc ? 0 : sqlite3_last_insert_rowid(s->db);
-	return rc;
-}
-
-int mp_append_pool_use(
-    struct mp_session *s, int64_t pool_id, int64_t slot_ns, const struct mp_pool_use *use, struct mp_err *err)
-{
-	sqlite3_stmt *st = get(s, POOL_USE);
-
-	bind_int(st, 1, pool_id);
-	bind_int(st, 2, slot_ns);
-	bind_int(st, 3, use->in_use_min);
-	bind_int(st, 4, use->in_use_max);
-	bind_count(st, 5, use->gets);
-	bind_count(st, 6, use->puts);
-	bind_count(st, 7, use->failures);
-	return run(s, st, err);
-}
-
-int mp_append_pool_event(struct mp_session *s, int64_t pool_id, int64_t t_ns, int64_t tid, const char *kind,
-    uint64_t addr, struct mp_err *err)
-{
-	int rc = mp_session_breathe(s, err);
-
-	if (rc || !mp_retention_takes(s, MP_AREA_POOL_EVENT))
-		return rc;
-	sqlite3_stmt *st = get(s, POOL_EVENT);
-	bind_int(st, 1, pool_id);
-	bind_int(st, 2, t_ns);
-	bind_known(st, 3, tid != 0, tid);
-	bind_text(st, 4, kind);
-	bind_known(st, 5, addr != 0, (int64_t)addr);
-	return run(s, st, err);
 }
 
 int mp_append_loss(struct mp_session *s, int64_t t_ns, const char *source, const char *what, uint64_t lost,
@@ -557,7 +455,7 @@ int mp_append_loss(struct mp_session *s, int64_t t_ns, const char *source, const
 	bind_text(st, 2, source);
 	bind_text(st, 3, what);
 	bind_count(st, 4, lost);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_overhead(struct mp_session *s, const struct mp_overhead_row *row, struct mp_err *err)
@@ -576,7 +474,7 @@ int mp_append_overhead(struct mp_session *s, const struct mp_overhead_row *row, 
 	bind_known(st, 10, row->cpu_ns, row->watched_cpu_ns);
 	bind_known(st, 11, row->cpu_ns, (int64_t)row->spans);
 	bind_known(st, 12, row->cpu_ns, (int64_t)row->watched_spans);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_event(struct mp_session *s, const struct mp_event_row *e, struct mp_err *err)
@@ -589,7 +487,7 @@ int mp_append_event(struct mp_session *s, const struct mp_event_row *e, struct m
 	bind_int(st, 4, e->is_sampled);
 	bind_int(st, 5, e->quality);
 	bind_text(st, 6, e->note);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_sample(
@@ -621,7 +519,7 @@ int mp_append_sample(
 	bind_known(st, 16, row->object_id != 0, row->object_id);
 	bind_known(st, 17, row->offset >= 0, row->offset);
 	bind_known(st, 18, row->stack_id != 0, row->stack_id);
-	ret = run(s, st, err);
+	ret = mp_statement_run(s, st, err);
 	if (!ret && sample_id)
 		*sample_id = sqlite3_last_insert_rowid(s->db);
 	return ret;
@@ -637,7 +535,7 @@ int mp_append_object(struct mp_session *s, const struct mp_object_row *row, stru
 	bind_int(st, 4, row->born_ns);
 	bind_int(st, 5, row->tid);
 	bind_known(st, 6, row->stack_id != 0, row->stack_id);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_append_thread_counter(
@@ -652,7 +550,7 @@ int mp_append_thread_counter(
 	bind_count(st, 4, c->value);
 	bind_count(st, 5, c->enabled_ns);
 	bind_count(st, 6, c->running_ns);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_update_object_death(struct mp_session *s, int64_t object_id, int64_t died_ns, struct mp_err *err)
@@ -661,7 +559,7 @@ int mp_update_object_death(struct mp_session *s, int64_t object_id, int64_t died
 
 	bind_int(st, 1, object_id);
 	bind_int(st, 2, died_ns);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_update_sample_stack(struct mp_session *s, int64_t sample_id, int64_t stack_id, struct mp_err *err)
@@ -670,7 +568,7 @@ int mp_update_sample_stack(struct mp_session *s, int64_t sample_id, int64_t stac
 
 	bind_int(st, 1, sample_id);
 	bind_int(st, 2, stack_id);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_update_thread(
@@ -681,7 +579,7 @@ int mp_update_thread(
 	bind_int(st, 1, thread_id);
 	bind_text(st, 2, comm);
 	bind_known(st, 3, end_ns != 0, end_ns);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_update_phase(struct mp_session *s, int64_t phase_id, int64_t end_ns, struct mp_err *err)
@@ -690,7 +588,7 @@ int mp_update_phase(struct mp_session *s, int64_t phase_id, int64_t end_ns, stru
 
 	bind_int(st, 1, phase_id);
 	bind_int(st, 2, end_ns);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 /* The functions of a frame, in place of those that it had. One alone is the frame's own, and needs no row. */
@@ -700,7 +598,7 @@ static int replace_inlined(
 	sqlite3_stmt *st = get(s, CLEAR_INLINE);
 
 	bind_int(st, 1, frame_id);
-	int rc = run(s, st, err);
+	int rc = mp_statement_run(s, st, err);
 	st = get(s, INLINE);
 	for (size_t i = 0; !rc && n->n > 1 && i < n->n; i++) {
 		bind_int(st, 1, frame_id);
@@ -708,7 +606,7 @@ static int replace_inlined(
 		bind_text(st, 3, n->functions[i].function);
 		bind_text(st, 4, n->functions[i].file);
 		bind_known(st, 5, n->functions[i].line != 0, n->functions[i].line);
-		rc = run(s, st, err);
+		rc = mp_statement_run(s, st, err);
 	}
 	return rc;
 }
@@ -726,7 +624,7 @@ int mp_update_frame(
 	bind_known(st, 5, own->line != 0, own->line);
 	bind_known(st, 6, n->module || own->function, (int64_t)n->offset);
 	bind_int(st, 7, n->quality);
-	int rc = run(s, st, err);
+	int rc = mp_statement_run(s, st, err);
 	return rc ? rc : replace_inlined(s, frame_id, n, err);
 }
 
@@ -741,7 +639,7 @@ int mp_update_call_stack(struct mp_session *s, int64_t call_id, int64_t stack_id
 	}
 	bind_int(st, 1, call_id);
 	bind_int(st, 2, stack_id);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_update_stack_frame(
@@ -752,7 +650,7 @@ int mp_update_stack_frame(
 	bind_int(st, 1, stack_id);
 	bind_int(st, 2, depth);
 	bind_int(st, 3, shown);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_update_site(struct mp_session *s, int64_t stack_id, const char *site, struct mp_err *err)
@@ -761,7 +659,7 @@ int mp_update_site(struct mp_session *s, int64_t stack_id, const char *site, str
 
 	bind_int(st, 1, stack_id);
 	bind_text(st, 2, site);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }
 
 int mp_update_module_note(struct mp_session *s, int64_t module_id, const char *note, struct mp_err *err)
@@ -770,5 +668,5 @@ int mp_update_module_note(struct mp_session *s, int64_t module_id, const char *n
 
 	bind_int(st, 1, module_id);
 	bind_text(st, 2, note);
-	return run(s, st, err);
+	return mp_statement_run(s, st, err);
 }

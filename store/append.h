@@ -12,8 +12,8 @@
 /*
  * Batched append: one prepared statement per table, rows collected in the session's open transaction until
  * mp_session_commit(). Strings are copied. All return 0 or -errno; a full disk is -ENOSPC, and what was
- * committed stays readable. A slot that is appended again (latency, latency_sum, counter, overhead, pool_use)
- * is added to. Sizes and counts above the largest SQLite integer become that one.
+ * committed stays readable. A slot that is appended again (latency, latency_sum, counter, overhead) is added
+ * to. Sizes and counts above the largest SQLite integer become that one.
  */
 
 struct mp_call {
@@ -70,14 +70,6 @@ struct mp_cause_row {
 	const char *kind, *detail; /* detail may be NULL */
 	int64_t dur_ns;
 	uint64_t n;
-};
-
-struct mp_pool_row {
-	const char *name;
-	uint64_t address; /* what the program calls it by */
-	bool known;       /* it was seen to be created: what follows is meant */
-	uint64_t capacity, object_bytes;
-	int64_t created_ns;
 };
 
 /* How good a sample is: the later, the better. */
@@ -160,12 +152,6 @@ struct mp_thread_counter {
 	uint64_t value, enabled_ns, running_ns;
 };
 
-/* Of one slot. */
-struct mp_pool_use {
-	int64_t in_use_min, in_use_max;
-	uint64_t gets, puts, failures;
-};
-
 struct mp_latency_sum {
 	uint64_t calls, bytes, sum_ns, max_ns;
 };
@@ -216,12 +202,6 @@ int mp_append_span(struct mp_session *s, const struct mp_span_row *row, struct m
 /* A phase without an end, which mp_update_phase() gives it. */
 int mp_append_phase(struct mp_session *s, const char *name, int64_t start_ns, const char *source,
     int64_t *phase_id, struct mp_err *err);
-int mp_append_pool(struct mp_session *s, const struct mp_pool_row *row, int64_t *pool_id, struct mp_err *err);
-int mp_append_pool_use(struct mp_session *s, int64_t pool_id, int64_t slot_ns, const struct mp_pool_use *use,
-    struct mp_err *err);
-/* `tid`, `addr` 0: none. */
-int mp_append_pool_event(struct mp_session *s, int64_t pool_id, int64_t t_ns, int64_t tid, const char *kind,
-    uint64_t addr, struct mp_err *err);
 int mp_append_loss(struct mp_session *s, int64_t t_ns, const char *source, const char *what, uint64_t lost,
     struct mp_err *err);
 /* What probes of a slot cost, and for how much of it they were in. */

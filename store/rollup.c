@@ -58,13 +58,23 @@ static const char *const merge[] = {
     " watched_cpu_ns = watched_cpu_ns + excluded.watched_cpu_ns, spans = spans + excluded.spans,"
     " watched_spans = watched_spans + excluded.watched_spans",
     "DELETE FROM overhead WHERE slot_ns >= ?2 AND slot_ns < ?3",
-    "INSERT INTO pool_use SELECT pool_id, ?1, in_use_min, in_use_max, gets, puts, failures FROM pool_use"
+    "INSERT INTO pool_use SELECT pool_id, ?1, in_use_min, in_use_max, gets, puts, failures, in_use_last,"
+    " in_use_bytes_max FROM pool_use"
     " WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3"
     " ON CONFLICT DO UPDATE SET in_use_min = min(in_use_min, excluded.in_use_min),"
     " in_use_max = max(in_use_max, excluded.in_use_max), gets = gets + excluded.gets, puts = puts + "
     "excluded.puts,"
-    " failures = failures + excluded.failures",
+    " failures = failures + excluded.failures, in_use_last = excluded.in_use_last,"
+    " in_use_bytes_max = max(in_use_bytes_max, excluded.in_use_bytes_max)",
     "DELETE FROM pool_use WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3",
+    "INSERT INTO pool_latency SELECT pool_id, ?1, what, bucket, count FROM pool_latency"
+    " WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3"
+    " ON CONFLICT DO UPDATE SET count = count + excluded.count",
+    "DELETE FROM pool_latency WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3",
+    /* Of a longer slot the last look stays. */
+    "DELETE FROM pool_heap WHERE pool_id IN (SELECT pool_id FROM pool) AND t_ns >= ?1 AND t_ns < ?3"
+    " AND EXISTS (SELECT 1 FROM pool_heap AS later WHERE later.pool_id = pool_heap.pool_id"
+    " AND later.t_ns > pool_heap.t_ns AND later.t_ns < ?3)",
     /* The first of a slot stays. */
     "DELETE FROM clock WHERE mono_ns >= ?2 AND mono_ns < ?3",
     /* A loss is known by the end of its interval. */

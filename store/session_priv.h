@@ -8,10 +8,11 @@
 
 #include "store/append.h"
 
-/* What session.c and append.c share, and nobody else includes. */
+/* What session.c, append.c and append_pool.c share, and nobody else includes. */
 
-#define MP_SESSION_STATEMENTS 44
-#define MP_SESSION_CALLS      64 /* rows of `call` that are written by one statement */
+#define MP_SESSION_FIRST_OF_POOLS 44 /* statements before it are append.c's, then append_pool.c's */
+#define MP_SESSION_STATEMENTS     52
+#define MP_SESSION_CALLS          64 /* rows of `call` that are written by one statement */
 
 struct mp_retention;
 
@@ -21,7 +22,7 @@ struct mp_session {
 	char *temp; /* where it is until published; NULL afterwards */
 	bool force;
 	bool recording;                                 /* published or opened to be edited: written to */
-	sqlite3_stmt *statement[MP_SESSION_STATEMENTS]; /* append.c's, prepared on first use */
+	sqlite3_stmt *statement[MP_SESSION_STATEMENTS]; /* prepared on first use */
 	/* Calls that wait to be written together; they have the numbers from next_call_id on. */
 	struct mp_call calls[MP_SESSION_CALLS];
 	unsigned int n_calls;

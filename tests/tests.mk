@@ -12,6 +12,9 @@ $(O)/tests/unit/%: tests/unit/%.c $(LIB_OBJ)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS) -lcriterion
 
+# What finds functions in a process needs one.
+$(O)/tests/unit/pool_function: $(O)/tests/targets/pool_functions
+
 -include $(UNIT:=.d)
 
 # Tools of black-box tests and benchmarks, over the project's own modules.

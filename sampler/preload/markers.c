@@ -37,18 +37,49 @@ static bool has_name(unsigned int kind)
 	return kind <= MPSAMPLE_KIND_POOL_CREATE;
 }
 
+/* Cold: only when the ring is full. */
+MP_COLD void miss(struct mp_slot *s, unsigned int kind, uint64_t pool)
+{
+	struct mp_pool_missed *m = s->pool_missed;
+
+	mp_add(&s->dropped_markers, 1);
+	if (kind != MPSAMPLE_KIND_POOL_GET && kind != MPSAMPLE_KIND_POOL_PUT)
+		return;
+	while (m < s->pool_missed + MP_POOLS_LOST && m->pool && m->pool != pool)
+		m++;
+	if (m < s->pool_missed + MP_POOLS_LOST)
+		mp_store(&m->pool, pool);
+	mp_store_release(kind == MPSAMPLE_KIND_POOL_GET ? &m->gets : &m->puts,
+	    (kind == MPSAMPLE_KIND_POOL_GET ? m->gets : m->puts) + 1);
+}
+
 static void push(struct mp_slot *s, const struct mp_record *record, unsigned int kind, uint64_t c)
 {
 	const struct mp_record more = {record->t, c, 0, (uint64_t)MP_KIND_MORE << MP_KIND_SHIFT};
 	bool has_more = kind == MPSAMPLE_KIND_POOL_CREATE;
 
 	if (!mp_ring_has_room(s, 1 + has_more)) {
-		mp_add(&s->dropped_markers, 1);
+		miss(s, kind, record->addr);
 		return;
 	}
 	mp_ring_push(s, record);
 	if (has_more)
 		mp_ring_push(s, &more);
+}
+
+/* `frame` begins with the caller's frame and the return address, which is the marker's. */
+static void push_with_place(struct mp_slot *s, struct mp_record *record, unsigned int kind, uint64_t frame)
+{
+	uint64_t ip = ((const uint64_t *)frame)[1];
+	uint64_t *known = &s->pool_places[mp_pool_place(ip)];
+
+	record->what |= mp_place_pack(ip);
+	if (*known != ip && mp_load(&mp_region->take_stacks) && mp_ring_has_room(s, 1) &&
+	    mp_stacks_push(s, frame)) {
+		*known = ip;
+		record->what |= 1ULL << MP_STACK_SHIFT;
+	}
+	push(s, record, kind, 0);
 }
 
 static void lost(void)
@@ -77,9 +108,14 @@ static void marker(unsigned int kind, struct mpsample_name *name, unsigned long 
 	}
 	if (is_span(kind))
 		b = calls_so_far(recording.slot);
-	const struct mp_record record = {
-	    mp_ticks(recording.word), a, b, index | (uint64_t)(MP_KIND_MARKER + kind) << MP_KIND_SHIFT};
-	push(recording.slot, &record, kind, c);
+	struct mp_record record = {
+	    mp_ticks(recording.word), a, b, (uint64_t)(MP_KIND_MARKER + kind) << MP_KIND_SHIFT};
+	if (has_name(kind)) {
+		record.what |= index;
+		push(recording.slot, &record, kind, c);
+	} else {
+		push_with_place(recording.slot, &record, kind, FRAME);
+	}
 	mp_end(&recording);
 }
 

@@ -56,6 +56,12 @@
 /* A get failed because the pool was empty. Not to be passed together with POOL_GET. */
 #define MPSAMPLE_POOL_EMPTY(pool) MPSAMPLE_DO_1_(mpsample_pool_empty_, pool)
 
+/* All objects that are out are back at once: an arena was reset. */
+#define MPSAMPLE_POOL_CLEAR(pool) MPSAMPLE_DO_1_(mpsample_pool_clear_, pool)
+
+/* The pool is gone. Objects that are still out were not returned. */
+#define MPSAMPLE_POOL_DESTROY(pool) MPSAMPLE_DO_1_(mpsample_pool_destroy_, pool)
+
 /* ---- What a marker says to libmpsample.so ---- */
 
 #ifdef __cplusplus
@@ -64,14 +70,16 @@ extern "C" {
 
 /* These numbers go through shared memory: they stay. Beside each, what the call hands over in a, b and c. */
 enum mpsample_kind {
-	MPSAMPLE_KIND_SPAN_BEGIN = 1,  /* name; a: id */
-	MPSAMPLE_KIND_SPAN_END = 2,    /* name; a: id */
-	MPSAMPLE_KIND_MARK = 3,        /* name; a: value */
-	MPSAMPLE_KIND_PHASE = 4,       /* name */
-	MPSAMPLE_KIND_POOL_CREATE = 5, /* name; a: pool, b: object_bytes, c: capacity */
-	MPSAMPLE_KIND_POOL_GET = 6,    /* a: pool, b: ptr */
-	MPSAMPLE_KIND_POOL_PUT = 7,    /* a: pool, b: ptr */
-	MPSAMPLE_KIND_POOL_EMPTY = 8   /* a: pool */
+	MPSAMPLE_KIND_SPAN_BEGIN = 1,   /* name; a: id */
+	MPSAMPLE_KIND_SPAN_END = 2,     /* name; a: id */
+	MPSAMPLE_KIND_MARK = 3,         /* name; a: value */
+	MPSAMPLE_KIND_PHASE = 4,        /* name */
+	MPSAMPLE_KIND_POOL_CREATE = 5,  /* name; a: pool, b: object_bytes, c: capacity */
+	MPSAMPLE_KIND_POOL_GET = 6,     /* a: pool, b: ptr */
+	MPSAMPLE_KIND_POOL_PUT = 7,     /* a: pool, b: ptr */
+	MPSAMPLE_KIND_POOL_EMPTY = 8,   /* a: pool */
+	MPSAMPLE_KIND_POOL_DESTROY = 9, /* a: pool */
+	MPSAMPLE_KIND_POOL_CLEAR = 10   /* a: pool */
 };
 
 /* A text. Of spans it is a static object, one a marker, whose `id` the library sets once; of others it lives
@@ -332,6 +340,25 @@ MPSAMPLE_INLINE_ void mpsample_pool_empty_(const volatile void *pool)
 	const struct mpsample_api *api = mpsample_listener_();
 	if (api)
 		api->marker(MPSAMPLE_KIND_POOL_EMPTY, (struct mpsample_name *)0, mpsample_word_(pool), 0, 0);
+}
+
+MPSAMPLE_INLINE_ void mpsample_pool_clear_(const volatile void *pool)
+{
+	MPSAMPLE_FIRE_1_("pool_clear", MPSAMPLE_ARG_1_, pool);
+
+	const struct mpsample_api *api = mpsample_listener_();
+	if (api)
+		api->marker(MPSAMPLE_KIND_POOL_CLEAR, (struct mpsample_name *)0, mpsample_word_(pool), 0, 0);
+}
+
+MPSAMPLE_INLINE_ void mpsample_pool_destroy_(const volatile void *pool)
+{
+	MPSAMPLE_FIRE_1_("pool_destroy", MPSAMPLE_ARG_1_, pool);
+
+	const struct mpsample_api *api = mpsample_listener_();
+	if (api)
+		api->marker(
+		    MPSAMPLE_KIND_POOL_DESTROY, (struct mpsample_name *)0, mpsample_word_(pool), 0, 0);
 }
 
 #endif

@@ -23,7 +23,7 @@
 
 #define MP_REGION_NAME    "mpsample" /* of the memfd: "/memfd:mpsample" in /proc/PID/maps */
 #define MP_REGION_MAGIC   0x314c50656c706d73ULL
-#define MP_REGION_VERSION 3
+#define MP_REGION_VERSION 4
 
 #define MP_LINE_BYTES 64
 #define MP_ALIGNED    __attribute__((aligned(MP_LINE_BYTES)))
@@ -55,7 +55,8 @@ enum mp_mode {
  *   addr   the block returned, or handed in; of a marker its first argument; of a thread its tid; before a
  * call its return address size   bytes asked for; of a marker its second argument; before a call the block
  * that realloc was given what   bits 0-40 duration in ns (of a marker: 0-15 the name's index), 41-45 the
- * kind, 46-47 enum mp_kept, 48 a copy of the stack is in `stacks`, 49-63 the weight (mp_weight_pack)
+ * kind, 46-47 enum mp_kept, 48 a copy of the stack is in `stacks`, 49-63 the weight (mp_weight_pack). Of a
+ * marker without a name 0-40 and 49-63 are the address of its place in the program (mp_place_pack)
  */
 struct mp_record {
 	uint64_t t, addr, size, what;
@@ -95,6 +96,16 @@ static inline uint32_t mp_weight_unpack(uint64_t packed)
 	return (uint32_t)((packed & MP_WEIGHT_MANTISSA) << (packed >> 10 & 31));
 }
 
+static inline uint64_t mp_place_pack(uint64_t ip)
+{
+	return (ip & MP_WHAT_NS) | ip >> MP_KIND_SHIFT << MP_WEIGHT_SHIFT;
+}
+
+static inline uint64_t mp_place_unpack(uint64_t what)
+{
+	return (what & MP_WHAT_NS) | what >> MP_WEIGHT_SHIFT << MP_KIND_SHIFT;
+}
+
 /*
  * The copy of a stack for the record that says it has one, in order, one after the other in the ring of bytes
  * `stacks`. Positions are multiples of 8; where the rest of the ring is too short for the next one's header
@@ -115,6 +126,25 @@ struct mp_stack_copy {
 #define MP_STACKS_BYTES     131072
 #define MP_RING_RECORDS     4096 /* unless the environment says otherwise: MPSAMPLE_RING */
 #define MP_RING_RECORDS_MAX (1u << 18)
+
+/* ---- Pools ---- */
+
+/* The first time that a thread passes a marker of a pool since the settings changed, it copies its stack: the
+ * place of an address in `pool_places` is its hash; another one of the same hash takes it, and is copied. */
+#define MP_POOL_PLACES 256
+
+static inline unsigned int mp_pool_place(uint64_t ip)
+{
+	return (unsigned int)(ip * 0x9e3779b97f4a7c15ULL >> 56);
+}
+
+/* Gets and puts that found the ring full, by pool: so that how full it is stays right. Those of more pools go
+ * to the last one, whose `pool` is 0. */
+#define MP_POOLS_LOST 64
+
+struct mp_pool_missed {
+	uint64_t pool, gets, puts;
+};
 
 /* ---- The histogram ---- */
 
@@ -161,6 +191,8 @@ struct mp_slot {
 	uint64_t nested;          /* interposed functions that another one called: part of that call */
 	uint64_t reentered; /* calls in a signal handler that interrupted the recording of one: not counted */
 	uint64_t stack_lo, stack_hi; /* of the thread; stack_hi 0: not known */
+	uint64_t pool_places[MP_POOL_PLACES];
+	struct mp_pool_missed pool_missed[MP_POOLS_LOST + 1];
 	uint32_t tid;
 	uint32_t ready;     /* 1 when the slot can be read; never 0 again */
 	uint32_t named_tid; /* the owner whose record stands in the ring */

@@ -15,28 +15,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sampler/uprobe/backend_bpf_pools.h"
 #include "sampler/uprobe/backend_bpf_rings.h"
 #include "sampler/uprobe/kernel_cost.h"
 #include "sampler/uprobe/uprobe.h"
+#include "sampler/uprobe/uprobe_link.h"
 
 /* The object made of uprobe.bpf.c (Makefile). */
 extern const unsigned char mp_bpf_uprobe[];
 extern const uint64_t mp_bpf_uprobe_size;
 
-/* Of linux/bpf.h since 6.6 and 6.13; the headers of the distribution may be older than the kernel. */
-#define ATTACH_UPROBE_MULTI   48
-#define ATTACH_UPROBE_SESSION 57
-#define UPROBE_MULTI_RETURN   1u
-
-struct link_create_uprobe_multi {
-	uint32_t prog_fd, target_fd, attach_type, flags;
-	uint64_t path, offsets, ref_ctr_offsets, cookies;
-	uint32_t cnt, multi_flags, pid, pad;
-};
-
 #define CALL_RING_BYTES    (16u << 20)
 #define KERNEL_RING_BYTES  (8u << 20)
 #define MARKER_RING_BYTES  (8u << 20)
+#define POOL_RING_BYTES    (16u << 20)
 #define TRACKED_RING_BYTES (16u << 20) /* where there are any */
 #define KERNEL_LONG_NS     100000      /* of a page fault or a time off the CPU */
 
@@ -217,6 +209,7 @@ static int load(struct bpf_plane *b, struct mp_err *err)
 	bpf_program__set_expected_attach_type(b->span_entry, ATTACH_UPROBE_MULTI);
 	bpf_program__set_expected_attach_type(b->span_exit, ATTACH_UPROBE_MULTI);
 	bpf_program__set_flags(b->marker, bpf_program__flags(b->marker) | BPF_F_SLEEPABLE);
+	mp_bpf_pools_prepare(b->object);
 
 	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++)
 		bpf_program__set_autoload(
@@ -227,6 +220,7 @@ static int load(struct bpf_plane *b, struct mp_err *err)
 	bpf_map__set_max_entries(map(b, "call_rows"), CALL_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "kernel_rows"), KERNEL_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "marker_rows"), MARKER_RING_BYTES);
+	bpf_map__set_max_entries(map(b, "pool_rows"), POOL_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "tracked_calls"), b->tracked_ring_bytes);
 
 	int ret = bpf_object__load(b->object);
@@ -263,6 +257,7 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 	b->control->call_ring_bytes = CALL_RING_BYTES;
 	b->control->kernel_ring_bytes = KERNEL_RING_BYTES;
 	b->control->marker_ring_bytes = MARKER_RING_BYTES;
+	b->control->pool_ring_bytes = POOL_RING_BYTES;
 	b->control->tracked_ring_bytes = b->tracked_ring_bytes;
 	b->control->kernel_long_ns = KERNEL_LONG_NS;
 	return 0;
@@ -390,23 +385,6 @@ static int link_kernel_events(struct bpf_plane *b, struct mp_err *err)
 	return 0;
 }
 
-static int link_uprobes(const struct bpf_program *program, uint32_t type, uint32_t multi_flags,
-    const char *path, const uint64_t *offsets, const uint64_t *cookies, size_t n, pid_t pid)
-{
-	struct link_create_uprobe_multi attr = {
-	    .prog_fd = (uint32_t)bpf_program__fd(program),
-	    .attach_type = type,
-	    .path = (uintptr_t)path,
-	    .offsets = (uintptr_t)offsets,
-	    .cookies = (uintptr_t)cookies,
-	    .cnt = (uint32_t)n,
-	    .multi_flags = multi_flags,
-	    .pid = (uint32_t)pid,
-	};
-
-	return (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-}
-
 /* On ourselves, as if we were the target. */
 static void measure_kernel_cost(struct bpf_plane *b, struct mp_kernel_cost before)
 {
@@ -498,25 +476,23 @@ static int attach_file(struct bpf_plane *b, pid_t pid, enum mp_probe_group group
 		cookies[i] = probes[i].marker ? probes[i].marker : mp_probe_cookie(&probes[i], group);
 		if (!probes[i].marker)
 			note_cookie(b, offsets[i], cookies[i]);
+		else if (probes[i].marker < MPSAMPLE_KIND_POOL_CREATE)
+			b->control->wants_sums = 1;
 	}
-	const char *path = probes->open_path;
+	const struct mp_uprobe_places places = {
+	    .path = probes->open_path, .offsets = offsets, .cookies = cookies, .n = n};
 	if (!ret && probes->marker) {
-		b->control->wants_sums = 1;
-		ret = add_link(b,
-		    link_uprobes(b->marker, ATTACH_UPROBE_MULTI, 0, path, offsets, cookies, n, pid), group,
-		    probes, err);
+		ret = add_link(
+		    b, mp_uprobe_link(b->marker, ATTACH_UPROBE_MULTI, 0, &places, pid), group, probes, err);
 	} else if (!ret && b->backend == MP_BACKEND_SESSION) {
-		ret = add_link(b,
-		    link_uprobes(b->session, ATTACH_UPROBE_SESSION, 0, path, offsets, cookies, n, pid), group,
+		ret = add_link(b, mp_uprobe_link(b->session, ATTACH_UPROBE_SESSION, 0, &places, pid), group,
 		    probes, err);
 	} else if (!ret) {
 		ret = add_link(b,
-		    link_uprobes(
-			b->ret, ATTACH_UPROBE_MULTI, UPROBE_MULTI_RETURN, path, offsets, cookies, n, pid),
-		    group, probes, err);
+		    mp_uprobe_link(b->ret, ATTACH_UPROBE_MULTI, UPROBE_MULTI_RETURN, &places, pid), group,
+		    probes, err);
 		if (!ret)
-			ret = add_link(b,
-			    link_uprobes(b->entry, ATTACH_UPROBE_MULTI, 0, path, offsets, cookies, n, pid),
+			ret = add_link(b, mp_uprobe_link(b->entry, ATTACH_UPROBE_MULTI, 0, &places, pid),
 			    group, probes, err);
 	}
 	free(offsets);
@@ -562,21 +538,31 @@ static void add_place(struct places *p, uint64_t offset, uint64_t cookie)
 	p->cookies[p->n++] = cookie;
 }
 
+static int keep_link(void *ctx, int fd, enum mp_probe_group group, struct mp_err *err)
+{
+	struct bpf_plane *b = ctx;
+
+	if (b->n_links == MAX_LINKS) {
+		close(fd);
+		return mp_err_set(err, E2BIG, "more than %d files to probe", MAX_LINKS / 2);
+	}
+	b->links[b->n_links++] = (struct uprobe_link){fd, group};
+	return 0;
+}
+
 static int link_places(struct bpf_plane *b, const struct bpf_program *program, pid_t pid,
     const struct mp_span_function *f, const struct places *p, struct mp_err *err)
 {
 	if (!p->n)
 		return 0;
-	if (b->n_links == MAX_LINKS)
-		return mp_err_set(err, E2BIG, "more than %d files to probe", MAX_LINKS / 2);
-	int fd =
-	    link_uprobes(program, ATTACH_UPROBE_MULTI, 0, f->open_path, p->offsets, p->cookies, p->n, pid);
+	const struct mp_uprobe_places places = {
+	    .path = f->open_path, .offsets = p->offsets, .cookies = p->cookies, .n = p->n};
+	int fd = mp_uprobe_link(program, ATTACH_UPROBE_MULTI, 0, &places, pid);
 
 	if (fd < 0)
 		return mp_err_set(
 		    err, errno, "cannot probe %s in %s: %s", f->name, f->module, strerror(errno));
-	b->links[b->n_links++] = (struct uprobe_link){fd, MP_PROBES_ALWAYS};
-	return 0;
+	return keep_link(b, fd, MP_PROBES_ALWAYS, err);
 }
 
 /* The cookies say which function it is. The ends first: what begins shall be seen to end. */
@@ -628,6 +614,24 @@ static int bpf_plane_attach_spans(void *impl, pid_t pid, const struct mp_span_se
 	}
 	free(places);
 	return ret;
+}
+
+static int bpf_plane_attach_pools(
+    void *impl, pid_t pid, const struct mp_pool_set *set, size_t from, struct mp_err *err)
+{
+	struct bpf_plane *b = impl;
+	size_t links_before = b->n_links;
+	int ret = mp_bpf_pools_attach(b->object, pid, set, from, keep_link, b, err);
+
+	b->rings.pools = set;
+	while (ret && b->n_links > links_before)
+		close(b->links[--b->n_links].fd);
+	return ret;
+}
+
+static uint64_t bpf_plane_pool_calls(void *impl, size_t i)
+{
+	return ((struct bpf_plane *)impl)->stats->pool_calls[i];
 }
 
 static void bpf_plane_enable(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns)
@@ -719,6 +723,7 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 	out->tracked_lost = s->tracked_lost;
 	out->spans_left = s->spans_left;
 	out->spans_deep = s->spans_deep;
+	out->pools_left = s->pools_left;
 	for (int k = 0; k < MP_KERNEL_KINDS; k++)
 		out->kernel_events[k] = s->kernel_events[k];
 }
@@ -761,6 +766,7 @@ static void tell_markers_lost(struct bpf_plane *b, struct mp_pipeline *p)
 	mp_pipeline_loss(
 	    p, t.tv_sec * 1000000000LL + t.tv_nsec, "marker ring", "events", lost - b->markers_lost);
 	b->markers_lost = lost;
+	mp_bpf_pools_tell_missed(b->object, p, b->rings.pools, t.tv_sec * 1000000000LL + t.tv_nsec);
 }
 
 static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_credit)
@@ -777,6 +783,7 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 
 #define BPF_PLANE_OPS                                                                                        \
 	.attach = bpf_plane_attach, .attach_spans = bpf_plane_attach_spans,                                  \
+	.attach_pools = bpf_plane_attach_pools, .pool_calls = bpf_plane_pool_calls,                          \
 	.span_calls = bpf_plane_span_calls, .counter = bpf_plane_counter, .enable = bpf_plane_enable,        \
 	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,  \
 	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \

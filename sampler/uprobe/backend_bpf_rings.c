@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sampler/saved_regs.h"
+#include "sampler/uprobe/backend_bpf_pools.h"
 
 /* So many rows of a ring are read in one turn. A target that fills it as fast as it is read would else keep
  * the recorder from all other work: of what was mapped it would hear nothing, and no stack could be walked.
@@ -168,11 +169,19 @@ static int handle_marker(void *ctx, void *data, size_t size)
 	    .kind = r->kind,
 	    .name = name[0] ? name : NULL,
 	    .a = r->a,
-	    .b = r->b,
-	    .c = r->c,
 	    .sums = sums_of(b, &r->sums),
 	};
 	mp_pipeline_marker(b->pipeline, &e);
+	return next_row(b);
+}
+
+static int handle_pool(void *ctx, void *data, size_t size)
+{
+	struct mp_bpf_rings *b = ctx;
+
+	if (!b->pipeline)
+		return 0;
+	mp_bpf_pools_take(b->pipeline, b->pools, data, size);
 	return next_row(b);
 }
 
@@ -182,7 +191,7 @@ int mp_bpf_rings_open(struct mp_bpf_rings *b, struct bpf_object *object, struct 
 		const char *map;
 		ring_buffer_sample_fn handle;
 	} rings[MP_BPF_RINGS] = {{"call_rows", handle_call}, {"kernel_rows", handle_kernel},
-	    {"marker_rows", handle_marker}, {"tracked_calls", handle_tracked}};
+	    {"marker_rows", handle_marker}, {"tracked_calls", handle_tracked}, {"pool_rows", handle_pool}};
 
 	b->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (b->fd < 0)

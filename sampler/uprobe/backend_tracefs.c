@@ -376,6 +376,8 @@ static const char *const marker_args[] = {
     [MPSAMPLE_KIND_POOL_GET] = MARKER_ARGS(ARG_1, ARG_2, NONE),
     [MPSAMPLE_KIND_POOL_PUT] = MARKER_ARGS(ARG_1, ARG_2, NONE),
     [MPSAMPLE_KIND_POOL_EMPTY] = MARKER_ARGS(ARG_1, NONE, NONE),
+    [MPSAMPLE_KIND_POOL_CLEAR] = MARKER_ARGS(ARG_1, NONE, NONE),
+    [MPSAMPLE_KIND_POOL_DESTROY] = MARKER_ARGS(ARG_1, NONE, NONE),
 };
 
 static bool has_text(unsigned int kind)
@@ -513,21 +515,36 @@ static void take_marker(pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_p
 	if (!p || raw_bytes < sizeof(words) + sizeof(place))
 		return;
 	memcpy(words, raw, sizeof(words));
-	struct mp_marker_event e = {.tid = tid,
-	    .t_ns = t_ns,
-	    .kind = (unsigned int)words[2],
-	    .a = words[3],
-	    .b = words[4],
-	    .c = words[5],
-	    .sums = MP_THREAD_SUMS_UNKNOWN};
-	if (has_text(e.kind)) {
+	unsigned int kind = (unsigned int)words[2];
+	bool has_name = false;
+	if (has_text(kind)) {
 		memcpy(&place, raw + sizeof(words), sizeof(place));
 		uint32_t offset = place & 0xffff, bytes = place >> 16;
 		if (offset < raw_bytes && bytes <= raw_bytes - offset)
 			memcpy(name, raw + offset, bytes < sizeof(name) - 1 ? bytes : sizeof(name) - 1);
-		if (name[0] && strcmp(name, "(fault)"))
-			e.name = name;
+		has_name = name[0] && strcmp(name, "(fault)");
 	}
+	if (kind >= MPSAMPLE_KIND_POOL_CREATE) {
+		bool is_create = kind == MPSAMPLE_KIND_POOL_CREATE;
+		const struct mp_pool_event e = {.tid = tid,
+		    .t_ns = t_ns,
+		    .kind = kind,
+		    .dur_ns = -1,
+		    .pool = words[3],
+		    .ptr = is_create ? 0 : words[4],
+		    .object_bytes = is_create ? (int64_t)words[4] : -1,
+		    .capacity = is_create ? (int64_t)words[5] : -1,
+		    .name = has_name ? name : NULL,
+		    .ip = words[1] + 1};
+		mp_pipeline_pool(p, &e);
+		return;
+	}
+	struct mp_marker_event e = {.tid = tid,
+	    .t_ns = t_ns,
+	    .kind = kind,
+	    .a = words[3],
+	    .name = has_name ? name : NULL,
+	    .sums = MP_THREAD_SUMS_UNKNOWN};
 	mp_pipeline_marker(p, &e);
 }
 

@@ -6,6 +6,7 @@
  * What the BPF programs (uprobe.bpf.c) and their loader (backend_bpf.c) share: the layout of the maps and of
  * the ring buffer records. Fixed-width integers are spelled out because BPF programs include no libc header.
  */
+#include "sampler/pools/fetch.h"
 #include "store/histogram.h"
 #include "store/op.h"
 
@@ -31,9 +32,10 @@ enum mp_stack_mode {
 #define MP_OP_CALIBRATE MP_OP_COUNT
 
 /* In struct mp_probe and the session's table of probes: no operation, but a marker, or a function that is a
- * span. */
+ * span, or of a pool. */
 #define MP_OP_MARKER 255
 #define MP_OP_SPAN   254
+#define MP_OP_POOL   253
 
 /* Histogram blocks of one shard: (operation, size class); a slow path each, whose calls do not always know
  * their size; and one for the calibration. */
@@ -46,8 +48,15 @@ enum mp_stack_mode {
  *   always   in for the whole recording
  *   window   functions of the family, in for a while and out for a while
  *   slow     what is only called when the thread's cache cannot serve a call (sampler/slow_path.h)
+ *   profile  functions of pools that built-in profiles know: in until they cost too much
  */
-enum mp_probe_group { MP_PROBES_ALWAYS, MP_PROBES_WINDOW, MP_PROBES_SLOW, MP_PROBE_GROUPS };
+enum mp_probe_group {
+	MP_PROBES_ALWAYS,
+	MP_PROBES_WINDOW,
+	MP_PROBES_SLOW,
+	MP_PROBES_PROFILE,
+	MP_PROBE_GROUPS
+};
 
 /*
  * A probe's cookie (mp_probe_cookie()). Bits 0-7: the operation, of a slow function that which comes by a
@@ -79,6 +88,7 @@ struct mp_bpf_hits {
 
 /* Which operation a slow function was called for: that into whose code it returns. Addresses in the target.
  * `hits`: by slow function. */
+#define MP_BPF_POOL_FUNCTIONS 256
 #define MP_BPF_SLOW_CALLERS   128
 #define MP_BPF_SLOW_FUNCTIONS 256
 
@@ -201,6 +211,7 @@ struct mp_bpf_control {
 	unsigned int kernel_ring_bytes;
 	unsigned int marker_ring_bytes;
 	unsigned int tracked_ring_bytes;
+	unsigned int pool_ring_bytes;
 	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
 	unsigned long long cost_ns[2];  /* likewise: what a call that is probed inside another adds to that */
 	unsigned long long keep_over_ns[MP_OP_ROWS];
@@ -219,7 +230,10 @@ struct mp_bpf_stats {
 	unsigned long long kernel_rows_lost; /* kernel events for which the ring had no room */
 	unsigned long long tracked_lost;     /* calls that are told by a short record: likewise */
 	unsigned long long kernel_thinned;   /* kernel events counted but not kept: over the row budget */
-	unsigned long long markers_lost;     /* markers and spans for which the ring had no room */
+	unsigned long long pools_left; /* calls of pool functions that began and did not end, or were too
+					  many inside one another */
+	unsigned long long pool_calls[MP_BPF_POOL_FUNCTIONS]; /* hits, by function */
+	unsigned long long markers_lost; /* markers and spans for which the ring had no room */
 	unsigned long long
 	    spans_left; /* spans that began and did not end: left by a longjmp or an exception */
 	unsigned long long spans_deep; /* spans that were not followed: too many inside one another */
@@ -289,16 +303,65 @@ struct mp_bpf_counter {
 	unsigned long long calls, calls_ns;
 };
 
-/* A marker passed. Its name is empty when it could not be read. */
+/* A marker passed that is none of a pool. Its name is empty when it could not be read. */
 #define MP_MARKER_NAME_BYTES 48
 
 struct mp_bpf_marker {
 	unsigned int tid;
 	unsigned int kind; /* enum mpsample_kind */
 	unsigned long long t_ns;
-	unsigned long long a, b, c; /* as enum mpsample_kind tells */
-	struct mp_bpf_sums sums;    /* with those of spans */
+	unsigned long long a;    /* as enum mpsample_kind tells */
+	struct mp_bpf_sums sums; /* with those of spans */
 	char name[MP_MARKER_NAME_BYTES];
+};
+
+/*
+ * What happened to a pool, by a marker or a function. Behind it, as `with` says: a name of
+ * MP_MARKER_NAME_BYTES, or a struct mp_bpf_pool_stack, with what struct mp_bpf_call has behind it.
+ */
+#define MP_BPF_POOL_NAME  1
+#define MP_BPF_POOL_STACK 2
+
+struct mp_bpf_pool {
+	unsigned int tid;
+	unsigned char kind, with;  /* enum mpsample_kind */
+	unsigned short function;   /* which of the set's; MP_BPF_POOL_MARKER: none */
+	unsigned long long t_ns;   /* when it was done */
+	unsigned long long dur_ns; /* ~0: not told, as with the last two */
+	unsigned long long pool;   /* ~0: the function does not say which */
+	unsigned long long ptr, bytes;
+	unsigned long long ip; /* the return address; of a marker, behind its first byte */
+	unsigned long long capacity, object_bytes;
+};
+
+#define MP_BPF_POOL_MARKER 0xffff
+
+struct mp_bpf_pool_stack {
+	unsigned long long sp;
+	unsigned long long saved[MP_SAVED_REGS];
+	unsigned short nframes, stack_bytes;
+	unsigned int mode; /* enum mp_stack_mode */
+};
+
+/* A function of a pool, by its number. */
+struct mp_bpf_pool_function {
+	unsigned char kind;
+	unsigned char wants_return;
+	unsigned char is_stepped;
+	unsigned char is_usdt;
+	unsigned char ignores_null; /* a get that gives 0 is none */
+	struct mp_fetch pool, ptr, bytes, capacity, object_bytes, text;
+};
+
+/* Gets and puts that found no room in the ring, by pool: so that how full it is stays right. */
+struct mp_bpf_pool_key {
+	unsigned long long pool;
+	unsigned int function; /* MP_BPF_POOL_MARKER: a marker's */
+	unsigned int pad;
+};
+
+struct mp_bpf_pool_missed {
+	unsigned long long gets, puts;
 };
 
 /* A call of a function that is a span. In the ring of the markers, with this as its kind. */

@@ -339,24 +339,24 @@ static __always_inline u64 handed_in(const struct call *call)
 }
 
 #ifdef __TARGET_ARCH_x86
-static __always_inline void save_registers(struct mp_bpf_call *r, const struct pt_regs *ctx)
+static __always_inline void save_registers(unsigned long long *saved, const struct pt_regs *ctx)
 {
-	r->saved[0] = ctx->rbp;
-	r->saved[1] = ctx->rbx;
-	r->saved[2] = ctx->r12;
-	r->saved[3] = ctx->r13;
-	r->saved[4] = ctx->r14;
-	r->saved[5] = ctx->r15;
+	saved[0] = ctx->rbp;
+	saved[1] = ctx->rbx;
+	saved[2] = ctx->r12;
+	saved[3] = ctx->r13;
+	saved[4] = ctx->r14;
+	saved[5] = ctx->r15;
 }
 #else
-static __always_inline void save_registers(struct mp_bpf_call *r, const struct pt_regs *ctx)
+static __always_inline void save_registers(unsigned long long *saved, const struct pt_regs *ctx)
 {
 	const struct user_pt_regs *regs = (const struct user_pt_regs *)ctx;
 
-	r->saved[0] = regs->regs[29];
+	saved[0] = regs->regs[29];
 #pragma unroll
 	for (u32 i = 0; i < 10; i++)
-		r->saved[1 + i] = regs->regs[19 + i];
+		saved[1 + i] = regs->regs[19 + i];
 }
 #endif
 
@@ -410,7 +410,7 @@ static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_co
 		long bytes = bpf_get_stack(ctx, r + 1, room, BPF_F_USER_STACK);
 		r->nframes = bytes > 0 && bytes <= room ? bytes / sizeof(u64) : 0;
 	} else if (mode == MP_STACK_COPY) {
-		save_registers(r, ctx);
+		save_registers(r->saved, ctx);
 		r->stack_bytes = copy_stack((unsigned char *)(r + 1), r->sp, room);
 	}
 	bpf_ringbuf_submit(r, wakeup_flags(&call_rows, c->call_ring_bytes));
@@ -590,18 +590,20 @@ static __always_inline u64 spent(u64 from, u64 to)
  * and the target only takes its address. This program is loaded as a sleepable one, which may wait for it.
  * Bytes behind the text come with it; where there is no page behind its page, only the rest of that is read.
  */
-static __always_inline void read_name(struct mp_bpf_marker *m, const char *text)
+static __always_inline void read_name(char name[static MP_MARKER_NAME_BYTES], const char *text)
 {
 	u64 bytes = 4096 - ((u64)text & 4095);
 
-	if (bpf_probe_read_user_str(m->name, sizeof(m->name), text) >= 0 ||
-	    !bpf_copy_from_user(m->name, sizeof(m->name), text))
+	if (bpf_probe_read_user_str(name, MP_MARKER_NAME_BYTES, text) >= 0 ||
+	    !bpf_copy_from_user(name, MP_MARKER_NAME_BYTES, text))
 		return;
 	barrier_var(bytes); /* or the check is made of another register than the one that is used */
-	if (bytes < sizeof(m->name) && !bpf_copy_from_user(m->name, bytes, text))
+	if (bytes < MP_MARKER_NAME_BYTES && !bpf_copy_from_user(name, bytes, text))
 		return;
-	__builtin_memset(m->name, 0, sizeof(m->name));
+	__builtin_memset(name, 0, MP_MARKER_NAME_BYTES);
 }
+
+#include "sampler/uprobe/bpf/pools.h"
 
 /* The registers of each kind: see MPSAMPLE_FIRE_* of mpsample.h. */
 SEC("kprobe")
@@ -613,35 +615,23 @@ int marker(struct pt_regs *ctx)
 	if (!c || !c->enabled)
 		return 0;
 	m.kind = bpf_get_attach_cookie(ctx);
+	if (m.kind >= MPSAMPLE_KIND_POOL_CREATE)
+		return pool_marker(ctx, c, m.kind, m.t_ns);
 	if (m.kind == MPSAMPLE_KIND_SPAN_END)
 		COUNT(spans_ended);
 	m.tid = (u32)bpf_get_current_pid_tgid();
-	if (m.kind >= MPSAMPLE_KIND_POOL_CREATE) {
-		m.a = PT_REGS_PARM1(ctx);
-		if (m.kind == MPSAMPLE_KIND_POOL_CREATE) {
-			read_name(&m, (const char *)PT_REGS_PARM2(ctx));
-			m.b = PT_REGS_PARM3(ctx);
-			m.c = PT_REGS_PARM4(ctx);
-		} else if (m.kind != MPSAMPLE_KIND_POOL_EMPTY) {
-			m.b = PT_REGS_PARM2(ctx);
-		}
-	} else {
-		struct thread_state *t = make_state_of_current(c);
-		if (t)
-			m.sums = sums_now(c, t);
-		read_name(&m, (const char *)PT_REGS_PARM1(ctx));
-		if (m.kind != MPSAMPLE_KIND_PHASE)
-			m.a = PT_REGS_PARM2(ctx);
-	}
+	struct thread_state *t = make_state_of_current(c);
+	if (t)
+		m.sums = sums_now(c, t);
+	read_name(m.name, (const char *)PT_REGS_PARM1(ctx));
+	if (m.kind != MPSAMPLE_KIND_PHASE)
+		m.a = PT_REGS_PARM2(ctx);
 	if (bpf_ringbuf_output(&marker_rows, &m, sizeof(m), wakeup_flags(&marker_rows, c->marker_ring_bytes)))
 		COUNT(markers_lost);
 	return 0;
 }
 
 /* ---- Spans: functions from entry to return ---- */
-
-/* A thread may have several stacks (signals, coroutines): what is open further away is on another one. */
-#define SAME_STACK_BYTES 65536
 
 static __always_inline void drop_span(struct open_span *s)
 {

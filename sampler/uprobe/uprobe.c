@@ -296,13 +296,31 @@ int mp_uprobe_open_beside(
 
 /* Half of a call's cost is each of its two traps; what stepping costs more than emulating is known from
  * entries. */
-uint64_t mp_uprobe_span_cost_ns(const struct mp_uprobe *u, const struct mp_span_function *f)
+/* Of a probe on an instruction. */
+static uint64_t probe_cost_ns(const struct mp_uprobe *u, bool is_stepped)
 {
-	uint64_t emulated = u->floor.cost_ns[0] / 2, stepped = u->floor.cost_ns[1] - emulated;
+	uint64_t emulated = u->floor.cost_ns[0] / 2;
 
 	if (u->floor.cost_ns[1] < emulated)
 		return 0;
-	return (f->is_stepped ? stepped : emulated) + (f->n_ends ? stepped : emulated);
+	return is_stepped ? u->floor.cost_ns[1] - emulated : emulated;
+}
+
+uint64_t mp_uprobe_span_cost_ns(const struct mp_uprobe *u, const struct mp_span_function *f)
+{
+	return probe_cost_ns(u, f->is_stepped) + probe_cost_ns(u, f->n_ends != 0);
+}
+
+/* Ends are `ret` nearly always, which is stepped. */
+uint64_t mp_uprobe_pool_cost_ns(const struct mp_uprobe *u, const struct mp_pool_function *f)
+{
+	return probe_cost_ns(u, f->is_stepped) +
+	       (f->wants_return ? probe_cost_ns(u, !f->by_return_probe) : 0);
+}
+
+uint64_t mp_uprobe_pool_calls(const struct mp_uprobe *u, size_t i)
+{
+	return u->ops->pool_calls ? u->ops->pool_calls(u->impl, i) : 0;
 }
 
 uint64_t mp_uprobe_span_calls(const struct mp_uprobe *u, size_t i)
@@ -373,6 +391,23 @@ int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, s
 		    mp_backend_name(u->ops->backend));
 	u->ops->keep(u->impl, &u->keep, &u->floor);
 	return u->ops->attach_spans(u->impl, u->pid, set, err);
+}
+
+bool mp_uprobe_follows_pools(const struct mp_uprobe *u)
+{
+	return u->ops->attach_pools;
+}
+
+int mp_uprobe_attach_pools(
+    struct mp_uprobe *u, const struct mp_pool_set *set, size_t from, struct mp_err *err)
+{
+	if (!u->ops->attach_pools)
+		return mp_err_set(err, ENOTSUP,
+		    "functions of pools need BPF, which backend %s is without: use --backend session or "
+		    "multi",
+		    mp_backend_name(u->ops->backend));
+	u->ops->keep(u->impl, &u->keep, &u->floor);
+	return u->ops->attach_pools(u->impl, u->pid, set, from, err);
 }
 
 void mp_uprobe_counter(struct mp_uprobe *u, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)

@@ -215,3 +215,37 @@ void mp_demangle(const char *raw, bool long_names, char out[static MP_DEMANGLED_
 		mp_shorten_templates(x.text);
 	copy_bounded(out, x.text, strlen(x.text), long_names);
 }
+
+/* Where the parameters begin: at the bracket that the last one closes, "operator()" aside. NULL: there are
+ * none. */
+static const char *parameters(const char *full)
+{
+	const char *end = strrchr(full, ')');
+	int depth = 0;
+
+	for (const char *p = end; p && p >= full; p--) {
+		depth += (*p == ')') - (*p == '(');
+		if (depth == 0)
+			return p;
+	}
+	return NULL;
+}
+
+void mp_demangle_parameters(const char *raw, char out[static MP_DEMANGLED_MAX])
+{
+	char mangled[MANGLED_MAX + 1];
+	struct expansion x = {.n = 0};
+	size_t n = without_clone_suffix(raw, strcspn(raw, "@"));
+
+	out[0] = '\0';
+	if (n > MANGLED_MAX || n < 2 || raw[0] != '_' || raw[1] != 'Z')
+		return;
+	memcpy(mangled, raw, n);
+	mangled[n] = '\0';
+	if (setjmp(x.too_long) || !cplus_demangle_v3_callback(mangled, DMGL_ANSI | DMGL_PARAMS, append, &x))
+		return;
+	x.text[x.n] = '\0';
+	const char *found = parameters(x.text);
+	if (found)
+		copy_bounded(out, found, strlen(found), true);
+}

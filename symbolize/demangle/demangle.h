@@ -19,6 +19,12 @@
  */
 void mp_demangle(const char *raw, bool long_names, char out[static MP_DEMANGLED_MAX]);
 
+/*
+ * Writes the parameters of a C++ function, with what qualifies it: "(unsigned long)", "() const". Empty where
+ * the name says none: of other languages, and C. Bounded likewise. Any thread.
+ */
+void mp_demangle_parameters(const char *raw, char out[static MP_DEMANGLED_MAX]);
+
 /* Shortens, in place, template arguments longer than MP_TEMPLATE_ARGS_MAX characters to "<...>" and D's to
  * "!(...)". */
 #define MP_TEMPLATE_ARGS_MAX 40

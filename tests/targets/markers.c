@@ -35,6 +35,7 @@
 #define LONG_NAME "a name of sixty bytes, of which forty-seven count: 0123456789"
 
 static char orders, old;
+static char objects[1009];
 
 #define PAGE_BYTES 4096
 static const char cold_name[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES))) = "not in memory";
@@ -90,25 +91,25 @@ static void marks(void)
 static void pools(void)
 {
 	char name[] = "orders";
-	int in_use = 0, high = 0, puts = 0;
+	int in_use = 0, high = 0, puts = 0; /* a stack: what is out begins at the first object */
 
 	MPSAMPLE_POOL_CREATE(&orders, name, 192, 4096);
 	memset(name, 'x', sizeof(name) - 1); /* it was copied when the marker was passed */
 	TARGET_USE(*name);
 	for (int i = 0; i < GETS; i++) {
-		MPSAMPLE_POOL_GET(&orders, &orders + i);
+		MPSAMPLE_POOL_GET(&orders, &objects[in_use]);
 		high = ++in_use > high ? in_use : high;
-		for (; i % 97 == 96 && in_use > 3 && puts < PUTS; in_use--, puts++)
-			MPSAMPLE_POOL_PUT(&orders, &orders + in_use);
+		for (; i % 97 == 96 && in_use > 3 && puts < PUTS; puts++)
+			MPSAMPLE_POOL_PUT(&orders, &objects[--in_use]);
 	}
-	for (; puts < PUTS; in_use--, puts++)
-		MPSAMPLE_POOL_PUT(&orders, &orders + in_use);
+	for (; puts < PUTS; puts++)
+		MPSAMPLE_POOL_PUT(&orders, &objects[--in_use]);
 	for (int i = 0; i < EMPTIES; i++)
 		MPSAMPLE_POOL_EMPTY(&orders);
 	for (int i = 0; i < 101; i++)
-		MPSAMPLE_POOL_GET(&old, &old);
+		MPSAMPLE_POOL_GET(&old, &objects[i]);
 	for (int i = 0; i < 103; i++)
-		MPSAMPLE_POOL_PUT(&old, &old);
+		MPSAMPLE_POOL_PUT(&old, &objects[i]);
 	target_print(
 	    "gets %d\nputs %d\nempty %d\nhigh %d\nold_pool %p\n", GETS, puts, EMPTIES, high, (void *)&old);
 }

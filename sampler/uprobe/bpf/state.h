@@ -52,6 +52,10 @@ enum off {
 };
 
 #define MP_SPANS_DEEP 8
+#define MP_POOLS_DEEP 4
+
+/* A thread may have several stacks (signals, coroutines): what is open further away is on another one. */
+#define SAME_STACK_BYTES 65536
 
 /*
  * The call that a thread is in. Of every call this much is written and read, and a call of a helper is as
@@ -112,6 +116,19 @@ struct thread_state {
 		u64 span;     /* which */
 		struct mp_bpf_sums sums;
 	} spans[MP_SPANS_DEEP];
+
+	/* Likewise calls of functions of pools. */
+	struct open_pool {
+		u64 sp; /* stack pointer at its entry; 0: none */
+		u64 start_ns;
+		u32 function; /* which */
+		struct pool_args {
+			u64 arg[MP_FETCH_ARGS];
+		} args;
+		struct pool_values {
+			u64 pool, ptr, bytes, capacity, object_bytes; /* ~0: not known */
+		} values;                                             /* as they were at its entry */
+	} pools[MP_POOLS_DEEP];
 };
 
 struct {

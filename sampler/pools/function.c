@@ -1,0 +1,738 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/pools/function.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sampler/functions/place.h"
+#include "sampler/grow.h"
+#include "sampler/pools/expression.h"
+#include "sampler/pools/file.h"
+#include "sampler/pools/lookup.h"
+#include "sampler/pools/profile.h"
+#include "sampler/pools/text.h"
+#include "symbolize/demangle/demangle.h"
+
+#define USDT_ARGUMENTS_MAX 12
+
+static const unsigned int kinds[MP_POOL_KEY_FUNCTIONS] = {
+    [MP_POOL_KEY_GET] = MPSAMPLE_KIND_POOL_GET,
+    [MP_POOL_KEY_PUT] = MPSAMPLE_KIND_POOL_PUT,
+    [MP_POOL_KEY_CREATE] = MPSAMPLE_KIND_POOL_CREATE,
+    [MP_POOL_KEY_DESTROY] = MPSAMPLE_KIND_POOL_DESTROY,
+    [MP_POOL_KEY_CLEAR] = MPSAMPLE_KIND_POOL_CLEAR,
+    [MP_POOL_KEY_EMPTY] = MPSAMPLE_KIND_POOL_EMPTY,
+};
+
+struct resolver {
+	const struct mp_target *target;
+	struct mp_pool_lookup lookup;
+	struct mp_pool_set *out;
+	size_t room;
+	bool *chosen; /* room for struct mp_pool_where */
+	struct mp_err *err;
+};
+
+/* A section that is resolved. */
+struct section {
+	struct resolver *r;
+	const struct mp_pool_section *text;
+	const struct mp_pool_profile *profile; /* NULL: of the user's file */
+	const char *source;
+	size_t kind;
+	struct mp_pool_where where;
+	bool wants_latency, null_is_empty, exceptions_never, by_size;
+	const struct mp_pool_entry *capacity, *object_bytes; /* where functions do not say them */
+	size_t with_pool, without_pool;                      /* functions that say which pool, and not */
+	const struct mp_pool_entry *without;                 /* one of the latter */
+};
+
+/* One of its functions. */
+struct function {
+	struct section *s;
+	const struct mp_pool_entry *entry;
+	struct mp_pool_text text;
+	struct mp_function_table const *table; /* where it was found */
+	const char *usdt_args;                 /* of a USDT probe */
+};
+
+static int out_of_memory(struct mp_err *err)
+{
+	return mp_err_set(err, ENOMEM, "out of memory");
+}
+
+/* Puts the place of the entry before an error that was met with there. */
+static int at(struct section *s, const struct mp_pool_entry *e, int code, const struct mp_err *why)
+{
+	if (code == -ENOMEM)
+		return out_of_memory(s->r->err);
+	return mp_pool_error(s->r->err, &e->place, -code, "%s", why->text);
+}
+
+static void note(struct resolver *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void note(struct resolver *r, const char *fmt, ...)
+{
+	size_t n = strlen(r->out->notes);
+	struct mp_err line; /* which makes one line of it */
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	mp_err_set(&line, EINVAL, "%s", text);
+	/* Lines are there as a whole, or not at all. */
+	if (n + strlen(line.text) + 2 < sizeof(r->out->notes))
+		snprintf(r->out->notes + n, sizeof(r->out->notes) - n, "%s%s", n ? "\n" : "", line.text);
+}
+
+/* ---- Values ---- */
+
+static int usdt_argument(void *ctx, unsigned int number, struct mp_fetch *out, struct mp_err *err)
+{
+	const struct function *f = ctx;
+
+	/* Before the probe has been found: systemtap's sdt.h has macros for so many. */
+	if (!f->usdt_args && number < USDT_ARGUMENTS_MAX) {
+		*out = (struct mp_fetch){.from = MP_FETCH_REGISTER};
+		return 0;
+	}
+	return mp_expression_usdt_argument(f->usdt_args ? f->usdt_args : "", number, out, err);
+}
+
+static int variable(void *ctx, const char *name, uint64_t *address, struct mp_err *err)
+{
+	const struct function *f = ctx;
+
+	return mp_pool_find_variable(f->table, name, address, err);
+}
+
+static bool is_mapped(void *ctx, uint64_t address, size_t n)
+{
+	const struct function *f = ctx;
+	const struct mp_mapping *m = mp_mappings_find(&f->s->r->target->maps, address);
+
+	return m && n <= m->end - address;
+}
+
+/* "str@EXPRESSION": where a text is. */
+static int text_address(const char *text, const char **out, struct mp_err *err)
+{
+	size_t n = strspn(text, " \t");
+
+	if (strncmp(text + n, "str", 3))
+		return mp_err_set(err, EINVAL, "'%s': a name is text in memory: write name=str@...", text);
+	n += 3 + strspn(text + n + 3, " \t");
+	if (text[n] != '@')
+		return mp_err_set(err, EINVAL, "'%s': expected '@' behind str", text);
+	*out = text + n + 1;
+	return 0;
+}
+
+static int parse_value(const struct function *f, enum mp_pool_value v, const char *text, struct mp_fetch *out,
+    struct mp_err *err)
+{
+	const struct mp_expression_names names = {.has_return = !f->text.is_usdt,
+	    .argument = f->text.is_usdt ? usdt_argument : NULL,
+	    .variable = f->table ? variable : NULL,
+	    .is_mapped = f->table ? is_mapped : NULL,
+	    .ctx = (void *)(uintptr_t)f};
+	int ret = v == MP_POOL_VALUE_NAME ? text_address(text, &text, err) : 0;
+
+	return ret ? ret : mp_expression_parse(text, &names, out, err);
+}
+
+static int parse_values(const struct function *f, struct mp_pool_function *out)
+{
+	struct mp_fetch *const fetches[MP_POOL_VALUE_COUNT] = {
+	    [MP_POOL_VALUE_POOL] = &out->pool,
+	    [MP_POOL_VALUE_PTR] = &out->ptr,
+	    [MP_POOL_VALUE_SIZE] = &out->size,
+	    [MP_POOL_VALUE_CAPACITY] = &out->capacity,
+	    [MP_POOL_VALUE_OBJECT_BYTES] = &out->object_bytes,
+	    [MP_POOL_VALUE_NAME] = &out->text,
+	};
+	struct section *s = f->s;
+	struct mp_err why = {0};
+
+	for (int v = 0; v < MP_POOL_VALUE_COUNT; v++) {
+		const struct mp_pool_entry *e = v == MP_POOL_VALUE_CAPACITY       ? s->capacity
+						: v == MP_POOL_VALUE_OBJECT_BYTES ? s->object_bytes
+										  : NULL;
+		const char *text = f->text.values[v];
+		if (*text)
+			e = f->entry;
+		else if (e && f->entry->key != MP_POOL_KEY_DESTROY && f->entry->key != MP_POOL_KEY_CLEAR)
+			text = e->value;
+		else if (v == MP_POOL_VALUE_POOL && s->by_size)
+			text = f->text.values[MP_POOL_VALUE_SIZE], e = f->entry;
+		if (!*text)
+			continue;
+		int ret = parse_value(f, (enum mp_pool_value)v, text, fetches[v], &why);
+		if (ret)
+			return at(s, e, ret, &why);
+	}
+	return 0;
+}
+
+/* What each function has to say, before it is looked for. */
+static int check_text(struct function *f)
+{
+	struct section *s = f->s;
+	enum mp_pool_key key = f->entry->key;
+	bool says_pool = f->text.values[MP_POOL_VALUE_POOL][0];
+	struct mp_pool_function ignored = {0};
+
+	if ((key == MP_POOL_KEY_GET || key == MP_POOL_KEY_PUT) && !f->text.values[MP_POOL_VALUE_PTR][0])
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "%s without ptr=: which object, as in %s", mp_pool_key_name(key),
+		    key == MP_POOL_KEY_GET ? "ptr=ret" : "ptr=arg1");
+	if (s->by_size && says_pool)
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "pool= beside instances = size: pools are told apart by the one or the other");
+	if (s->by_size && (key == MP_POOL_KEY_GET || key == MP_POOL_KEY_PUT) &&
+	    !f->text.values[MP_POOL_VALUE_SIZE][0])
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "%s without size=, by which the pools are told apart (instances = size)",
+		    mp_pool_key_name(key));
+	s->with_pool += says_pool;
+	/* What is put back knows itself where it came from. */
+	if (!says_pool && key != MP_POOL_KEY_PUT) {
+		s->without_pool++;
+		s->without = f->entry;
+	}
+	return parse_values(f, &ignored);
+}
+
+/* ---- Functions ---- */
+
+static bool reads_memory(const struct mp_fetch *f)
+{
+	return f->n_reads || f->from == MP_FETCH_RETURNED;
+}
+
+/* Is there a value that is there at the return only? */
+static bool has_returned_value(const struct mp_pool_function *f)
+{
+	const struct mp_fetch *all[] = {
+	    &f->pool, &f->ptr, &f->size, &f->capacity, &f->object_bytes, &f->text};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (all[i]->from == MP_FETCH_RETURNED)
+			return true;
+	if (f->kind == MPSAMPLE_KIND_POOL_CREATE)
+		return reads_memory(&f->pool) || reads_memory(&f->size) || reads_memory(&f->capacity) ||
+		       reads_memory(&f->object_bytes) || f->text.from != MP_FETCH_NOTHING;
+	return f->kind == MPSAMPLE_KIND_POOL_GET && reads_memory(&f->ptr);
+}
+
+static bool uses_ret(const struct mp_pool_function *f)
+{
+	return f->pool.from == MP_FETCH_RETURNED || f->ptr.from == MP_FETCH_RETURNED ||
+	       f->size.from == MP_FETCH_RETURNED || f->capacity.from == MP_FETCH_RETURNED ||
+	       f->object_bytes.from == MP_FETCH_RETURNED || f->text.from == MP_FETCH_RETURNED;
+}
+
+static unsigned int needs(const struct mp_pool_function *f)
+{
+	return mp_expression_needs(&f->pool) | mp_expression_needs(&f->ptr) | mp_expression_needs(&f->size) |
+	       mp_expression_needs(&f->capacity) | mp_expression_needs(&f->object_bytes) |
+	       mp_expression_needs(&f->text);
+}
+
+static int cannot_follow(const struct function *f, const struct mp_pool_function *out, const char *why)
+{
+	return mp_pool_error(f->s->r->err, &f->entry->place, ENOTSUP, "%s in %s cannot be followed: %s",
+	    out->name, out->module, why);
+}
+
+/*
+ * How the return is seen. A function that goes on as one of another module (a tail jump) has not returned
+ * there: its time is over then all the same, but what it returns is not known yet.
+ */
+static int place_return(const struct function *f, const struct mp_function_symbol *symbol,
+    struct mp_function_place *place, struct mp_pool_function *out)
+{
+	const char *why = NULL;
+	bool is_needed = has_returned_value(out);
+
+	out->wants_return = is_needed || (f->s->wants_latency && (out->kind == MPSAMPLE_KIND_POOL_GET ||
+								     out->kind == MPSAMPLE_KIND_POOL_PUT));
+	if (!out->wants_return)
+		return 0;
+	out->by_return_probe = f->s->exceptions_never || mp_function_is_closed(f->table, symbol);
+	if (out->by_return_probe)
+		return 0;
+	int ret = mp_function_place_ends(f->table, symbol, true, place, &why);
+	if (!ret && place->ends_in_jump && is_needed)
+		why = uses_ret(out)
+			  ? "it ends in a jump to another function, which returns the value in its place; "
+			    "name that one, or write exceptions = never if no exception leaves it"
+			  : "it ends in a jump to another function, which may not have done its work yet; "
+			    "write exceptions = never if no exception leaves it";
+	if (why && is_needed)
+		return cannot_follow(f, out, why);
+	if (why) {
+		note(f->s->r, "%s in %s: how long it takes is not recorded: %s", out->name, out->module, why);
+		out->wants_return = false;
+		return 0;
+	}
+	memcpy(out->ends, place->ends, sizeof(out->ends));
+	out->n_ends = place->n_ends;
+	return 0;
+}
+
+/* A function may be found by several of a section's names. */
+static bool is_known(const struct section *s, const struct mp_pool_function *f)
+{
+	for (size_t i = 0; i < s->r->out->n; i++) {
+		const struct mp_pool_function *o = &s->r->out->functions[i];
+		/* Of a profile, what the user or another one has named already. */
+		if (o->entry == f->entry && !strcmp(o->open_path, f->open_path) &&
+		    (s->profile || (o->pool_kind == f->pool_kind && o->kind == f->kind)))
+			return true;
+	}
+	return false;
+}
+
+static int add(struct section *s, const struct mp_pool_entry *e, const struct mp_pool_function *f)
+{
+	struct resolver *r = s->r;
+
+	if (is_known(s, f))
+		return 0;
+	if (r->out->n == MP_POOL_FUNCTIONS_MAX)
+		return mp_pool_error(r->err, &e->place, E2BIG,
+		    "too many functions: %s is one more than the %d that can be followed; name fewer",
+		    f->name, MP_POOL_FUNCTIONS_MAX);
+	if (!mp_grow((void **)&r->out->functions, &r->room, r->out->n + 1, sizeof(*f)))
+		return out_of_memory(r->err);
+	r->out->functions[r->out->n++] = *f;
+	return 0;
+}
+
+static struct mp_pool_function begin_function(const struct function *f)
+{
+	struct mp_pool_function out = {.kind = kinds[f->entry->key],
+	    .pool_kind = f->s->kind,
+	    .fails_on_null = f->entry->key == MP_POOL_KEY_GET && f->s->null_is_empty,
+	    .is_usdt = f->text.is_usdt};
+
+	snprintf(out.module, sizeof(out.module), "%s", f->table->module->path);
+	snprintf(out.open_path, sizeof(out.open_path), "%s", f->table->module->open_path);
+	return out;
+}
+
+static int take_function(struct function *f, const struct mp_pool_found *found)
+{
+	struct mp_function_place place;
+	char name[MP_DEMANGLED_MAX];
+	const char *why = NULL;
+
+	f->table = found->table;
+	struct mp_pool_function out = begin_function(f);
+	mp_demangle(found->function->name, false, name);
+	snprintf(out.name, sizeof(out.name), "%.*s", (int)sizeof(out.name) - 1, name);
+	int ret = parse_values(f, &out);
+	if (ret)
+		return ret;
+	if (mp_function_place_entry(f->table, found->function, needs(&out), &place, &why))
+		return cannot_follow(f, &out, why);
+	out.entry = place.entry;
+	out.skipped_bytes = place.skipped_bytes;
+	out.is_stepped = place.is_stepped;
+	ret = place_return(f, found->function, &place, &out);
+	return ret ? ret : add(f->s, f->entry, &out);
+}
+
+static int take_probe(struct function *f, const struct mp_pool_probe *probe)
+{
+	f->table = probe->table;
+	f->usdt_args = probe->args;
+	struct mp_pool_function out = begin_function(f);
+	snprintf(out.name, sizeof(out.name), "%.*s", (int)sizeof(out.name) - 1, f->text.name);
+	out.entry = probe->entry;
+	out.semaphore = probe->semaphore;
+	int ret = parse_values(f, &out);
+	return ret ? ret : add(f->s, f->entry, &out);
+}
+
+static int resolve_probes(struct function *f, struct mp_err *why)
+{
+	struct mp_pool_probe *probes;
+	size_t n;
+	int ret = mp_pool_find_probes(&f->s->r->lookup, &f->s->where, &f->text, &probes, &n, why);
+
+	if (ret)
+		return at(f->s, f->entry, ret, why);
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = take_probe(f, &probes[i]);
+	free(probes);
+	return ret;
+}
+
+static int resolve_function(struct section *s, const struct mp_pool_entry *e)
+{
+	struct function f = {.s = s, .entry = e};
+	struct mp_pool_found found[MP_POOL_FOUND_MAX];
+	struct mp_err why = {0};
+	size_t n = 0;
+	int ret = mp_pool_text_parse(e->value, &f.text, &why);
+
+	if (ret)
+		return at(s, e, ret, &why);
+	if (f.text.is_usdt)
+		return resolve_probes(&f, &why);
+	ret = mp_pool_find(&s->r->lookup, &s->where, &f.text, found, &n, &why);
+	/* A profile is for several versions of a library: only gets and puts have to be there. */
+	if (ret == -ENOENT && s->profile && e->key != MP_POOL_KEY_GET && e->key != MP_POOL_KEY_PUT)
+		return 0;
+	if (ret == -ENOENT && s->profile)
+		return mp_err_set(s->r->err, ENOENT, "%s is not in %s", f.text.name, s->where.text);
+	if (ret)
+		return at(s, e, ret, &why);
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = take_function(&f, &found[i]);
+	return ret;
+}
+
+/* ---- Sections ---- */
+
+static int yes_or_no(
+    const struct section *s, enum mp_pool_key key, const char *yes, const char *no, bool *out)
+{
+	const struct mp_pool_entry *e = mp_pool_section_get(s->text, key);
+
+	if (!e)
+		return 0;
+	*out = !strcmp(e->value, yes);
+	if (*out || !strcmp(e->value, no))
+		return 0;
+	return mp_pool_error(s->r->err, &e->place, EINVAL, "%s = %s: there are %s and %s",
+	    mp_pool_key_name(key), e->value, yes, no);
+}
+
+/* Keys that say one thing. */
+static int check_once(const struct section *s)
+{
+	for (size_t i = 0; i < s->text->n; i++) {
+		const struct mp_pool_entry *e = &s->text->entries[i],
+					   *first = mp_pool_section_get(s->text, e->key);
+		if (e->key > MP_POOL_KEY_MODULE && first != e)
+			return mp_pool_error(s->r->err, &e->place, EINVAL,
+			    "%s is given twice: the first is in line %d", mp_pool_key_name(e->key),
+			    first->place.line);
+	}
+	return 0;
+}
+
+static int size_step(const struct section *s, unsigned int *out)
+{
+	const struct mp_pool_entry *e = mp_pool_section_get(s->text, MP_POOL_KEY_SIZE_STEP);
+	char *end;
+
+	if (!e)
+		return 0;
+	errno = 0;
+	unsigned long n = strtoul(e->value, &end, 0);
+	if (e->value[0] < '0' || e->value[0] > '9' || *end)
+		return mp_pool_error(s->r->err, &e->place, EINVAL, "size_step = %s is no number", e->value);
+	if (errno || n < 1 || n > 1u << 20)
+		return mp_pool_error(s->r->err, &e->place, ERANGE,
+		    "number out of range: size_step is 1 to 1048576 bytes, not %s", e->value);
+	if (!s->by_size)
+		return mp_pool_error(s->r->err, &e->place, EINVAL,
+		    "size_step is of pools that are told apart by size: write instances = size");
+	*out = (unsigned int)n;
+	return 0;
+}
+
+static int read_settings(struct section *s, struct mp_pool_kind *kind)
+{
+	bool ignored_null = false, never = false;
+	const struct mp_pool_entry *instances = mp_pool_section_get(s->text, MP_POOL_KEY_INSTANCES);
+	int ret = check_once(s);
+
+	s->wants_latency = true;
+	s->capacity = mp_pool_section_get(s->text, MP_POOL_KEY_CAPACITY);
+	s->object_bytes = mp_pool_section_get(s->text, MP_POOL_KEY_OBJECT_BYTES);
+	if (!ret && instances && strcmp(instances->value, "size"))
+		ret = mp_pool_error(s->r->err, &instances->place, EINVAL,
+		    "instances = %s: pools are told apart by pool=, or by instances = size",
+		    instances->value);
+	s->by_size = kind->by_size = instances;
+	if (!ret)
+		ret = size_step(s, &kind->size_step);
+	if (!ret)
+		ret = yes_or_no(s, MP_POOL_KEY_CLEAR_IS_RETURN, "yes", "no", &kind->returns_on_clear);
+	if (!ret)
+		ret = yes_or_no(s, MP_POOL_KEY_LATENCY, "yes", "no", &s->wants_latency);
+	if (!ret)
+		ret = yes_or_no(s, MP_POOL_KEY_NULL, "ignore", "empty", &ignored_null);
+	if (!ret)
+		ret = yes_or_no(s, MP_POOL_KEY_EXCEPTIONS, "never", "possible", &never);
+	s->null_is_empty = !ignored_null;
+	s->exceptions_never = never;
+	return ret;
+}
+
+static const char *file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
+/* "a, b, c and 12 more" */
+static void list_modules(const struct mp_target *t, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_modules; i++) {
+		n +=
+		    (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "", file_name(t->modules[i].path));
+		if (i + 1 < t->n_modules && (i == 7 || n + 100 > size)) {
+			snprintf(out + n, size - n, " and %zu more", t->n_modules - i - 1);
+			return;
+		}
+	}
+}
+
+static bool module_matches(const char *glob, const char *path)
+{
+	return !fnmatch(glob, strchr(glob, '/') ? path : file_name(path), 0);
+}
+
+static int choose_modules(struct section *s)
+{
+	const struct mp_target *t = s->r->target;
+	char list[400];
+
+	for (size_t i = 0; i < s->text->n; i++) {
+		const struct mp_pool_entry *e = &s->text->entries[i];
+		bool is_first = !s->where.chosen, any = false;
+		if (e->key != MP_POOL_KEY_MODULE)
+			continue;
+		if (is_first)
+			memset(s->r->chosen, 0, t->n_modules * sizeof(*s->r->chosen));
+		s->where.chosen = s->r->chosen;
+		for (size_t k = 0; k < t->n_modules; k++)
+			if (module_matches(e->value, t->modules[k].path))
+				any = s->r->chosen[k] = true;
+		if (!any && !s->profile) {
+			list_modules(t, list, sizeof(list));
+			return mp_pool_error(s->r->err, &e->place, ENOENT,
+			    "no module of process %d (%s) is called '%s': there are %s", t->pid, t->comm,
+			    e->value, list);
+		}
+		size_t n = strlen(s->where.text);
+		snprintf(s->where.text + n, sizeof(s->where.text) - n, "%s%s", n ? ", " : "", e->value);
+	}
+	if (s->where.chosen)
+		return 0;
+	if (s->profile) {
+		s->where = (struct mp_pool_where){.chosen = s->profile->chosen};
+		snprintf(s->where.text, sizeof(s->where.text), "%s", s->profile->where);
+		return 0;
+	}
+	snprintf(s->where.text, sizeof(s->where.text), "process %d (%s)", t->pid, t->comm);
+	return 0;
+}
+
+/* `usdt = mpsample:pool` only says that the program has markers, which are found without. */
+static int check_markers(const struct section *s, bool *is_markers)
+{
+	const struct mp_pool_entry *e = mp_pool_section_get(s->text, MP_POOL_KEY_USDT);
+
+	*is_markers = e;
+	if (!e)
+		return 0;
+	if (strcmp(e->value, "mpsample:pool"))
+		return mp_pool_error(s->r->err, &e->place, EINVAL,
+		    "usdt = %s: there is mpsample:pool, the markers of <mpsample.h>; other probes are "
+		    "written "
+		    "get = usdt:PROVIDER:NAME(...)",
+		    e->value);
+	for (size_t i = 0; i < s->text->n; i++)
+		if (s->text->entries[i].key != MP_POOL_KEY_USDT)
+			return mp_pool_error(s->r->err, &s->text->entries[i].place, EINVAL,
+			    "%s beside usdt = mpsample:pool: markers say themselves what they mean",
+			    mp_pool_key_name(s->text->entries[i].key));
+	return 0;
+}
+
+/* All functions are read before any is looked for: what is wrong with the text is told first. */
+static int check_functions(struct section *s)
+{
+	bool has_get = false;
+	struct mp_err why = {0};
+
+	for (size_t i = 0; i < s->text->n; i++) {
+		struct function f = {.s = s, .entry = &s->text->entries[i]};
+		if (f.entry->key >= MP_POOL_KEY_FUNCTIONS)
+			continue;
+		has_get |= f.entry->key == MP_POOL_KEY_GET;
+		int ret = mp_pool_text_parse(f.entry->value, &f.text, &why);
+		ret = ret ? at(s, f.entry, ret, &why) : check_text(&f);
+		if (ret)
+			return ret;
+	}
+	if (!has_get && !s->profile)
+		return mp_pool_error(s->r->err, &s->text->place, EINVAL,
+		    "[pool %s] has no get: write get = FUNCTION(pool=..., ptr=...)", s->text->name);
+	if (s->with_pool && s->without_pool && !s->by_size)
+		return mp_pool_error(s->r->err, &s->without->place, EINVAL,
+		    "%s without pool=, which other functions of [pool %s] have",
+		    mp_pool_key_name(s->without->key), s->text->name);
+	return 0;
+}
+
+static int add_kind(struct section *s, const struct mp_pool_kind *kind)
+{
+	struct mp_pool_set *out = s->r->out;
+	struct mp_pool_kind *more = reallocarray(out->kinds, out->n_kinds + 1, sizeof(*more));
+
+	if (!more)
+		return out_of_memory(s->r->err);
+	out->kinds = more;
+	s->kind = out->n_kinds;
+	more[out->n_kinds++] = *kind;
+	return 0;
+}
+
+static int resolve_section(struct resolver *r, const struct mp_pool_section *text, const char *source,
+    const struct mp_pool_profile *profile)
+{
+	struct section s = {.r = r, .text = text, .profile = profile, .source = source};
+	struct mp_pool_kind kind = {0};
+	bool is_markers;
+	int ret = check_markers(&s, &is_markers);
+
+	if (ret || is_markers)
+		return ret;
+	snprintf(kind.name, sizeof(kind.name), "%s", text->name);
+	snprintf(kind.source, sizeof(kind.source), "%s", source);
+	kind.is_builtin = profile != NULL;
+	ret = read_settings(&s, &kind);
+	if (!ret)
+		ret = check_functions(&s);
+	kind.is_one = !s.with_pool && !s.by_size;
+	if (!ret)
+		ret = choose_modules(&s);
+	if (!ret)
+		ret = add_kind(&s, &kind);
+	for (size_t i = 0; !ret && i < text->n; i++)
+		if (text->entries[i].key < MP_POOL_KEY_FUNCTIONS)
+			ret = resolve_function(&s, &text->entries[i]);
+	return ret;
+}
+
+/* ---- Files ---- */
+
+static int resolve_file(struct resolver *r, const char *path)
+{
+	struct mp_pool_file file;
+	int ret = mp_pool_file_read(path, &file, r->err);
+
+	if (ret)
+		return ret;
+	for (size_t i = 0; !ret && i < file.n; i++)
+		ret = resolve_section(r, &file.sections[i], path, NULL);
+	mp_pool_file_free(&file);
+	return ret;
+}
+
+/* A section of a profile that cannot be followed leaves nothing behind but a note. */
+static int resolve_profile_section(
+    struct resolver *r, const struct mp_pool_section *text, const struct mp_pool_profile *p)
+{
+	size_t n = r->out->n, n_kinds = r->out->n_kinds;
+	struct mp_err why = {0}, *err = r->err;
+
+	r->err = &why;
+	int ret = resolve_section(r, text, p->name, p);
+	r->err = err;
+	if (ret == -ENOMEM)
+		return out_of_memory(err);
+	if (ret) {
+		note(r, "profile %s: %s: not recorded", p->name, why.text);
+		r->out->n = n;
+	}
+	if (r->out->n == n)
+		r->out->n_kinds = n_kinds;
+	return 0;
+}
+
+static int resolve_profile(struct resolver *r, const struct mp_pool_profile *p)
+{
+	int ret = 0;
+
+	if (p->unknown_version[0]) {
+		note(r, "profile %s: %s is of a version that it does not know (%s): not recorded", p->name,
+		    p->unknown_version, p->versions);
+		return 0;
+	}
+	for (size_t i = 0; !ret && i < p->file.n; i++)
+		if (p->file.sections[i].name)
+			ret = resolve_profile_section(r, &p->file.sections[i], p);
+	return ret;
+}
+
+static int resolve_profiles(struct resolver *r)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret; i++) {
+		struct mp_pool_profile p;
+		ret = mp_pool_profile_load(i, &p, r->err);
+		if (ret)
+			break;
+		if (mp_pool_profile_match(&p, r->target, r->chosen + r->target->n_modules))
+			ret = resolve_profile(r, &p);
+		mp_pool_profile_free(&p);
+	}
+	return ret == -ENOENT ? 0 : ret;
+}
+
+static int by_file(const void *a, const void *b)
+{
+	const struct mp_pool_function *x = a, *y = b;
+	int order = strcmp(x->open_path, y->open_path);
+
+	if (order)
+		return order;
+	if (x->pool_kind != y->pool_kind)
+		return x->pool_kind < y->pool_kind ? -1 : 1;
+	return x->entry < y->entry ? -1 : x->entry > y->entry;
+}
+
+int mp_pool_resolve(const struct mp_target *t, const char *file, struct mp_pool_set *out, struct mp_err *err)
+{
+	struct resolver r = {.target = t, .out = out, .err = err};
+
+	*out = (struct mp_pool_set){0};
+	r.chosen = calloc(2 * t->n_modules + 1, sizeof(*r.chosen));
+	int ret = r.chosen ? mp_pool_lookup_open(t, &r.lookup, err) : out_of_memory(err);
+	if (!ret && file)
+		ret = resolve_file(&r, file);
+	if (!ret)
+		ret = resolve_profiles(&r);
+	if (r.lookup.modules)
+		mp_pool_lookup_close(&r.lookup);
+	free(r.chosen);
+	if (ret)
+		mp_pool_set_free(out);
+	else if (out->n)
+		qsort(out->functions, out->n, sizeof(*out->functions), by_file);
+	return ret;
+}
+
+void mp_pool_set_free(struct mp_pool_set *set)
+{
+	free(set->kinds);
+	free(set->functions);
+	*set = (struct mp_pool_set){0};
+}

@@ -1,0 +1,735 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/pools/pools.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sampler/grow.h"
+#include "sampler/index.h"
+#include "sampler/pools/account.h"
+#include "sampler/pools/places.h"
+#include "sampler/time_queue.h"
+#include "store/append_pool.h"
+
+#define MAX_WAITING (1u << 21) /* 230 MB: a million events a second, for two slots */
+#define MAX_HANDLES 4096       /* pools at a time */
+#define MAX_ROWS    1024       /* pools of one group that are told apart, ever */
+#define MAX_OBJECTS (1u << 22) /* 350 MB */
+#define MAX_EVENTS  20000      /* rows in a slot */
+#define MAX_HELD    65536      /* of them, for their stacks */
+
+#define KIND_LOST 255 /* no event: of so many gets (ptr) and puts (bytes) only the number is known */
+
+#define SITES_EVERY 10 /* slots: sites are written anew */
+
+enum limit { LIMIT_WAITING, LIMIT_POOLS, LIMIT_OBJECTS, LIMIT_EVENTS, LIMIT_PLACES, LIMITS };
+
+static const char *const limit_names[LIMITS] = {
+    [LIMIT_WAITING] = "pool events waiting, of too many",
+    [LIMIT_POOLS] = "pools, of too many",
+    [LIMIT_OBJECTS] = "objects of pools, of too many",
+    [LIMIT_EVENTS] = "rows of pools, of too many",
+    [LIMIT_PLACES] = "places that use pools, of too many",
+};
+
+/* What only a create tells. */
+struct birth {
+	char name[MP_POOL_NAME_BYTES];
+};
+
+struct waiting {
+	struct mp_timed at;
+	int64_t dur_ns;
+	uint64_t pool, ptr, bytes;
+	int64_t capacity, object_bytes;
+	struct birth *birth; /* NULL: none; freed when it is applied */
+	uint32_t place;
+	pid_t tid;
+	uint8_t kind;
+	uint16_t group;
+};
+
+struct pool {
+	uint64_t handle;
+	unsigned int group;
+	int64_t pool_id;                /* 0: none is there now */
+	int64_t capacity, object_bytes; /* < 0: not known */
+	bool is_rest;                   /* it stands for all of its group that are not told apart */
+	struct mp_pool_account account;
+};
+
+/* One of those that are not told apart. */
+struct instance {
+	uint64_t handle;
+	unsigned int group;
+	int64_t out, bytes;
+};
+
+/* A row whose stack is not known yet. */
+struct held {
+	struct mp_pool_event_row row;
+	uint32_t place;
+};
+
+struct mp_pools {
+	struct mp_session *session;
+	const struct mp_pool_kind *kinds;
+	size_t n_kinds;
+	struct mp_pool_places *places;
+	struct mp_time_queue queue;
+
+	struct pool *pools; /* [number - 1] */
+	size_t pools_room;
+	struct mp_index pool_index; /* by group and handle */
+	uint32_t *rows;             /* by group: pools that have a row */
+	uint32_t *rest;             /* by group: number of the pool that stands for the rest; 0: none */
+	struct instance *instances;
+	size_t instances_room;
+	struct mp_index instance_index;
+	struct mp_pool_limit objects, no_objects;
+	uint64_t objects_told;
+
+	struct held *held;
+	size_t n_held, held_room;
+
+	int64_t slot_ns, end_ns; /* of the slot that is applied next */
+	uint64_t slots, rows_made;
+	uint64_t lost[LIMITS];
+	struct mp_err *err; /* of the call that is under way */
+};
+
+struct mp_pools *mp_pools_new(struct mp_session *session, struct mp_stack_table *stacks)
+{
+	struct mp_pools *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->session = session;
+	p->queue.item_bytes = sizeof(struct waiting);
+	p->queue.max = MAX_WAITING;
+	p->objects.max = MAX_OBJECTS;
+	p->no_objects.lost = 1;
+	p->places = mp_pool_places_new(stacks);
+	p->rows = calloc(1, sizeof(*p->rows));
+	p->rest = calloc(1, sizeof(*p->rest));
+	if (!p->places || !p->rows || !p->rest) {
+		mp_pools_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void mp_pools_free(struct mp_pools *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->queue.n; i++)
+		free(((struct waiting *)p->queue.items)[i].birth);
+	mp_time_queue_free(&p->queue);
+	for (size_t i = 0; i < p->pool_index.n; i++)
+		mp_pool_account_free(&p->pools[i].account, &p->objects);
+	free(p->pools);
+	mp_index_free(&p->pool_index);
+	mp_pool_places_free(p->places);
+	free(p->rows);
+	free(p->rest);
+	free(p->instances);
+	mp_index_free(&p->instance_index);
+	free(p->held);
+	free(p);
+}
+
+int mp_pools_kinds(struct mp_pools *p, const struct mp_pool_kind *kinds, size_t n)
+{
+	uint32_t *rows = calloc(n + 1, sizeof(*rows)), *rest = calloc(n + 1, sizeof(*rest));
+
+	if (!rows || !rest) {
+		free(rows);
+		free(rest);
+		return -ENOMEM;
+	}
+	memcpy(rows, p->rows, (p->n_kinds + 1) * sizeof(*rows));
+	memcpy(rest, p->rest, (p->n_kinds + 1) * sizeof(*rest));
+	free(p->rows);
+	free(p->rest);
+	p->rows = rows;
+	p->rest = rest;
+	p->kinds = kinds;
+	p->n_kinds = n;
+	return 0;
+}
+
+/* NULL: markers. */
+static const struct mp_pool_kind *kind_of(const struct mp_pools *p, unsigned int group)
+{
+	return group ? &p->kinds[group - 1] : NULL;
+}
+
+/* ---- Taking ---- */
+
+static bool is_pool_kind(unsigned int kind)
+{
+	return kind >= MPSAMPLE_KIND_POOL_CREATE && kind <= MPSAMPLE_KIND_POOL_CLEAR;
+}
+
+static uint64_t rounded(const struct mp_pools *p, unsigned int group, uint64_t pool)
+{
+	const struct mp_pool_kind *k = kind_of(p, group);
+	uint64_t step = k && k->by_size ? k->size_step : 0;
+
+	return step && pool <= UINT64_MAX - step ? (pool + step - 1) / step * step : pool;
+}
+
+void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
+{
+	struct waiting w = {.at.t_ns = e->t_ns,
+	    .dur_ns = e->dur_ns,
+	    .ptr = e->ptr,
+	    .bytes = e->bytes,
+	    .capacity = e->capacity,
+	    .object_bytes = e->object_bytes,
+	    .tid = e->tid,
+	    .kind = (uint8_t)e->kind,
+	    .group = (uint16_t)e->group};
+
+	if (!is_pool_kind(e->kind) || e->group > p->n_kinds)
+		return;
+	/* Of no pool (talloc has such blocks). */
+	const struct mp_pool_kind *k = kind_of(p, e->group);
+	if (k && !e->pool && !k->is_one && !k->by_size)
+		return;
+	w.pool = k && k->is_one ? 0 : rounded(p, e->group, e->pool);
+	w.place = mp_pool_places_take(p->places, e);
+	if (e->kind == MPSAMPLE_KIND_POOL_CREATE && e->name && (w.birth = calloc(1, sizeof(*w.birth))))
+		snprintf(w.birth->name, sizeof(w.birth->name), "%s", e->name);
+	if (!mp_time_queue_push(&p->queue, &w)) {
+		free(w.birth);
+		p->lost[LIMIT_WAITING]++;
+	}
+}
+
+void mp_pools_lost(struct mp_pools *p, const struct mp_pool_lost *lost)
+{
+	const struct waiting w = {.at.t_ns = lost->t_ns,
+	    .kind = KIND_LOST,
+	    .group = (uint16_t)lost->group,
+	    .pool = lost->group <= p->n_kinds ? rounded(p, lost->group, lost->pool) : 0,
+	    .ptr = lost->gets,
+	    .bytes = lost->puts,
+	    .capacity = -1,
+	    .object_bytes = -1};
+
+	if (lost->group <= p->n_kinds && !mp_time_queue_push(&p->queue, &w))
+		p->lost[LIMIT_WAITING]++;
+}
+
+/* ---- Rows ---- */
+
+static int put_event(struct mp_pools *p, const struct mp_pool_event_row *row)
+{
+	return mp_append_pool_event(p->session, row, p->err);
+}
+
+/* Holds the row back until the place's stack is known. */
+static int event(
+    struct mp_pools *p, const struct pool *pool, const struct waiting *w, const char *kind, int64_t n)
+{
+	struct held h = {.place = w->place,
+	    .row = {.pool_id = pool->pool_id,
+		.t_ns = w->at.t_ns,
+		.tid = w->tid,
+		.kind = kind,
+		.addr = w->ptr,
+		.stack_id = mp_pool_places_stack(p->places, w->place),
+		.n = n}};
+
+	if (p->rows_made == MAX_EVENTS) {
+		p->lost[LIMIT_EVENTS]++;
+		return 0;
+	}
+	p->rows_made++;
+	if (h.row.stack_id || !w->place || p->n_held == MAX_HELD ||
+	    !mp_grow((void **)&p->held, &p->held_room, p->n_held + 1, sizeof(h)))
+		return put_event(p, &h.row);
+	p->held[p->n_held++] = h;
+	return 0;
+}
+
+static int put_held(struct mp_pools *p, bool all)
+{
+	size_t left = 0;
+	int ret = 0;
+
+	for (size_t i = 0; i < p->n_held; i++) {
+		struct held h = p->held[i];
+		h.row.stack_id = mp_pool_places_stack(p->places, h.place);
+		if (!ret && (all || h.row.stack_id))
+			ret = put_event(p, &h.row);
+		else
+			p->held[left++] = p->held[i];
+	}
+	p->n_held = left;
+	return ret;
+}
+
+struct drain {
+	struct mp_pools *p;
+	const struct pool *pool;
+	const char *what;
+};
+
+static int put_bucket(void *ctx, uint32_t bucket, uint64_t count)
+{
+	const struct drain *d = ctx;
+
+	return mp_append_pool_latency(
+	    d->p->session, d->pool->pool_id, d->p->slot_ns, d->what, bucket, count, d->p->err);
+}
+
+static int put_hist(struct mp_pools *p, const struct pool *pool, const char *what, struct mp_pool_hist *h)
+{
+	struct drain d = {p, pool, what};
+
+	return mp_pool_hist_drain(h, put_bucket, &d);
+}
+
+static int put_high_water(struct mp_pools *p, struct pool *pool)
+{
+	struct mp_pool_account *a = &pool->account;
+	const struct waiting w = {
+	    .at.t_ns = a->sum.in_use_max_t_ns, .tid = (pid_t)a->sum.in_use_max_tid, .place = a->high_place};
+
+	if (!a->was_highest || !a->sum.in_use_max_t_ns)
+		return 0;
+	a->was_highest = false;
+	return event(p, pool, &w, "high_water", a->sum.in_use_max);
+}
+
+static int put_sum(struct mp_pools *p, struct pool *pool, bool is_end)
+{
+	struct mp_pool_account *a = &pool->account;
+
+	mp_pool_account_sum(a, pool->object_bytes, is_end);
+	a->sum.in_use_max_stack_id = mp_pool_places_stack(p->places, a->high_place);
+	return mp_append_pool_sum(p->session, pool->pool_id, &a->sum, p->err);
+}
+
+static int put_sites(struct mp_pools *p, struct pool *pool)
+{
+	struct mp_pool_account *a = &pool->account;
+	int ret = 0;
+
+	for (uint32_t i = 1; !ret && i <= a->user_index.n; i++) {
+		const struct mp_pool_user *u = &a->users[i - 1];
+		const struct mp_pool_site site = {.ip = mp_pool_places_ip(p->places, u->place),
+		    .stack_id = mp_pool_places_stack(p->places, u->place),
+		    .gets = u->gets,
+		    .holds = u->holds,
+		    .hold_sum_ns = u->hold_sum_ns,
+		    .hold_max_ns = u->hold_max_ns,
+		    .hold_p50_ns = mp_pool_hist_quantile(&u->hold, 0.5),
+		    .hold_p99_ns = mp_pool_hist_quantile(&u->hold, 0.99),
+		    .at_high_water = a->is_rising ? u->held : u->at_high_water,
+		    .held = u->held,
+		    .oldest_ns = u->held ? mp_pool_account_oldest(a, i) : 0};
+		ret = mp_append_pool_site(p->session, pool->pool_id, &site, p->err);
+	}
+	return ret;
+}
+
+/* What it did in this slot. */
+static int put_slot(struct mp_pools *p, struct pool *pool)
+{
+	struct mp_pool_account *a = &pool->account;
+
+	if (!a->is_used)
+		return 0;
+	a->is_used = false;
+	a->use.in_use_last = a->in_use;
+	int ret = mp_append_pool_use(p->session, pool->pool_id, p->slot_ns, &a->use, p->err);
+	if (!ret)
+		ret = put_hist(p, pool, "get", &a->get_hist);
+	if (!ret)
+		ret = put_hist(p, pool, "put", &a->put_hist);
+	if (!ret)
+		ret = put_hist(p, pool, "hold", &a->hold_hist);
+	if (!ret)
+		ret = put_high_water(p, pool);
+	return ret ? ret : put_sum(p, pool, false);
+}
+
+/* ---- Pools ---- */
+
+struct key {
+	unsigned int group;
+	uint64_t handle;
+};
+
+static uint64_t hash_of(const struct key *k)
+{
+	return mp_index_mix(k->handle ^ mp_index_mix(k->group));
+}
+
+static bool same_pool(const void *owner, uint32_t number, const void *what)
+{
+	const struct mp_pools *p = owner;
+	const struct key *k = what;
+	const struct pool *pool = &p->pools[number - 1];
+	return pool->handle == k->handle && pool->group == k->group && !pool->is_rest;
+}
+
+static struct pool *add_pool(struct mp_pools *p, const struct key *k)
+{
+	if (!mp_grow((void **)&p->pools, &p->pools_room, p->pool_index.n + 1, sizeof(*p->pools)))
+		return NULL;
+	struct pool *pool = &p->pools[p->pool_index.n++];
+	*pool = (struct pool){.handle = k->handle, .group = k->group};
+	return pool;
+}
+
+static bool has_rows_left(const struct mp_pools *p, unsigned int group)
+{
+	return p->rows[group] < MAX_ROWS;
+}
+
+/* The place of a pool, whether it is there now or not. NULL: there is none, and not `may_add` or no room. */
+static struct pool *pool_place(struct mp_pools *p, const struct key *k, bool may_add)
+{
+	uint32_t *slot = mp_index_slot(&p->pool_index, hash_of(k), same_pool, p, k);
+
+	if (!slot || (!*slot && (!may_add || p->pool_index.n >= MAX_HANDLES || !add_pool(p, k))))
+		return NULL;
+	if (!*slot)
+		*slot = (uint32_t)p->pool_index.n;
+	return &p->pools[*slot - 1];
+}
+
+static void name_of(const struct mp_pools *p, const struct waiting *w, bool is_rest, char name[static 80])
+{
+	const struct mp_pool_kind *k = kind_of(p, w->group);
+	const char *kind = k ? k->name : "pool";
+
+	if (is_rest)
+		snprintf(name, 80, "%s (others)", kind);
+	else if (w->birth && *w->birth->name)
+		snprintf(name, 80, "%s", w->birth->name);
+	else if (k && k->by_size)
+		snprintf(name, 80, "%s %" PRIu64, kind, w->pool);
+	else if (k)
+		snprintf(name, 80, "%s", kind);
+	else
+		snprintf(name, 80, "pool 0x%" PRIx64, w->pool);
+}
+
+/* Begins an account in an empty place. */
+static int open_pool(struct mp_pools *p, struct pool *pool, const struct waiting *w)
+{
+	const struct mp_pool_kind *k = kind_of(p, w->group);
+	bool is_known = w->kind == MPSAMPLE_KIND_POOL_CREATE, by_size = k && k->by_size;
+	char name[80];
+
+	name_of(p, w, pool->is_rest, name);
+	pool->capacity = pool->is_rest ? -1 : w->capacity;
+	pool->object_bytes = pool->is_rest ? -1 : by_size ? (int64_t)w->pool : w->object_bytes;
+	pool->account.is_whole = is_known;
+	p->rows[w->group]++;
+	const struct mp_pool_row row = {.name = name,
+	    .source = k ? k->source : "markers",
+	    .address = by_size || pool->is_rest || (k && k->is_one) ? 0 : w->pool,
+	    .capacity = pool->capacity,
+	    .object_bytes = pool->object_bytes,
+	    .created_ns = is_known && !pool->is_rest ? w->at.t_ns : -1};
+	return mp_append_pool(p->session, &row, &pool->pool_id, p->err);
+}
+
+/* Ends it: at `t_ns` of the session, or with the recording (< 0). */
+static int close_pool(struct mp_pools *p, struct pool *pool, int64_t t_ns)
+{
+	int ret = put_slot(p, pool);
+
+	if (!ret)
+		ret = put_sum(p, pool, true);
+	if (!ret)
+		ret = put_sites(p, pool);
+	if (!ret && t_ns >= 0)
+		ret = mp_update_pool(p->session, pool->pool_id, -1, -1, t_ns, p->err);
+	mp_pool_account_free(&pool->account, &p->objects);
+	pool->pool_id = 0;
+	return ret;
+}
+
+/* ---- Pools that are not told apart ---- */
+
+static bool same_instance(const void *owner, uint32_t number, const void *what)
+{
+	const struct mp_pools *p = owner;
+	const struct key *k = what;
+	return p->instances[number - 1].handle == k->handle && p->instances[number - 1].group == k->group;
+}
+
+static struct instance *instance_of(struct mp_pools *p, const struct key *k)
+{
+	uint32_t *slot = mp_index_slot(&p->instance_index, hash_of(k), same_instance, p, k);
+
+	if (!slot || (!*slot && !mp_grow((void **)&p->instances, &p->instances_room, p->instance_index.n + 1,
+				    sizeof(*p->instances))))
+		return NULL;
+	if (!*slot) {
+		*slot = (uint32_t)++p->instance_index.n;
+		p->instances[*slot - 1] = (struct instance){.handle = k->handle, .group = k->group};
+	}
+	return &p->instances[*slot - 1];
+}
+
+/* The one that stands for the rest of a group; NULL: no room, or no memory. */
+static struct pool *rest_of(struct mp_pools *p, unsigned int group)
+{
+	const struct key none = {.group = group};
+
+	if (!p->rest[group]) {
+		struct pool *pool = add_pool(p, &none);
+		if (!pool)
+			return NULL;
+		pool->is_rest = true;
+		p->rest[group] = (uint32_t)p->pool_index.n;
+	}
+	return &p->pools[p->rest[group] - 1];
+}
+
+static int apply_to_rest(struct mp_pools *p, struct pool *pool, const struct waiting *w)
+{
+	const struct key k = {w->group, w->pool};
+	struct instance *i = instance_of(p, &k);
+	const struct mp_pool_deed d = {
+	    .bytes = w->bytes, .tid = w->tid, .t_ns = w->at.t_ns, .dur_ns = w->dur_ns, .place = w->place};
+	int ret = pool->pool_id ? 0 : open_pool(p, pool, w);
+
+	if (ret || !i)
+		return ret;
+	switch (w->kind) {
+	case MPSAMPLE_KIND_POOL_GET:
+		i->out++;
+		i->bytes += (int64_t)w->bytes;
+		mp_pool_account_get(&pool->account, &d, &p->no_objects);
+		break;
+	case MPSAMPLE_KIND_POOL_PUT:
+		i->out--;
+		mp_pool_account_put(&pool->account, &d, &p->no_objects);
+		break;
+	case MPSAMPLE_KIND_POOL_EMPTY:
+		mp_pool_account_empty(&pool->account, -1, w->dur_ns);
+		break;
+	case KIND_LOST:
+		i->out += (int64_t)(w->ptr - w->bytes);
+		mp_pool_account_lost(&pool->account, w->ptr, w->bytes);
+		break;
+	default: /* it begins, ends or is cleared: nothing of it is out */
+		mp_pool_account_return(&pool->account, i->out, i->bytes);
+		i->out = i->bytes = 0;
+	}
+	return 0;
+}
+
+/* ---- What happens to one ---- */
+
+/* A pool may grow. */
+static int learn(struct mp_pools *p, struct pool *pool, const struct waiting *w)
+{
+	bool is_new =
+	    (w->capacity >= 0 && w->capacity != pool->capacity) ||
+	    (w->object_bytes >= 0 && w->object_bytes != pool->object_bytes && pool->object_bytes < 0);
+
+	if (!is_new)
+		return 0;
+	bool has_grown = pool->capacity >= 0 && w->capacity > pool->capacity;
+	pool->capacity = w->capacity >= 0 ? w->capacity : pool->capacity;
+	pool->object_bytes = pool->object_bytes >= 0 ? pool->object_bytes : w->object_bytes;
+	int ret = mp_update_pool(p->session, pool->pool_id, pool->capacity, pool->object_bytes, -1, p->err);
+	return ret || !has_grown ? ret : event(p, pool, w, "grown", pool->capacity);
+}
+
+/* The pool of a group, but for `but`, that has given out an object; NULL: none has. */
+static struct pool *pool_of(
+    const struct mp_pools *p, unsigned int group, uint64_t ptr, const struct pool *but)
+{
+	for (size_t i = 0; i < p->pool_index.n; i++) {
+		struct pool *pool = &p->pools[i];
+		if (pool != but && pool->group == group && pool->pool_id &&
+		    mp_pool_account_has_out(&pool->account, ptr))
+			return pool;
+	}
+	return NULL;
+}
+
+static int put(struct mp_pools *p, struct pool *pool, const struct waiting *w, const struct mp_pool_deed *d)
+{
+	switch (mp_pool_account_put(&pool->account, d, &p->objects)) {
+	case MP_POOL_DOUBLE:
+		return event(p, pool, w, "double_put", -1);
+	case MP_POOL_UNKNOWN:
+		if (!pool->account.is_whole && !pool_of(p, pool->group, w->ptr, pool)) {
+			mp_pool_account_older(&pool->account, d, &p->objects);
+			return 0;
+		}
+		mp_pool_account_foreign(&pool->account);
+		return event(p, pool, w, "foreign_put", -1);
+	default:
+		return 0;
+	}
+}
+
+static int empty(struct mp_pools *p, struct pool *pool, const struct waiting *w)
+{
+	int64_t in_use = pool->account.in_use;
+	int64_t free = pool->capacity >= 0 && in_use <= pool->capacity ? pool->capacity - in_use : -1;
+
+	mp_pool_account_empty(&pool->account, free, w->dur_ns);
+	return event(p, pool, w, "empty", free);
+}
+
+static int destroy(struct mp_pools *p, struct pool *pool, const struct waiting *w)
+{
+	const struct mp_pool_kind *k = kind_of(p, pool->group);
+	int64_t out = pool->account.in_use;
+	int ret = 0;
+
+	if (k && k->returns_on_clear)
+		mp_pool_account_clear(&pool->account, w->at.t_ns);
+	else if (out > 0)
+		ret = event(p, pool, w, "not_returned", out);
+	return ret ? ret : close_pool(p, pool, w->at.t_ns);
+}
+
+static int apply_to(struct mp_pools *p, struct pool *pool, const struct waiting *w)
+{
+	const struct mp_pool_deed d = {.ptr = w->ptr,
+	    .bytes = w->bytes,
+	    .tid = w->tid,
+	    .t_ns = w->at.t_ns,
+	    .dur_ns = w->dur_ns,
+	    .place = w->place};
+	int ret = learn(p, pool, w);
+
+	if (ret)
+		return ret;
+	switch (w->kind) {
+	case MPSAMPLE_KIND_POOL_GET:
+		if (!w->ptr)
+			return empty(p, pool, w);
+		return mp_pool_account_get(&pool->account, &d, &p->objects) == MP_POOL_TWICE
+			   ? event(p, pool, w, "double_get", -1)
+			   : 0;
+	case MPSAMPLE_KIND_POOL_PUT:
+		return put(p, pool, w, &d);
+	case MPSAMPLE_KIND_POOL_EMPTY:
+		return empty(p, pool, w);
+	case MPSAMPLE_KIND_POOL_CLEAR:
+		mp_pool_account_clear(&pool->account, w->at.t_ns);
+		return 0;
+	case MPSAMPLE_KIND_POOL_DESTROY:
+		return destroy(p, pool, w);
+	case KIND_LOST:
+		mp_pool_account_lost(&pool->account, w->ptr, w->bytes);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* A create in the place of a pool that was not destroyed ends it: nothing tells what became of its objects.
+ */
+static int apply(void *ctx, const void *item)
+{
+	struct mp_pools *p = ctx;
+	const struct waiting *w = item;
+	const struct key k = {w->group, w->pool};
+	bool is_create = w->kind == MPSAMPLE_KIND_POOL_CREATE;
+	/* Of a pool that nothing is known of there is nothing to end: pools are cleared when they are gone.
+	 */
+	bool is_end = w->kind == MPSAMPLE_KIND_POOL_DESTROY || w->kind == MPSAMPLE_KIND_POOL_CLEAR;
+	bool is_by_object = w->pool == MP_POOL_BY_OBJECT;
+	struct pool *pool =
+	    is_by_object ? pool_of(p, w->group, w->ptr, NULL) : pool_place(p, &k, has_rows_left(p, w->group));
+	int ret = 0;
+
+	if (is_by_object && !pool)
+		return 0; /* taken before the recording: of which pool cannot be told */
+	if (pool && pool->pool_id && is_create)
+		ret = close_pool(p, pool, w->at.t_ns);
+	if (pool && !pool->pool_id && !has_rows_left(p, w->group))
+		pool = NULL;
+	if (!ret && pool && !pool->pool_id && !is_end)
+		ret = open_pool(p, pool, w);
+	if (!ret && pool && pool->pool_id)
+		ret = apply_to(p, pool, w);
+	if (!ret && !pool) {
+		pool = rest_of(p, w->group);
+		p->lost[LIMIT_POOLS] += !pool;
+		ret = pool ? apply_to_rest(p, pool, w) : 0;
+	}
+	free(w->birth);
+	return ret;
+}
+
+/* ---- Slots ---- */
+
+static int end_slot(struct mp_pools *p)
+{
+	bool with_sites = ++p->slots % SITES_EVERY == 0;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < p->pool_index.n; i++) {
+		struct pool *pool = &p->pools[i];
+		if (pool->pool_id)
+			ret = put_slot(p, pool);
+		if (!ret && pool->pool_id && with_sites)
+			ret = put_sites(p, pool);
+	}
+	p->rows_made = 0;
+	return ret;
+}
+
+int mp_pools_commit(struct mp_pools *p, int64_t t_ns, int64_t mapped_ns, struct mp_err *err)
+{
+	p->err = err;
+	int ret = mp_pool_places_settle(p->places, mapped_ns, false, err);
+	if (!ret)
+		ret = mp_time_queue_apply(&p->queue, p->end_ns, apply, p);
+	if (!ret)
+		ret = end_slot(p);
+	if (!ret)
+		ret = put_held(p, false);
+	p->slot_ns = p->end_ns;
+	p->end_ns = t_ns;
+	return ret;
+}
+
+int mp_pools_end(struct mp_pools *p, struct mp_err *err)
+{
+	p->err = err;
+	int ret = mp_pool_places_settle(p->places, INT64_MAX, true, err);
+	if (!ret)
+		ret = mp_time_queue_apply(&p->queue, INT64_MAX, apply, p);
+	for (size_t i = 0; !ret && i < p->pool_index.n; i++)
+		if (p->pools[i].pool_id)
+			ret = close_pool(p, &p->pools[i], -1);
+	return ret ? ret : put_held(p, true);
+}
+
+const char *mp_pools_lost_by(struct mp_pools *p, size_t which, uint64_t *lost)
+{
+	if (which >= LIMITS)
+		return NULL;
+	if (which == LIMIT_OBJECTS) {
+		p->lost[which] = p->objects.lost - p->objects_told;
+		p->objects_told = p->objects.lost;
+	}
+	if (which == LIMIT_PLACES)
+		p->lost[which] += mp_pool_places_lost(p->places);
+	*lost = p->lost[which];
+	p->lost[which] = 0;
+	return limit_names[which];
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "sampler/pools/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sampler/pools/nearest.h"
+
+static const char *const value_names[MP_POOL_VALUE_COUNT] = {
+    [MP_POOL_VALUE_POOL] = "pool",
+    [MP_POOL_VALUE_PTR] = "ptr",
+    [MP_POOL_VALUE_SIZE] = "size",
+    [MP_POOL_VALUE_CAPACITY] = "capacity",
+    [MP_POOL_VALUE_OBJECT_BYTES] = "object_bytes",
+    [MP_POOL_VALUE_NAME] = "name",
+};
+
+const char *mp_pool_value_name(enum mp_pool_value v)
+{
+	return value_names[v];
+}
+
+static size_t trimmed(const char **s, size_t n)
+{
+	while (n && (**s == ' ' || **s == '\t'))
+		++*s, n--;
+	while (n && ((*s)[n - 1] == ' ' || (*s)[n - 1] == '\t'))
+		n--;
+	return n;
+}
+
+static void copy_trimmed(char *out, const char *s, size_t n)
+{
+	n = trimmed(&s, n);
+	memcpy(out, s, n);
+	out[n] = 0;
+}
+
+/* Where the bracket opens that the last character closes; `n`: it is none, or nothing opens it. */
+static size_t last_bracket(const char *s, size_t n)
+{
+	int depth = 0;
+
+	for (size_t i = n; i--;) {
+		depth += (s[i] == ')') - (s[i] == '(');
+		if (depth == 0)
+			return i == n - 1 ? n : i;
+	}
+	return n;
+}
+
+static int set_value(struct mp_pool_text *out, const char *s, size_t n, struct mp_err *err)
+{
+	const char *equals = memchr(s, '=', n);
+	struct mp_nearest nearest;
+	char key[32], hint[160];
+
+	if (!equals)
+		return mp_err_set(err, EINVAL, "'%.*s': expected NAME=VALUE in the brackets", (int)n, s);
+	const char *begin = s;
+	size_t length = trimmed(&begin, (size_t)(equals - s));
+	snprintf(key, sizeof(key), "%.*s", (int)length, begin);
+	nearest = (struct mp_nearest){.wanted = key};
+	for (int v = 0; v < MP_POOL_VALUE_COUNT; v++) {
+		mp_nearest_offer(&nearest, value_names[v]);
+		if (strcmp(value_names[v], key))
+			continue;
+		if (out->values[v][0])
+			return mp_err_set(err, EINVAL, "%s= is given twice", key);
+		copy_trimmed(out->values[v], equals + 1, n - (size_t)(equals + 1 - s));
+		return out->values[v][0] ? 0 : mp_err_set(err, EINVAL, "%s= without a value", key);
+	}
+	mp_nearest_tell(&nearest, hint, sizeof(hint));
+	return mp_err_set(err, EINVAL,
+	    "unknown value '%s=': there are pool, ptr, size, capacity, object_bytes and name%s", key, hint);
+}
+
+/* "pool=arg0, ptr=u64@(arg1+8)" */
+static int set_values(struct mp_pool_text *out, const char *s, size_t n, struct mp_err *err)
+{
+	int ret = 0;
+
+	for (size_t begin = 0, i = 0, depth = 0; !ret && i <= n; i++) {
+		if (i == n || (s[i] == ',' && !depth)) {
+			ret = set_value(out, s + begin, i - begin, err);
+			begin = i + 1;
+		} else {
+			depth += s[i] == '(';
+			depth -= s[i] == ')' && depth;
+		}
+	}
+	return ret;
+}
+
+/* What follows parameters: "() const &". */
+static size_t without_qualifiers(const char *s, size_t n)
+{
+	static const char *const words[] = {"const", "volatile", "&&", "&"};
+
+	for (bool again = true; again;) {
+		again = false;
+		n = trimmed(&s, n);
+		for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+			size_t length = strlen(words[i]);
+			const char *before = s + n - length - 1;
+			if (n > length && !strncmp(s + n - length, words[i], length) &&
+			    (*before == ' ' || *before == ')')) {
+				n -= length;
+				again = true;
+				break;
+			}
+		}
+	}
+	return n;
+}
+
+/* Both brackets of "operator()" belong to its name. */
+static bool is_call_operator(const char *s, size_t open)
+{
+	static const char word[] = "operator";
+	size_t n = trimmed(&s, open);
+
+	return n >= sizeof(word) - 1 && !strncmp(s + n - (sizeof(word) - 1), word, sizeof(word) - 1);
+}
+
+/* "CLASS:2" */
+static int split_virtual(struct mp_pool_text *out, struct mp_err *err)
+{
+	char *colon = strrchr(out->name, ':');
+
+	if (!colon || colon == out->name || colon[-1] == ':' ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) || !colon[1] || strlen(colon + 1) > 4)
+		return mp_err_set(err, EINVAL, "a virtual function is written virtual:CLASS:NUMBER(...)");
+	out->is_virtual = true;
+	out->slot = (unsigned int)strtoul(colon + 1, NULL, 10);
+	*colon = 0;
+	return 0;
+}
+
+static int split_name(struct mp_pool_text *out, const char *s, size_t n, struct mp_err *err)
+{
+	static const char usdt[] = "usdt:", virtual[] = "virtual:";
+	size_t all, open;
+
+	n = trimmed(&s, n);
+	all = n;
+	if (n >= sizeof(virtual) - 1 && !strncmp(s, virtual, sizeof(virtual) - 1)) {
+		copy_trimmed(out->name, s + sizeof(virtual) - 1, n - (sizeof(virtual) - 1));
+		return split_virtual(out, err);
+	}
+	if (n >= sizeof(usdt) - 1 && !strncmp(s, usdt, sizeof(usdt) - 1)) {
+		out->is_usdt = true;
+		copy_trimmed(out->name, s + sizeof(usdt) - 1, n - (sizeof(usdt) - 1));
+		char *colon = strchr(out->name, ':');
+		return colon && colon != out->name && colon[1] && !strchr(colon + 1, ':')
+			   ? 0
+			   : mp_err_set(err, EINVAL, "a USDT probe is written usdt:PROVIDER:NAME(...)");
+	}
+	n = without_qualifiers(s, n);
+	open = last_bracket(s, n);
+	if (open < n && !is_call_operator(s, open)) {
+		copy_trimmed(out->name, s, open);
+		copy_trimmed(out->parameters, s + open, all - open);
+	} else {
+		copy_trimmed(out->name, s, all);
+	}
+	return out->name[0] ? 0 : mp_err_set(err, EINVAL, "no name of a function before the brackets");
+}
+
+int mp_pool_text_parse(const char *text, struct mp_pool_text *out, struct mp_err *err)
+{
+	size_t n = strlen(text), open = last_bracket(text, n);
+	int depth = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (n >= MP_POOL_TEXT_MAX)
+		return mp_err_set(
+		    err, EINVAL, "a function's text of more than %d bytes", MP_POOL_TEXT_MAX - 1);
+	for (size_t i = 0; i < n && depth >= 0; i++)
+		depth += (text[i] == '(') - (text[i] == ')');
+	if (depth)
+		return mp_err_set(
+		    err, EINVAL, "'%s': a bracket is not %s", text, depth > 0 ? "closed" : "opened");
+	if (open == n || !memchr(text + open, '=', n - open))
+		return split_name(out, text, n, err);
+	int ret = split_name(out, text, open, err);
+	return ret ? ret : set_values(out, text + open + 1, n - open - 2, err);
+}
+
+/* The next character that is no space. */
+static char next_char(const char **s)
+{
+	*s += strspn(*s, " \t");
+	return **s ? *(*s)++ : 0;
+}
+
+bool mp_pool_same_parameters(const char *wanted, const char *found)
+{
+	if (!strcmp(wanted, "(void)"))
+		wanted = "()";
+	for (;;) {
+		char a = next_char(&wanted), b = next_char(&found);
+		if (!a)
+			return !b || b == 'c' || b == 'v' || b == '&';
+		if (a != b)
+			return false;
+	}
+}

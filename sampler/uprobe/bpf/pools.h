@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+#ifndef MP_SAMPLER_UPROBE_BPF_POOLS_H
+#define MP_SAMPLER_UPROBE_BPF_POOLS_H
+
+/* Pools: what markers and functions tell of them. Part of uprobe.bpf.c. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096); /* set by the loader, as all of the rings */
+} pool_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MP_BPF_POOL_FUNCTIONS);
+	__type(key, u32);
+	__type(value, struct mp_bpf_pool_function);
+} pool_functions SEC(".maps");
+
+/* Places whose stack was copied. When there are too many, some are copied again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u8);
+} pool_places SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mp_bpf_pool_key);
+	__type(value, struct mp_bpf_pool_missed);
+} pool_missed SEC(".maps");
+
+/* ---- Values of the target ---- */
+
+/* `n`: which word of struct pt_regs. A compiler would read a member of the context by an address that it has
+ * computed, which the kernel does not allow. */
+static __always_inline u64 register_of(struct pt_regs *ctx, u32 n)
+{
+	u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (const u64 *)ctx + (n & 63));
+	return value;
+}
+
+static __always_inline void take_args(struct pool_args *a, struct pt_regs *ctx)
+{
+	a->arg[0] = PT_REGS_PARM1(ctx);
+	a->arg[1] = PT_REGS_PARM2(ctx);
+	a->arg[2] = PT_REGS_PARM3(ctx);
+	a->arg[3] = PT_REGS_PARM4(ctx);
+	a->arg[4] = PT_REGS_PARM5(ctx);
+#ifdef __TARGET_ARCH_x86
+	a->arg[5] = ctx->r9;
+#else
+	a->arg[5] = ((const struct user_pt_regs *)ctx)->regs[5];
+#endif
+}
+
+static __always_inline u64 argument_of(const struct pool_args *a, u32 n)
+{
+	u64 value = 0;
+
+#pragma unroll
+	for (u32 i = 0; i < MP_FETCH_ARGS; i++)
+		if (i == n)
+			value = a->arg[i];
+	return value;
+}
+
+/* Its lower part, of so many bytes, negative: signed; 0: all of it. */
+static __always_inline u64 cut(u64 value, int bytes)
+{
+	u32 n = bytes < 0 ? -bytes : bytes, shift = (64 - n * 8) & 63;
+
+	if (!n || n >= 8)
+		return value;
+	return bytes < 0 ? (u64)((long long)(value << shift) >> shift) : value << shift >> shift;
+}
+
+/* One read of `bytes`, two's complement: negative is signed. False: it is not in memory. */
+static __noinline int read_value(u64 *value, u64 at, int bytes)
+{
+	u32 n = bytes < 0 ? -bytes : bytes;
+	u64 raw = 0;
+	long failed;
+
+	if (!value)
+		return 0;
+	failed = n == 8   ? bpf_probe_read_user(&raw, 8, (void *)at)
+		 : n == 4 ? bpf_probe_read_user(&raw, 4, (void *)at)
+		 : n == 2 ? bpf_probe_read_user(&raw, 2, (void *)at)
+			  : bpf_probe_read_user(&raw, 1, (void *)at);
+	if (failed)
+		return 0;
+	*value = cut(raw, bytes);
+	return 1;
+}
+
+/* False: it is not known. */
+static __always_inline bool fetch(
+    const struct mp_fetch *f, struct pt_regs *ctx, const struct pool_args *args, bool is_return, u64 *out)
+{
+	u64 value = f->constant;
+
+	if (f->from == MP_FETCH_ARG)
+		value = argument_of(args, f->number);
+	else if (f->from == MP_FETCH_RETURNED && is_return)
+		value = PT_REGS_RC(ctx);
+	else if (f->from == MP_FETCH_REGISTER)
+		value = register_of(ctx, f->number);
+	else if (f->from != MP_FETCH_CONSTANT)
+		return false;
+	if (!f->n_reads)
+		value = cut(value, (signed char)f->bytes[0]);
+#pragma unroll
+	for (u32 i = 0; i < MP_FETCH_READS; i++)
+		if (i < f->n_reads &&
+		    !read_value(&value, value + (long long)f->add[i], (signed char)f->bytes[i]))
+			return false;
+	*out = value + (long long)f->add[f->n_reads < MP_FETCH_READS ? f->n_reads : MP_FETCH_READS];
+	return true;
+}
+
+/* ---- Rows ---- */
+
+/* Where in the program it happens: the address is a return address, or as one, behind what it is of. */
+struct pool_where {
+	u64 ip, sp;
+};
+
+/* At the first or last instruction of a function, whose stack pointer is that of its entry: its caller. */
+static __always_inline struct pool_where caller_of(struct pt_regs *ctx)
+{
+	struct pool_where where = {.sp = PT_REGS_SP(ctx) + RETURN_POPS};
+
+#ifdef __TARGET_ARCH_x86
+	bpf_probe_read_user(&where.ip, sizeof(where.ip), (void *)PT_REGS_SP(ctx));
+#else
+	where.ip = PT_REGS_RET(ctx);
+#endif
+	return where;
+}
+
+static __always_inline void miss_pool(const struct mp_bpf_pool *r)
+{
+	struct mp_bpf_pool_key key = {.pool = r->pool, .function = r->function};
+	struct mp_bpf_pool_missed none = {0}, *m;
+
+	COUNT(markers_lost);
+	if (r->kind != MPSAMPLE_KIND_POOL_GET && r->kind != MPSAMPLE_KIND_POOL_PUT)
+		return;
+	m = bpf_map_lookup_elem(&pool_missed, &key);
+	if (!m) {
+		bpf_map_update_elem(&pool_missed, &key, &none, BPF_NOEXIST);
+		m = bpf_map_lookup_elem(&pool_missed, &key);
+	}
+	if (m)
+		__sync_fetch_and_add(r->kind == MPSAMPLE_KIND_POOL_GET ? &m->gets : &m->puts, 1);
+}
+
+static __always_inline bool emit_with_stack(struct pt_regs *ctx, const struct mp_bpf_control *c,
+    const struct mp_bpf_pool *r, u64 sp, const u32 mode, const u32 room)
+{
+	struct {
+		struct mp_bpf_pool pool;
+		struct mp_bpf_pool_stack stack;
+	} *row = bpf_ringbuf_reserve(&pool_rows, sizeof(*row) + room, 0);
+
+	if (!row)
+		return false;
+	row->pool = *r;
+	row->pool.with = MP_BPF_POOL_STACK;
+	row->stack.sp = sp;
+	row->stack.mode = mode;
+	row->stack.nframes = row->stack.stack_bytes = 0;
+	save_registers(row->stack.saved, ctx);
+	if (mode == MP_STACK_FRAME_POINTERS) {
+		long bytes = bpf_get_stack(ctx, row + 1, room, BPF_F_USER_STACK);
+		row->stack.nframes = bytes > 0 && bytes <= room ? bytes / sizeof(u64) : 0;
+	} else {
+		row->stack.stack_bytes = copy_stack((unsigned char *)(row + 1), sp, room);
+	}
+	bpf_ringbuf_submit(row, wakeup_flags(&pool_rows, c->pool_ring_bytes));
+	return true;
+}
+
+/* The first time from a place, with its stack. */
+static __always_inline void emit_pool(
+    struct pt_regs *ctx, const struct mp_bpf_control *c, const struct mp_bpf_pool *r, u64 sp)
+{
+	u64 ip = r->ip;
+	u8 yes = 1;
+
+	if (c->stack != MP_STACK_OFF && !bpf_map_lookup_elem(&pool_places, &ip)) {
+		bool is_copy = c->stack == MP_STACK_COPY;
+		if (is_copy ? emit_with_stack(ctx, c, r, sp, MP_STACK_COPY, MP_STACK_BYTES)
+			    : emit_with_stack(
+				  ctx, c, r, sp, MP_STACK_FRAME_POINTERS, MP_MAX_FRAMES * sizeof(u64))) {
+			bpf_map_update_elem(&pool_places, &ip, &yes, BPF_ANY);
+			return;
+		}
+	}
+	if (bpf_ringbuf_output(
+		&pool_rows, (void *)r, sizeof(*r), wakeup_flags(&pool_rows, c->pool_ring_bytes)))
+		miss_pool(r);
+}
+
+/* With the name that stands at `text`. */
+static __always_inline void emit_named(
+    const struct mp_bpf_control *c, const struct mp_bpf_pool *r, const char *text)
+{
+	struct {
+		struct mp_bpf_pool pool;
+		char name[MP_MARKER_NAME_BYTES];
+	} row = {.pool = *r};
+
+	row.pool.with = MP_BPF_POOL_NAME;
+	read_name(row.name, text);
+	if (bpf_ringbuf_output(&pool_rows, &row, sizeof(row), wakeup_flags(&pool_rows, c->pool_ring_bytes)))
+		miss_pool(r);
+}
+
+/* The registers of each kind: see MPSAMPLE_FIRE_* of mpsample.h. */
+static __always_inline int pool_marker(struct pt_regs *ctx, const struct mp_bpf_control *c, u32 kind, u64 now)
+{
+	struct mp_bpf_pool r = {.tid = (u32)bpf_get_current_pid_tgid(),
+	    .kind = kind,
+	    .function = MP_BPF_POOL_MARKER,
+	    .t_ns = now,
+	    .dur_ns = ~0ULL,
+	    .pool = PT_REGS_PARM1(ctx),
+	    .ip = PT_REGS_IP(ctx) + 1,
+	    .capacity = ~0ULL,
+	    .object_bytes = ~0ULL};
+
+	if (kind == MPSAMPLE_KIND_POOL_CREATE) {
+		r.object_bytes = PT_REGS_PARM3(ctx);
+		r.capacity = PT_REGS_PARM4(ctx);
+		emit_named(c, &r, (const char *)PT_REGS_PARM2(ctx));
+		return 0;
+	}
+	if (kind == MPSAMPLE_KIND_POOL_GET || kind == MPSAMPLE_KIND_POOL_PUT)
+		r.ptr = PT_REGS_PARM2(ctx);
+	emit_pool(ctx, c, &r, PT_REGS_SP(ctx));
+	return 0;
+}
+
+/* ---- Functions ---- */
+
+static __always_inline struct mp_bpf_pool_function *pool_function(u64 cookie)
+{
+	u32 number = cookie;
+
+	return bpf_map_lookup_elem(&pool_functions, &number);
+}
+
+/* A call of a pool function, as far as it is known when it is told. */
+struct pool_call {
+	u32 number;
+	bool has_returned;
+	u64 start_ns, end_ns, dur_ns; /* dur_ns ~0: not known */
+	const struct pool_args *args;
+	struct pool_where where;
+};
+
+/*
+ * The values that are read now: at the entry all but those of a function that makes a pool, the object that a
+ * get takes out, and what is returned; at the return those.
+ */
+static __always_inline void take_values(struct pt_regs *ctx, const struct mp_bpf_pool_function *f,
+    const struct pool_args *args, bool is_return, struct pool_values *v)
+{
+	bool late = f->kind == MPSAMPLE_KIND_POOL_CREATE;
+	bool late_ptr = late || f->kind == MPSAMPLE_KIND_POOL_GET;
+
+#define TAKE(member, is_late)                                                                                \
+	if (f->wants_return ? is_return == ((is_late) || f->member.from == MP_FETCH_RETURNED) : !is_return)  \
+	fetch(&f->member, ctx, args, is_return, &v->member)
+	TAKE(pool, late);
+	TAKE(ptr, late_ptr);
+	TAKE(bytes, late);
+	TAKE(capacity, late);
+	TAKE(object_bytes, late);
+#undef TAKE
+}
+
+/*
+ * All that the function tells. An object can be in other hands as soon as the call that puts it back has
+ * begun, and not before the one that takes it out has returned: told by these times, what was put back is
+ * never taken out earlier.
+ */
+static __always_inline void tell_pool(struct pt_regs *ctx, const struct mp_bpf_control *c,
+    const struct mp_bpf_pool_function *f, const struct pool_call *call, const struct pool_values *v)
+{
+	bool is_get = f->kind == MPSAMPLE_KIND_POOL_GET;
+	bool by_end = is_get || f->kind == MPSAMPLE_KIND_POOL_CREATE || f->kind == MPSAMPLE_KIND_POOL_EMPTY;
+	struct mp_bpf_pool r = {.tid = (u32)bpf_get_current_pid_tgid(),
+	    .kind = f->kind,
+	    .function = call->number,
+	    .t_ns = by_end ? call->end_ns : call->start_ns,
+	    .dur_ns = call->dur_ns,
+	    .pool = v->pool,
+	    .ptr = v->ptr,
+	    .bytes = v->bytes == ~0ULL ? 0 : v->bytes,
+	    .ip = call->where.ip,
+	    .capacity = v->capacity,
+	    .object_bytes = v->object_bytes};
+	u64 text;
+
+	/* A get of nothing is a failure, where that can be; a put of nothing is none, as free(NULL). */
+	if ((is_get && (v->ptr == ~0ULL || (!v->ptr && f->ignores_null))) ||
+	    (f->kind == MPSAMPLE_KIND_POOL_PUT && !v->ptr))
+		return;
+	if (f->kind == MPSAMPLE_KIND_POOL_CREATE &&
+	    fetch(&f->text, ctx, call->args, call->has_returned, &text))
+		emit_named(c, &r, (const char *)text);
+	else
+		emit_pool(ctx, c, &r, call->where.sp);
+}
+
+static __always_inline void count_pool_call(u32 number)
+{
+	struct mp_bpf_stats *st = get_stats();
+
+	if (st && number < MP_BPF_POOL_FUNCTIONS)
+		__sync_fetch_and_add(&st->pool_calls[number], 1);
+}
+
+static __always_inline void drop_pool_call(struct open_pool *o)
+{
+	o->sp = 0;
+	COUNT(pools_left);
+}
+
+/* As spans: what is open below the stack pointer, or in its place, did not return. */
+static __always_inline struct open_pool *place_for_pool(struct thread_state *t, u64 sp)
+{
+	struct open_pool *place = 0;
+
+#pragma unroll
+	for (u32 i = 0; i < MP_POOLS_DEEP; i++) {
+		struct open_pool *o = &t->pools[i];
+		if (o->sp && o->sp <= sp && sp - o->sp < SAME_STACK_BYTES)
+			drop_pool_call(o);
+		if (!o->sp)
+			place = o;
+	}
+	return place;
+}
+
+static __always_inline struct open_pool *find_pool_call(struct thread_state *t, u64 sp, u32 number)
+{
+#pragma unroll
+	for (u32 i = 0; i < MP_POOLS_DEEP; i++) {
+		struct open_pool *o = &t->pools[i];
+		if (o->sp == sp && o->function == number)
+			return o;
+	}
+	return 0;
+}
+
+/* The cookie of all: which function. */
+SEC("kprobe")
+int pool_entry(struct pt_regs *ctx)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct mp_bpf_control *c = get_control();
+	u32 number = bpf_get_attach_cookie(ctx);
+	struct mp_bpf_pool_function *f = pool_function(number);
+	u64 sp = PT_REGS_SP(ctx);
+
+	if (!c || !c->enabled || !f)
+		return 0;
+	count_pool_call(number);
+	if (!f->wants_return) {
+		struct pool_args args;
+		struct pool_values values = {~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL};
+		struct pool_call call = {
+		    .number = number, .start_ns = now, .end_ns = now, .dur_ns = ~0ULL, .args = &args};
+		take_args(&args, ctx);
+		take_values(ctx, f, &args, false, &values);
+		if (f->is_usdt)
+			call.where = (struct pool_where){PT_REGS_IP(ctx) + 1, sp};
+		else
+			call.where = caller_of(ctx);
+		tell_pool(ctx, c, f, &call, &values);
+		return 0;
+	}
+	struct thread_state *t = make_state_of_current(c);
+	struct open_pool *o = t ? place_for_pool(t, sp) : 0;
+	if (!o) {
+		COUNT(pools_left);
+		return 0;
+	}
+	take_args(&o->args, ctx);
+	o->values = (struct pool_values){~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL};
+	take_values(ctx, f, &o->args, false, &o->values);
+	o->function = number;
+	o->sp = sp;
+	o->start_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* `sp`: that of its entry. */
+static __always_inline int pool_left(struct pt_regs *ctx, u64 sp, struct pool_where where)
+{
+	struct mp_bpf_control *c = get_control();
+	u32 number = bpf_get_attach_cookie(ctx);
+	struct mp_bpf_pool_function *f = pool_function(number);
+	struct thread_state *t = c && f ? state_of_current(c) : 0;
+	struct open_pool *o = t ? find_pool_call(t, sp, number) : 0;
+
+	if (!o)
+		return 0; /* began before the recording, or was too deep */
+	struct pool_call call = {.number = number,
+	    .has_returned = true,
+	    .start_ns = o->start_ns,
+	    .end_ns = bpf_ktime_get_ns(),
+	    .args = &o->args,
+	    .where = where};
+	u64 from = o->start_ns + c->floor_ns[f->is_stepped & 1];
+	call.dur_ns = call.end_ns > from ? call.end_ns - from : 0;
+	take_values(ctx, f, &o->args, true, &o->values);
+	tell_pool(ctx, c, f, &call, &o->values);
+	o->sp = 0;
+	return 0;
+}
+
+/* On an instruction that ends the function, where the stack pointer is what it was at the entry. */
+SEC("kprobe")
+int pool_exit(struct pt_regs *ctx)
+{
+	return pool_left(ctx, PT_REGS_SP(ctx), caller_of(ctx));
+}
+
+/* After the return. */
+SEC("kprobe")
+int pool_return(struct pt_regs *ctx)
+{
+	struct pool_where where = {PT_REGS_IP(ctx), PT_REGS_SP(ctx)};
+
+	return pool_left(ctx, where.sp - RETURN_POPS, where);
+}
+
+#endif
