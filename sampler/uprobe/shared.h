@@ -62,7 +62,8 @@ enum mp_probe_group {
  * A probe's cookie (mp_probe_cookie()). Bits 0-7: the operation, of a slow function that which comes by a
  * jump (MP_COOKIE_NO_OP: none does). 8-15 and 16-23: masks of MP_ARG, the arguments that make the size and
  * the block handed in. 24: the kernel single-steps the instruction. 25-26: the group. 32-47: of a slow
- * function, which it is. Markers and spans have programs of their own, and their kind and number as cookies.
+ * function, which it is. Markers, spans and pools have programs of their own, and their kind or number as
+ * cookies.
  */
 #define MP_COOKIE_NO_OP 255
 
@@ -83,8 +84,9 @@ struct mp_bpf_probes {
  * line, for each CPU writes its own. */
 struct mp_bpf_hits {
 	unsigned long long skipped[MP_PROBE_GROUPS][2];
-	unsigned long long pad[2];
 };
+
+_Static_assert(sizeof(struct mp_bpf_hits) == 64, "a cache line");
 
 /* Which operation a slow function was called for: that into whose code it returns. Addresses in the target.
  * `hits`: by slow function. */

@@ -210,8 +210,9 @@ static __always_inline int enter(struct pt_regs *ctx, struct mp_bpf_control *c, 
 	call->returns_block =
 	    group != MP_PROBES_SLOW || cookie_op(cookie) != MP_COOKIE_NO_OP || (cookie >> 8 & 0xff);
 	call->entry_ip = PT_REGS_IP(ctx);
-	call->start_ns = bpf_ktime_get_ns();
 	call->last = owner_of(ctx);
+	barrier(); /* this order: call_of() */
+	call->start_ns = bpf_ktime_get_ns();
 	barrier(); /* from here on an interrupt is the call's, and looks at its start */
 	call->entry_sp = sp;
 	return 0;
@@ -526,7 +527,8 @@ static __always_inline int leave(struct pt_regs *ctx)
 	return 0;
 }
 
-/* A thread that is in no call returns from none. */
+/* A thread that is in no call returns from none, or from one that is not followed any more. This saves to ask
+ * the kernel at most entries. */
 static __always_inline bool may_return(const struct pt_regs *ctx)
 {
 	u64 owner = owner_of(ctx);
@@ -612,7 +614,7 @@ int marker(struct pt_regs *ctx)
 	struct mp_bpf_control *c = get_control();
 	struct mp_bpf_marker m = {.t_ns = bpf_ktime_get_ns()};
 
-	if (!c || !c->enabled)
+	if (!c->enabled)
 		return 0;
 	m.kind = bpf_get_attach_cookie(ctx);
 	if (m.kind >= MPSAMPLE_KIND_POOL_CREATE)
@@ -682,7 +684,7 @@ SEC("kprobe")
 int span_entry(struct pt_regs *ctx)
 {
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = c && c->enabled ? make_state_of_current(c) : 0;
+	struct thread_state *t = c->enabled ? make_state_of_current(c) : 0;
 	u64 sp = PT_REGS_SP(ctx);
 
 	if (!t)
@@ -706,7 +708,7 @@ int span_exit(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns(), sp = PT_REGS_SP(ctx);
 	struct mp_bpf_control *c = get_control();
-	struct thread_state *t = c ? state_of_current(c) : 0;
+	struct thread_state *t = state_of_current(c);
 
 	if (!t)
 		return 0;

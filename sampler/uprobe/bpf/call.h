@@ -7,15 +7,18 @@
  * what the kernel does meanwhile looks there whom it does it to. Part of uprobe.bpf.c.
  *
  * A place belongs to the thread that is in a call, so no two write to it. A thread whose place another one
- * has keeps its call in its own state, `calls_elsewhere` says that there are such.
+ * has keeps its call in its own state, `calls_elsewhere` says that there are such. A thread that ends in the
+ * middle of a call leaves its place taken, or its call counted, which costs others time. The next thread with
+ * its stack finds an open call, as after a longjmp.
  */
 #include "sampler/uprobe/bpf/state.h"
 
 /*
  * A thread is known by where the kernel keeps the registers of its program: on its kernel stack, so that no
  * other living thread has the same. A probe is handed this address as its context, which saves the calls that
- * would ask for the thread. Of such a pointer the verifier lets a program make a number by a subtraction
- * only.
+ * would ask for the thread. Of such a pointer the verifier lets a program make a number by the subtraction of
+ * another one only, and only a program that was loaded with CAP_PERFMON, without which no probe goes in. On
+ * arm64 the context is the beginning of the registers (struct user_pt_regs), and has the same address.
  */
 static __always_inline u64 owner_of(const void *regs)
 {
@@ -100,13 +103,20 @@ static __always_inline void forget_before(struct thread_state *t, u64 start_ns)
 		t->in[IN_MMAP_LOCK].since_ns = 0;
 }
 
-/* For what the kernel does to a thread. Never NULL, but maybe none that is open: was_in(). */
+/*
+ * For what the kernel does to a thread. Never NULL, but maybe none that is open: was_in(). What the thread
+ * was in before its last call began is forgotten on the way, so `t->in` is to be looked at afterwards.
+ *
+ * The last call may be over, and its place another thread's. That one says so before it says when it began
+ * (enter()), and here they are read in the opposite order: the start belongs to whom `last` names.
+ */
 static __always_inline struct call *call_of(struct thread_state *t, struct task_struct *task)
 {
 	u64 owner = owner_of((const void *)bpf_task_pt_regs(task));
 	struct call *call = place_of(owner);
-	bool is_last = call->last == owner;
 	u64 start_ns = call->start_ns;
+	barrier();
+	bool is_last = call->last == owner;
 
 	if (call->owner != owner)
 		call = &t->call;

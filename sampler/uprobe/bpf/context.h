@@ -56,7 +56,7 @@ static __always_inline void emit_kernel(const struct mp_bpf_control *c, struct m
 static __always_inline struct mp_bpf_control *control_of_current(void)
 {
 	struct mp_bpf_control *c = get_control();
-	return c && c->enabled && c->tgid && bpf_get_current_pid_tgid() >> 32 == c->tgid ? c : 0;
+	return c->enabled && c->tgid && bpf_get_current_pid_tgid() >> 32 == c->tgid ? c : 0;
 }
 
 /* ---- Intervals ---- */
@@ -320,7 +320,7 @@ static __noinline void end_untold_off(const struct mp_bpf_control *c, struct thr
 		return;
 	if (until_ns > now)
 		until_ns = now;
-	/* It runs a probe to begin a call. */
+	/* A call began: the thread ran by then. */
 	struct call *call = call_of(t, task);
 	if (call->entry_sp && since_ns < call->start_ns && until_ns > call->start_ns)
 		until_ns = call->start_ns;
@@ -387,7 +387,7 @@ int BPF_PROG(
     sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int state)
 {
 	struct mp_bpf_control *c = get_control();
-	if (!c || !c->enabled || !c->tgid)
+	if (!c->enabled || !c->tgid)
 		return 0;
 
 	bool out = prev->tgid == (int)c->tgid, in = next->tgid == (int)c->tgid;
@@ -405,7 +405,7 @@ SEC("tp_btf/sched_waking")
 int BPF_PROG(sched_waking, struct task_struct *task)
 {
 	struct mp_bpf_control *c = get_control();
-	if (!c || !c->enabled || !c->tgid || task->tgid != (int)c->tgid)
+	if (!c->enabled || !c->tgid || task->tgid != (int)c->tgid)
 		return 0;
 
 	struct thread_state *t = state_of(task);
@@ -418,7 +418,7 @@ SEC("tp_btf/sched_migrate_task")
 int BPF_PROG(sched_migrate_task, struct task_struct *task, int to_cpu)
 {
 	struct mp_bpf_control *c = get_control();
-	if (!c || !c->enabled || !c->tgid || task->tgid != (int)c->tgid)
+	if (!c->enabled || !c->tgid || task->tgid != (int)c->tgid)
 		return 0;
 
 	u64 now = bpf_ktime_get_ns();
@@ -590,7 +590,7 @@ int BPF_PROG(mmap_lock_acquire_returned, struct mm_struct *mm)
 	long nr = syscall_of(task, regs);
 
 	if (t)
-		call_of(t, task);
+		call_of(t, task); /* forgets a system call that had no end */
 	if (!t || t->in[IN_SYSCALL].since_ns || nr < 0 || is_ours(nr) || BPF_CORE_READ(task, mm) != mm)
 		return 0; /* or the lock of another process (process_vm_readv, /proc) */
 	note_syscall(t, nr, regs);
@@ -648,7 +648,7 @@ int BPF_PROG(contention_end, void *lock)
 	running(c, t);
 	struct call *call = call_of(t, task);
 	if (!t->in[IN_MMAP_LOCK].since_ns)
-		return 0;
+		return 0; /* it was forgotten */
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .kind = MP_KERNEL_MMAP_LOCK,

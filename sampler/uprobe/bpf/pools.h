@@ -371,7 +371,7 @@ int pool_entry(struct pt_regs *ctx)
 	struct mp_bpf_pool_function *f = pool_function(number);
 	u64 sp = PT_REGS_SP(ctx);
 
-	if (!c || !c->enabled || !f)
+	if (!c->enabled || !f)
 		return 0;
 	count_pool_call(number);
 	if (!f->wants_return) {
@@ -409,7 +409,7 @@ static __always_inline int pool_left(struct pt_regs *ctx, u64 sp, struct pool_wh
 	struct mp_bpf_control *c = get_control();
 	u32 number = bpf_get_attach_cookie(ctx);
 	struct mp_bpf_pool_function *f = pool_function(number);
-	struct thread_state *t = c && f ? state_of_current(c) : 0;
+	struct thread_state *t = f ? state_of_current(c) : 0;
 	struct open_pool *o = t ? find_pool_call(t, sp, number) : 0;
 
 	if (!o)

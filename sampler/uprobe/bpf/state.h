@@ -59,7 +59,7 @@ enum off {
 
 /*
  * The call that a thread is in. Of every call this much is written and read, and a call of a helper is as
- * dear as all of that: so it stands in a table, where a thread finds it by an address (call_of_probe()).
+ * dear as all of that: so it stands in a table, where a thread finds it by an address (bpf/call.h).
  */
 struct call {
 	u64 owner;    /* the thread that has the place (owner_of()); 0: nobody */
@@ -143,8 +143,8 @@ struct {
 struct mp_bpf_control control SEC(MP_BPF_CONTROL);
 struct mp_bpf_probes probes SEC(MP_BPF_PROBES);
 
-/* More than threads have calls open at a time: two that meet in a place are rare, and one of them pays for
- * it. */
+/* More than threads have calls open at a time, so that two seldom meet in a place. While they do, every probe
+ * asks for the state of its thread. */
 #define CALL_PLACES 4096
 
 struct call calls[CALL_PLACES];
