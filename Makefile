@@ -21,7 +21,7 @@ MP_CFLAGS := -std=gnu11 -fno-omit-frame-pointer $(WARN) $(if $(WERROR),-Werror) 
 MP_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN))
 LIBS    := -lbpf -ldwarf -lelf -lunwind-$(ARCH) -lunwind -lsqlite3 -linih -l:libiberty.a -llzma -lz -lzstd -lpfm -lseccomp -lkissfft-float $(if $(filter x86_64,$(ARCH)),-lZydis) -lm
 
-SRC     := mpsample.c $(wildcard sampler/*.c sampler/doctor/*.c sampler/perf/*.c sampler/samples/*.c sampler/uprobe/*.c sampler/import/*.c symbolize/*.c symbolize/*/*.c store/*.c analysis/*.c analysis/*/*.c)
+SRC     := mpsample.c $(wildcard sampler/*.c sampler/doctor/*.c sampler/perf/*.c sampler/pools/*.c sampler/samples/*.c sampler/uprobe/*.c sampler/import/*.c symbolize/*.c symbolize/*/*.c store/*.c analysis/*.c analysis/*/*.c)
 BPF_SRC := $(filter %.bpf.c,$(SRC))
 SRC     := $(filter-out %.bpf.c,$(SRC))
 SQL     := $(sort $(wildcard sql/*.sql sql/*/*.sql))

@@ -23,9 +23,9 @@
 /* A kind of pool: a section [pool NAME]. Its pools are told apart by the value of `pool`. */
 struct mp_pool_kind {
 	char name[MP_POOL_NAME_BYTES];
-	char source[64];      /* the profile's name, or the user's file as given */
-	bool is_one;          /* no function says which pool: there is one */
-	bool by_size;         /* pools are told apart by the size of their objects, which `pool` is */
+	char source[64];        /* the profile's name, or the user's file as given */
+	bool is_one;            /* no function says which pool: there is one */
+	bool by_size;           /* pools are told apart by the size of their objects, which `pool` is */
 	unsigned int size_step; /* such sizes are rounded up to a multiple; 0: they are not */
 	bool returns_on_clear;  /* objects are not put back one by one (arenas): what is out is no leak */
 };
@@ -47,8 +47,8 @@ struct mp_pool_function {
 	bool is_usdt;       /* one place in the code, no return */
 	uint64_t semaphore; /* of a USDT probe: file offset of its reference counter; 0: none */
 
-	/* How the return is seen, where it has to be: for a value that is returned, or for the time it took. A
-	 * return probe puts another return address on the stack, which an exception cannot pass: only where
+	/* How the return is seen, where it has to be: for a value that is returned, or for the time it took.
+	 * A return probe puts another return address on the stack, which an exception cannot pass: only where
 	 * none can come. Else each `ret` and tail jump of the function is probed. */
 	bool wants_return, by_return_probe;
 	uint64_t ends[MP_POOL_ENDS_MAX]; /* file offsets */
@@ -70,8 +70,7 @@ struct mp_pool_set {
  * Errors: -ENOENT no such file or function, -EINVAL not understood, -E2BIG too many, -ENOTSUP cannot be
  * followed, -ENOMEM.
  */
-int mp_pool_resolve(
-    const struct mp_target *t, const char *file, struct mp_pool_set *out, struct mp_err *err);
+int mp_pool_resolve(const struct mp_target *t, const char *file, struct mp_pool_set *out, struct mp_err *err);
 void mp_pool_set_free(struct mp_pool_set *set);
 
 #endif
