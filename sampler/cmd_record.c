@@ -73,6 +73,8 @@ static const char usage[] =
     "      --cpu LIST          the recorder itself runs on these CPUs only, such as 0-1,7: not on those of "
     "the\n"
     "                          process's threads\n"
+    "      --heap on|off       look now and then at how fragmented glibc's heaps are (default on): takes at\n"
+    "                          most 1 % of a core of the recorder's own time\n"
     "  -h, --help\n";
 
 enum {

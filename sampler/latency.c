@@ -240,7 +240,7 @@ void mp_latency_fade(struct mp_latency *l)
 	for (unsigned int row = 0; row < MP_OP_ROWS; row++)
 		for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++)
 			l->recent[row][b] /= 2;
-	for (unsigned int class = 0; l->was_asked && class < MP_SIZE_CLASSES; class++) {
+	for (unsigned int class = 0; l->was_asked && class < MP_SIZE_CLASSES; class ++) {
 		l->asked[class].calls /= 2;
 		l->asked[class].bytes /= 2;
 	}
@@ -262,9 +262,9 @@ struct mp_size_mix mp_latency_size_mix(const struct mp_latency *l)
 	struct mp_size_mix mix = {0};
 	double calls = 0;
 
-	for (unsigned int class = 0; class < MP_SIZE_CLASSES; class++)
+	for (unsigned int class = 0; class < MP_SIZE_CLASSES; class ++)
 		calls += l->asked[class].calls;
-	for (unsigned int class = 0; class < MP_SIZE_CLASSES; class++) {
+	for (unsigned int class = 0; class < MP_SIZE_CLASSES; class ++) {
 		if (l->asked[class].calls <= 0)
 			continue;
 		mix.of[mix.n].bytes = mean_of_class(l, class);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Fuzz targets: tests/fuzz/fuzz_NAME.c, each with the code that reads the target's files (symbolize/) and recordings of
+# Fuzz targets: tests/fuzz/fuzz_NAME.c, each with the code that reads the target's files (symbolize/), its heaps, and recordings of
 # perf, built by clang with libFuzzer. Without its runtime they are built by gcc and only run what is in the corpus (tests/fuzz/replay.c).
 
 FUZZ_DIR     := $(O)/fuzz

@@ -15,7 +15,7 @@ TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own thre
 	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
 	stamped logged paced seeded bad_region frozen_writer \
 	markers markers_static markers_cxx libmarkers_late.so \
-	causes libcause_alloc.so heap orders spans spans_cxx watched paged \
+	causes libcause_alloc.so heap heap_static orders spans spans_cxx watched paged \
 	where where_other libwhere_a.so libwhere_b.so order_flow \
 	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
 
@@ -80,6 +80,11 @@ $(TARGET_DIR)/markers_static: tests/targets/markers.c $(TARGET_HDR)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -DSTATIC -static -o $@ $< -pthread
+
+$(TARGET_DIR)/heap_static: tests/targets/heap.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -static -o $@ $< -pthread
 
 $(TARGET_DIR)/stl: tests/targets/stl.cc $(TARGET_HDR)
 	@mkdir -p $(@D)

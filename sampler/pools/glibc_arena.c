@@ -68,7 +68,7 @@ static bool has_bins(const struct state *s, uint64_t address)
 static bool is_state(const struct state *s, uint64_t address)
 {
 	if (address % 8 || s->top % 16 || s->top >= ADDR_MAX || s->next % 8 || !s->next ||
-	    s->system_bytes % PAGE || s->system_bytes > s->system_bytes_max || s->system_bytes >= ADDR_MAX)
+	    s->system_bytes > s->system_bytes_max || s->system_bytes >= ADDR_MAX)
 		return false;
 	return has_bins(s, address);
 }
