@@ -198,7 +198,7 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 
 	if (!is_pool_kind(e->kind) || e->group > p->n_kinds)
 		return;
-	/* Of no pool (talloc has such blocks). */
+	/* of no pool. */
 	const struct mp_pool_kind *k = kind_of(p, e->group);
 	if (k && !e->pool && !k->is_one && !k->by_size)
 		return;
