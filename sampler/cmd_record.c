@@ -55,6 +55,9 @@ static const char usage[] =
     "      --spans NAME        calls of the function NAME are spans, from entry to return; * and ? match, "
     "may\n"
     "                          be given several times; at most 64 functions\n"
+    "      --pools FILE        functions that take objects out of pools and put them back (README: Pools); "
+    "those\n"
+    "                          of libraries that are known (mpsample list profiles) need no file\n"
     "      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default auto)\n"
     "      --plane auto|preload|uprobe\n"
     "                          how calls are seen: by libmpsample.so in the process (a command gets it by\n"
@@ -73,6 +76,8 @@ static const char usage[] =
     "      --cpu LIST          the recorder itself runs on these CPUs only, such as 0-1,7: not on those of "
     "the\n"
     "                          process's threads\n"
+    "      --heap on|off       look now and then at how fragmented glibc's heaps are (default on): takes at\n"
+    "                          most 1 % of a core of the recorder's own time\n"
     "  -h, --help\n";
 
 enum {
@@ -95,6 +100,7 @@ enum {
 	OPT_BUDGET,
 	OPT_MAX_SIZE,
 	OPT_CPU,
+	OPT_HEAP,
 };
 
 static const struct option long_options[] = {
@@ -121,6 +127,7 @@ static const struct option long_options[] = {
     {"budget", required_argument, NULL, OPT_BUDGET},
     {"max-size", required_argument, NULL, OPT_MAX_SIZE},
     {"cpu", required_argument, NULL, OPT_CPU},
+    {"heap", required_argument, NULL, OPT_HEAP},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -312,6 +319,8 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		return 0;
 	case OPT_SPANS:
 		return add_spans(o, arg, err);
+	case OPT_HEAP:
+		return parse_choice("--heap", arg, "on", "off", &o->heap, err);
 	case OPT_FOLLOW_FORKS:
 		o->follow_forks = true;
 		return 0;
@@ -375,6 +384,7 @@ int mp_cmd_record(int argc, char **argv)
 	    .stack = MP_STACK_COPY,
 	    .keep_over_ns = -1,
 	    .sample_every = -1,
+	    .heap = true,
 	    .budget = 0.02};
 	struct mp_err err;
 	char text[4096];

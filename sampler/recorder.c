@@ -217,6 +217,8 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	if (r->preload && r->uprobe && r->o->watch != MP_WATCH_NOTHING)
 		mp_pipeline_all_kernel_events(r->pipeline);
 	r->hiccup = mp_hiccup_start();
+	if (r->o->heap && !(r->heaps = mp_heap_watch_new(r->target.pid, r->session)))
+		return mp_err_set(err, ENOMEM, "out of memory");
 
 	/* Read again: it went on mapping while the probes went in. What comes from now on the sideband tells.
 	 */
@@ -577,7 +579,9 @@ static int run(struct mp_recorder *r, struct mp_err *err)
 	int ret = 0;
 
 	while (!ret && !r->end_reason) {
-		r->end_reason = wait_until(r, earliest(earliest(next, drain), earliest(step, end)));
+		int64_t heaps = r->heaps ? mp_heap_watch_next_ns(r->heaps) : INT64_MAX;
+		r->end_reason =
+		    wait_until(r, earliest(heaps, earliest(earliest(next, drain), earliest(step, end))));
 		int64_t now = mp_recorder_now_ns();
 		if (!r->end_reason && now >= end)
 			r->end_reason = "duration";
@@ -588,6 +592,8 @@ static int run(struct mp_recorder *r, struct mp_err *err)
 			ret = tick(r, now, err);
 			next = now + TICK_NS;
 		}
+		if (!ret && now >= heaps)
+			ret = mp_heap_watch_step(r->heaps, r->latency, now, err);
 		if (!ret && now >= step) {
 			switch_probes(r);
 			step = mp_recorder_now_ns() + mp_switcher_pause_ns(r->switcher);
@@ -713,6 +719,7 @@ static void close_all(struct mp_recorder *r)
 	mp_uprobe_close(r->uprobe);
 	mp_perf_plane_close(r->perf);
 	mp_hiccup_stop(r->hiccup);
+	mp_heap_watch_free(r->heaps);
 	mp_sideband_close(r->sideband);
 	mp_census_free(r->census);
 	mp_latency_free(r->latency);

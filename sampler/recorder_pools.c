@@ -9,9 +9,9 @@
 #include "store/append.h"
 
 /* The part of the budget that the probes of built-in profiles may take, which nobody has asked for, and how
- * long they may have saved it up. */
+ * long they may have saved it up: two seconds of the budget, for a burst. */
 #define PROFILE_SHARE  0.5
-#define PROFILE_SAVE_S 0.5
+#define PROFILE_SAVE_S 4
 
 static bool is_builtin(const struct mp_pool_set *set, size_t i)
 {

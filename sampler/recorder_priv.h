@@ -16,6 +16,7 @@
 #include "sampler/hiccup.h"
 #include "sampler/perf/plane.h"
 #include "sampler/perf/sideband.h"
+#include "sampler/pools/heap_watch.h"
 #include "sampler/preload.h"
 #include "sampler/recorder.h"
 #include "sampler/switcher.h"
@@ -47,7 +48,8 @@ struct mp_recorder {
 	struct mp_perf_plane *perf; /* NULL: no events were asked for */
 	struct mp_symbolizer *symbolizer;
 	struct mp_pipeline *pipeline;
-	struct mp_hiccup *hiccup; /* NULL: stalls of the machine are not seen */
+	struct mp_hiccup *hiccup;    /* NULL: stalls of the machine are not seen */
+	struct mp_heap_watch *heaps; /* NULL: not wanted */
 	struct mp_latency *latency;
 	struct mp_keep keep;
 	pid_t child;            /* the target, when it was started by us */

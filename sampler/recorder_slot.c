@@ -211,6 +211,18 @@ static int store_span_overhead(struct mp_recorder *r, struct mp_err *err)
 	return mp_append_overhead(r->session, &row, err);
 }
 
+static int store_heap_looks(struct mp_recorder *r, struct mp_err *err)
+{
+	struct mp_heap_looks looks = {0};
+
+	if (r->heaps)
+		looks = mp_heap_watch_looks(r->heaps);
+	int ret = store_counter(r, "heap_looks", looks.looks, err);
+	if (!ret)
+		ret = store_counter(r, "heap_looks_torn", looks.torn, err);
+	return ret ? ret : store_counter(r, "heap_looks_cpu_ns", looks.cpu_ns, err);
+}
+
 static int64_t own_cpu_ns(void)
 {
 	struct timespec t;
@@ -255,6 +267,8 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		ret = store_span_overhead(r, err);
 	if (!ret)
 		ret = mp_recorder_store_pool_overhead(r, err);
+	if (!ret)
+		ret = store_heap_looks(r, err);
 	if (!ret)
 		ret = store_own_cost(r, err);
 	if (!ret && r->perf)

@@ -97,6 +97,7 @@ struct mp_pools {
 
 	int64_t slot_ns, end_ns; /* of the slot that is applied next */
 	uint64_t slots, rows_made;
+	bool has_gaps; /* something was lost of a pool that is not known yet */
 	uint64_t lost[LIMITS];
 	struct mp_err *err; /* of the call that is under way */
 };
@@ -197,7 +198,7 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 
 	if (!is_pool_kind(e->kind) || e->group > p->n_kinds)
 		return;
-	/* Of no pool (talloc has such blocks). */
+	/* of no pool. */
 	const struct mp_pool_kind *k = kind_of(p, e->group);
 	if (k && !e->pool && !k->is_one && !k->by_size)
 		return;
@@ -209,21 +210,6 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 		free(w.birth);
 		p->lost[LIMIT_WAITING]++;
 	}
-}
-
-void mp_pools_lost(struct mp_pools *p, const struct mp_pool_lost *lost)
-{
-	const struct waiting w = {.at.t_ns = lost->t_ns,
-	    .kind = KIND_LOST,
-	    .group = (uint16_t)lost->group,
-	    .pool = lost->group <= p->n_kinds ? rounded(p, lost->group, lost->pool) : 0,
-	    .ptr = lost->gets,
-	    .bytes = lost->puts,
-	    .capacity = -1,
-	    .object_bytes = -1};
-
-	if (lost->group <= p->n_kinds && !mp_time_queue_push(&p->queue, &w))
-		p->lost[LIMIT_WAITING]++;
 }
 
 /* ---- Rows ---- */
@@ -407,6 +393,30 @@ static struct pool *pool_place(struct mp_pools *p, const struct key *k, bool may
 	return &p->pools[*slot - 1];
 }
 
+void mp_pools_lost(struct mp_pools *p, const struct mp_pool_lost *lost)
+{
+	const struct waiting w = {.at.t_ns = lost->t_ns,
+	    .kind = KIND_LOST,
+	    .group = (uint16_t)lost->group,
+	    .pool = lost->group <= p->n_kinds ? rounded(p, lost->group, lost->pool) : 0,
+	    .ptr = lost->gets,
+	    .bytes = lost->puts,
+	    .capacity = -1,
+	    .object_bytes = -1};
+
+	if (lost->group > p->n_kinds)
+		return;
+	if (!mp_time_queue_push(&p->queue, &w))
+		p->lost[LIMIT_WAITING]++;
+	/* What was lost is older than much that still waits. */
+	const struct key k = {lost->group, w.pool};
+	struct pool *pool = pool_place(p, &k, false);
+	if (pool)
+		pool->account.has_gaps = true;
+	else
+		p->has_gaps = true;
+}
+
 static void name_of(const struct mp_pools *p, const struct waiting *w, bool is_rest, char name[static 80])
 {
 	const struct mp_pool_kind *k = kind_of(p, w->group);
@@ -435,6 +445,7 @@ static int open_pool(struct mp_pools *p, struct pool *pool, const struct waiting
 	pool->capacity = pool->is_rest ? -1 : w->capacity;
 	pool->object_bytes = pool->is_rest ? -1 : by_size ? (int64_t)w->pool : w->object_bytes;
 	pool->account.is_whole = is_known;
+	pool->account.has_gaps = p->has_gaps;
 	p->rows[w->group]++;
 	const struct mp_pool_row row = {.name = name,
 	    .source = k ? k->source : "markers",

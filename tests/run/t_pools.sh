@@ -5,8 +5,9 @@
 #   marked preload tracefs   by markers          functions multi   by an INI file (backend session, multi)
 #   threads   8 threads, markers and functions   beside      functions while the library counts calls
 #   full      a ring that is too small: what is in use stays right, and the rest is counted as lost
+#   withdrawn   those that cost more than the budget bears are left alone
 #   pmr apr glib   pools of libstdc++, APR and GLib, with no file
-# cases: marked preload tracefs functions multi beside threads full pmr apr glib
+# cases: marked preload tracefs functions multi beside threads full pmr apr glib withdrawn
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 cat >pools.ini <<'END'
@@ -71,7 +72,7 @@ put $(truth puts)"
 # record_pools THREADS ROUNDS TARGET OPTION...: one recording of the course.
 record_pools() {
 	start_target "$3" "$1" "$2"
-	record_work s.db "${@:4}"
+	record_work s.db --heap off "${@:4}"
 }
 
 case $CASE in
@@ -84,7 +85,7 @@ marked)
 	;;
 preload)
 	start_target env LD_PRELOAD="$O/libmpsample.so" "$TARGETS/pools_marked" 1 25
-	record_work s.db
+	record_work s.db --heap off
 	expect_pools s.db 1
 	expect_order s.db
 	;;
@@ -106,7 +107,7 @@ functions | multi)
 beside)
 	need_root
 	start_target env LD_PRELOAD="$O/libmpsample.so" "$TARGETS/pools" 1 25
-	record_work s.db --pools pools.ini
+	record_work s.db --heap off --pools pools.ini
 	expect_pools s.db 1
 	expect_durations s.db
 	;;
@@ -118,7 +119,7 @@ threads)
 	expect_pools s.db 8
 	expect_durations s.db
 	start_target env LD_PRELOAD="$O/libmpsample.so" "$TARGETS/pools_marked" 8 400
-	record_work s.db --force
+	record_work s.db --heap off --force
 	expect_pools s.db 8
 	;;
 pmr)
@@ -159,11 +160,21 @@ glib)
 		"48 $(truth orders_gets) $(truth orders_puts) $(($(truth orders_gets) - $(truth orders_puts)))
 128 $(truth messages_gets) $(truth messages_gets) 0"
 	;;
+withdrawn)
+	need_root
+	EVERY_CALL=()
+	start_target pools_pmr often
+	record_work s.db --heap off
+	eq "withdrawn" "$(sql s.db "SELECT count(*) FROM v_mark WHERE name = 'pool profiles withdrawn'")" 1
+	contains "said so" "$(<recorder.err)" "are not followed any more"
+	holds "soon" "$(sql s.db "SELECT sum(events) FROM v_overhead WHERE plane = 'pools'") < 200000"
+	;;
 full)
 	start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=64 "$TARGETS/pools_marked" 4 20000
-	record_work s.db
-	eq "gets and puts, also those that were lost" "$(rows s.db "SELECT gets, puts - (SELECT coalesce(sum(lost), 0) FROM v_loss WHERE 0) FROM v_pool_sum WHERE pool_id = 1")" \
-		"$(truth gets) $(truth puts)"
+	record_work s.db --heap off
+	eq "gets and puts, also those that were lost" "$(rows s.db "SELECT gets, puts, in_use FROM v_pool_sum WHERE pool_id = 1")" \
+		"$(truth gets) $(truth puts) $(($(truth gets) - $(truth puts)))"
 	holds "some were" "$(sql s.db "SELECT lost FROM v_pool_sum WHERE pool_id = 1") > 0"
+	eq "what only looks wrong is no finding" "$(sql s.db "SELECT count(*) FROM v_pool_event WHERE kind LIKE 'double%' OR kind LIKE 'foreign%'")" 0
 	;;
 esac
