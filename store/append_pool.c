@@ -21,7 +21,8 @@ static const char *const sql[STATEMENTS] = {
 	" ON CONFLICT DO UPDATE SET in_use_min = min(in_use_min, excluded.in_use_min),"
 	" in_use_max = max(in_use_max, excluded.in_use_max), in_use_last = excluded.in_use_last,"
 	" gets = gets + excluded.gets, puts = puts + excluded.puts, failures = failures + excluded.failures,"
-	" in_use_bytes_max = max(in_use_bytes_max, excluded.in_use_bytes_max)",
+	" in_use_bytes_max = max(coalesce(in_use_bytes_max, excluded.in_use_bytes_max),"
+	" coalesce(excluded.in_use_bytes_max, in_use_bytes_max))",
     [LATENCY] = "INSERT INTO pool_latency (pool_id, slot_ns, what, bucket, count) VALUES (?,?,?,?,?)"
 		" ON CONFLICT DO UPDATE SET count = count + excluded.count",
     [SUM] =

@@ -65,7 +65,9 @@ static const char *const merge[] = {
     " in_use_max = max(in_use_max, excluded.in_use_max), gets = gets + excluded.gets, puts = puts + "
     "excluded.puts,"
     " failures = failures + excluded.failures, in_use_last = excluded.in_use_last,"
-    " in_use_bytes_max = max(in_use_bytes_max, excluded.in_use_bytes_max)",
+    /* max() of NULL and a number is NULL. */
+    " in_use_bytes_max = max(coalesce(in_use_bytes_max, excluded.in_use_bytes_max),"
+    " coalesce(excluded.in_use_bytes_max, in_use_bytes_max))",
     "DELETE FROM pool_use WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3",
     "INSERT INTO pool_latency SELECT pool_id, ?1, what, bucket, count FROM pool_latency"
     " WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3"
