@@ -231,7 +231,8 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 	    .kind = (uint8_t)e->kind,
 	    .group = (uint16_t)e->group};
 
-	if (!is_pool_kind(e->kind) || e->group > p->n_kinds)
+	/* A put of nothing is none, as free(NULL). */
+	if (!is_pool_kind(e->kind) || e->group > p->n_kinds || (e->kind == MPSAMPLE_KIND_POOL_PUT && !e->ptr))
 		return;
 	/* Of no pool (talloc has such blocks). */
 	const struct mp_pool_kind *k = kind_of(p, e->group);
@@ -240,7 +241,8 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 	w.pool = handle_of(p, e->group, e->pool);
 	w.place = mp_pool_places_take(p->places, e);
 	if (e->kind == MPSAMPLE_KIND_POOL_CREATE && e->name && (w.birth = calloc(1, sizeof(*w.birth))))
-		snprintf(w.birth->name, sizeof(w.birth->name), "%s", e->name);
+		snprintf(
+		    w.birth->name, sizeof(w.birth->name), "%.*s", (int)sizeof(w.birth->name) - 1, e->name);
 	if (!mp_time_queue_push(&p->queue, &w)) {
 		free(w.birth);
 		p->lost[LIMIT_WAITING]++;
