@@ -76,6 +76,7 @@ struct pool {
 	int64_t pool_id;                /* 0: none is there now */
 	int64_t capacity, object_bytes; /* < 0: not known */
 	bool is_rest;                   /* it stands for all of its group that are not told apart */
+	int64_t doubt_ns;               /* gets and puts of it up to then were lost */
 	struct mp_pool_account account;
 };
 
@@ -116,7 +117,7 @@ struct mp_pools {
 	int64_t slot_ns, end_ns; /* of the slot that is applied next */
 	bool has_begun;
 	uint64_t slots, rows_made;
-	bool has_gaps; /* something was lost of a pool that is not known yet */
+	int64_t doubt_ns; /* up to then something was lost of nobody knows which pool */
 	uint64_t lost[LIMITS];
 	struct mp_err *err; /* of the call that is under way */
 };
@@ -128,6 +129,7 @@ struct mp_pools *mp_pools_new(struct mp_session *session, struct mp_stack_table 
 	if (!p)
 		return NULL;
 	p->session = session;
+	p->doubt_ns = INT64_MIN;
 	p->queue.item_bytes = sizeof(struct waiting);
 	p->queue.max = MAX_WAITING;
 	p->objects = (struct mp_pool_limit){
@@ -214,6 +216,14 @@ static uint64_t handle_of(const struct mp_pools *p, unsigned int group, uint64_t
 	return step && pool <= UINT64_MAX - step ? (pool + step - 1) / step * step : pool;
 }
 
+/* talloc has such blocks. */
+static bool is_of_none(const struct mp_pools *p, unsigned int group, uint64_t pool)
+{
+	const struct mp_pool_kind *k = kind_of(p, group);
+
+	return k && !pool && !k->is_one && !k->by_size;
+}
+
 static int64_t credible(int64_t value)
 {
 	return value <= MAX_CREDIBLE ? value : -1;
@@ -234,9 +244,7 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 	/* A put of nothing is none, as free(NULL). */
 	if (!is_pool_kind(e->kind) || e->group > p->n_kinds || (e->kind == MPSAMPLE_KIND_POOL_PUT && !e->ptr))
 		return;
-	/* Of no pool (talloc has such blocks). */
-	const struct mp_pool_kind *k = kind_of(p, e->group);
-	if (k && !e->pool && !k->is_one && !k->by_size)
+	if (is_of_none(p, e->group, e->pool))
 		return;
 	w.pool = handle_of(p, e->group, e->pool);
 	w.place = mp_pool_places_take(p->places, e);
@@ -409,7 +417,7 @@ static struct pool *add_pool(struct mp_pools *p, const struct key *k)
 	if (!mp_grow((void **)&p->pools, &p->pools_room, p->pool_index.n + 1, sizeof(*p->pools)))
 		return NULL;
 	struct pool *pool = &p->pools[p->pool_index.n++];
-	*pool = (struct pool){.handle = k->handle, .group = k->group};
+	*pool = (struct pool){.handle = k->handle, .group = k->group, .doubt_ns = INT64_MIN};
 	return pool;
 }
 
@@ -430,12 +438,25 @@ static struct pool *pool_place(struct mp_pools *p, const struct key *k, bool may
 	return &p->pools[*slot - 1];
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* What was lost is older than much that still waits: of that, too, nothing is called wrong. */
+static void doubt(struct pool *pool, int64_t t_ns)
+{
+	pool->account.has_gaps |= pool->pool_id != 0;
+	pool->doubt_ns = later(pool->doubt_ns, t_ns);
+}
+
 /* It may have been of any of them. */
-static void doubt_all(struct mp_pools *p, unsigned int group)
+static void doubt_all(struct mp_pools *p, unsigned int group, int64_t t_ns)
 {
 	for (size_t i = 0; i < p->pool_index.n; i++)
-		p->pools[i].account.has_gaps |= p->pools[i].group == group;
-	p->has_gaps = true;
+		if (p->pools[i].group == group)
+			doubt(&p->pools[i], t_ns);
+	p->doubt_ns = later(p->doubt_ns, t_ns);
 }
 
 static uint64_t at_most(uint64_t n, uint64_t most)
@@ -454,22 +475,21 @@ void mp_pools_lost(struct mp_pools *p, const struct mp_pool_lost *lost)
 	    .capacity = -1,
 	    .object_bytes = -1};
 
-	if (lost->group > p->n_kinds)
+	if (lost->group > p->n_kinds || is_of_none(p, lost->group, lost->pool))
 		return;
 	if (w.pool == MP_POOL_BY_OBJECT) {
-		doubt_all(p, lost->group);
+		doubt_all(p, lost->group, lost->t_ns);
 		p->lost[LIMIT_UNTOLD] += w.ptr + w.bytes;
 		return;
 	}
 	if (!mp_time_queue_push(&p->queue, &w))
 		p->lost[LIMIT_WAITING]++;
-	/* What was lost is older than much that still waits. */
 	const struct key k = {lost->group, w.pool};
-	struct pool *pool = pool_place(p, &k, false);
+	struct pool *pool = pool_place(p, &k, has_rows_left(p, lost->group));
 	if (pool)
-		pool->account.has_gaps = true;
+		doubt(pool, lost->t_ns);
 	else
-		p->has_gaps = true;
+		p->doubt_ns = later(p->doubt_ns, lost->t_ns);
 }
 
 static void name_of(const struct mp_pools *p, const struct waiting *w, bool is_rest, char name[static 80])
@@ -500,7 +520,7 @@ static int open_pool(struct mp_pools *p, struct pool *pool, const struct waiting
 	pool->capacity = pool->is_rest ? -1 : w->capacity;
 	pool->object_bytes = pool->is_rest ? -1 : by_size ? (int64_t)w->pool : w->object_bytes;
 	pool->account.is_whole = is_known;
-	pool->account.has_gaps = p->has_gaps;
+	pool->account.has_gaps = w->at.t_ns <= pool->doubt_ns || w->at.t_ns <= p->doubt_ns;
 	p->rows[w->group]++;
 	const struct mp_pool_row row = {.name = name,
 	    .source = k ? k->source : "markers",
