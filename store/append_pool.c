@@ -102,6 +102,7 @@ int mp_append_pool_latency(struct mp_session *s, int64_t pool_id, int64_t slot_n
 	bind_text(st, 3, what);
 	bind_int(st, 4, bucket);
 	bind_count(st, 5, count);
+	mp_retention_count(s, MP_AREA_SLOT, MP_POOL_LATENCY_BYTES);
 	return mp_statement_run(s, st, err);
 }
 
