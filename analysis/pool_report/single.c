@@ -36,7 +36,7 @@ const struct mp_report mp_report_pool = {
 	    .title = "How good such forecasts would have been earlier in the recording",
 	    .sql = "sql/reports/pool_backtest.sql",
 	    .note = "(brier: error of the probabilities, 0 to 1, less is better; brier_line: of a straight line; "
-		    "brier_share: of the mean)",
+		    "brier_mean: of the mean)",
 	    .is_optional = true},
 	{.name = "sizing",
 	    .title = "How large it should be",

@@ -9,7 +9,7 @@ SELECT pool_id, name, 'will_run_dry', 'will run dry', NULL,
        || CASE WHEN risk_now IS NULL THEN '' ELSE printf('%.1f %% of sessions like this one; ', 100 * risk_now) END
        || printf('at most %,d of %,d in use so far', in_use_max, line.capacity),
        CASE WHEN z.capacity > line.capacity
-            THEN printf('a capacity of %,d: exceeded in one session of %,d', z.capacity, CAST(1 / risk AS INTEGER))
+            THEN printf('a capacity of %,d: exceeded in one session of %,d', z.capacity, CAST(round(min(1 / risk, 1e15)) AS INTEGER))
             ELSE 'a larger capacity: the recording is too short to say how large' END,
        CASE WHEN capacity_bytes > now_bytes THEN printf('takes %,d bytes more', capacity_bytes - now_bytes)
             ELSE 'no get fails' END,

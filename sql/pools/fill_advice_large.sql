@@ -7,7 +7,7 @@
 INSERT INTO temp.pool_advice
 SELECT pool_id, name, 'too_large', 'larger than it needs to be', NULL,
        printf('at most %,d of %,d in use; %,d bytes', in_use_max, line.capacity, now_bytes),
-       printf('a capacity of %,d: exceeded in one session of %,d', z.capacity, CAST(1 / risk AS INTEGER))
+       printf('a capacity of %,d: exceeded in one session of %,d', z.capacity, CAST(round(min(1 / risk, 1e15)) AS INTEGER))
        || CASE WHEN thread_cache > 0 THEN printf('; and %,d for the cache of each thread', thread_cache) ELSE '' END,
        printf('%,d bytes less', saving_bytes),
        'record a session: failures of v_pool_sum is 0', 1.0 * saving_bytes / now_bytes

@@ -20,7 +20,7 @@ SELECT name, figure, n, share, means FROM (
   UNION ALL SELECT pool_place, 4, name, 'foreign_puts', foreign_puts, 1.0 * foreign_puts / nullif(puts, 0), 'of an object that it never gave out' FROM one
   UNION ALL SELECT pool_place, 5, name, 'double_gets', (SELECT events FROM temp.pool_happened AS h WHERE h.pool_id = one.pool_id AND kind = 'double_get'), NULL, 'of an object that was out' FROM one
   UNION ALL SELECT pool_place, 6, name, 'older_puts', older_puts, 1.0 * older_puts / nullif(puts, 0), 'of objects taken before the recording, or by a get that was lost' FROM one
-  UNION ALL SELECT pool_place, 7, name, 'not_returned', in_use, 1.0 * in_use / nullif(gets, 0), 'out at the end' FROM one
+  UNION ALL SELECT pool_place, 7, name, 'in_use', in_use, 1.0 * in_use / nullif(gets, 0), 'out at the end' FROM one
   UNION ALL SELECT pool_place, 8, name, 'cross_puts', cross_puts, 1.0 * cross_puts / nullif(puts, 0), 'by another thread than the get: the object''s lines move' FROM one
   UNION ALL SELECT pool_place, 9, name, 'lifo_reuses', lifo_reuses, 1.0 * lifo_reuses / nullif(reuses, 0), 'gets of what was put back last: it is warm' FROM one
   UNION ALL SELECT pool_place, 10, name, 'fifo_reuses', fifo_reuses, 1.0 * fifo_reuses / nullif(reuses, 0), 'gets of what was put back first: it is cold' FROM one

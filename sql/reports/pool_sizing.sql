@@ -19,7 +19,8 @@ SELECT name, figure, objects, bytes, means FROM (
   UNION ALL SELECT pool_place, 2, name, 'capacity_upper', capacity_upper, upper_bytes, 'in which one may be 95 % confident' FROM one
   UNION ALL SELECT pool_place, 3, name, 'capacity_best', capacity_best, NULL, 'if the most probable fit were the truth' FROM one
   UNION ALL SELECT pool_place, 4, name, 'capacity_now', now, now_bytes,
-                   coalesce(printf('exceeded in a session like this one with a probability of %.3g', risk_now), 'risk not known')
+                   CASE WHEN risk_now IS NULL THEN 'risk not known'
+                        ELSE printf('exceeded in a session like this one with a probability of %.3g', risk_now) END
             FROM one WHERE now IS NOT NULL
   UNION ALL SELECT pool_place, 5, name, 'saving', NULL, saving_bytes, 'by the capacity above, thread caches included' FROM one WHERE saving_bytes > 0
   UNION ALL SELECT pool_place, 6, name, 'growth_step', growth, growth_bytes, 'to add at once where it runs dry nevertheless' FROM one WHERE growth > 0

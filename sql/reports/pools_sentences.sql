@@ -10,7 +10,7 @@
 -- Reads temporary tables of sql/pools/tables.sql.
 
 WITH line AS (
-  SELECT l.*, p_exhaust, exhaust_p10_ns, exhaust_p50_ns, exhaust_p90_ns, trend_per_s, p_trend, z.capacity AS advised, capacity_upper, capacity_bytes, risk_now,
+  SELECT l.*, p_exhaust, exhaust_p10_ns, exhaust_p50_ns, exhaust_p90_ns, trend_per_s, p_trend, z.capacity AS advised, capacity_upper, capacity_best, capacity_bytes, risk_now,
          is_extrapolated, is_censored, coalesce(s.hidden_failures, 0) AS hidden_failures, hidden_max, older,
          coalesce((SELECT first_ns FROM temp.pool_happened AS h WHERE h.pool_id = l.pool_id AND kind = 'empty'),
                   (SELECT min(slot_ns) FROM pool_use AS u, temp.pool_scope
@@ -24,7 +24,7 @@ WITH line AS (
   WHERE rule NOT IN ('ran_dry', 'will_run_dry')
 ), size AS (
   -- Where it is worth a word: what failed, what will, what is too large, and a single pool always.
-  SELECT line.*, risk, 1 / risk AS sessions
+  SELECT line.*, risk
   FROM line, temp.pool_scope
   WHERE advised > 0 AND (failures > 0 OR p_exhaust >= 0.01 OR risk_now >= 0.01 OR is_single)
 )
@@ -33,7 +33,7 @@ SELECT sentence FROM (
          printf('%s ran dry %s, first at ', name, CASE failures WHEN 1 THEN 'once' ELSE printf('%,d times', failures) END)
          || coalesce(mp_time_of_day(dry_ns + real_ns) || ' ', '')
          || printf(CASE WHEN real_ns IS NULL THEN '%.3f s' ELSE '(%.3f s)' END, (dry_ns - :start_ns) / 1e9)
-         || printf(', at most %,d', in_use_max) || coalesce(printf(' of %,d', capacity), '') || ' in use'
+         || printf(', at most %,d', in_use_max) || CASE WHEN capacity IS NULL THEN '' ELSE printf(' of %,d', capacity) END || ' in use'
          || CASE WHEN hidden_failures > 0
                  THEN printf('; %,d times while up to %,d objects were free, in caches of other threads, say', hidden_failures,
                              hidden_max) ELSE '' END AS sentence
@@ -52,15 +52,15 @@ SELECT sentence FROM (
   SELECT 3, place, 0,
          printf('%s: %,d objects', name, advised)
          || CASE WHEN capacity_bytes > 0 THEN ' (' || mp_bytes(capacity_bytes) || ')' ELSE '' END
-         || printf(' would be exceeded in one session of %s like this one', CASE WHEN sessions >= 1e6 THEN printf('%.3g', sessions)
-                                                                              ELSE printf('%,d', CAST(round(sessions) AS INTEGER)) END)
+         || printf(' would be exceeded in one session of %s like this one', printf('%,d', CAST(round(min(1 / risk, 1e15)) AS INTEGER)))
          || CASE WHEN capacity_upper > advised THEN printf(', %,d with 95 %% confidence', capacity_upper) ELSE '' END
+         || CASE WHEN 2 * capacity_best < advised THEN printf(', %,d by the most probable fit alone', capacity_best) ELSE '' END
          || CASE WHEN capacity IS NULL OR risk_now IS NULL THEN ''
                  WHEN risk_now < 1e-9 THEN printf('; the %,d that it has are exceeded in less than one of 1e9', capacity)
                  WHEN risk_now < 0.001 THEN printf('; the %,d that it has are exceeded in one of %.3g', capacity, 1 / risk_now)
                  ELSE printf('; the %,d that it has are exceeded in %s', capacity, mp_share(risk_now)) END
          || CASE WHEN is_censored THEN '; what failed gets would have taken is estimated' ELSE '' END
-         || CASE WHEN is_extrapolated THEN '; so rare a session was not seen: by the shape of the peaks' ELSE '' END
+         || CASE WHEN is_extrapolated THEN '; no session so rare was seen: this is by the shape of the peaks' ELSE '' END
   FROM size
   UNION ALL
   SELECT 4, (SELECT min(place) FROM temp.pool_line), nth,

@@ -50,7 +50,7 @@ WITH recorded AS MATERIALIZED (
 SELECT pool_id, name, 'ran_dry' AS rule, 'ran dry' AS finding,
        (SELECT site FROM site WHERE site.pool_id = whole.pool_id ORDER BY at_high_water DESC, site LIMIT 1) AS site,
        printf('%,d of %,d gets found no object; at most %,d were in use', failures - hidden_failures, gets + failures,
-              in_use_max) || coalesce(printf(' of %,d', capacity), '') AS evidence,
+              in_use_max) || CASE WHEN capacity IS NULL THEN '' ELSE printf(' of %,d', capacity) END AS evidence,
        printf('a capacity of %,d at least: what was in use, and as many as failed in one second',
               max(in_use_max, coalesce(capacity, 0)) + (SELECT max(failures) FROM pool_use AS u
                                                         WHERE u.pool_id = whole.pool_id)) AS setting,
