@@ -512,13 +512,15 @@ int mp_report_check_impact(
 	    report->name, o->cost ? "--cost-per-us" : "--interval");
 }
 
-int mp_report_check_pools(
-    const struct mp_report *report, const struct mp_pool_options *o, struct mp_err *err)
+int mp_report_check_pools(const struct mp_report *report, const struct mp_pool_options *o, struct mp_err *err)
 {
 	if (report->is_of_pools || (!o->pool && o->risk == 0 && !o->horizon_ns))
 		return 0;
-	return mp_err_set(err, EINVAL, "%s is not of pools: %s is an option of the report pools", report->name,
-	    o->pool ? "--pool" : o->horizon_ns ? "--horizon" : "--risk");
+	return mp_err_set(err, EINVAL, "%s is not of pools: %s is an option of the report pools",
+	    report->name,
+	    o->pool         ? "--pool"
+	    : o->horizon_ns ? "--horizon"
+			    : "--risk");
 }
 
 static int run_sections(struct mp_session *s, const struct mp_report *report,

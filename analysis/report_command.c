@@ -19,8 +19,7 @@ int mp_report_parse_seconds(const char *option, const char *text, int64_t *ns, s
 		for (c++; *c >= '0' && *c <= '9'; c++)
 			value += (*c - '0') * (unit /= 10);
 	if (c == text || *c)
-		return mp_err_set(err, EINVAL,
-		    "%s %s: give seconds, such as 2.5", option, text);
+		return mp_err_set(err, EINVAL, "%s %s: give seconds, such as 2.5", option, text);
 	*ns = value;
 	return 0;
 }

@@ -16,8 +16,9 @@ static int choose_where(
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = 0;
-	char *sql = sqlite3_mprintf("INSERT INTO temp.pool_chosen SELECT pool_id,"
-				    " EXISTS (SELECT 1 FROM pool_sum WHERE pool_sum.pool_id = pool.pool_id) FROM pool WHERE %s",
+	char *sql = sqlite3_mprintf(
+	    "INSERT INTO temp.pool_chosen SELECT pool_id,"
+	    " EXISTS (SELECT 1 FROM pool_sum WHERE pool_sum.pool_id = pool.pool_id) FROM pool WHERE %s",
 	    condition);
 
 	if (!sql)
@@ -32,7 +33,8 @@ static int choose_where(
 	return rc;
 }
 
-/* "there is no pool ordres in open.db: did you mean orders? It has orders, messages": as many as one line holds. */
+/* "there is no pool ordres in open.db: did you mean orders? It has orders, messages": as many as one line
+ * holds. */
 static int say_unknown(struct mp_session *s, const char *pool, struct mp_err *err)
 {
 	char all[256] = "", nearest[64] = "";
@@ -41,8 +43,8 @@ static int say_unknown(struct mp_session *s, const char *pool, struct mp_err *er
 	size_t n = 0;
 	sqlite3_stmt *stmt = NULL;
 
-	if (sqlite3_prepare_v2(mp_session_db(s), "SELECT name FROM pool GROUP BY name ORDER BY min(pool_id)", -1,
-		&stmt, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(mp_session_db(s), "SELECT name FROM pool GROUP BY name ORDER BY min(pool_id)",
+		-1, &stmt, NULL) != SQLITE_OK)
 		return fail(s, err);
 	while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
 		const char *name = (const char *)sqlite3_column_text(stmt, 0);
@@ -65,9 +67,11 @@ static int say_unknown(struct mp_session *s, const char *pool, struct mp_err *er
 	if (step != SQLITE_DONE)
 		return fail(s, err);
 	if (!n)
-		return mp_err_set(err, EINVAL, "there is no pool %.80s in %s: it has none", pool, mp_session_path(s));
-	return mp_err_set(err, EINVAL, "there is no pool %.80s in %s: %s%s%sit has %s%s", pool, mp_session_path(s),
-	    *nearest ? "did you mean " : "", nearest, *nearest ? "? " : "", all, is_cut ? ", ..." : "");
+		return mp_err_set(
+		    err, EINVAL, "there is no pool %.80s in %s: it has none", pool, mp_session_path(s));
+	return mp_err_set(err, EINVAL, "there is no pool %.80s in %s: %s%s%sit has %s%s", pool,
+	    mp_session_path(s), *nearest ? "did you mean " : "", nearest, *nearest ? "? " : "", all,
+	    is_cut ? ", ..." : "");
 }
 
 int pool_choose(struct mp_session *s, const char *pool, struct mp_err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "analysis/pool_report/private.h"
@@ -12,14 +13,16 @@
 /* What the advice of a whole recording looks at: the fullest. */
 #define JUDGED 10
 
-/* A backtest asks what followed within such a part of the recording, however far the forecast itself looks. */
+/* A backtest asks what followed within such a part of the recording, however far the forecast itself looks.
+ */
 #define BACKTEST_PARTS 10
 
-enum { STRIP, STEP, FORECAST, PHASE, BACKTEST, SIZING, TABLES };
+enum { STRIP, STEP, QUANTILE, FORECAST, PHASE, BACKTEST, SIZING, TABLES };
 
 static const char *const insert[TABLES] = {
     [STRIP] = "INSERT INTO temp.pool_strip VALUES (?,?,?,?,?,?)",
     [STEP] = "INSERT INTO temp.pool_step VALUES (?,?,?,?,?,?,?,?,?,?)",
+    [QUANTILE] = "INSERT INTO temp.pool_quantile VALUES (?,?,?,?,?)",
     [FORECAST] = "INSERT INTO temp.pool_forecast VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PHASE] = "INSERT INTO temp.pool_forecast_phase VALUES (?,?,?,?,?,?,?)",
     [BACKTEST] = "INSERT INTO temp.pool_backtest VALUES (?,?,?,?,?,?,?,?,?)",
@@ -40,8 +43,8 @@ struct work {
 
 static int fail(struct work *w)
 {
-	return mp_err_set(w->err, EIO, "cannot analyse %s: %s", mp_session_path(w->s),
-	    sqlite3_errmsg(mp_session_db(w->s)));
+	return mp_err_set(
+	    w->err, EIO, "cannot analyse %s: %s", mp_session_path(w->s), sqlite3_errmsg(mp_session_db(w->s)));
 }
 
 /* A row of integers, then of numbers, of which NAN is NULL. */
@@ -70,7 +73,7 @@ static int put_strip(struct work *w, int64_t pool_id)
 	int rc;
 
 	pool_strip_make(p, w->from_ns, w->now_ns, &strip);
-	const int64_t whole[] = {pool_id, p->in_use, p->older,
+	const int64_t whole[] = {pool_id, p->in_use, -p->least,
 	    p->is_known ? p->course.to_ns - p->course.from_ns : 0, strip.step_ns};
 	sqlite3_bind_text(w->insert[STRIP], COUNT(whole) + 1, strip.text, -1, SQLITE_STATIC);
 	rc = put(w, STRIP, whole, COUNT(whole), NULL, 0);
@@ -79,7 +82,7 @@ static int put_strip(struct work *w, int64_t pool_id)
 		int64_t t_ns = strip.from_ns + i * strip.step_ns;
 		int64_t left_ns = w->now_ns - t_ns;
 		const int64_t row[] = {pool_id, i, t_ns, left_ns < strip.step_ns ? left_ns : strip.step_ns,
-		    step->min - p->older, step->max - p->older, step->last - p->older, step->gets, step->puts,
+		    step->min + p->least, step->max + p->least, step->last + p->least, step->gets, step->puts,
 		    step->failures};
 
 		if (step->is_watched)
@@ -101,7 +104,8 @@ static int put_phases(struct work *w, int64_t pool_id, const struct mp_forecast 
 	for (size_t i = 0; !rc && w->is_single && i < f->phases; i++) {
 		const struct mp_forecast_phase *p = &f->phase[i];
 		const double real[] = {(double)p->next.start_ns,
-		    p->next.end_ns == INT64_MAX ? NAN : (double)p->next.end_ns, p->p_exhaust, p->max_p50, p->max_p90};
+		    p->next.end_ns == INT64_MAX ? NAN : (double)p->next.end_ns, p->p_exhaust, p->max_p50,
+		    p->max_p90};
 
 		if (p->next.end_ns <= w->now_ns || p->next.id < 0 || (size_t)p->next.id >= w->phases.names)
 			continue;
@@ -114,50 +118,33 @@ static int put_phases(struct work *w, int64_t pool_id, const struct mp_forecast 
 	return rc;
 }
 
-static int put_forecast(struct work *w, int64_t pool_id)
+static int put_forecast(struct work *w, int64_t pool_id, const struct mp_forecast *f)
 {
-	const struct mp_pool_course *c = &w->series.course;
-	struct mp_forecast f;
+	const int64_t whole[] = {pool_id, f->quality};
+	const struct mp_demand_summary *d = &f->demand;
+	const double real[] = {f->p_exhaust, f->max_p10, f->max_p50, f->max_p90, sight(f->exhaust.p10_ns),
+	    sight(f->exhaust.p50_ns), sight(f->exhaust.p90_ns), d->level, d->trend, d->trend_error,
+	    d->p_trend, d->burstiness, d->correlation, d->shape, d->windows, d->independent};
+	int rc = put(w, FORECAST, whole, COUNT(whole), real, COUNT(real));
 
-	/* What was destroyed will not run dry. */
-	if (c->to_ns < w->now_ns)
-		return 0;
-	int rc = mp_forecast_make(c, w->horizon_ns, &f);
-	if (rc)
-		return rc == -ENOMEM ? mp_err_set(w->err, ENOMEM, "out of memory") : 0;
-	const int64_t whole[] = {pool_id, f.quality};
-	const struct mp_demand_summary *d = &f.demand;
-	const double real[] = {f.p_exhaust, f.max_p10, f.max_p50, f.max_p90, sight(f.exhaust.p10_ns),
-	    sight(f.exhaust.p50_ns), sight(f.exhaust.p90_ns), d->level, d->trend, d->trend_error, d->p_trend,
-	    d->burstiness, d->correlation, d->shape, d->windows, d->independent};
-	rc = put(w, FORECAST, whole, COUNT(whole), real, COUNT(real));
-	if (!rc)
-		rc = put_phases(w, pool_id, &f);
-	mp_forecast_clear(&f);
-	return rc;
+	return rc ? rc : put_phases(w, pool_id, f);
 }
 
-static int put_sizing(struct work *w, const struct pool_who *who)
+static int put_sizing(struct work *w, const struct pool_who *who, const struct mp_sizing *z)
 {
-	const struct mp_sizing_options o = {
-	    .risk = w->risk, .object_bytes = who->object_bytes, .threads = who->threads};
-	struct mp_sizing z;
-	int rc = mp_sizing_make(&w->series.course, &o, &z);
-
-	if (rc)
-		return rc == -ENOMEM ? mp_err_set(w->err, ENOMEM, "out of memory") : 0;
 	sqlite3_stmt *stmt = w->insert[SIZING];
-	const int64_t before[] = {who->pool_id, z.capacity, z.capacity_upper, z.capacity_best, z.is_extrapolated,
-	    z.is_censored};
-	const int64_t after[] = {z.growth, z.thread_cache, z.stride_bytes, z.packed_bytes, z.capacity_bytes,
-	    z.upper_bytes, z.growth_bytes, z.thread_cache_bytes, z.now_bytes, z.saving_bytes};
+	const int64_t before[] = {who->pool_id, z->capacity, z->capacity_upper, z->capacity_best,
+	    z->is_extrapolated, z->is_censored};
+	const int64_t after[] = {z->growth, z->thread_cache, z->stride_bytes, z->packed_bytes,
+	    z->capacity_bytes, z->upper_bytes, z->growth_bytes, z->thread_cache_bytes, z->now_bytes,
+	    z->saving_bytes};
 	int first_bytes = COUNT(before) + 2 + 2;
 
 	for (int i = 0; i < COUNT(after); i++)
 		/* Without a size of objects there are no bytes. */
 		if (who->object_bytes || COUNT(before) + 2 + i < first_bytes)
 			sqlite3_bind_int64(stmt, COUNT(before) + 2 + i, after[i]);
-	return put(w, SIZING, before, COUNT(before), &z.risk_now, 1);
+	return put(w, SIZING, before, COUNT(before), &z->risk_now, 1);
 }
 
 static int put_backtest(struct work *w, int64_t pool_id)
@@ -177,18 +164,58 @@ static int put_backtest(struct work *w, int64_t pool_id)
 	return put(w, BACKTEST, whole, COUNT(whole), real, COUNT(real));
 }
 
+struct sizing_beside {
+	const struct mp_pool_course *course;
+	struct mp_sizing_options options;
+	struct mp_sizing sizing;
+	int rc;
+};
+
+static void *make_sizing(void *arg)
+{
+	struct sizing_beside *b = arg;
+
+	b->rc = mp_sizing_make(b->course, &b->options, &b->sizing);
+	return NULL;
+}
+
+/* Forecast and sizing take about as long, and know nothing of each other: at the same time, where threads can
+ * be had. What is too short for either, or was destroyed and will not run dry, has no row. */
+static int put_future(struct work *w, const struct pool_who *who)
+{
+	const struct mp_pool_course *c = &w->series.course;
+	struct sizing_beside b = {.course = c,
+	    .options = {.risk = w->risk, .object_bytes = who->object_bytes, .threads = who->threads}};
+	struct mp_forecast f = {0};
+	pthread_t thread;
+	bool is_beside = !pthread_create(&thread, NULL, make_sizing, &b);
+	int rc = c->to_ns < w->now_ns ? -ENODATA : mp_forecast_make(c, w->horizon_ns, &f);
+
+	if (is_beside)
+		pthread_join(thread, NULL);
+	else
+		make_sizing(&b);
+	if (rc == -ENOMEM || b.rc == -ENOMEM)
+		rc = mp_err_set(w->err, ENOMEM, "out of memory");
+	else
+		rc = rc ? 0 : put_forecast(w, who->pool_id, &f);
+	if (!rc && !b.rc)
+		rc = put_sizing(w, who, &b.sizing);
+	mp_forecast_clear(&f);
+	return rc;
+}
+
 static int put_pool(struct work *w, const struct pool_who *who)
 {
-	int rc = pool_series_load(
-	    w->s, who, &w->phases, w->scope, w->from_ns, w->now_ns, &w->series, w->err);
+	int rc = pool_series_load(w->s, who, &w->phases, w->scope, w->from_ns, w->now_ns, &w->series, w->err);
 
 	if (!rc)
 		rc = put_strip(w, who->pool_id);
+	if (!rc)
+		rc = pool_quantiles_put(w->s, who->pool_id, w->scope, w->insert[QUANTILE], w->err);
 	if (rc || !w->series.is_known)
 		return rc;
-	rc = put_forecast(w, who->pool_id);
-	if (!rc)
-		rc = put_sizing(w, who);
+	rc = put_future(w, who);
 	return rc ? rc : put_backtest(w, who->pool_id);
 }
 
@@ -203,7 +230,8 @@ static int put_pools(struct work *w)
 	int rc = 0, step;
 
 	if (sqlite3_prepare_v2(mp_session_db(w->s),
-		"SELECT pool_id, capacity, object_bytes, threads, created_ns, destroyed_ns FROM temp.pool_line"
+		"SELECT pool_id, capacity, object_bytes, threads, created_ns, destroyed_ns FROM "
+		"temp.pool_line"
 		" ORDER BY place",
 		-1, &stmt, NULL) != SQLITE_OK)
 		return fail(w);
@@ -268,7 +296,8 @@ static int prepare(struct work *w)
 
 int mp_pools_begin(struct mp_session *s, struct mp_err *err)
 {
-	if (sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/pools/tables.sql"), NULL, NULL, NULL) == SQLITE_OK)
+	if (sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/pools/tables.sql"), NULL, NULL, NULL) ==
+	    SQLITE_OK)
 		return 0;
 	return mp_err_set(
 	    err, EIO, "cannot analyse %s: %s", mp_session_path(s), sqlite3_errmsg(mp_session_db(s)));
@@ -276,9 +305,8 @@ int mp_pools_begin(struct mp_session *s, struct mp_err *err)
 
 static int fill_all(struct work *w)
 {
-	static const char *const after[] = {"sql/pools/fill_quantile.sql", "sql/pools/fill_happened.sql",
-	    "sql/pools/fill_advice.sql", "sql/pools/fill_advice_dry.sql", "sql/pools/fill_advice_large.sql",
-	    "sql/pools/fill_note.sql"};
+	static const char *const after[] = {"sql/pools/fill_happened.sql", "sql/pools/fill_advice.sql",
+	    "sql/pools/fill_advice_dry.sql", "sql/pools/fill_advice_large.sql", "sql/pools/fill_note.sql"};
 	int rc = pool_choose(w->s, w->scope->pools.pool, w->err);
 
 	if (!rc)
@@ -287,6 +315,8 @@ static int fill_all(struct work *w)
 		rc = run(w, "sql/pools/fill_line.sql");
 	if (!rc)
 		rc = pool_phases_load(w->s, w->now_ns, &w->phases, w->err);
+	if (!rc)
+		rc = pool_series_begin(w->s, &w->series, w->err);
 	if (!rc)
 		rc = prepare(w);
 	if (!rc)
@@ -324,7 +354,8 @@ static int fill_report(
 	sqlite3 *db = mp_session_db(s);
 
 	/* In memory: where a session is read there may be no room for a file. */
-	sqlite3_exec(db, "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY; SAVEPOINT pools", NULL, NULL, NULL);
+	sqlite3_exec(
+	    db, "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY; SAVEPOINT pools", NULL, NULL, NULL);
 	int rc = mp_pools_begin(s, err);
 	if (!rc)
 		rc = fill(s, scope, is_single, err);
@@ -357,6 +388,8 @@ int mp_pool_parse_risk(const char *text, double *risk, struct mp_err *err)
 	*risk = strtod(text, &end);
 	if (end == text || *end || !(*risk > 0 && *risk < 1))
 		return mp_err_set(err, EINVAL,
-		    "--risk %s: give the probability of running dry in a session that is accepted, such as 1e-6", text);
+		    "--risk %s: give the probability of running dry in a session that is accepted, such as "
+		    "1e-6",
+		    text);
 	return 0;
 }

@@ -8,8 +8,8 @@
 /*
  * Report `pools`: how full each pool was, whether it will run dry, and how large it should be. The courses of
  * pools are read from a session, analysis/pools/ forecasts and sizes them, and temporary tables
- * (sql/pools/tables.sql) take what comes of it, for the report's sections and the rules sql/advice/pool_*.sql.
- * Single thread.
+ * (sql/pools/tables.sql) take what comes of it, for the report's sections and the rules
+ * sql/advice/pool_*.sql. Single thread.
  */
 struct mp_report;
 struct mp_report_scope;
@@ -36,8 +36,8 @@ extern const struct mp_report mp_report_pool;
 int mp_pools_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 int mp_pool_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 
-/* The same for other reports: the tables, empty; and filled, of the pools that matter most. To be called while
- * the session may be written to (PRAGMA query_only=OFF). */
+/* The same for other reports: the tables, empty; and filled, of the pools that matter most. To be called
+ * while the session may be written to (PRAGMA query_only=OFF). */
 int mp_pools_begin(struct mp_session *s, struct mp_err *err);
 int mp_pools_judge(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 

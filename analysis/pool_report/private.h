@@ -9,7 +9,8 @@
 
 /* ---- series.c: the course of a pool, from a session ---- */
 
-/* Phases of the session by name. Beyond the largest number they are left out: a session may come from anybody. */
+/* Phases of the session by name. Beyond the largest number they are left out: a session may come from
+ * anybody. */
 #define POOL_PHASES 4096
 
 struct pool_phases {
@@ -31,17 +32,28 @@ struct pool_who {
 struct pool_series {
 	struct mp_pool_slot *slot; /* reused from pool to pool */
 	size_t room;
-	struct mp_pool_course course; /* in use is raised by `older` */
+	bool has_long_slots;          /* not all are of a second: to look up each takes half of the time */
+	struct mp_pool_course course; /* in use is counted from `least` on */
 	bool is_known;                /* there is a course, and it passes mp_pool_course_check() */
-	int64_t older;  /* the count fell that far below 0: so many were out before it began, at least */
+	int64_t least;  /* 0, or what the count fell to: so many were out before it began, at least */
 	int64_t in_use; /* at the end, as counted */
 };
+
+/* Before the first one. -EIO. */
+int pool_series_begin(struct mp_session *s, struct pool_series *out, struct mp_err *err);
 
 /* The course of a pool from from_ns to now_ns, as far as it was there. -ENOMEM, -EIO. */
 int pool_series_load(struct mp_session *s, const struct pool_who *who, const struct pool_phases *phases,
     const struct mp_report_scope *scope, int64_t from_ns, int64_t now_ns, struct pool_series *out,
     struct mp_err *err);
 void pool_series_clear(struct pool_series *p);
+
+/* ---- quantiles.c ---- */
+
+/* Fills temp.pool_quantile for a pool: nearest rank, the middle of the bucket that it is in. -ENOMEM, -EIO.
+ */
+int pool_quantiles_put(struct mp_session *s, int64_t pool_id, const struct mp_report_scope *scope,
+    sqlite3_stmt *insert, struct mp_err *err);
 
 /* ---- strip.c: how full over time, in at most POOL_STEPS pieces of equal length ---- */
 
@@ -55,11 +67,12 @@ struct pool_step {
 struct pool_strip {
 	struct pool_step step[POOL_STEPS];
 	int n;
-	int64_t from_ns, step_ns;    /* whole seconds */
+	int64_t from_ns, step_ns;  /* whole seconds */
 	char text[POOL_STEPS + 1]; /* sql/reports/pools.sql says what the characters mean */
 };
 
-void pool_strip_make(const struct pool_series *series, int64_t from_ns, int64_t now_ns, struct pool_strip *out);
+void pool_strip_make(
+    const struct pool_series *series, int64_t from_ns, int64_t now_ns, struct pool_strip *out);
 
 /* ---- choose.c ---- */
 

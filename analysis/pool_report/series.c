@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/each_row.h"
 #include "analysis/pool_report/private.h"
-
-#define SLOT_NS INT64_C(1000000000)
 
 static int fail(struct mp_session *s, struct mp_err *err)
 {
@@ -106,8 +105,8 @@ static struct mp_pool_slot *add_slot(struct pool_series *p)
 }
 
 /* How full it was at the end of its last slot before from_ns: a slot in which nothing happened has no row. */
-static int load_before(
-    struct mp_session *s, int64_t pool_id, int64_t slots_ns, int64_t from_ns, struct pool_series *p, struct mp_err *err)
+static int load_before(struct mp_session *s, int64_t pool_id, int64_t slots_ns, int64_t from_ns,
+    struct pool_series *p, struct mp_err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	struct mp_pool_slot *slot;
@@ -138,76 +137,104 @@ static int load_before(
 	return rc;
 }
 
-/* The count of a pool that was in use before the recording falls below 0 at any time of it, also outside of what
- * is looked at. */
-static int load_least(struct mp_session *s, int64_t pool_id, struct pool_series *p, struct mp_err *err)
+/* The count of a pool that was in use before the recording falls below 0 at any time of it, also outside of
+ * what is looked at. */
+static int load_least(struct mp_session *s, int64_t pool_id, const struct mp_report_scope *scope,
+    struct pool_series *p, struct mp_err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = 0;
 
-	if (sqlite3_prepare_v2(mp_session_db(s),
-		"SELECT min(in_use_min) FROM pool_use WHERE pool_id = ?1", -1, &stmt, NULL) != SQLITE_OK)
+	if (scope->from_ns == INT64_MIN && scope->to_ns == INT64_MAX)
+		return 0;
+	if (sqlite3_prepare_v2(mp_session_db(s), "SELECT min(in_use_min) FROM pool_use WHERE pool_id = ?1",
+		-1, &stmt, NULL) != SQLITE_OK)
 		return fail(s, err);
 	sqlite3_bind_int64(stmt, 1, pool_id);
 	if (sqlite3_step(stmt) == SQLITE_ROW)
-		p->older = -within(sqlite3_column_int64(stmt, 0), -MP_POOL_MOST, 0);
+		p->least = within(sqlite3_column_int64(stmt, 0), -MP_POOL_MOST, 0);
 	else
 		rc = fail(s, err);
 	sqlite3_finalize(stmt);
 	return rc;
 }
 
-/* Older versions did not tell what was in use at the end of a slot. */
-static int64_t last_of(sqlite3_stmt *stmt, const struct mp_pool_slot *slot, int64_t before)
+enum { T_NS, DUR_NS, IN_USE_MIN, IN_USE_MAX, IN_USE_LAST, GETS, PUTS, FAILURES };
+
+static int64_t value_within(sqlite3_value *value, int64_t least, int64_t most)
 {
-	int64_t last = sqlite3_column_type(stmt, 4) == SQLITE_NULL ? before + slot->gets - slot->puts
-								   : sqlite3_column_int64(stmt, 4);
+	return within(sqlite3_value_int64(value), least, most);
+}
+
+/* Older versions did not tell what was in use at the end of a slot. */
+static int64_t last_of(sqlite3_value *told, const struct mp_pool_slot *slot, int64_t before)
+{
+	int64_t last = sqlite3_value_type(told) == SQLITE_NULL ? before + slot->gets - slot->puts
+							       : sqlite3_value_int64(told);
 
 	return within(last, slot->in_use_min, slot->in_use_max);
 }
 
-static void take_slot(sqlite3_stmt *stmt, struct pool_series *p, struct mp_pool_slot *slot)
+static int take_slot(void *ctx, sqlite3_value **row)
 {
-	struct mp_pool_slot *before = p->course.slots > 1 ? slot - 1 : NULL;
-	int64_t high = within(sqlite3_column_int64(stmt, 3), -MP_POOL_MOST, MP_POOL_MOST);
+	struct pool_series *p = ctx;
+	struct mp_pool_slot *slot = add_slot(p);
 
-	*slot = (struct mp_pool_slot){.t_ns = sqlite3_column_int64(stmt, 0),
-	    .dur_ns = within(sqlite3_column_int64(stmt, 1), 1, INT64_MAX / 4),
+	if (!slot)
+		return -ENOMEM;
+	struct mp_pool_slot *before = p->course.slots > 1 ? slot - 1 : NULL;
+	int64_t high = value_within(row[IN_USE_MAX], -MP_POOL_MOST, MP_POOL_MOST);
+
+	*slot = (struct mp_pool_slot){.t_ns = sqlite3_value_int64(row[T_NS]),
+	    .dur_ns = value_within(row[DUR_NS], 1, INT64_MAX / 4),
 	    .in_use_max = high,
-	    .in_use_min = within(sqlite3_column_int64(stmt, 2), -MP_POOL_MOST, high),
-	    .gets = within(sqlite3_column_int64(stmt, 5), 0, MP_POOL_MOST),
-	    .puts = within(sqlite3_column_int64(stmt, 6), 0, MP_POOL_MOST),
-	    .failures = within(sqlite3_column_int64(stmt, 7), 0, MP_POOL_MOST)};
-	slot->in_use_last = last_of(stmt, slot, before ? before->in_use_last : 0);
+	    .in_use_min = value_within(row[IN_USE_MIN], -MP_POOL_MOST, high),
+	    .gets = value_within(row[GETS], 0, MP_POOL_MOST),
+	    .puts = value_within(row[PUTS], 0, MP_POOL_MOST),
+	    .failures = value_within(row[FAILURES], 0, MP_POOL_MOST)};
+	slot->in_use_last = last_of(row[IN_USE_LAST], slot, before ? before->in_use_last : 0);
+	if (slot->in_use_min < p->least)
+		p->least = slot->in_use_min;
 	if (before && before->t_ns + before->dur_ns > slot->t_ns)
 		before->dur_ns = slot->t_ns - before->t_ns;
+	return 0;
 }
 
 static int load_slots(struct mp_session *s, int64_t pool_id, const struct mp_report_scope *scope,
     struct pool_series *p, struct mp_err *err)
 {
-	sqlite3_stmt *stmt = NULL;
-	struct mp_pool_slot *slot;
-	int step, rc = 0;
+	/* A session may come from anybody: times are kept where a slot's length can be added. The third
+	 * parameter is free here: it says which pool. */
+	const struct mp_report_scope of_pool = {.from_ns = scope->slots_ns > 0 ? scope->slots_ns : 0,
+	    .to_ns = within(scope->to_ns, 0, INT64_MAX / 4),
+	    .tid = pool_id};
+	const char *sql =
+	    p->has_long_slots
+		? "SELECT 1 FROM pool_use AS u LEFT JOIN slot ON slot.slot_ns = u.slot_ns"
+		  " WHERE pool_id = ?3 AND u.slot_ns >= ?1 AND u.slot_ns < ?2 AND mp_take(?4, u.slot_ns,"
+		  " coalesce(dur_ns, 1000000000), in_use_min, in_use_max, in_use_last, gets, puts,"
+		  " failures)"
+		: "SELECT 1 FROM pool_use WHERE pool_id = ?3 AND slot_ns >= ?1 AND slot_ns < ?2"
+		  " AND mp_take(?4, slot_ns, 1000000000, in_use_min, in_use_max, in_use_last, gets,"
+		  " puts, failures)";
+	int rc = mp_each_row(s, sql, &of_pool, take_slot, p, err);
 
+	return rc == -ENOMEM ? out_of_memory(err) : rc;
+}
+
+int pool_series_begin(struct mp_session *s, struct pool_series *out, struct mp_err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = 0;
+
+	*out = (struct pool_series){0};
 	if (sqlite3_prepare_v2(mp_session_db(s),
-		"SELECT u.slot_ns, coalesce(dur_ns, 1000000000), in_use_min, in_use_max, in_use_last, gets, puts,"
-		" failures FROM pool_use AS u LEFT JOIN slot ON slot.slot_ns = u.slot_ns"
-		" WHERE pool_id = ?1 AND u.slot_ns >= ?2 AND u.slot_ns < ?3 ORDER BY u.slot_ns",
-		-1, &stmt, NULL) != SQLITE_OK)
-		return fail(s, err);
-	sqlite3_bind_int64(stmt, 1, pool_id);
-	/* A session may come from anybody: times are kept where a slot's length can be added. */
-	sqlite3_bind_int64(stmt, 2, scope->slots_ns > 0 ? scope->slots_ns : 0);
-	sqlite3_bind_int64(stmt, 3, within(scope->to_ns, 0, INT64_MAX / 4));
-	while (!rc && (step = sqlite3_step(stmt)) != SQLITE_DONE) {
-		if (step != SQLITE_ROW)
-			rc = fail(s, err);
-		else if (!(slot = add_slot(p)))
-			rc = out_of_memory(err);
-		else
-			take_slot(stmt, p, slot);
-	}
+		"SELECT EXISTS (SELECT 1 FROM slot WHERE dur_ns >= 2000000000)", -1, &stmt,
+		NULL) != SQLITE_OK ||
+	    sqlite3_step(stmt) != SQLITE_ROW)
+		rc = fail(s, err);
+	else
+		out->has_long_slots = sqlite3_column_int(stmt, 0);
 	sqlite3_finalize(stmt);
 	return rc;
 }
@@ -223,19 +250,20 @@ int pool_series_load(struct mp_session *s, const struct pool_who *who, const str
 	    .capacity = within(who->capacity, 0, MP_POOL_MOST),
 	    .phase = phases->phase,
 	    .phases = phases->n};
+	p->least = 0;
 	int rc = load_before(s, who->pool_id, scope->slots_ns, from_ns, p, err);
 	if (!rc)
-		rc = load_least(s, who->pool_id, p, err);
+		rc = load_least(s, who->pool_id, scope, p, err);
 	if (!rc)
 		rc = load_slots(s, who->pool_id, scope, p, err);
 	if (rc)
 		return rc;
 	c->slot = p->slot;
 	p->in_use = c->slots ? p->slot[c->slots - 1].in_use_last : 0;
-	for (size_t i = 0; i < c->slots && p->older; i++) {
-		p->slot[i].in_use_min += p->older;
-		p->slot[i].in_use_max += p->older;
-		p->slot[i].in_use_last += p->older;
+	for (size_t i = 0; i < c->slots && p->least; i++) {
+		p->slot[i].in_use_min -= p->least;
+		p->slot[i].in_use_max -= p->least;
+		p->slot[i].in_use_last -= p->least;
 	}
 	p->is_known = c->slots && !mp_pool_course_check(c);
 	return 0;

@@ -45,7 +45,8 @@ static char character(const struct pool_step *step, int64_t capacity, int64_t mo
 	return (char)('0' + (tenths < 9 ? (int)tenths : 9));
 }
 
-void pool_strip_make(const struct pool_series *series, int64_t from_ns, int64_t now_ns, struct pool_strip *out)
+void pool_strip_make(
+    const struct pool_series *series, int64_t from_ns, int64_t now_ns, struct pool_strip *out)
 {
 	const struct mp_pool_course *c = &series->course;
 	int64_t length_ns = now_ns - from_ns, most = c->capacity;

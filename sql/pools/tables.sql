@@ -56,7 +56,7 @@ CREATE TEMP TABLE pool_sizing ( -- analysis/pools/sizing.h; NULL: too little was
 );
 
 DROP TABLE IF EXISTS temp.pool_quantile;
-CREATE TEMP TABLE pool_quantile ( -- fill_quantile.sql
+CREATE TEMP TABLE pool_quantile ( -- of v_pool_latency
   pool_id INTEGER, what TEXT, n INTEGER, p50_ns INTEGER, p99_ns INTEGER,
   PRIMARY KEY (pool_id, what)
 ) WITHOUT ROWID;

@@ -4,18 +4,17 @@
  *
  *   pool_day FILE SECONDS POOLS
  *
- * Phases `open` and `continuous` follow each other, 60 s each. The pools are
+ * Phases `open` and `continuous` follow each other, 60 s each, or as much as makes 24 of them. The pools are
  *
- *   orders     4096 objects of 200 bytes. Wanders around 2000; in each open up to 1500 more are out; reaches its
- *              capacity in the last tenth of the recording, and fails 17 times in the second before its last
- *   messages   65536 objects of 64 bytes, of which 130 are out at most
- *   quotes     no capacity; 40 % of its puts are by another thread
- *   books      1000 objects that were taken before the recording are put back: its count falls to -1000
- *   further    POOLS - 4 of them, a few hundred objects of 1000; the first 30 are used every second, others every
- *              hundredth
+ *   orders     4096 objects of 200 bytes. Wanders around 2000; in each open up to 1500 more are out; reaches
+ * its capacity in the last tenth of the recording, and fails 17 times in the second before its last messages
+ * 65536 objects of 64 bytes, of which 130 are out at most quotes     no capacity; 40 % of its puts are by
+ * another thread books      1000 objects that were taken before the recording are put back: its count falls
+ * to -1000 further    POOLS - 4 of them, a few hundred objects of 1000; the first 30 are used every second,
+ * others every hundredth
  *
- * Gets and puts of orders and messages take 40 ns and 30 ns, one in a hundred 1000 ns; objects are held for 1 ms
- * and 50 ms likewise.
+ * Gets and puts of orders and messages take 40 ns and 30 ns, one in a hundred 1000 ns; objects are held for 1
+ * ms and 50 ms likewise.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -118,13 +117,18 @@ static void count_all(const struct pool *p, int64_t slot_ns)
 	count(p, slot_ns, "hold", 1000000, 50000000);
 }
 
+static int64_t phase_s(int64_t seconds)
+{
+	return seconds > 24 * 60 ? seconds / 24 : 60;
+}
+
 static void step_orders(struct pool *p, int64_t slot_ns, int64_t second, int64_t seconds)
 {
-	int64_t level = 1800 + next_random(400), phase = second % 120;
+	int64_t length = phase_s(seconds), level = 1800 + next_random(400), phase = second % (2 * length);
 	uint64_t failures = second == seconds - 2 ? 17 : 0;
 
-	if (phase < 60)
-		level += 1500 * (60 - phase) / 60;
+	if (phase < length)
+		level += 1500 * (length - phase) / length;
 	if (second >= seconds - seconds / 10)
 		level += (p->capacity - level) * (second - seconds + seconds / 10) / (seconds / 10 + 1);
 	if (failures)
@@ -197,14 +201,15 @@ int main(int argc, char **argv)
 		int64_t slot_ns = START_NS + k * SECOND;
 
 		check(mp_append_slot(session, slot_ns, SECOND, &err));
-		if (k % 60 == 0)
-			check(mp_append_phase(
-			    session, k % 120 ? "continuous" : "open", slot_ns, "marker", &id, &err));
+		if (k % phase_s(seconds) == 0)
+			check(mp_append_phase(session, k % (2 * phase_s(seconds)) ? "continuous" : "open",
+			    slot_ns, "marker", &id, &err));
 		step_orders(&p[0], slot_ns, k, seconds);
 		step(&p[1], slot_ns, 100 + next_random(30), 90, 0);
 		count_all(&p[1], slot_ns);
 		step(&p[2], slot_ns, 200 + next_random(300), 100, 0);
-		step(&p[3], slot_ns, p[3].in_use + 10, k < 10 ? p[3].in_use - 100 : -1000 + next_random(50), 0);
+		step(&p[3], slot_ns, p[3].in_use + 10, k < 10 ? p[3].in_use - 100 : -1000 + next_random(50),
+		    0);
 		for (int64_t i = FURTHER; i < pools; i++)
 			if (i < FURTHER + BUSY || (k + i) % 100 == 0)
 				step(&p[i], slot_ns, 300 + next_random(200), 250, 0);
