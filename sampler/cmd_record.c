@@ -73,6 +73,8 @@ static const char usage[] =
     "      --cpu LIST          the recorder itself runs on these CPUs only, such as 0-1,7: not on those of "
     "the\n"
     "                          process's threads\n"
+    "      --heap on|off       look now and then at how fragmented glibc's heaps are (default on): takes at\n"
+    "                          most 1 % of a core of the recorder's own time\n"
     "  -h, --help\n";
 
 enum {
@@ -89,11 +91,13 @@ enum {
 	OPT_PROBE,
 	OPT_FOLLOW_FORKS,
 	OPT_SPANS,
+	OPT_POOLS,
 	OPT_CAUSES,
 	OPT_COUNT,
 	OPT_BUDGET,
 	OPT_MAX_SIZE,
 	OPT_CPU,
+	OPT_HEAP,
 };
 
 static const struct option long_options[] = {
@@ -113,12 +117,14 @@ static const struct option long_options[] = {
     {"probe", required_argument, NULL, OPT_PROBE},
     {"follow-forks", no_argument, NULL, OPT_FOLLOW_FORKS},
     {"spans", required_argument, NULL, OPT_SPANS},
+    {"pools", required_argument, NULL, OPT_POOLS},
     {"causes", required_argument, NULL, OPT_CAUSES},
     {"event", required_argument, NULL, 'e'},
     {"count", required_argument, NULL, OPT_COUNT},
     {"budget", required_argument, NULL, OPT_BUDGET},
     {"max-size", required_argument, NULL, OPT_MAX_SIZE},
     {"cpu", required_argument, NULL, OPT_CPU},
+    {"heap", required_argument, NULL, OPT_HEAP},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -305,8 +311,13 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 	case OPT_CPU:
 		o->has_cpus = true;
 		return parse_cpus(arg, &o->cpus, err);
+	case OPT_POOLS:
+		o->pools_file = arg;
+		return 0;
 	case OPT_SPANS:
 		return add_spans(o, arg, err);
+	case OPT_HEAP:
+		return parse_choice("--heap", arg, "on", "off", &o->heap, err);
 	case OPT_FOLLOW_FORKS:
 		o->follow_forks = true;
 		return 0;
@@ -370,6 +381,7 @@ int mp_cmd_record(int argc, char **argv)
 	    .stack = MP_STACK_COPY,
 	    .keep_over_ns = -1,
 	    .sample_every = -1,
+	    .heap = true,
 	    .budget = 0.02};
 	struct mp_err err;
 	char text[4096];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/profile.h"
 #include "store/append.h"
 
 /* One (operation, size class) over all shards. */
@@ -25,6 +26,12 @@ struct mp_latency {
 	uint64_t window_calls[MP_OP_ROWS];
 	struct mp_latency_window worst[MP_OP_ROWS]; /* since the last flush; calls 0: none */
 	int64_t window_ns;
+	/* Calls that ask for memory, by size class: fading as `recent`, but only where there were new ones.
+	 */
+	struct {
+		double calls, bytes;
+	} asked[MP_SIZE_CLASSES];
+	bool was_asked; /* since the last fade */
 };
 
 struct mp_latency *mp_latency_new(const struct mp_hist_view *view)
@@ -67,8 +74,11 @@ static void take_sums(struct mp_hist *now, struct mp_hist *seen, struct mp_laten
  * the two can never disagree in the database.
  */
 static void take_block(
-    struct mp_latency *l, unsigned int row, struct series *s, struct mp_hist *now, struct mp_hist *seen)
+    struct mp_latency *l, unsigned int block, struct series *s, struct mp_hist *now, struct mp_hist *seen)
 {
+	unsigned int row = mp_op_row(mp_hist_block_op(block));
+	const struct mp_latency_sum before = s->sum;
+
 	seen->calls = __atomic_load_n(&now->calls, __ATOMIC_ACQUIRE);
 	take_sums(now, seen, &s->sum);
 
@@ -84,6 +94,12 @@ static void take_block(
 		l->recent[row][b] += more;
 		l->window[row][b] += more;
 		l->window_calls[row] += more;
+	}
+	if (block < MP_HIST_DIRECT_BLOCKS && mp_op_args(row).size) {
+		unsigned int class = mp_hist_block_class(block);
+		l->asked[class].calls += (double)(s->sum.calls - before.calls);
+		l->asked[class].bytes += (double)(s->sum.bytes - before.bytes);
+		l->was_asked = true;
 	}
 	s->touched = true;
 }
@@ -102,7 +118,7 @@ void mp_latency_poll(struct mp_latency *l, bool final)
 				continue; /* out of memory: nothing is lost, the next poll finds it again */
 			if (!l->series[block] && !(l->series[block] = calloc(1, sizeof(*l->series[block]))))
 				continue;
-			take_block(l, mp_op_row(mp_hist_block_op(block)), l->series[block], now, l->seen[i]);
+			take_block(l, block, l->series[block], now, l->seen[i]);
 		}
 	}
 }
@@ -224,6 +240,37 @@ void mp_latency_fade(struct mp_latency *l)
 	for (unsigned int row = 0; row < MP_OP_ROWS; row++)
 		for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++)
 			l->recent[row][b] /= 2;
+	for (unsigned int class = 0; l->was_asked && class < MP_SIZE_CLASSES; class ++) {
+		l->asked[class].calls /= 2;
+		l->asked[class].bytes /= 2;
+	}
+	l->was_asked = false;
+}
+
+/* A call that is seen in part only does not leave its class. */
+static uint64_t mean_of_class(const struct mp_latency *l, unsigned int class)
+{
+	double mean = l->asked[class].bytes / l->asked[class].calls;
+
+	if (mean >= (double)mp_size_class_hi(class))
+		return mp_size_class_hi(class);
+	return mean > (double)mp_size_class_lo(class) ? (uint64_t)mean : mp_size_class_lo(class);
+}
+
+struct mp_size_mix mp_latency_size_mix(const struct mp_latency *l)
+{
+	struct mp_size_mix mix = {0};
+	double calls = 0;
+
+	for (unsigned int class = 0; class < MP_SIZE_CLASSES; class ++)
+		calls += l->asked[class].calls;
+	for (unsigned int class = 0; class < MP_SIZE_CLASSES; class ++) {
+		if (l->asked[class].calls <= 0)
+			continue;
+		mix.of[mix.n].bytes = mean_of_class(l, class);
+		mix.of[mix.n++].share = l->asked[class].calls / calls;
+	}
+	return mix;
 }
 
 static struct mp_hist *calibration_block(const struct mp_hist_view *view, unsigned int shard)

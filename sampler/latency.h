@@ -46,6 +46,17 @@ uint64_t mp_latency_recent_quantile(const struct mp_latency *l, unsigned int op,
 uint64_t mp_latency_recent_calls(const struct mp_latency *l, unsigned int op);
 void mp_latency_fade(struct mp_latency *l);
 
+/* Which sizes were asked for lately, by all calls that ask for memory: of each size class their share, and
+ * what they asked for on average. Seconds without such a call change nothing. */
+struct mp_size_mix {
+	unsigned int n; /* 0: no call was counted */
+	struct {
+		uint64_t bytes; /* ascending */
+		double share;   /* all together 1 */
+	} of[MP_SIZE_CLASSES];
+};
+struct mp_size_mix mp_latency_size_mix(const struct mp_latency *l);
+
 /* What the calibration block holds: its calls, their median and p99; and empties it, while nothing is
  * counted. */
 struct mp_latency_calibration {

@@ -25,6 +25,7 @@ static bool parse(const char *line, struct mp_mapping *m)
 	m->end = end;
 	m->file_offset = offset;
 	m->inode = inode;
+	m->is_writable = perms[1] == 'w';
 	m->is_exec = perms[2] == 'x';
 	m->path = strndup(line + path_at, strcspn(line + path_at, "\n"));
 	return m->path != NULL;

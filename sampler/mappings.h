@@ -11,7 +11,7 @@
 struct mp_mapping {
 	uint64_t start, end, file_offset, inode;
 	unsigned int dev_major, dev_minor;
-	bool is_exec;
+	bool is_exec, is_writable;
 	char *path; /* empty for anonymous memory */
 };
 

@@ -230,7 +230,8 @@ static int span_begin(struct mp_markers *m, const struct waiting *w, struct mp_e
 		m->n_spans++;
 		s = span_slot(m, w->name, w->a);
 	}
-	*s = (struct open_span){.id = w->a, .t_ns = w->at.t_ns, .tid = w->tid, .name = w->name, .sums = w->sums};
+	*s = (struct open_span){
+	    .id = w->a, .t_ns = w->at.t_ns, .tid = w->tid, .name = w->name, .sums = w->sums};
 	return 0;
 }
 
@@ -326,7 +327,8 @@ static int phase(struct mp_markers *m, const struct waiting *w, struct mp_err *e
 	if (m->phase_id)
 		ret = mp_update_phase(m->session, m->phase_id, w->at.t_ns, err);
 	return ret ? ret
-		   : mp_append_phase(m->session, m->names[w->name - 1], w->at.t_ns, "marker", &m->phase_id, err);
+		   : mp_append_phase(
+			 m->session, m->names[w->name - 1], w->at.t_ns, "marker", &m->phase_id, err);
 }
 
 /* ---- Applying ---- */

@@ -9,8 +9,8 @@
 
 /*
  * What a target's markers say, made into rows: spans paired by name and id, marks, and phases (pools:
- * sampler/pools/pools.h). Markers come from several buffers and in any order; they wait here until all buffers have been
- * read up to a time, and are then applied in the order of time. One thread.
+ * sampler/pools/pools.h). Markers come from several buffers and in any order; they wait here until all
+ * buffers have been read up to a time, and are then applied in the order of time. One thread.
  *
  * The target decides how many markers, names and open spans there are: each has a limit, and what goes
  * beyond is left out and counted.

@@ -122,9 +122,9 @@ struct mp_thread_sums {
 /* All kernel events of the target are handed in, not only those that become rows. */
 void mp_pipeline_all_kernel_events(struct mp_pipeline *p);
 
-/* A marker of <mpsample.h> that is none of a pool: `a` as enum mpsample_kind there tells. They may come in any order: what is
- * older than the last commit is applied at the next one (sampler/markers.h). The name is copied; NULL for
- * kinds without one, and where it could not be read. */
+/* A marker of <mpsample.h> that is none of a pool: `a` as enum mpsample_kind there tells. They may come in
+ * any order: what is older than the last commit is applied at the next one (sampler/markers.h). The name is
+ * copied; NULL for kinds without one, and where it could not be read. */
 struct mp_marker_event {
 	pid_t tid;
 	int64_t t_ns;

@@ -385,7 +385,8 @@ static void take_call(void *ctx, const struct mp_ring_call *c)
 		mp_pipeline_tracked(d->pipeline, &e);
 }
 
-static struct mp_pool_event pool_event(const struct drain *d, const struct mp_ring_marker *m, const char *name)
+static struct mp_pool_event pool_event(
+    const struct drain *d, const struct mp_ring_marker *m, const char *name)
 {
 	bool is_create = m->kind == MPSAMPLE_KIND_POOL_CREATE;
 	struct mp_pool_event e = {.tid = m->tid,

@@ -37,9 +37,9 @@ struct mp_ring_marker {
 	unsigned int name; /* index in the region's table, or one that is beyond it: none */
 	int64_t t_ns;
 	uint64_t a, b, c;
-	uint64_t place; /* its address in the program; 0: not told */
+	uint64_t place;                       /* its address in the program; 0: not told */
 	const struct mp_preload_stack *stack; /* NULL: none */
-	int64_t alloc_calls, alloc_ns; /* of its thread so far; -1: not told */
+	int64_t alloc_calls, alloc_ns;        /* of its thread so far; -1: not told */
 };
 
 struct mp_ring_sink {

@@ -17,6 +17,7 @@
 #include "sampler/files.h"
 #include "sampler/launch.h"
 #include "sampler/naming.h"
+#include "sampler/recorder_pools.h"
 #include "sampler/recorder_priv.h"
 #include "symbolize/unwind/cfi.h"
 
@@ -208,14 +209,16 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	if (r->keep.track) {
+	ret = mp_pipeline_pool_kinds(r->pipeline, r->pools.set.kinds, r->pools.set.n_kinds, err);
+	if (!ret && r->keep.track)
 		ret = mp_pipeline_track(r->pipeline, r->target.pid, err);
-		if (ret)
-			return ret;
-	}
+	if (ret)
+		return ret;
 	if (r->preload && r->uprobe && r->o->watch != MP_WATCH_NOTHING)
 		mp_pipeline_all_kernel_events(r->pipeline);
 	r->hiccup = mp_hiccup_start();
+	if (r->o->heap && !(r->heaps = mp_heap_watch_new(r->target.pid, r->session)))
+		return mp_err_set(err, ENOMEM, "out of memory");
 
 	/* Read again: it went on mapping while the probes went in. What comes from now on the sideband tells.
 	 */
@@ -324,6 +327,8 @@ static int look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *e
 	if (read_target_anew(r, &moved) || mp_probe_resolve(&r->target, &r->profiles, &found, &ignored))
 		return 0;
 	int n = mp_recorder_attach_new(r, &found, &ignored);
+	if (n >= 0 && mp_recorder_attach_new_pools(r, &ignored))
+		n = -1;
 	mp_probe_set_free(&found);
 	r->resolve_pause_ns = (mp_recorder_now_ns() - now) * RESOLVE_SHARE;
 	if (n < 0) { /* the library may be gone again: no reason to end */
@@ -574,16 +579,21 @@ static int run(struct mp_recorder *r, struct mp_err *err)
 	int ret = 0;
 
 	while (!ret && !r->end_reason) {
-		r->end_reason = wait_until(r, earliest(earliest(next, drain), earliest(step, end)));
+		int64_t heaps = r->heaps ? mp_heap_watch_next_ns(r->heaps) : INT64_MAX;
+		r->end_reason =
+		    wait_until(r, earliest(heaps, earliest(earliest(next, drain), earliest(step, end))));
 		int64_t now = mp_recorder_now_ns();
 		if (!r->end_reason && now >= end)
 			r->end_reason = "duration";
 		if (now >= drain)
 			drain = drain_all(r, now) ? now : now + drain_pause_ns(r, now);
+		mp_recorder_watch_pools(r, now);
 		if (now >= next) {
 			ret = tick(r, now, err);
 			next = now + TICK_NS;
 		}
+		if (!ret && now >= heaps)
+			ret = mp_heap_watch_step(r->heaps, r->latency, now, err);
 		if (!ret && now >= step) {
 			switch_probes(r);
 			step = mp_recorder_now_ns() + mp_switcher_pause_ns(r->switcher);
@@ -709,12 +719,14 @@ static void close_all(struct mp_recorder *r)
 	mp_uprobe_close(r->uprobe);
 	mp_perf_plane_close(r->perf);
 	mp_hiccup_stop(r->hiccup);
+	mp_heap_watch_free(r->heaps);
 	mp_sideband_close(r->sideband);
 	mp_census_free(r->census);
 	mp_latency_free(r->latency);
 	mp_pipeline_free(r->pipeline);
 	mp_symbolizer_free(r->symbolizer);
 	mp_span_set_free(&r->spans);
+	mp_pool_set_free(&r->pools.set);
 	mp_probe_set_free(&r->found);
 	mp_probe_set_free(&r->probes);
 	mp_profiles_free(&r->profiles);

@@ -46,8 +46,10 @@ struct mp_record_options {
 	enum mp_watch watch;      /* what the kernel does meanwhile */
 	const char *const *spans; /* globs: functions that are spans */
 	size_t n_spans;
+	const char *pools_file;           /* functions of pools; NULL: those of profiles only */
 	const struct mp_perf_want *wants; /* perf events to sample and to count */
 	size_t n_wants;
+	bool heap;                /* look at the allocator's heaps now and then */
 	double budget;            /* the share of a core that samples, and probes likewise, may cost */
 	uint64_t max_bytes;       /* of the session; 0: no limit (store/retention.h) */
 	int64_t keep_over_ns;     /* < 0: adaptive, about the p99.9 of each operation */

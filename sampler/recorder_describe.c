@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sampler/cause.h"
+#include "sampler/recorder_pools.h"
 #include "sampler/recorder_priv.h"
 #include "store/append.h"
 
@@ -132,6 +133,8 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 		ret = describe_causes(r, err);
 	if (!ret)
 		ret = store_span_probes(r, err);
+	if (!ret)
+		ret = mp_recorder_store_pool_probes(r, 0, err);
 	if (!ret && r->o->max_bytes)
 		ret = mp_session_set(s, err, "max_size_bytes", "%" PRIu64, r->o->max_bytes);
 	if (!ret)
@@ -269,6 +272,7 @@ static void tell_spans(const struct mp_recorder *r)
 static void tell_limits(const struct mp_recorder *r)
 {
 	tell_spans(r);
+	mp_recorder_tell_pools(r);
 	if (!r->preload)
 		tell_stepped(r);
 	if (r->uprobe)

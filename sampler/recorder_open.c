@@ -8,6 +8,7 @@
 
 #include "sampler/launch.h"
 #include "sampler/preload_library.h"
+#include "sampler/recorder_pools.h"
 #include "sampler/recorder_priv.h"
 #include "sampler/tracefs.h"
 
@@ -271,6 +272,8 @@ static int open_uprobe(struct mp_recorder *r, struct mp_err *err)
 	ret = mp_recorder_attach_new(r, &r->found, err);
 	if (ret >= 0 && r->o->n_spans)
 		ret = attach_spans(r, err);
+	if (ret >= 0)
+		ret = mp_recorder_open_pools(r, err);
 	return ret > 0 ? 0 : ret;
 }
 
@@ -300,9 +303,10 @@ static int open_beside_preload(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_err why;
 
-	bool wants_probes = r->o->watch != MP_WATCH_NOTHING || r->o->n_spans;
+	bool wants_cost = r->o->n_spans || r->pools.set.n;
+	bool wants_probes = r->o->watch != MP_WATCH_NOTHING || wants_cost;
 	if (wants_probes &&
-	    mp_uprobe_open_beside(r->target.pid, r->o->watch, r->o->n_spans, &r->uprobe, &r->missing))
+	    mp_uprobe_open_beside(r->target.pid, r->o->watch, wants_cost, &r->uprobe, &r->missing))
 		r->uprobe = NULL;
 	if (r->o->n_spans) {
 		int ret = r->uprobe ? attach_spans(r, err)
@@ -310,6 +314,9 @@ static int open_beside_preload(struct mp_recorder *r, struct mp_err *err)
 		if (ret)
 			return ret;
 	}
+	int ret = mp_recorder_open_pools(r, err);
+	if (ret)
+		return ret;
 	if (!mp_sideband_open(r->target.pid, &r->sideband, &why))
 		return 0;
 	r->sideband = NULL;
@@ -334,6 +341,9 @@ int mp_recorder_open_planes(struct mp_recorder *r, struct mp_err *err)
 {
 	/* First: what cannot be had is told before a probe touches the target. */
 	int ret = open_perf(r, err);
+
+	if (!ret)
+		ret = mp_recorder_resolve_pools(r, err);
 
 	memcpy(r->probes.uncovered, r->found.uncovered, sizeof(r->probes.uncovered));
 	if (ret)

@@ -16,6 +16,7 @@
 #include "sampler/hiccup.h"
 #include "sampler/perf/plane.h"
 #include "sampler/perf/sideband.h"
+#include "sampler/pools/heap_watch.h"
 #include "sampler/preload.h"
 #include "sampler/recorder.h"
 #include "sampler/switcher.h"
@@ -31,6 +32,14 @@ struct mp_recorder {
 	struct mp_probe_set found;  /* what the target defines, before anything is attached */
 	struct mp_probe_set probes; /* all that were ever attached */
 	struct mp_span_set spans;
+	struct mp_recorder_pools {
+		struct mp_pool_set set;
+		bool is_in, is_withdrawn; /* is_withdrawn: those of profiles */
+		double credit_ns;         /* of profiles: see mp_recorder_watch_pools() */
+		int64_t watched_ns;
+		uint64_t watched_cost_ns;
+		uint64_t slot_calls, slot_cost_ns; /* so many are accounted for in `overhead` */
+	} pools;
 	struct mp_preload *preload;   /* NULL: calls come by uprobes */
 	struct mp_switcher *switcher; /* NULL: the probes are in all the time, or there are none */
 	struct mp_uprobe *uprobe; /* with `preload` for kernel events only, and NULL where there are none */
@@ -39,7 +48,8 @@ struct mp_recorder {
 	struct mp_perf_plane *perf; /* NULL: no events were asked for */
 	struct mp_symbolizer *symbolizer;
 	struct mp_pipeline *pipeline;
-	struct mp_hiccup *hiccup; /* NULL: stalls of the machine are not seen */
+	struct mp_hiccup *hiccup;    /* NULL: stalls of the machine are not seen */
+	struct mp_heap_watch *heaps; /* NULL: not wanted */
 	struct mp_latency *latency;
 	struct mp_keep keep;
 	pid_t child;            /* the target, when it was started by us */

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "sampler/cause.h"
+#include "sampler/recorder_pools.h"
 #include "sampler/recorder_priv.h"
 #include "store/append.h"
 
@@ -56,7 +57,7 @@ uint64_t mp_recorder_other_cost_ns(struct mp_recorder *r)
 	uint64_t n;
 
 	mp_uprobe_stats(r->uprobe, &stats);
-	return kernel_cost_ns(r, &stats, &n) + span_cost_ns(r, &n);
+	return kernel_cost_ns(r, &stats, &n) + span_cost_ns(r, &n) + mp_recorder_pool_cost_ns(r, &n);
 }
 
 static int store_kernel_overhead(struct mp_recorder *r, const struct mp_uprobe_stats *now,
@@ -100,6 +101,8 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	    r->pipeline, now, "tracked call ring", "events", s.tracked_lost - last->tracked_lost);
 	mp_pipeline_loss(
 	    r->pipeline, now, "spans that did not return", "events", s.spans_left - last->spans_left);
+	mp_pipeline_loss(r->pipeline, now, "pool functions that did not return", "events",
+	    s.pools_left - last->pools_left);
 	mp_pipeline_loss(
 	    r->pipeline, now, "spans inside too many others", "events", s.spans_deep - last->spans_deep);
 	if (!ret)
@@ -208,6 +211,18 @@ static int store_span_overhead(struct mp_recorder *r, struct mp_err *err)
 	return mp_append_overhead(r->session, &row, err);
 }
 
+static int store_heap_looks(struct mp_recorder *r, struct mp_err *err)
+{
+	struct mp_heap_looks looks = {0};
+
+	if (r->heaps)
+		looks = mp_heap_watch_looks(r->heaps);
+	int ret = store_counter(r, "heap_looks", looks.looks, err);
+	if (!ret)
+		ret = store_counter(r, "heap_looks_torn", looks.torn, err);
+	return ret ? ret : store_counter(r, "heap_looks_cpu_ns", looks.cpu_ns, err);
+}
+
 static int64_t own_cpu_ns(void)
 {
 	struct timespec t;
@@ -250,6 +265,10 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		ret = store_overhead(r, now, err);
 	if (!ret)
 		ret = store_span_overhead(r, err);
+	if (!ret)
+		ret = mp_recorder_store_pool_overhead(r, err);
+	if (!ret)
+		ret = store_heap_looks(r, err);
 	if (!ret)
 		ret = store_own_cost(r, err);
 	if (!ret && r->perf)

@@ -10,20 +10,24 @@ _Static_assert(MP_SESSION_FIRST_OF_POOLS + STATEMENTS <= MP_SESSION_STATEMENTS,
     "struct mp_session has room for all statements");
 
 static const char *const sql[STATEMENTS] = {
-    [POOL] = "INSERT INTO pool (name, source, address, capacity, object_bytes, created_ns) VALUES (?,?,?,?,?,?)",
-    [UPDATE_POOL] = "UPDATE pool SET capacity = coalesce(?2, capacity), object_bytes = coalesce(?3, object_bytes),"
-		    " destroyed_ns = coalesce(?4, destroyed_ns) WHERE pool_id = ?1",
-    [USE] = "INSERT INTO pool_use (pool_id, slot_ns, in_use_min, in_use_max, in_use_last, gets, puts, failures,"
-	    " in_use_bytes_max) VALUES (?,?,?,?,?,?,?,?,?)"
-	    " ON CONFLICT DO UPDATE SET in_use_min = min(in_use_min, excluded.in_use_min),"
-	    " in_use_max = max(in_use_max, excluded.in_use_max), in_use_last = excluded.in_use_last,"
-	    " gets = gets + excluded.gets, puts = puts + excluded.puts, failures = failures + excluded.failures,"
-	    " in_use_bytes_max = max(in_use_bytes_max, excluded.in_use_bytes_max)",
+    [POOL] =
+	"INSERT INTO pool (name, source, address, capacity, object_bytes, created_ns) VALUES (?,?,?,?,?,?)",
+    [UPDATE_POOL] =
+	"UPDATE pool SET capacity = coalesce(?2, capacity), object_bytes = coalesce(?3, object_bytes),"
+	" destroyed_ns = coalesce(?4, destroyed_ns) WHERE pool_id = ?1",
+    [USE] =
+	"INSERT INTO pool_use (pool_id, slot_ns, in_use_min, in_use_max, in_use_last, gets, puts, failures,"
+	" in_use_bytes_max) VALUES (?,?,?,?,?,?,?,?,?)"
+	" ON CONFLICT DO UPDATE SET in_use_min = min(in_use_min, excluded.in_use_min),"
+	" in_use_max = max(in_use_max, excluded.in_use_max), in_use_last = excluded.in_use_last,"
+	" gets = gets + excluded.gets, puts = puts + excluded.puts, failures = failures + excluded.failures,"
+	" in_use_bytes_max = max(in_use_bytes_max, excluded.in_use_bytes_max)",
     [LATENCY] = "INSERT INTO pool_latency (pool_id, slot_ns, what, bucket, count) VALUES (?,?,?,?,?)"
 		" ON CONFLICT DO UPDATE SET count = count + excluded.count",
     [SUM] =
 	"INSERT OR REPLACE INTO pool_sum (pool_id, gets, puts, failures, in_use, in_use_max, in_use_max_t_ns,"
-	" in_use_max_tid, in_use_max_stack_id, in_use_bytes_max, requested_bytes, lost, double_puts, foreign_puts,"
+	" in_use_max_tid, in_use_max_stack_id, in_use_bytes_max, requested_bytes, lost, double_puts, "
+	"foreign_puts,"
 	" older_puts, cross_puts, hidden_failures, hidden_max, threads, reuses, lifo_reuses, fifo_reuses,"
 	" reuse_depth_p50, objects, lines, lines_least, pages, pages_least)"
 	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -173,8 +177,8 @@ int mp_append_pool_event(struct mp_session *s, const struct mp_pool_event_row *r
 	return mp_statement_run(s, st, err);
 }
 
-int mp_append_pool_heap(struct mp_session *s, int64_t pool_id, int64_t t_ns, const struct mp_pool_heap *heap,
-    struct mp_err *err)
+int mp_append_pool_heap(
+    struct mp_session *s, int64_t pool_id, int64_t t_ns, const struct mp_pool_heap *heap, struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, HEAP);
 

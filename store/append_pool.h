@@ -12,8 +12,8 @@
 
 struct mp_pool_row {
 	const char *name, *source;
-	uint64_t address;      /* what the program calls it by; 0: by nothing, or by a size */
-	int64_t capacity;      /* these three: < 0: not known */
+	uint64_t address; /* what the program calls it by; 0: by nothing, or by a size */
+	int64_t capacity; /* these three: < 0: not known */
 	int64_t object_bytes;
 	int64_t created_ns;
 };
@@ -80,7 +80,7 @@ struct mp_pool_heap {
 	uint64_t free_pieces;
 	int64_t requested_bytes; /* < 0: not known */
 };
-int mp_append_pool_heap(struct mp_session *s, int64_t pool_id, int64_t t_ns, const struct mp_pool_heap *heap,
-    struct mp_err *err);
+int mp_append_pool_heap(
+    struct mp_session *s, int64_t pool_id, int64_t t_ns, const struct mp_pool_heap *heap, struct mp_err *err);
 
 #endif

@@ -352,7 +352,8 @@ static int check_session(struct mp_session *s, int rc, int application_id, struc
 	return 0;
 }
 
-/* A view of this version in the place of the file's, for this connection. `path` is that of its embedded file. */
+/* A view of this version in the place of the file's, for this connection. `path` is that of its embedded
+ * file. */
 static int add_view(struct mp_session *s, const char *path, struct mp_err *err)
 {
 	static const char create[] = "\nCREATE VIEW ";
@@ -365,28 +366,30 @@ static int add_view(struct mp_session *s, const char *path, struct mp_err *err)
 	return rc;
 }
 
-/* What later versions have added is empty in older files: readers need not know the difference. By the version
- * that added it. */
+/* What later versions have added is empty in older files: readers need not know the difference. By the
+ * version that added it. */
 static const struct {
 	int version;
 	const char *sql;
 } added[] = {
-    {5,
-	"CREATE TEMP TABLE slot (slot_ns INTEGER PRIMARY KEY, dur_ns INTEGER NOT NULL);"
+    {5, "CREATE TEMP TABLE slot (slot_ns INTEGER PRIMARY KEY, dur_ns INTEGER NOT NULL);"
 	"CREATE TEMP TABLE thinned (name TEXT PRIMARY KEY, rows INTEGER NOT NULL);"
-	"CREATE TEMP VIEW overhead AS SELECT slot_ns, plane, events, cost_ns, NULL AS mode, NULL AS watched_ns,"
+	"CREATE TEMP VIEW overhead AS SELECT slot_ns, plane, events, cost_ns, NULL AS mode, NULL AS "
+	"watched_ns,"
 	" NULL AS windows, NULL AS window_cost_ns, NULL AS cpu_ns, NULL AS watched_cpu_ns, NULL AS spans,"
 	" NULL AS watched_spans FROM main.overhead"},
-    {6,
-	"CREATE TEMP VIEW pool AS SELECT *, NULL AS destroyed_ns, 'markers' AS source FROM main.pool;"
-	"CREATE TEMP VIEW pool_use AS SELECT *, NULL AS in_use_last, NULL AS in_use_bytes_max FROM main.pool_use;"
+    {6, "CREATE TEMP VIEW pool AS SELECT *, NULL AS destroyed_ns, 'markers' AS source FROM main.pool;"
+	"CREATE TEMP VIEW pool_use AS SELECT *, NULL AS in_use_last, NULL AS in_use_bytes_max FROM "
+	"main.pool_use;"
 	"CREATE TEMP VIEW pool_event AS SELECT *, NULL AS n FROM main.pool_event;"
 	"CREATE TEMP TABLE pool_latency (pool_id, slot_ns, what, bucket, count);"
 	"CREATE TEMP TABLE pool_sum (pool_id, gets, puts, failures, in_use, in_use_max, in_use_max_t_ns,"
-	" in_use_max_tid, in_use_max_stack_id, in_use_bytes_max, requested_bytes, lost, double_puts, foreign_puts,"
+	" in_use_max_tid, in_use_max_stack_id, in_use_bytes_max, requested_bytes, lost, double_puts, "
+	"foreign_puts,"
 	" older_puts, cross_puts, hidden_failures, hidden_max, threads, reuses, lifo_reuses, fifo_reuses,"
 	" reuse_depth_p50, objects, lines, lines_least, pages, pages_least);"
-	"CREATE TEMP TABLE pool_site (pool_id, ip, stack_id, gets, holds, hold_sum_ns, hold_max_ns, hold_p50_ns,"
+	"CREATE TEMP TABLE pool_site (pool_id, ip, stack_id, gets, holds, hold_sum_ns, hold_max_ns, "
+	"hold_p50_ns,"
 	" hold_p99_ns, at_high_water, held, oldest_ns);"
 	"CREATE TEMP TABLE pool_heap (pool_id, t_ns, total_bytes, used_bytes, free_bytes, largest_free_bytes,"
 	" unfit_bytes, free_pieces, requested_bytes)"},

@@ -15,9 +15,13 @@ TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own thre
 	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
 	stamped logged paced seeded bad_region frozen_writer \
 	markers markers_static markers_cxx libmarkers_late.so dry_pool \
-	causes libcause_alloc.so orders spans spans_cxx pool_functions watched paged \
+	causes libcause_alloc.so heap heap_static orders spans spans_cxx pool_functions pools pools_marked watched paged \
 	where where_other libwhere_a.so libwhere_b.so order_flow \
 	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
+
+# Programs of libraries with pools of their own, where these are there.
+has_header = $(if $(wildcard /usr/include/$(1)),$(TARGET_DIR)/$(2))
+TARGETS += $(TARGET_DIR)/pools_pmr $(call has_header,apr-1.0/apr_pools.h,pools_apr) $(call has_header,glib-2.0/glib.h,pools_glib)
 
 .PHONY: targets
 targets: $(TARGETS)
@@ -81,8 +85,28 @@ $(TARGET_DIR)/markers_static: tests/targets/markers.c $(TARGET_HDR)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -DSTATIC -static -o $@ $< -pthread
 
+$(TARGET_DIR)/pools_marked: tests/targets/pools.c $(TARGET_HDR) sampler/preload/mpsample.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -Isampler/preload -DMARKED -o $@ $< -pthread
+
+$(TARGET_DIR)/pools_apr: tests/targets/pools_apr.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -isystem /usr/include/apr-1.0 -o $@ $< -lapr-1
+
+$(TARGET_DIR)/pools_glib: tests/targets/pools_glib.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) $(shell pkg-config --cflags glib-2.0 2>/dev/null | sed 's/-I/-isystem /g') -o $@ $< -lglib-2.0
+
 $(TARGET_DIR)/pool_functions: sampler/preload/mpsample.h
 $(TARGET_DIR)/pool_functions: TARGET_CXXFLAGS += -Isampler/preload
+
+$(TARGET_DIR)/heap_static: tests/targets/heap.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -static -o $@ $< -pthread
 
 $(TARGET_DIR)/stl: tests/targets/stl.cc $(TARGET_HDR)
 	@mkdir -p $(@D)

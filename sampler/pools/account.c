@@ -178,7 +178,8 @@ enum mp_pool_finding mp_pool_account_get(
 {
 	uint32_t number = object_number(a, d->ptr, limit), user = user_number(a, d->place);
 	struct mp_pool_object *o = number ? &a->objects[number - 1] : NULL;
-	enum mp_pool_finding finding = o && o->is_out ? MP_POOL_TWICE : MP_POOL_FINE;
+	bool was_out = o && o->is_out;
+	enum mp_pool_finding finding = was_out && !a->has_gaps ? MP_POOL_TWICE : MP_POOL_FINE;
 
 	begin_use(a);
 	a->use.gets++;
@@ -186,7 +187,7 @@ enum mp_pool_finding mp_pool_account_get(
 	if (d->dur_ns >= 0)
 		mp_pool_hist_count(&a->get_hist, (uint64_t)d->dur_ns);
 	note_thread(a, d->tid);
-	if (finding == MP_POOL_TWICE)
+	if (was_out)
 		let_go(a, o);
 	if (user) {
 		a->users[user - 1].gets++;
@@ -247,7 +248,8 @@ enum mp_pool_finding mp_pool_account_put(
 	a->sum.puts++;
 	if (d->dur_ns >= 0)
 		mp_pool_hist_count(&a->put_hist, (uint64_t)d->dur_ns);
-	if (!o && limit->lost) { /* it may be one that found no room */
+	/* Its get may be one that was lost, or it found no room here. */
+	if ((!o && limit->lost) || (a->has_gaps && !(o && o->is_out))) {
 		set_in_use(a, a->in_use - 1);
 		return MP_POOL_FINE;
 	}
@@ -319,7 +321,7 @@ void mp_pool_account_lost(struct mp_pool_account *a, uint64_t gets, uint64_t put
 	a->sum.gets += gets;
 	a->sum.puts += puts;
 	a->sum.lost += gets + puts;
-	a->is_whole = false;
+	a->has_gaps = true;
 	set_in_use(a, a->in_use + (int64_t)(gets - puts));
 }
 

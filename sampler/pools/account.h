@@ -42,7 +42,8 @@ struct mp_pool_account {
 	bool tells_bytes;
 	int64_t most_bytes, requested_bytes;
 	uint64_t given; /* objects that were out once */
-	bool is_whole; /* seen since it was made, with no loss: what it did not give out is foreign */
+	bool is_whole;  /* seen since it was made: what it did not give out is foreign */
+	bool has_gaps;  /* gets and puts were lost: what looks wrong may be right, and only counts */
 	struct mp_pool_sum sum;
 	uint32_t high_place; /* of the get that made it the most */
 	bool is_rising;      /* it has never been so full: at_high_water is yet to be told */

@@ -615,6 +615,7 @@ static int resolve_section(struct resolver *r, const struct mp_pool_section *tex
 		return ret;
 	snprintf(kind.name, sizeof(kind.name), "%s", text->name);
 	snprintf(kind.source, sizeof(kind.source), "%s", source);
+	kind.is_builtin = profile != NULL;
 	ret = read_settings(&s, &kind);
 	if (!ret)
 		ret = check_functions(&s);

@@ -24,6 +24,7 @@
 struct mp_pool_kind {
 	char name[MP_POOL_NAME_BYTES];
 	char source[64];        /* the profile's name, or the user's file as given */
+	bool is_builtin;        /* `source` is a profile */
 	bool is_one;            /* no function says which pool: there is one */
 	bool by_size;           /* pools are told apart by the size of their objects, which `pool` is */
 	unsigned int size_step; /* such sizes are rounded up to a multiple; 0: they are not */

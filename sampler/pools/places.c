@@ -102,8 +102,8 @@ uint32_t mp_pool_places_take(struct mp_pool_places *p, const struct mp_pool_even
 	if (!slot)
 		return 0;
 	if (!*slot) {
-		if (p->index.n == MAX_PLACES || !mp_grow((void **)&p->places, &p->room, p->index.n + 1,
-						    sizeof(*p->places))) {
+		if (p->index.n == MAX_PLACES ||
+		    !mp_grow((void **)&p->places, &p->room, p->index.n + 1, sizeof(*p->places))) {
 			p->lost++;
 			return 0;
 		}

@@ -27,8 +27,7 @@ int64_t mp_pool_places_stack(const struct mp_pool_places *p, uint32_t place); /*
 
 /* Has the stacks that wait made known where they can be: all mappings up to `mapped_ns` are known. `is_last`:
  * of the others, what is known of them: the place itself. */
-int mp_pool_places_settle(
-    struct mp_pool_places *p, int64_t mapped_ns, bool is_last, struct mp_err *err);
+int mp_pool_places_settle(struct mp_pool_places *p, int64_t mapped_ns, bool is_last, struct mp_err *err);
 
 /* Places of too many since it was last asked. */
 uint64_t mp_pool_places_lost(struct mp_pool_places *p);

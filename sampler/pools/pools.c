@@ -55,7 +55,7 @@ struct waiting {
 struct pool {
 	uint64_t handle;
 	unsigned int group;
-	int64_t pool_id; /* 0: none is there now */
+	int64_t pool_id;                /* 0: none is there now */
 	int64_t capacity, object_bytes; /* < 0: not known */
 	bool is_rest;                   /* it stands for all of its group that are not told apart */
 	struct mp_pool_account account;
@@ -97,6 +97,7 @@ struct mp_pools {
 
 	int64_t slot_ns, end_ns; /* of the slot that is applied next */
 	uint64_t slots, rows_made;
+	bool has_gaps; /* something was lost of a pool that is not known yet */
 	uint64_t lost[LIMITS];
 	struct mp_err *err; /* of the call that is under way */
 };
@@ -151,8 +152,8 @@ int mp_pools_kinds(struct mp_pools *p, const struct mp_pool_kind *kinds, size_t 
 		free(rest);
 		return -ENOMEM;
 	}
-	rows[0] = p->rows[0];
-	rest[0] = p->rest[0];
+	memcpy(rows, p->rows, (p->n_kinds + 1) * sizeof(*rows));
+	memcpy(rest, p->rest, (p->n_kinds + 1) * sizeof(*rest));
 	free(p->rows);
 	free(p->rest);
 	p->rows = rows;
@@ -197,7 +198,11 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 
 	if (!is_pool_kind(e->kind) || e->group > p->n_kinds)
 		return;
-	w.pool = rounded(p, e->group, e->pool);
+	/* Of no pool (talloc has such blocks). */
+	const struct mp_pool_kind *k = kind_of(p, e->group);
+	if (k && !e->pool && !k->is_one && !k->by_size)
+		return;
+	w.pool = k && k->is_one ? 0 : rounded(p, e->group, e->pool);
 	w.place = mp_pool_places_take(p->places, e);
 	if (e->kind == MPSAMPLE_KIND_POOL_CREATE && e->name && (w.birth = calloc(1, sizeof(*w.birth))))
 		snprintf(w.birth->name, sizeof(w.birth->name), "%s", e->name);
@@ -205,21 +210,6 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 		free(w.birth);
 		p->lost[LIMIT_WAITING]++;
 	}
-}
-
-void mp_pools_lost(struct mp_pools *p, const struct mp_pool_lost *lost)
-{
-	const struct waiting w = {.at.t_ns = lost->t_ns,
-	    .kind = KIND_LOST,
-	    .group = (uint16_t)lost->group,
-	    .pool = lost->group <= p->n_kinds ? rounded(p, lost->group, lost->pool) : 0,
-	    .ptr = lost->gets,
-	    .bytes = lost->puts,
-	    .capacity = -1,
-	    .object_bytes = -1};
-
-	if (lost->group <= p->n_kinds && !mp_time_queue_push(&p->queue, &w))
-		p->lost[LIMIT_WAITING]++;
 }
 
 /* ---- Rows ---- */
@@ -230,7 +220,8 @@ static int put_event(struct mp_pools *p, const struct mp_pool_event_row *row)
 }
 
 /* Holds the row back until the place's stack is known. */
-static int event(struct mp_pools *p, const struct pool *pool, const struct waiting *w, const char *kind, int64_t n)
+static int event(
+    struct mp_pools *p, const struct pool *pool, const struct waiting *w, const char *kind, int64_t n)
 {
 	struct held h = {.place = w->place,
 	    .row = {.pool_id = pool->pool_id,
@@ -294,9 +285,8 @@ static int put_hist(struct mp_pools *p, const struct pool *pool, const char *wha
 static int put_high_water(struct mp_pools *p, struct pool *pool)
 {
 	struct mp_pool_account *a = &pool->account;
-	const struct waiting w = {.at.t_ns = a->sum.in_use_max_t_ns,
-	    .tid = (pid_t)a->sum.in_use_max_tid,
-	    .place = a->high_place};
+	const struct waiting w = {
+	    .at.t_ns = a->sum.in_use_max_t_ns, .tid = (pid_t)a->sum.in_use_max_tid, .place = a->high_place};
 
 	if (!a->was_highest || !a->sum.in_use_max_t_ns)
 		return 0;
@@ -403,6 +393,30 @@ static struct pool *pool_place(struct mp_pools *p, const struct key *k, bool may
 	return &p->pools[*slot - 1];
 }
 
+void mp_pools_lost(struct mp_pools *p, const struct mp_pool_lost *lost)
+{
+	const struct waiting w = {.at.t_ns = lost->t_ns,
+	    .kind = KIND_LOST,
+	    .group = (uint16_t)lost->group,
+	    .pool = lost->group <= p->n_kinds ? rounded(p, lost->group, lost->pool) : 0,
+	    .ptr = lost->gets,
+	    .bytes = lost->puts,
+	    .capacity = -1,
+	    .object_bytes = -1};
+
+	if (lost->group > p->n_kinds)
+		return;
+	if (!mp_time_queue_push(&p->queue, &w))
+		p->lost[LIMIT_WAITING]++;
+	/* What was lost is older than much that still waits. */
+	const struct key k = {lost->group, w.pool};
+	struct pool *pool = pool_place(p, &k, false);
+	if (pool)
+		pool->account.has_gaps = true;
+	else
+		p->has_gaps = true;
+}
+
 static void name_of(const struct mp_pools *p, const struct waiting *w, bool is_rest, char name[static 80])
 {
 	const struct mp_pool_kind *k = kind_of(p, w->group);
@@ -431,6 +445,7 @@ static int open_pool(struct mp_pools *p, struct pool *pool, const struct waiting
 	pool->capacity = pool->is_rest ? -1 : w->capacity;
 	pool->object_bytes = pool->is_rest ? -1 : by_size ? (int64_t)w->pool : w->object_bytes;
 	pool->account.is_whole = is_known;
+	pool->account.has_gaps = p->has_gaps;
 	p->rows[w->group]++;
 	const struct mp_pool_row row = {.name = name,
 	    .source = k ? k->source : "markers",
@@ -534,8 +549,9 @@ static int apply_to_rest(struct mp_pools *p, struct pool *pool, const struct wai
 /* A pool may grow. */
 static int learn(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 {
-	bool is_new = (w->capacity >= 0 && w->capacity != pool->capacity) ||
-		      (w->object_bytes >= 0 && w->object_bytes != pool->object_bytes && pool->object_bytes < 0);
+	bool is_new =
+	    (w->capacity >= 0 && w->capacity != pool->capacity) ||
+	    (w->object_bytes >= 0 && w->object_bytes != pool->object_bytes && pool->object_bytes < 0);
 
 	if (!is_new)
 		return 0;
@@ -546,15 +562,17 @@ static int learn(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 	return ret || !has_grown ? ret : event(p, pool, w, "grown", pool->capacity);
 }
 
-static bool is_out_elsewhere(const struct mp_pools *p, const struct pool *pool, uint64_t ptr)
+/* The pool of a group, but for `but`, that has given out an object; NULL: none has. */
+static struct pool *pool_of(
+    const struct mp_pools *p, unsigned int group, uint64_t ptr, const struct pool *but)
 {
 	for (size_t i = 0; i < p->pool_index.n; i++) {
-		const struct pool *other = &p->pools[i];
-		if (other != pool && other->group == pool->group && other->pool_id &&
-		    mp_pool_account_has_out(&other->account, ptr))
-			return true;
+		struct pool *pool = &p->pools[i];
+		if (pool != but && pool->group == group && pool->pool_id &&
+		    mp_pool_account_has_out(&pool->account, ptr))
+			return pool;
 	}
-	return false;
+	return NULL;
 }
 
 static int put(struct mp_pools *p, struct pool *pool, const struct waiting *w, const struct mp_pool_deed *d)
@@ -563,7 +581,7 @@ static int put(struct mp_pools *p, struct pool *pool, const struct waiting *w, c
 	case MP_POOL_DOUBLE:
 		return event(p, pool, w, "double_put", -1);
 	case MP_POOL_UNKNOWN:
-		if (!pool->account.is_whole && !is_out_elsewhere(p, pool, w->ptr)) {
+		if (!pool->account.is_whole && !pool_of(p, pool->group, w->ptr, pool)) {
 			mp_pool_account_older(&pool->account, d, &p->objects);
 			return 0;
 		}
@@ -632,17 +650,24 @@ static int apply_to(struct mp_pools *p, struct pool *pool, const struct waiting 
 	}
 }
 
-/* A create in the place of a pool that was not destroyed ends it: nothing tells what became of its objects. */
+/* A create in the place of a pool that was not destroyed ends it: nothing tells what became of its objects.
+ */
 static int apply(void *ctx, const void *item)
 {
 	struct mp_pools *p = ctx;
 	const struct waiting *w = item;
 	const struct key k = {w->group, w->pool};
 	bool is_create = w->kind == MPSAMPLE_KIND_POOL_CREATE;
-	bool is_end = w->kind == MPSAMPLE_KIND_POOL_DESTROY;
-	struct pool *pool = pool_place(p, &k, has_rows_left(p, w->group));
+	/* Of a pool that nothing is known of there is nothing to end: pools are cleared when they are gone.
+	 */
+	bool is_end = w->kind == MPSAMPLE_KIND_POOL_DESTROY || w->kind == MPSAMPLE_KIND_POOL_CLEAR;
+	bool is_by_object = w->pool == MP_POOL_BY_OBJECT;
+	struct pool *pool =
+	    is_by_object ? pool_of(p, w->group, w->ptr, NULL) : pool_place(p, &k, has_rows_left(p, w->group));
 	int ret = 0;
 
+	if (is_by_object && !pool)
+		return 0; /* taken before the recording: of which pool cannot be told */
 	if (pool && pool->pool_id && is_create)
 		ret = close_pool(p, pool, w->at.t_ns);
 	if (pool && !pool->pool_id && !has_rows_left(p, w->group))

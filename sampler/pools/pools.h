@@ -28,8 +28,8 @@ struct mp_pools;
 struct mp_pools *mp_pools_new(struct mp_session *session, struct mp_stack_table *stacks);
 void mp_pools_free(struct mp_pools *p);
 
-/* The kinds of pools whose functions are probed, which stay the caller's: those of group 1 and on. 0 or
- * -ENOMEM. Before their first event. */
+/* The kinds of pools whose functions are probed, which stay the caller's: those of group 1 and on. May
+ * be told again when there are more. 0 or -ENOMEM. */
 int mp_pools_kinds(struct mp_pools *p, const struct mp_pool_kind *kinds, size_t n);
 
 /* Takes an event; copies what it points to. Unknown kinds are ignored. */

@@ -68,8 +68,7 @@ static void push(struct mp_slot *s, const struct mp_record *record, unsigned int
 }
 
 /* `frame` begins with the caller's frame and the return address, which is the marker's. */
-static void push_with_place(
-    struct mp_slot *s, struct mp_record *record, unsigned int kind, uint64_t frame)
+static void push_with_place(struct mp_slot *s, struct mp_record *record, unsigned int kind, uint64_t frame)
 {
 	uint64_t ip = ((const uint64_t *)frame)[1];
 	uint64_t *known = &s->pool_places[mp_pool_place(ip)];

@@ -70,14 +70,14 @@ extern "C" {
 
 /* These numbers go through shared memory: they stay. Beside each, what the call hands over in a, b and c. */
 enum mpsample_kind {
-	MPSAMPLE_KIND_SPAN_BEGIN = 1,  /* name; a: id */
-	MPSAMPLE_KIND_SPAN_END = 2,    /* name; a: id */
-	MPSAMPLE_KIND_MARK = 3,        /* name; a: value */
-	MPSAMPLE_KIND_PHASE = 4,       /* name */
-	MPSAMPLE_KIND_POOL_CREATE = 5, /* name; a: pool, b: object_bytes, c: capacity */
-	MPSAMPLE_KIND_POOL_GET = 6,    /* a: pool, b: ptr */
-	MPSAMPLE_KIND_POOL_PUT = 7,    /* a: pool, b: ptr */
-	MPSAMPLE_KIND_POOL_EMPTY = 8,  /* a: pool */
+	MPSAMPLE_KIND_SPAN_BEGIN = 1,   /* name; a: id */
+	MPSAMPLE_KIND_SPAN_END = 2,     /* name; a: id */
+	MPSAMPLE_KIND_MARK = 3,         /* name; a: value */
+	MPSAMPLE_KIND_PHASE = 4,        /* name */
+	MPSAMPLE_KIND_POOL_CREATE = 5,  /* name; a: pool, b: object_bytes, c: capacity */
+	MPSAMPLE_KIND_POOL_GET = 6,     /* a: pool, b: ptr */
+	MPSAMPLE_KIND_POOL_PUT = 7,     /* a: pool, b: ptr */
+	MPSAMPLE_KIND_POOL_EMPTY = 8,   /* a: pool */
 	MPSAMPLE_KIND_POOL_DESTROY = 9, /* a: pool */
 	MPSAMPLE_KIND_POOL_CLEAR = 10   /* a: pool */
 };
@@ -357,7 +357,8 @@ MPSAMPLE_INLINE_ void mpsample_pool_destroy_(const volatile void *pool)
 
 	const struct mpsample_api *api = mpsample_listener_();
 	if (api)
-		api->marker(MPSAMPLE_KIND_POOL_DESTROY, (struct mpsample_name *)0, mpsample_word_(pool), 0, 0);
+		api->marker(
+		    MPSAMPLE_KIND_POOL_DESTROY, (struct mpsample_name *)0, mpsample_word_(pool), 0, 0);
 }
 
 #endif

@@ -466,8 +466,8 @@ static int attach_file(struct bpf_plane *b, pid_t pid, enum mp_probe_group group
 		ret = add_link(
 		    b, mp_uprobe_link(b->marker, ATTACH_UPROBE_MULTI, 0, &places, pid), group, probes, err);
 	} else if (!ret && b->backend == MP_BACKEND_SESSION) {
-		ret = add_link(
-		    b, mp_uprobe_link(b->session, ATTACH_UPROBE_SESSION, 0, &places, pid), group, probes, err);
+		ret = add_link(b, mp_uprobe_link(b->session, ATTACH_UPROBE_SESSION, 0, &places, pid), group,
+		    probes, err);
 	} else if (!ret) {
 		ret = add_link(b,
 		    mp_uprobe_link(b->ret, ATTACH_UPROBE_MULTI, UPROBE_MULTI_RETURN, &places, pid), group,
@@ -519,8 +519,7 @@ static void add_place(struct places *p, uint64_t offset, uint64_t cookie)
 	p->cookies[p->n++] = cookie;
 }
 
-/* For the whole recording. */
-static int keep_link(void *ctx, int fd, struct mp_err *err)
+static int keep_link(void *ctx, int fd, enum mp_probe_group group, struct mp_err *err)
 {
 	struct bpf_plane *b = ctx;
 
@@ -528,7 +527,7 @@ static int keep_link(void *ctx, int fd, struct mp_err *err)
 		close(fd);
 		return mp_err_set(err, E2BIG, "more than %d files to probe", MAX_LINKS / 2);
 	}
-	b->links[b->n_links++] = (struct uprobe_link){fd, MP_PROBES_ALWAYS};
+	b->links[b->n_links++] = (struct uprobe_link){fd, group};
 	return 0;
 }
 
@@ -544,7 +543,7 @@ static int link_places(struct bpf_plane *b, const struct bpf_program *program, p
 	if (fd < 0)
 		return mp_err_set(
 		    err, errno, "cannot probe %s in %s: %s", f->name, f->module, strerror(errno));
-	return keep_link(b, fd, err);
+	return keep_link(b, fd, MP_PROBES_ALWAYS, err);
 }
 
 /* The cookies say which function it is. The ends first: what begins shall be seen to end. */
@@ -597,13 +596,14 @@ static int bpf_plane_attach_spans(void *impl, pid_t pid, const struct mp_span_se
 	return ret;
 }
 
-static int bpf_plane_attach_pools(void *impl, pid_t pid, const struct mp_pool_set *set, struct mp_err *err)
+static int bpf_plane_attach_pools(
+    void *impl, pid_t pid, const struct mp_pool_set *set, size_t from, struct mp_err *err)
 {
 	struct bpf_plane *b = impl;
 	size_t links_before = b->n_links;
-	int ret = mp_bpf_pools_attach(b->object, pid, set, keep_link, b, err);
+	int ret = mp_bpf_pools_attach(b->object, pid, set, from, keep_link, b, err);
 
-	b->rings.pools = ret ? NULL : set;
+	b->rings.pools = set;
 	while (ret && b->n_links > links_before)
 		close(b->links[--b->n_links].fd);
 	return ret;

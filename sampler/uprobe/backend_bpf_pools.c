@@ -41,9 +41,9 @@ static unsigned char register_word(unsigned char n)
 {
 #ifdef __x86_64__
 #define WORD(member) (unsigned char)(offsetof(struct pt_regs, member) / sizeof(uint64_t))
-	static const unsigned char words[] = {WORD(rax), WORD(rdx), WORD(rcx), WORD(rbx), WORD(rsi), WORD(rdi),
-	    WORD(rbp), WORD(rsp), WORD(r8), WORD(r9), WORD(r10), WORD(r11), WORD(r12), WORD(r13), WORD(r14),
-	    WORD(r15)};
+	static const unsigned char words[] = {WORD(rax), WORD(rdx), WORD(rcx), WORD(rbx), WORD(rsi),
+	    WORD(rdi), WORD(rbp), WORD(rsp), WORD(r8), WORD(r9), WORD(r10), WORD(r11), WORD(r12), WORD(r13),
+	    WORD(r14), WORD(r15)};
 	return words[n & 15];
 #else
 	return n;
@@ -59,11 +59,11 @@ static struct mp_fetch for_kernel(const struct mp_fetch *f)
 	return out;
 }
 
-static int describe(struct bpf_object *object, const struct mp_pool_set *set, struct mp_err *err)
+static int describe(struct bpf_object *object, const struct mp_pool_set *set, size_t from, struct mp_err *err)
 {
 	int fd = bpf_object__find_map_fd_by_name(object, "pool_functions");
 
-	for (uint32_t i = 0; i < set->n; i++) {
+	for (uint32_t i = (uint32_t)from; i < set->n; i++) {
 		const struct mp_pool_function *f = &set->functions[i];
 		const struct mp_bpf_pool_function it = {.kind = (unsigned char)f->kind,
 		    .wants_return = f->wants_return,
@@ -77,8 +77,8 @@ static int describe(struct bpf_object *object, const struct mp_pool_set *set, st
 		    .object_bytes = for_kernel(&f->object_bytes),
 		    .text = for_kernel(&f->text)};
 		if (bpf_map_update_elem(fd, &i, &it, BPF_ANY))
-			return mp_err_set(err, errno, "cannot tell the BPF programs of %s: %s", f->name,
-			    strerror(errno));
+			return mp_err_set(
+			    err, errno, "cannot tell the BPF programs of %s: %s", f->name, strerror(errno));
 	}
 	return 0;
 }
@@ -114,7 +114,8 @@ struct attaching {
 	struct bpf_object *object;
 	pid_t pid;
 	const struct mp_pool_set *set;
-	int (*keep)(void *ctx, int fd, struct mp_err *err);
+	int (*keep)(void *ctx, int fd, enum mp_probe_group group, struct mp_err *err);
+	enum mp_probe_group group;
 	void *ctx;
 	struct places entries, exits, returns;
 };
@@ -137,7 +138,7 @@ static int link_places(const struct attaching *a, const char *name, uint32_t fla
 	if (fd < 0)
 		return mp_err_set(err, errno, "cannot probe %s, or a function of a pool beside it, in %s: %s",
 		    first->name, first->module, strerror(errno));
-	return a->keep(a->ctx, fd, err);
+	return a->keep(a->ctx, fd, a->group, err);
 }
 
 static int attach_file(struct attaching *a, size_t from, size_t to, struct mp_err *err)
@@ -146,6 +147,8 @@ static int attach_file(struct attaching *a, size_t from, size_t to, struct mp_er
 
 	a->entries.n = a->exits.n = a->returns.n = 0;
 	for (size_t i = from; i < to; i++) {
+		if (a->set->kinds[f[i].pool_kind].is_builtin != (a->group == MP_PROBES_PROFILE))
+			continue;
 		add_place(&a->entries, f[i].entry, i, f[i].semaphore);
 		if (f[i].wants_return && f[i].by_return_probe)
 			add_place(&a->returns, f[i].entry, i, 0);
@@ -158,20 +161,25 @@ static int attach_file(struct attaching *a, size_t from, size_t to, struct mp_er
 	return ret ? ret : link_places(a, "pool_entry", 0, &a->entries, first, err);
 }
 
-int mp_bpf_pools_attach(struct bpf_object *object, pid_t pid, const struct mp_pool_set *set,
-    int (*keep)(void *ctx, int fd, struct mp_err *err), void *ctx, struct mp_err *err)
+int mp_bpf_pools_attach(struct bpf_object *object, pid_t pid, const struct mp_pool_set *set, size_t from,
+    int (*keep)(void *ctx, int fd, enum mp_probe_group group, struct mp_err *err), void *ctx,
+    struct mp_err *err)
 {
 	struct attaching a = {.object = object, .pid = pid, .set = set, .keep = keep, .ctx = ctx};
-	size_t room = set->n * MP_POOL_ENDS_MAX + 1;
+	size_t room = (set->n - from) * MP_POOL_ENDS_MAX + 1;
 	int ret = places_new(&a.entries, room) && places_new(&a.exits, room) && places_new(&a.returns, room)
-		      ? describe(object, set, err)
+		      ? describe(object, set, from, err)
 		      : mp_err_set(err, ENOMEM, "out of memory");
 
-	for (size_t from = 0, to; !ret && from < set->n; from = to) {
+	for (size_t to; !ret && from < set->n; from = to) {
 		for (to = from + 1;
 		     to < set->n && !strcmp(set->functions[to].open_path, set->functions[from].open_path);)
 			to++;
+		a.group = MP_PROBES_ALWAYS;
 		ret = attach_file(&a, from, to, err);
+		a.group = MP_PROBES_PROFILE;
+		if (!ret)
+			ret = attach_file(&a, from, to, err);
 	}
 	places_free(&a.entries);
 	places_free(&a.exits);

@@ -32,9 +32,10 @@ enum mp_stack_mode {
 #define MP_OP_CALIBRATE MP_OP_COUNT
 
 /* In struct mp_probe and the session's table of probes: no operation, but a marker, or a function that is a
- * span. */
+ * span, or of a pool. */
 #define MP_OP_MARKER 255
 #define MP_OP_SPAN   254
+#define MP_OP_POOL   253
 
 /* Histogram blocks of one shard: (operation, size class); a slow path each, whose calls do not always know
  * their size; and one for the calibration. */
@@ -47,8 +48,15 @@ enum mp_stack_mode {
  *   always   in for the whole recording
  *   window   functions of the family, in for a while and out for a while
  *   slow     what is only called when the thread's cache cannot serve a call (sampler/slow_path.h)
+ *   profile  functions of pools that built-in profiles know: in until they cost too much
  */
-enum mp_probe_group { MP_PROBES_ALWAYS, MP_PROBES_WINDOW, MP_PROBES_SLOW, MP_PROBE_GROUPS };
+enum mp_probe_group {
+	MP_PROBES_ALWAYS,
+	MP_PROBES_WINDOW,
+	MP_PROBES_SLOW,
+	MP_PROBES_PROFILE,
+	MP_PROBE_GROUPS
+};
 
 /*
  * A probe's cookie (mp_probe_cookie()). Bits 0-7: the operation, of a slow function that which comes by a
@@ -207,7 +215,7 @@ struct mp_bpf_stats {
 	unsigned long long pools_left; /* calls of pool functions that began and did not end, or were too
 					  many inside one another */
 	unsigned long long pool_calls[MP_BPF_POOL_FUNCTIONS]; /* hits, by function */
-	unsigned long long markers_lost;     /* markers and spans for which the ring had no room */
+	unsigned long long markers_lost; /* markers and spans for which the ring had no room */
 	unsigned long long
 	    spans_left; /* spans that began and did not end: left by a longjmp or an exception */
 	unsigned long long spans_deep; /* spans that were not followed: too many inside one another */
@@ -284,8 +292,8 @@ struct mp_bpf_marker {
 	unsigned int tid;
 	unsigned int kind; /* enum mpsample_kind */
 	unsigned long long t_ns;
-	unsigned long long a;       /* as enum mpsample_kind tells */
-	struct mp_bpf_sums sums;    /* with those of spans */
+	unsigned long long a;    /* as enum mpsample_kind tells */
+	struct mp_bpf_sums sums; /* with those of spans */
 	char name[MP_MARKER_NAME_BYTES];
 };
 
@@ -298,11 +306,12 @@ struct mp_bpf_marker {
 
 struct mp_bpf_pool {
 	unsigned int tid;
-	unsigned char kind, with; /* enum mpsample_kind */
-	unsigned short function;  /* which of the set's; MP_BPF_POOL_MARKER: none */
-	unsigned long long t_ns;  /* when it was done */
+	unsigned char kind, with;  /* enum mpsample_kind */
+	unsigned short function;   /* which of the set's; MP_BPF_POOL_MARKER: none */
+	unsigned long long t_ns;   /* when it was done */
 	unsigned long long dur_ns; /* ~0: not told, as with the last two */
-	unsigned long long pool, ptr, bytes;
+	unsigned long long pool;   /* ~0: the function does not say which */
+	unsigned long long ptr, bytes;
 	unsigned long long ip; /* the return address; of a marker, behind its first byte */
 	unsigned long long capacity, object_bytes;
 };

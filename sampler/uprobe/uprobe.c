@@ -393,14 +393,21 @@ int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, s
 	return u->ops->attach_spans(u->impl, u->pid, set, err);
 }
 
-int mp_uprobe_attach_pools(struct mp_uprobe *u, const struct mp_pool_set *set, struct mp_err *err)
+bool mp_uprobe_follows_pools(const struct mp_uprobe *u)
+{
+	return u->ops->attach_pools;
+}
+
+int mp_uprobe_attach_pools(
+    struct mp_uprobe *u, const struct mp_pool_set *set, size_t from, struct mp_err *err)
 {
 	if (!u->ops->attach_pools)
 		return mp_err_set(err, ENOTSUP,
-		    "functions of pools need BPF, which backend %s is without: use --backend session or multi",
+		    "functions of pools need BPF, which backend %s is without: use --backend session or "
+		    "multi",
 		    mp_backend_name(u->ops->backend));
 	u->ops->keep(u->impl, &u->keep, &u->floor);
-	return u->ops->attach_pools(u->impl, u->pid, set, err);
+	return u->ops->attach_pools(u->impl, u->pid, set, from, err);
 }
 
 void mp_uprobe_counter(struct mp_uprobe *u, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)

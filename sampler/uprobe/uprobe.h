@@ -145,8 +145,11 @@ int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, s
 uint64_t mp_uprobe_span_cost_ns(const struct mp_uprobe *u, const struct mp_span_function *f);
 uint64_t mp_uprobe_span_calls(const struct mp_uprobe *u, size_t i);
 
-/* Likewise of functions of pools, whose events go to mp_pipeline_pool(). All or nothing. */
-int mp_uprobe_attach_pools(struct mp_uprobe *u, const struct mp_pool_set *set, struct mp_err *err);
+/* Likewise of functions of pools, whose events go to mp_pipeline_pool(): those of the set from index `from`
+ * on. The set may have grown, or moved, since those before were attached. All or nothing. */
+bool mp_uprobe_follows_pools(const struct mp_uprobe *u);
+int mp_uprobe_attach_pools(
+    struct mp_uprobe *u, const struct mp_pool_set *set, size_t from, struct mp_err *err);
 uint64_t mp_uprobe_pool_cost_ns(const struct mp_uprobe *u, const struct mp_pool_function *f);
 uint64_t mp_uprobe_pool_calls(const struct mp_uprobe *u, size_t i);
 
@@ -205,7 +208,8 @@ struct mp_uprobe_ops {
 	void (*skipped)(void *impl, enum mp_probe_group group, uint64_t out[static 2]);
 	int (*attach_spans)(void *impl, pid_t pid, const struct mp_span_set *set, struct mp_err *err);
 	uint64_t (*span_calls)(void *impl, size_t i);
-	int (*attach_pools)(void *impl, pid_t pid, const struct mp_pool_set *set, struct mp_err *err);
+	int (*attach_pools)(
+	    void *impl, pid_t pid, const struct mp_pool_set *set, size_t from, struct mp_err *err);
 	uint64_t (*pool_calls)(void *impl, size_t i);
 	void (*counter)(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
 	/* `hand_over_ns`: all kernel events of this duration are handed on; 0: only what becomes a row. */

@@ -132,3 +132,30 @@ Test(latency, nothing_is_lost_or_doubled_while_writers_run)
 	mp_latency_free(l);
 	free(v.blocks);
 }
+
+Test(latency, the_mix_of_sizes_is_that_of_the_last_calls)
+{
+	struct mp_hist_view v = new_view(1);
+	struct mp_latency *l = mp_latency_new(&v);
+
+	cr_assert_eq(mp_latency_size_mix(l).n, 0);
+	count(&v, 0, MP_OP_MALLOC, 100, 50);
+	count(&v, 0, MP_OP_NEW, 120, 50);
+	count(&v, 0, MP_OP_FREE, 0, 50);
+	count(&v, 0, MP_OP_CALLOC, 5000, 50);
+	count(&v, 0, MP_OP_CALLOC, 5000, 50);
+	mp_latency_poll(l, false);
+	for (int i = 0; i < 100; i++)
+		mp_latency_fade(l); /* nothing new */
+	struct mp_size_mix mix = mp_latency_size_mix(l);
+	cr_assert_eq(mix.n, 2);
+	cr_assert_eq(mix.of[0].bytes, 110);
+	cr_assert_eq(mix.of[1].bytes, 5000);
+	cr_assert_float_eq(mix.of[0].share, 0.5, 1e-9);
+	count(&v, 0, MP_OP_MALLOC, 100, 50);
+	mp_latency_poll(l, false);
+	mix = mp_latency_size_mix(l);
+	cr_assert_float_eq(mix.of[0].share, 2 / 3.0, 1e-9, "%f", mix.of[0].share);
+	mp_latency_free(l);
+	free(v.blocks);
+}

@@ -208,3 +208,24 @@ Test(demangle, random_damage_does_no_harm)
 		cr_assert_lt(strlen(shown), MP_DEMANGLED_MAX);
 	}
 }
+
+Test(demangle, parameters)
+{
+	static const struct {
+		const char *raw, *parameters;
+	} functions[] = {
+	    {"_ZN9OrderPool7acquireEm", "(unsigned long)"},
+	    {"_ZNK9OrderPool4sizeEv", "() const"},
+	    {"_ZN3FooclEPFviE", "(void (*)(int))"},
+	    {"_ZN9OrderPool4growEm.cold", "(unsigned long)"},
+	    {"malloc@@GLIBC_2.2.5", ""},
+	    {"_Z", ""},
+	    {"", ""},
+	};
+	char out[MP_DEMANGLED_MAX];
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+		mp_demangle_parameters(functions[i].raw, out);
+		cr_assert_str_eq(out, functions[i].parameters, "%s", functions[i].raw);
+	}
+}

@@ -69,6 +69,16 @@ static __always_inline u64 argument_of(const struct pool_args *a, u32 n)
 	return value;
 }
 
+/* Its lower part, of so many bytes, negative: signed; 0: all of it. */
+static __always_inline u64 cut(u64 value, int bytes)
+{
+	u32 n = bytes < 0 ? -bytes : bytes, shift = (64 - n * 8) & 63;
+
+	if (!n || n >= 8)
+		return value;
+	return bytes < 0 ? (u64)((long long)(value << shift) >> shift) : value << shift >> shift;
+}
+
 /* One read of `bytes`, two's complement: negative is signed. False: it is not in memory. */
 static __noinline int read_value(u64 *value, u64 at, int bytes)
 {
@@ -78,17 +88,13 @@ static __noinline int read_value(u64 *value, u64 at, int bytes)
 
 	if (!value)
 		return 0;
-	failed = n == 8	  ? bpf_probe_read_user(&raw, 8, (void *)at)
+	failed = n == 8   ? bpf_probe_read_user(&raw, 8, (void *)at)
 		 : n == 4 ? bpf_probe_read_user(&raw, 4, (void *)at)
 		 : n == 2 ? bpf_probe_read_user(&raw, 2, (void *)at)
 			  : bpf_probe_read_user(&raw, 1, (void *)at);
 	if (failed)
 		return 0;
-	if (bytes < 0 && n < 8) {
-		u32 shift = (64 - n * 8) & 63;
-		raw = (u64)((long long)(raw << shift) >> shift);
-	}
-	*value = raw;
+	*value = cut(raw, bytes);
 	return 1;
 }
 
@@ -106,9 +112,12 @@ static __always_inline bool fetch(
 		value = register_of(ctx, f->number);
 	else if (f->from != MP_FETCH_CONSTANT)
 		return false;
+	if (!f->n_reads)
+		value = cut(value, (signed char)f->bytes[0]);
 #pragma unroll
 	for (u32 i = 0; i < MP_FETCH_READS; i++)
-		if (i < f->n_reads && !read_value(&value, value + (long long)f->add[i], (signed char)f->bytes[i]))
+		if (i < f->n_reads &&
+		    !read_value(&value, value + (long long)f->add[i], (signed char)f->bytes[i]))
 			return false;
 	*out = value + (long long)f->add[f->n_reads < MP_FETCH_READS ? f->n_reads : MP_FETCH_READS];
 	return true;
@@ -193,7 +202,8 @@ static __always_inline void emit_pool(
 			return;
 		}
 	}
-	if (bpf_ringbuf_output(&pool_rows, (void *)r, sizeof(*r), wakeup_flags(&pool_rows, c->pool_ring_bytes)))
+	if (bpf_ringbuf_output(
+		&pool_rows, (void *)r, sizeof(*r), wakeup_flags(&pool_rows, c->pool_ring_bytes)))
 		miss_pool(r);
 }
 
@@ -256,36 +266,55 @@ struct pool_call {
 };
 
 /*
- * All that the function tells, with the values as they are now. An object can be in other hands as soon as
- * the call that puts it back has begun, and not before the one that takes it out has returned: told by these
- * times, what was put back is never taken out earlier.
+ * The values that are read now: at the entry all but those of a function that makes a pool, the object that a
+ * get takes out, and what is returned; at the return those.
+ */
+static __always_inline void take_values(struct pt_regs *ctx, const struct mp_bpf_pool_function *f,
+    const struct pool_args *args, bool is_return, struct pool_values *v)
+{
+	bool late = f->kind == MPSAMPLE_KIND_POOL_CREATE;
+	bool late_ptr = late || f->kind == MPSAMPLE_KIND_POOL_GET;
+
+#define TAKE(member, is_late)                                                                                \
+	if (f->wants_return ? is_return == ((is_late) || f->member.from == MP_FETCH_RETURNED) : !is_return)  \
+	fetch(&f->member, ctx, args, is_return, &v->member)
+	TAKE(pool, late);
+	TAKE(ptr, late_ptr);
+	TAKE(bytes, late);
+	TAKE(capacity, late);
+	TAKE(object_bytes, late);
+#undef TAKE
+}
+
+/*
+ * All that the function tells. An object can be in other hands as soon as the call that puts it back has
+ * begun, and not before the one that takes it out has returned: told by these times, what was put back is
+ * never taken out earlier.
  */
 static __always_inline void tell_pool(struct pt_regs *ctx, const struct mp_bpf_control *c,
-    const struct mp_bpf_pool_function *f, const struct pool_call *call)
+    const struct mp_bpf_pool_function *f, const struct pool_call *call, const struct pool_values *v)
 {
-	bool is_get = f->kind == MPSAMPLE_KIND_POOL_GET, is_return = call->has_returned;
+	bool is_get = f->kind == MPSAMPLE_KIND_POOL_GET;
 	bool by_end = is_get || f->kind == MPSAMPLE_KIND_POOL_CREATE || f->kind == MPSAMPLE_KIND_POOL_EMPTY;
 	struct mp_bpf_pool r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .kind = f->kind,
 	    .function = call->number,
 	    .t_ns = by_end ? call->end_ns : call->start_ns,
 	    .dur_ns = call->dur_ns,
+	    .pool = v->pool,
+	    .ptr = v->ptr,
+	    .bytes = v->bytes == ~0ULL ? 0 : v->bytes,
 	    .ip = call->where.ip,
-	    .capacity = ~0ULL,
-	    .object_bytes = ~0ULL};
-	bool has_ptr = fetch(&f->ptr, ctx, call->args, is_return, &r.ptr);
+	    .capacity = v->capacity,
+	    .object_bytes = v->object_bytes};
 	u64 text;
 
-	if (!fetch(&f->pool, ctx, call->args, is_return, &r.pool))
+	/* A get of nothing is a failure, where that can be; a put of nothing is none, as free(NULL). */
+	if ((is_get && (v->ptr == ~0ULL || (!v->ptr && f->ignores_null))) ||
+	    (f->kind == MPSAMPLE_KIND_POOL_PUT && !v->ptr))
 		return;
-	if (is_get && !r.ptr && (f->ignores_null || !has_ptr))
-		return;
-	if (f->kind == MPSAMPLE_KIND_POOL_PUT && !r.ptr)
-		return; /* of nothing, as free(NULL) */
-	fetch(&f->bytes, ctx, call->args, is_return, &r.bytes);
-	fetch(&f->capacity, ctx, call->args, is_return, &r.capacity);
-	fetch(&f->object_bytes, ctx, call->args, is_return, &r.object_bytes);
-	if (f->kind == MPSAMPLE_KIND_POOL_CREATE && fetch(&f->text, ctx, call->args, is_return, &text))
+	if (f->kind == MPSAMPLE_KIND_POOL_CREATE &&
+	    fetch(&f->text, ctx, call->args, call->has_returned, &text))
 		emit_named(c, &r, (const char *)text);
 	else
 		emit_pool(ctx, c, &r, call->where.sp);
@@ -347,14 +376,16 @@ int pool_entry(struct pt_regs *ctx)
 	count_pool_call(number);
 	if (!f->wants_return) {
 		struct pool_args args;
+		struct pool_values values = {~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL};
 		struct pool_call call = {
 		    .number = number, .start_ns = now, .end_ns = now, .dur_ns = ~0ULL, .args = &args};
 		take_args(&args, ctx);
+		take_values(ctx, f, &args, false, &values);
 		if (f->is_usdt)
 			call.where = (struct pool_where){PT_REGS_IP(ctx) + 1, sp};
 		else
 			call.where = caller_of(ctx);
-		tell_pool(ctx, c, f, &call);
+		tell_pool(ctx, c, f, &call, &values);
 		return 0;
 	}
 	struct thread_state *t = make_state_of_current(c);
@@ -364,6 +395,8 @@ int pool_entry(struct pt_regs *ctx)
 		return 0;
 	}
 	take_args(&o->args, ctx);
+	o->values = (struct pool_values){~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL};
+	take_values(ctx, f, &o->args, false, &o->values);
 	o->function = number;
 	o->sp = sp;
 	o->start_ns = bpf_ktime_get_ns();
@@ -389,7 +422,8 @@ static __always_inline int pool_left(struct pt_regs *ctx, u64 sp, struct pool_wh
 	    .where = where};
 	u64 from = o->start_ns + c->floor_ns[f->is_stepped & 1];
 	call.dur_ns = call.end_ns > from ? call.end_ns - from : 0;
-	tell_pool(ctx, c, f, &call);
+	take_values(ctx, f, &o->args, true, &o->values);
+	tell_pool(ctx, c, f, &call, &o->values);
 	o->sp = 0;
 	return 0;
 }

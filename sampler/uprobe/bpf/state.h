@@ -113,6 +113,9 @@ struct thread_state {
 		struct pool_args {
 			u64 arg[MP_FETCH_ARGS];
 		} args;
+		struct pool_values {
+			u64 pool, ptr, bytes, capacity, object_bytes; /* ~0: not known */
+		} values;                                             /* as they were at its entry */
 	} pools[MP_POOLS_DEEP];
 };
 
