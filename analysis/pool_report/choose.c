@@ -69,8 +69,8 @@ static int say_unknown(struct mp_session *s, const char *pool, struct mp_err *er
 	if (!n)
 		return mp_err_set(
 		    err, EINVAL, "there is no pool %.80s in %s: it has none", pool, mp_session_path(s));
-	return mp_err_set(err, EINVAL, "there is no pool %.80s in %s: %s%s%sit has %s%s", pool,
-	    mp_session_path(s), *nearest ? "did you mean " : "", nearest, *nearest ? "? " : "", all,
+	return mp_err_set(err, EINVAL, "there is no pool %.80s in %s: %s%s%s has %s%s", pool,
+	    mp_session_path(s), *nearest ? "did you mean " : "", nearest, *nearest ? "? It" : "it", all,
 	    is_cut ? ", ..." : "");
 }
 

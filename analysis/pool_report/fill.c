@@ -20,7 +20,7 @@
 enum { STRIP, STEP, QUANTILE, FORECAST, PHASE, BACKTEST, SIZING, TABLES };
 
 static const char *const insert[TABLES] = {
-    [STRIP] = "INSERT INTO temp.pool_strip VALUES (?,?,?,?,?,?)",
+    [STRIP] = "INSERT INTO temp.pool_strip VALUES (?,?,?,?,?,?,?)",
     [STEP] = "INSERT INTO temp.pool_step VALUES (?,?,?,?,?,?,?,?,?,?)",
     [QUANTILE] = "INSERT INTO temp.pool_quantile VALUES (?,?,?,?,?)",
     [FORECAST] = "INSERT INTO temp.pool_forecast VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -76,8 +76,9 @@ static int put_strip(struct work *w, int64_t pool_id)
 	const int64_t whole[] = {pool_id, p->in_use, -p->least,
 	    p->is_known ? p->course.to_ns - p->course.from_ns : 0, strip.step_ns};
 	sqlite3_bind_text(w->insert[STRIP], COUNT(whole) + 1, strip.text, -1, SQLITE_STATIC);
+	sqlite3_bind_int(w->insert[STRIP], COUNT(whole) + 2, p->is_heap);
 	rc = put(w, STRIP, whole, COUNT(whole), NULL, 0);
-	for (int i = 0; !rc && w->is_single && i < strip.n; i++) {
+	for (int i = 0; !rc && w->is_single && !p->is_heap && i < strip.n; i++) {
 		const struct pool_step *step = &strip.step[i];
 		int64_t t_ns = strip.from_ns + i * strip.step_ns;
 		int64_t left_ns = w->now_ns - t_ns;
@@ -213,7 +214,7 @@ static int put_pool(struct work *w, const struct pool_who *who)
 		rc = put_strip(w, who->pool_id);
 	if (!rc)
 		rc = pool_quantiles_put(w->s, who->pool_id, w->scope, w->insert[QUANTILE], w->err);
-	if (rc || !w->series.is_known)
+	if (rc || w->series.is_heap || !w->series.is_known)
 		return rc;
 	rc = put_future(w, who);
 	return rc ? rc : put_backtest(w, who->pool_id);

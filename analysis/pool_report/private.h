@@ -34,7 +34,8 @@ struct pool_series {
 	size_t room;
 	bool has_long_slots;          /* not all are of a second: to look up each takes half of the time */
 	struct mp_pool_course course; /* in use is counted from `least` on */
-	bool is_known;                /* there is a course, and it passes mp_pool_course_check() */
+	bool is_heap;   /* v_pool_heap has it, and no gets and puts: slots have used bytes at one time each */
+	bool is_known;  /* there is a course, and it passes mp_pool_course_check() */
 	int64_t least;  /* 0, or what the count fell to: so many were out before it began, at least */
 	int64_t in_use; /* at the end, as counted */
 };

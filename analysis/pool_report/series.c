@@ -222,6 +222,39 @@ static int load_slots(struct mp_session *s, int64_t pool_id, const struct mp_rep
 	return rc == -ENOMEM ? out_of_memory(err) : rc;
 }
 
+static int take_look(void *ctx, sqlite3_value **row)
+{
+	struct pool_series *p = ctx;
+	struct mp_pool_slot *slot = add_slot(p);
+
+	if (!slot)
+		return -ENOMEM;
+	int64_t used = value_within(row[1], 0, MP_POOL_MOST);
+	*slot = (struct mp_pool_slot){.t_ns = sqlite3_value_int64(row[0]),
+	    .dur_ns = 1,
+	    .in_use_min = used,
+	    .in_use_max = used,
+	    .in_use_last = used};
+	return 0;
+}
+
+/* A heap, of which nothing is known but how it looked now and then. */
+static int load_looks(struct mp_session *s, int64_t pool_id, const struct mp_report_scope *scope,
+    struct pool_series *p, struct mp_err *err)
+{
+	/* The third parameter is free here: it says which pool. */
+	const struct mp_report_scope of_pool = {.from_ns = scope->from_ns > 0 ? scope->from_ns : 0,
+	    .to_ns = within(scope->to_ns, 0, INT64_MAX / 4),
+	    .tid = pool_id};
+	int rc = mp_each_row(s,
+	    "SELECT 1 FROM pool_heap WHERE pool_id = ?3 AND t_ns >= ?1 AND t_ns < ?2"
+	    " AND mp_take(?4, t_ns, used_bytes)",
+	    &of_pool, take_look, p, err);
+
+	p->is_heap = p->course.slots > 0;
+	return rc == -ENOMEM ? out_of_memory(err) : rc;
+}
+
 int pool_series_begin(struct mp_session *s, struct pool_series *out, struct mp_err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -256,6 +289,9 @@ int pool_series_load(struct mp_session *s, const struct pool_who *who, const str
 		rc = load_least(s, who->pool_id, scope, p, err);
 	if (!rc)
 		rc = load_slots(s, who->pool_id, scope, p, err);
+	p->is_heap = false;
+	if (!rc && !c->slots)
+		rc = load_looks(s, who->pool_id, scope, p, err);
 	if (rc)
 		return rc;
 	c->slot = p->slot;

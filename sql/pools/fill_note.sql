@@ -3,23 +3,25 @@
 
 INSERT INTO temp.pool_note
 WITH line AS (
-  SELECT l.*, older, watched_ns, coalesce(quality, 0) AS quality, f.pool_id IS NOT NULL AS has_forecast,
+  SELECT l.*, older, coalesce(is_heap, 0) AS is_heap, coalesce(quality, 0) AS quality, f.pool_id IS NOT NULL AS has_forecast,
          z.pool_id IS NOT NULL AS has_size, s.pool_id IS NOT NULL AS has_sum, coalesce(s.lost, 0) AS lost,
          EXISTS (SELECT 1 FROM temp.pool_quantile AS q WHERE q.pool_id = l.pool_id AND what IN ('get', 'put')) AS has_latency,
          coalesce(destroyed_ns < now_ns, 0) AS is_gone
   FROM temp.pool_scope, temp.pool_line AS l LEFT JOIN temp.pool_strip AS t USING (pool_id)
        LEFT JOIN temp.pool_forecast AS f USING (pool_id) LEFT JOIN temp.pool_sizing AS z USING (pool_id)
        LEFT JOIN pool_sum AS s USING (pool_id)
+), pools AS (
+  SELECT * FROM line WHERE NOT is_heap
 ), named AS (
-  SELECT 1 AS place, pool_id, name FROM line WHERE gets + puts + failures = 0
-  UNION ALL SELECT 2, pool_id, name FROM line WHERE capacity IS NULL
-  UNION ALL SELECT 3, pool_id, name FROM line WHERE NOT has_size AND quality = 0 AND gets + puts + failures > 0
-  UNION ALL SELECT 4, pool_id, name FROM line WHERE quality = 1
-  UNION ALL SELECT 5, pool_id, name FROM line WHERE older > 0
-  UNION ALL SELECT 6, pool_id, name FROM line WHERE NOT has_latency AND gets > 0
-  UNION ALL SELECT 7, pool_id, name FROM line WHERE is_gone
-  UNION ALL SELECT 8, pool_id, name FROM line WHERE NOT has_sum
-  UNION ALL SELECT 9, pool_id, name FROM line WHERE lost > 0
+  SELECT 1 AS place, pool_id, name FROM pools WHERE gets + puts + failures = 0
+  UNION ALL SELECT 2, pool_id, name FROM pools WHERE capacity IS NULL
+  UNION ALL SELECT 3, pool_id, name FROM pools WHERE NOT has_size AND quality = 0 AND gets + puts + failures > 0
+  UNION ALL SELECT 4, pool_id, name FROM pools WHERE quality = 1
+  UNION ALL SELECT 5, pool_id, name FROM pools WHERE older > 0
+  UNION ALL SELECT 6, pool_id, name FROM pools WHERE NOT has_latency AND gets > 0
+  UNION ALL SELECT 7, pool_id, name FROM pools WHERE is_gone
+  UNION ALL SELECT 8, pool_id, name FROM pools WHERE NOT has_sum
+  UNION ALL SELECT 9, pool_id, name FROM pools WHERE lost > 0
 ), grouped AS (
   SELECT place, count(*) AS pools, group_concat(CASE WHEN nth <= 3 THEN name END, ', ') AS names
   FROM (SELECT *, row_number() OVER (PARTITION BY place ORDER BY pool_id) AS nth FROM named ORDER BY place, nth)
@@ -27,8 +29,8 @@ WITH line AS (
 ), who AS (
   SELECT place, names || CASE WHEN pools > 3 THEN printf(' and %,d more', pools - 3) ELSE '' END || ': ' AS who FROM grouped
 )
-SELECT 0, 'no pools: mark them in the program (MPSAMPLE_POOL_CREATE, _GET, _PUT), or name their functions with record --pools'
-FROM temp.pool_scope WHERE pools = 0
+SELECT 0, CASE WHEN pools > 0 THEN 'no pools but heaps of the allocator: mark' ELSE 'no pools: mark' END || ' them in the program (MPSAMPLE_POOL_CREATE, _GET, _PUT), or name their functions with record --pools'
+FROM temp.pool_scope WHERE NOT EXISTS (SELECT 1 FROM pools)
 UNION ALL
 SELECT place, who || CASE place
   WHEN 1 THEN (SELECT CASE WHEN is_cut THEN 'nothing was taken or put back in this part of the recording'

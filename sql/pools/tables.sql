@@ -18,7 +18,8 @@ DROP TABLE IF EXISTS temp.pool_strip;
 CREATE TEMP TABLE pool_strip (
   pool_id INTEGER PRIMARY KEY, in_use INTEGER,
   older INTEGER,                -- so many, at least, were out before the recording, beyond what was counted
-  watched_ns INTEGER, step_ns INTEGER, strip TEXT
+  watched_ns INTEGER, step_ns INTEGER, strip TEXT,
+  is_heap INTEGER               -- no gets and puts, only v_pool_heap: the strip is of the bytes in use
 );
 
 DROP TABLE IF EXISTS temp.pool_step;

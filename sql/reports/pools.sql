@@ -26,7 +26,7 @@
 --   saving_bytes                  by recommended_capacity, where the pool is larger than recommended_upper
 --   step_ns, strip                in use over time, a character a step: '0' to '9', so many tenths of the capacity at most (of
 --                                 the most in use, where that is not known); 'F' full, '!' gets failed, '.' nothing known of
---                                 it yet, or destroyed
+--                                 it yet, or destroyed. Of a heap: of the most bytes in use
 --
 -- Reads temporary tables of sql/pools/tables.sql.
 
@@ -39,7 +39,7 @@ SELECT line.name, line.capacity, object_bytes, line.in_use_max, line.in_use_max_
        p_exhaust, z.capacity AS recommended_capacity,
        hold.p50_ns AS hold_p50_ns, hold.p99_ns AS hold_p99_ns, took.p50_ns AS get_p50_ns, took.p99_ns AS get_p99_ns,
        gave.p50_ns AS put_p50_ns, gave.p99_ns AS put_p99_ns,
-       line.pool_id, source, strip.in_use, nullif(older, 0) AS older, 1.0 * line.in_use_max / line.capacity AS max_share,
+       line.pool_id, source, CASE WHEN NOT is_heap THEN strip.in_use END AS in_use, nullif(older, 0) AS older, 1.0 * line.in_use_max / line.capacity AS max_share,
        1.0 * cross_puts / nullif(s.puts, 0) AS cross_share, 1.0 * lifo_reuses / nullif(reuses, 0) AS lifo_share,
        double_puts, foreign_puts, hidden_failures, risk_now, capacity_upper AS recommended_upper, saving_bytes, step_ns, strip
 FROM temp.pool_line AS line

@@ -10,7 +10,7 @@ WITH wide AS (
          EXISTS (SELECT 1 FROM temp.pool_quantile WHERE what = 'get') AS has_gets
   FROM temp.pool_line
 ), cell AS (
-  SELECT line.*, p_exhaust, z.capacity AS advised, strip, step_ns,
+  SELECT line.*, p_exhaust, z.capacity AS advised, strip, step_ns, is_heap,
          (SELECT p50_ns FROM temp.pool_quantile AS q WHERE q.pool_id = line.pool_id AND what = 'hold') AS hold_p50_ns,
          (SELECT p99_ns FROM temp.pool_quantile AS q WHERE q.pool_id = line.pool_id AND what = 'hold') AS hold_p99_ns,
          (SELECT p50_ns FROM temp.pool_quantile AS q WHERE q.pool_id = line.pool_id AND what = 'get') AS get_p50_ns,
@@ -28,7 +28,9 @@ SELECT line FROM (
   UNION ALL
   SELECT 1, failures > 0, p_exhaust, 1.0 * in_use_max / capacity, place,
          printf('%-*s %9s %9s %7s %8s %8s %9s %8s %8s%s  %s', wide.name, substr(cell.name, 1, wide.name),
-                CASE WHEN in_use_max IS NULL THEN '-' ELSE printf('%,d', in_use_max) END,
+                CASE WHEN is_heap THEN mp_bytes((SELECT max(used_bytes) FROM pool_heap, temp.pool_scope
+                                                 WHERE pool_heap.pool_id = cell.pool_id AND t_ns BETWEEN from_ns AND now_ns))
+                     WHEN in_use_max IS NULL THEN '-' ELSE printf('%,d', in_use_max) END,
                 CASE WHEN capacity IS NULL THEN '-' ELSE printf('%,d', capacity) END,
                 CASE WHEN in_use_max IS NULL OR capacity IS NULL THEN '-' ELSE mp_share(1.0 * in_use_max / capacity) END, printf('%,d', failures),
                 CASE WHEN p_exhaust IS NULL THEN '-' WHEN p_exhaust < 0.0005 THEN '< 0.1 %' ELSE mp_share(p_exhaust) END,

@@ -11,7 +11,7 @@
 
 WITH line AS (
   SELECT l.*, p_exhaust, exhaust_p10_ns, exhaust_p50_ns, exhaust_p90_ns, trend_per_s, p_trend, z.capacity AS advised, capacity_upper, capacity_best, capacity_bytes, risk_now,
-         is_extrapolated, is_censored, coalesce(s.hidden_failures, 0) AS hidden_failures, hidden_max, older,
+         is_extrapolated, is_censored, coalesce(s.hidden_failures, 0) AS hidden_failures, hidden_max, is_heap,
          coalesce((SELECT first_ns FROM temp.pool_happened AS h WHERE h.pool_id = l.pool_id AND kind = 'empty'),
                   (SELECT min(slot_ns) FROM pool_use AS u, temp.pool_scope
                    WHERE u.pool_id = l.pool_id AND u.failures > 0 AND slot_ns >= from_ns - 1000000000)) AS dry_ns
@@ -72,6 +72,7 @@ SELECT sentence FROM (
   SELECT 6, 0, 0, CASE WHEN count(*) = 1 THEN max(name) || ' did not run dry, and nothing else was found'
                        ELSE printf('none of these %,d pools ran dry, and nothing else was found', count(*)) END
   FROM line
+  WHERE NOT is_heap
   HAVING count(*) > 0 AND total(failures) = 0 AND NOT EXISTS (SELECT 1 FROM found)
          AND NOT EXISTS (SELECT 1 FROM line WHERE p_exhaust >= 0.01)
   UNION ALL

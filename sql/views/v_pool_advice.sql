@@ -3,7 +3,7 @@
 --
 --   pool_id, name
 --   rule          ran_dry hidden_failures double_put foreign_put not_returned cross_puts fifo_reuse spread padding split
---                 merge prefault hugepages
+--                 merge prefault hugepages fragmented
 --   finding       what was seen, in a few words
 --   site          the place in the program that has most of it; NULL: none in particular
 --   evidence      the figures
@@ -17,7 +17,7 @@
 -- cross_puts: 1000 puts, 20 %. fifo_reuse: 1000 reuses, half of them, of objects that are 32 KiB apart in time. spread:
 -- twice the pages, and 16 of them, more than needed. padding: up to 16 bytes above cache lines. split: 1000 gets that
 -- asked for half of an object on average. merge: one pool of a size at 95 %, another one below 50 %. prefault: 4 page
--- faults. hugepages: 1024 pages.
+-- faults. hugepages: 1024 pages. fragmented: when last looked at, a quarter of what is free, and 1 MiB.
 -- Caveats: not_returned: how many of a site's objects are that old is not known, one of them is. prefault: of pages on
 -- which one of the objects of v_pool_event lies: there are more. What needs a forecast, whether a pool will run dry and
 -- whether it is too large, is in `mpsample report pools` only.
@@ -142,7 +142,7 @@ SELECT full.pool_id, full.name, 'merge', 'full, while another pool of this size 
        'failures of v_pool_sum is 0', max(1 - 1.0 * spare.in_use_max / spare.capacity)
 FROM whole AS full JOIN whole AS spare
   ON spare.pool_id <> full.pool_id AND spare.name <> full.name AND (spare.object_bytes + 63) / 64 = (full.object_bytes + 63) / 64
-WHERE (full.failures > 0 OR full.in_use_max >= 0.95 * full.capacity) AND full.in_use_max > 0
+WHERE spare.gets > 0 AND (full.failures > 0 OR full.in_use_max >= 0.95 * full.capacity) AND full.in_use_max > 0
   AND spare.failures = 0 AND 2 * spare.in_use_max < spare.capacity AND spare.destroyed_ns IS NULL
 GROUP BY full.pool_id
 UNION ALL
@@ -161,4 +161,14 @@ SELECT pool_id, name, 'hugepages', 'it lies on more pages than a TLB has room fo
        'huge pages for its block: madvise(MADV_HUGEPAGE) on memory aligned to 2 MiB, or hugetlbfs',
        printf('%,d entries of the TLB instead of %,d', (pages + 511) / 512, pages),
        'report cache: fewer samples with a walk of the page tables', min(pages / 8192.0, 1)
-FROM whole WHERE pages >= 1024;
+FROM whole WHERE pages >= 1024
+UNION ALL
+SELECT pool_id, name, 'fragmented', 'free memory is in pieces too small for what is asked for', NULL,
+       printf('%,d of %,d free bytes, %.1f %%, in %,d pieces, the largest of %,d', unfit_bytes, free_bytes,
+              100.0 * unfit_bytes / free_bytes, free_pieces, largest_free_bytes),
+       'pools for objects that live long among short ones; glibc: a lower M_MMAP_THRESHOLD for the largest',
+       'the heap grows less, and fewer calls have to ask the system for memory',
+       'record again: unfit_bytes / free_bytes of v_pool_heap falls', 1.0 * unfit_bytes / free_bytes
+FROM (SELECT pool_id, max(t_ns), free_bytes, unfit_bytes, free_pieces, largest_free_bytes FROM pool_heap GROUP BY pool_id)
+JOIN whole USING (pool_id)
+WHERE unfit_bytes >= 1048576 AND 4 * unfit_bytes >= free_bytes;

@@ -35,12 +35,13 @@ static int high;
 /* How many md is still to put back: the other thread waits until there are none. */
 static atomic_int md_count, md_stop;
 
-NOINLINE static void get(void)
-{
-	MPSAMPLE_POOL_GET(&orders, object[out++]);
-	gets++;
-	high = out > high ? out : high;
-}
+/* Each use is a place of its own. */
+#define GET()                                                                                                \
+	do {                                                                                                 \
+		MPSAMPLE_POOL_GET(&orders, object[out++]);                                                   \
+		gets++;                                                                                      \
+		high = out > high ? out : high;                                                              \
+	} while (0)
 
 static void put(void)
 {
@@ -62,7 +63,7 @@ static void *md(void *arg)
 NOINLINE static void leak(void)
 {
 	for (int i = 0; i < LEAKED; i++)
-		get();
+		GET();
 }
 
 NOINLINE static void work(int objects)
@@ -70,7 +71,7 @@ NOINLINE static void work(int objects)
 	int theirs = objects * 2 / 5;
 
 	for (int i = 0; i < objects; i++)
-		get();
+		GET();
 	cross += (unsigned long)theirs;
 	md_count = theirs;
 	while (md_count)
@@ -84,7 +85,7 @@ NOINLINE static void run_dry(void)
 	int n = CAPACITY - out;
 
 	for (int i = 0; i < n; i++)
-		get();
+		GET();
 	for (int i = 0; i < EMPTIES; i++)
 		MPSAMPLE_POOL_EMPTY(&orders);
 	for (int i = 0; i < n; i++)
@@ -94,7 +95,7 @@ NOINLINE static void run_dry(void)
 static void put_twice(void)
 {
 	for (int i = 0; i < DOUBLES; i++) {
-		get();
+		GET();
 		put();
 		MPSAMPLE_POOL_PUT(&orders, object[out]);
 		puts_done++;
