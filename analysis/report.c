@@ -528,13 +528,15 @@ static int run_sections(struct mp_session *s, const struct mp_report *report,
     enum mp_format format, struct mp_err *err)
 {
 	bool group = report->section[1].name && !report->flat;
+	const struct mp_report_section *first = report->section + (report->is_rows_first ? 1 : 0);
 	int rc = 0;
 
-	if (group)
-		mp_emit_group_begin(e, "tables");
-	for (const struct mp_report_section *c = report->section; !rc && c->name; c++)
+	for (const struct mp_report_section *c = report->section; !rc && c->name; c++) {
+		if (group && c == first)
+			mp_emit_group_begin(e, "tables");
 		if (is_wanted(report, c, f, format))
 			rc = run_section(s, report, c, f, b, e, format, err);
+	}
 	if (group)
 		mp_emit_group_end(e);
 	return rc;

@@ -72,7 +72,8 @@ struct mp_report {
 	const char *before, *after;
 	/* Further columns of the coverage object, in the order of sql/reports/cache_coverage.sql; or NULL. */
 	const char *coverage;
-	bool flat; /* in JSON, sections are members of the document itself */
+	bool flat;          /* in JSON, sections are members of the document itself */
+	bool is_rows_first; /* in JSON, the first section is one, "rows", and the others are in "tables" */
 };
 
 /* reports.c; the last has a NULL name. */

@@ -9,7 +9,7 @@ const struct mp_report mp_report_pool = {
     .is_of_pools = true,
     .limit = 5,
     .fill = mp_pool_fill,
-    .flat = true,
+    .is_rows_first = true,
     .lines = "sql/reports/pools_lines.sql",
     .after = "sql/reports/pools_sentences.sql",
     .section = {{.name = "rows", .title = "The pool", .sql = "sql/reports/pools.sql"},

@@ -17,8 +17,12 @@ WITH line AS (
                    WHERE u.pool_id = l.pool_id AND u.failures > 0 AND slot_ns >= from_ns - 1000000000)) AS dry_ns
   FROM temp.pool_line AS l LEFT JOIN temp.pool_forecast USING (pool_id) LEFT JOIN temp.pool_sizing AS z USING (pool_id)
        LEFT JOIN temp.pool_strip USING (pool_id) LEFT JOIN pool_sum AS s USING (pool_id)
+), weight AS (
+  -- What is wrong comes before what is slow.
+  SELECT column1 AS rule, column2 AS first
+  FROM (VALUES ('double_put', 1), ('foreign_put', 2), ('not_returned', 3), ('hidden_failures', 4))
 ), found AS (
-  SELECT a.*, row_number() OVER (PARTITION BY rule ORDER BY share DESC, a.pool_id) AS nth, count(*) OVER (PARTITION BY rule) AS times
+  SELECT a.*, coalesce((SELECT first FROM weight WHERE weight.rule = a.rule), 9) AS first, row_number() OVER (PARTITION BY rule ORDER BY share DESC, a.pool_id) AS nth, count(*) OVER (PARTITION BY rule) AS times
   FROM temp.pool_advice AS a
   -- These two are said below, with more.
   WHERE rule NOT IN ('ran_dry', 'will_run_dry')
@@ -63,7 +67,7 @@ SELECT sentence FROM (
          || CASE WHEN is_extrapolated THEN '; no session so rare was seen: this is by the shape of the peaks' ELSE '' END
   FROM size
   UNION ALL
-  SELECT 4, (SELECT min(place) FROM temp.pool_line), nth,
+  SELECT 4, first, nth,
          printf('%s: %s%s: %s; do: %s', name, finding, coalesce(' at ' || site, ''), evidence, setting)
   FROM found WHERE nth <= 5
   UNION ALL

@@ -60,7 +60,7 @@ SELECT pool_id, name, 'ran_dry' AS rule, 'ran dry' AS finding,
 FROM whole WHERE failures > hidden_failures
 UNION ALL
 SELECT pool_id, name, 'hidden_failures', 'gets failed while objects were free', NULL,
-       printf('%,d of %,d gets found no object, while up to %,d were free; %,d threads take objects', hidden_failures,
+       printf('%,d of %,d gets found no object, while up to %,d were free; threads that take: %,d', hidden_failures,
               gets + failures, hidden_max, threads),
        printf('smaller caches of the threads, %,d objects less in all, or a capacity of %,d: what caches hold comes on top',
               hidden_max, coalesce(capacity, in_use_max) + hidden_max),
@@ -95,7 +95,7 @@ WHERE held > 0 AND site.gets > 0
            AND whole.end_ns - oldest_ns > 1000000000))
 UNION ALL
 SELECT pool_id, name, 'cross_puts', 'one thread takes, another one gives back', NULL,
-       printf('%,d of %,d puts, %.1f %%, by another thread than the get; %,d threads take objects', cross_puts, puts,
+       printf('%,d of %,d puts, %.1f %%, by another thread than the get; threads that take: %,d', cross_puts, puts,
               100.0 * cross_puts / puts, threads),
        'a pool for each thread that takes, and a queue on which others return objects to it',
        'objects and the head of the free list stay in one core''s cache',

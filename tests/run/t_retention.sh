@@ -100,7 +100,7 @@ every)
 	;;
 reports)
 	day 16 20000
-	for report in summary jitter outliers sites loss impact advice; do
+	for report in summary jitter outliers sites loss impact advice pools; do
 		"$MPSAMPLE" report $report s.db >$report.out 2>$report.err || fail "report $report: $(<$report.err)"
 	done
 	contains "the coverage line" "$(tail -n 1 summary.out)" "are thinned: the others stand for them"
@@ -122,7 +122,7 @@ reports)
 		CREATE TABLE old_overhead AS SELECT slot_ns, plane, events, cost_ns FROM overhead;
 		DROP TABLE overhead; ALTER TABLE old_overhead RENAME TO overhead;
 		CREATE VIEW v_overhead AS SELECT slot_ns, plane, events, cost_ns FROM overhead; PRAGMA user_version = 4"
-	for report in summary jitter outliers sites loss impact advice cache; do
+	for report in summary jitter outliers sites loss impact advice cache pools; do
 		"$MPSAMPLE" report $report old.db >$report.out 2>$report.err || fail "report $report of schema 4: $(<$report.err)"
 	done
 	;;
