@@ -188,8 +188,8 @@ int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, st
 	return rc;
 }
 
-/* Without samples and pools their rules find nothing: slow calls, which explain is of, are not what these speak
- * of. */
+/* Without samples and pools their rules find nothing: slow calls, which explain is of, are not what these
+ * speak of. */
 static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_t top, struct mp_err *err)
 {
 	int rc = fill_why(s, scope, top, err);
