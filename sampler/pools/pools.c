@@ -216,7 +216,7 @@ static uint64_t handle_of(const struct mp_pools *p, unsigned int group, uint64_t
 	return step && pool <= UINT64_MAX - step ? (pool + step - 1) / step * step : pool;
 }
 
-/* talloc has such blocks. */
+/* Blocks that are in no pool: libraries may have them. */
 static bool is_of_none(const struct mp_pools *p, unsigned int group, uint64_t pool)
 {
 	const struct mp_pool_kind *k = kind_of(p, group);

@@ -100,7 +100,7 @@ every)
 	;;
 reports)
 	day 16 20000
-	for report in summary jitter outliers sites loss impact advice; do
+	for report in summary jitter outliers sites loss impact advice pools; do
 		"$MPSAMPLE" report $report s.db >$report.out 2>$report.err || fail "report $report: $(<$report.err)"
 	done
 	contains "the coverage line" "$(tail -n 1 summary.out)" "are thinned: the others stand for them"
@@ -118,7 +118,7 @@ reports)
 	# A version that knew no slots.
 	cp s.db old.db
 	as_schema 4 old.db
-	for report in summary jitter outliers sites loss impact advice cache; do
+	for report in summary jitter outliers sites loss impact advice cache pools; do
 		"$MPSAMPLE" report $report old.db >$report.out 2>$report.err || fail "report $report of schema 4: $(<$report.err)"
 	done
 	;;
