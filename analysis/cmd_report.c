@@ -18,6 +18,9 @@ static const char usage[] =
     "                            lateness_us,cost\n"
     "  --interval SPAN=US        impact: spans of this name were to begin every US microseconds; may be "
     "repeated\n"
+    "  --pool NAME               pools: all that is known of this one; NAME may have * ? []\n"
+    "  --risk P                  pools: the probability of running dry in a session that is accepted: 1e-6\n"
+    "  --horizon SECONDS         pools: how far to look ahead; otherwise as long as what is looked at\n"
     "\n"
     "reports:\n";
 
@@ -36,12 +39,21 @@ static int take_cost(struct mp_report_arguments *a, struct mp_err *err)
 	return mp_cost_parse(optarg, &a->filter.impact.cost, err);
 }
 
+static int take_horizon(struct mp_report_arguments *a, struct mp_err *err)
+{
+	int64_t *ns = &a->filter.pools.horizon_ns;
+	int rc = mp_report_parse_seconds("--horizon", optarg, ns, err);
+
+	return rc || *ns > 0 ? rc : mp_err_set(err, EINVAL, "--horizon %s: give more than 0 seconds", optarg);
+}
+
 /* 0; 1 for --help; -EINVAL with a text. */
 static int parse(int argc, char **argv, struct mp_report_arguments *a, struct mp_err *err)
 {
 	static const struct option options[] = {MP_REPORT_OPTIONS, {"limit", required_argument, NULL, 'l'},
 	    {"table", required_argument, NULL, 'b'}, {"cost-per-us", required_argument, NULL, 'c'},
-	    {"interval", required_argument, NULL, 'i'}, {0}};
+	    {"interval", required_argument, NULL, 'i'}, {"pool", required_argument, NULL, 'P'},
+	    {"risk", required_argument, NULL, 'r'}, {"horizon", required_argument, NULL, 'H'}, {0}};
 	int opt, rc = 0;
 
 	optind = 0;
@@ -54,6 +66,12 @@ static int parse(int argc, char **argv, struct mp_report_arguments *a, struct mp
 			rc = take_cost(a, err);
 		else if (opt == 'i')
 			rc = mp_impact_add_interval(&a->filter.impact, optarg, err);
+		else if (opt == 'P')
+			a->filter.pools.pool = optarg;
+		else if (opt == 'r')
+			rc = mp_pool_parse_risk(optarg, &a->filter.pools.risk, err);
+		else if (opt == 'H')
+			rc = take_horizon(a, err);
 		else
 			rc = mp_report_option(opt, optarg, argv[optind - 1], a, err);
 	}
@@ -68,7 +86,12 @@ static int parse(int argc, char **argv, struct mp_report_arguments *a, struct mp
 		    argc - optind < 2 ? "of which session? Give its file"
 				      : "too many arguments: one session at a time");
 	a->path = argv[optind + 1];
-	return mp_report_check_impact(a->report, &a->filter.impact, err);
+	rc = mp_report_check_impact(a->report, &a->filter.impact, err);
+	if (!rc)
+		rc = mp_report_check_pools(a->report, &a->filter.pools, err);
+	if (!rc && a->filter.pools.pool)
+		a->report = &mp_report_pool;
+	return rc;
 }
 
 /* CSV holds one table and no words: what is not in it is said here. */

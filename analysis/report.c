@@ -7,7 +7,9 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "analysis/nearest.h"
 #include "analysis/phase.h"
 #include "store/cell.h"
 #include "store/embed.h"
@@ -17,30 +19,6 @@
 /* Of sql/reports/object_coverage.sql: those of struct mp_report's `coverage` come after them. */
 #define OBJECT_COVERAGE_COLUMNS 11
 
-/* Edit distance (Levenshtein), of short names. */
-static int distance(const char *a, const char *b)
-{
-	enum { MAX = 32 };
-	int row[MAX + 1];
-	size_t n = strnlen(b, MAX);
-
-	for (size_t j = 0; j <= n; j++)
-		row[j] = (int)j;
-	for (size_t i = 0; i < MAX && a[i]; i++) {
-		int diagonal = row[0];
-
-		row[0] = (int)i + 1;
-		for (size_t j = 1; j <= n; j++) {
-			int best = diagonal + (a[i] != b[j - 1]);
-
-			diagonal = row[j];
-			best = best < row[j] + 1 ? best : row[j] + 1;
-			row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-		}
-	}
-	return row[n];
-}
-
 const struct mp_report *mp_report_find(const char *name, struct mp_err *err)
 {
 	char all[256] = "";
@@ -49,7 +27,7 @@ const struct mp_report *mp_report_find(const char *name, struct mp_err *err)
 
 	for (const struct mp_report *r = mp_reports; r->name; r++) {
 		size_t n = strlen(all);
-		int d = distance(name, r->name);
+		int d = mp_name_distance(name, r->name);
 
 		if (!strcmp(name, r->name))
 			return r;
@@ -277,7 +255,8 @@ static int find_bounds(struct mp_session *s, const struct mp_report *report, str
 	    .op = f->op,
 	    .call_id = f->call_id,
 	    .limit = f->limit < 0 ? report->limit : f->limit,
-	    .impact = f->impact};
+	    .impact = f->impact,
+	    .pools = f->pools};
 	rc = apply_phase(s, b, f, err);
 	if (rc)
 		goto out;
@@ -533,18 +512,31 @@ int mp_report_check_impact(
 	    report->name, o->cost ? "--cost-per-us" : "--interval");
 }
 
+int mp_report_check_pools(const struct mp_report *report, const struct mp_pool_options *o, struct mp_err *err)
+{
+	if (report->is_of_pools || (!o->pool && o->risk == 0 && !o->horizon_ns))
+		return 0;
+	return mp_err_set(err, EINVAL, "%s is not of pools: %s is an option of the report pools",
+	    report->name,
+	    o->pool         ? "--pool"
+	    : o->horizon_ns ? "--horizon"
+			    : "--risk");
+}
+
 static int run_sections(struct mp_session *s, const struct mp_report *report,
     const struct mp_report_filter *f, const struct mp_report_scope *b, struct mp_emit *e,
     enum mp_format format, struct mp_err *err)
 {
 	bool group = report->section[1].name && !report->flat;
+	const struct mp_report_section *first = report->section + (report->is_rows_first ? 1 : 0);
 	int rc = 0;
 
-	if (group)
-		mp_emit_group_begin(e, "tables");
-	for (const struct mp_report_section *c = report->section; !rc && c->name; c++)
+	for (const struct mp_report_section *c = report->section; !rc && c->name; c++) {
+		if (group && c == first)
+			mp_emit_group_begin(e, "tables");
 		if (is_wanted(report, c, f, format))
 			rc = run_section(s, report, c, f, b, e, format, err);
+	}
 	if (group)
 		mp_emit_group_end(e);
 	return rc;
@@ -649,12 +641,41 @@ static void sql_share(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
 }
 
+/* A number of bytes for people, within a sentence. */
+static void sql_bytes(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	char text[MP_CELL_NUMBER];
+
+	(void)argc;
+	mp_cell_int(MP_UNIT_BYTES, sqlite3_value_int64(argv[0]), text);
+	sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
+}
+
+/* The time of day where the report is read, of ns since 1970: 09:30:00.1. NULL stays NULL. */
+static void sql_time_of_day(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	int64_t real_ns = sqlite3_value_int64(argv[0]);
+	time_t seconds = (time_t)(real_ns / SLOT_NS);
+	char text[32];
+	struct tm tm;
+
+	(void)argc;
+	if (sqlite3_value_type(argv[0]) == SQLITE_NULL || real_ns < 0 || !localtime_r(&seconds, &tm))
+		return;
+	snprintf(text, sizeof(text), "%02d:%02d:%02d.%d", tm.tm_hour, tm.tm_min, tm.tm_sec,
+	    (int)(real_ns % SLOT_NS / (SLOT_NS / 10)));
+	sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
+}
+
 static void add_functions(sqlite3 *db)
 {
 	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
 
 	sqlite3_create_function(db, "mp_sqrt", 1, flags, NULL, sql_sqrt, NULL, NULL);
 	sqlite3_create_function(db, "mp_duration", 1, flags, NULL, sql_duration, NULL, NULL);
+	sqlite3_create_function(db, "mp_bytes", 1, flags, NULL, sql_bytes, NULL, NULL);
+	sqlite3_create_function(
+	    db, "mp_time_of_day", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, sql_time_of_day, NULL, NULL);
 	sqlite3_create_function(db, "mp_share", 1, flags, NULL, sql_share, NULL, NULL);
 }
 
@@ -666,6 +687,8 @@ int mp_report_run(struct mp_session *s, const struct mp_report *report, struct m
 
 	if (!rc)
 		rc = mp_report_check_impact(report, &filter->impact, err);
+	if (!rc)
+		rc = mp_report_check_pools(report, &filter->pools, err);
 	if (!rc)
 		rc = check_thread(s, report, filter->tid, err);
 	if (!rc)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "analysis/impact/impact.h"
+#include "analysis/pool_report/pool_report.h"
 #include "store/emit.h"
 #include "store/session.h"
 
@@ -48,6 +49,7 @@ struct mp_report_scope {
 			*/
 	bool people;   /* the table format: what is said in full to programs may be said shorter */
 	struct mp_impact_options impact;
+	struct mp_pool_options pools;
 };
 
 struct mp_report {
@@ -56,6 +58,7 @@ struct mp_report {
 	bool histogram;      /* from the histograms: of all threads together, and by whole seconds */
 	bool is_of_rows;     /* sums over kept rows: too low where rows were lost */
 	bool is_of_spans;    /* takes struct mp_impact_options */
+	bool is_of_pools;    /* takes struct mp_pool_options */
 	int64_t limit;       /* rows unless the user says otherwise; 0: all */
 	/* What SQL cannot do: puts its results into temporary tables, which the sections read. NULL: nothing.
 	 */
@@ -69,7 +72,8 @@ struct mp_report {
 	const char *before, *after;
 	/* Further columns of the coverage object, in the order of sql/reports/cache_coverage.sql; or NULL. */
 	const char *coverage;
-	bool flat; /* in JSON, sections are members of the document itself */
+	bool flat;          /* in JSON, sections are members of the document itself */
+	bool is_rows_first; /* in JSON, the first section is one, "rows", and the others are in "tables" */
 };
 
 /* reports.c; the last has a NULL name. */
@@ -78,9 +82,11 @@ extern const struct mp_report mp_reports[];
 /* The report of that name, or NULL with a text that suggests the nearest ones. */
 const struct mp_report *mp_report_find(const char *name, struct mp_err *err);
 
-/* -EINVAL for options for spans to a report that is not of them. */
+/* -EINVAL for options for spans, or pools, to a report that is not of them. */
 int mp_report_check_impact(
     const struct mp_report *report, const struct mp_impact_options *o, struct mp_err *err);
+int mp_report_check_pools(
+    const struct mp_report *report, const struct mp_pool_options *o, struct mp_err *err);
 
 struct mp_report_filter {
 	const char *table; /* only this section; NULL: all, but CSV, which holds one table, has the first */
@@ -92,13 +98,14 @@ struct mp_report_filter {
 	const char *op;    /* name of an operation; NULL: all */
 	int64_t call_id;   /* for the report of one call; 0: none */
 	struct mp_impact_options impact;
+	struct mp_pool_options pools;
 };
 
 /*
  * Writes a report. Reports from histograms round from_ns and to_ns outwards to whole seconds; `filter` holds
  * on return what was used. -EINVAL, with nothing written, for a filter that the data cannot answer: a thread
  * of a histogram, a thread or phase that was not there, a time after the end, an unknown table, options for
- * spans to a report that is not of them. -EPIPE, -EIO as mp_emit_rows().
+ * spans or pools to a report that is not of them. -EPIPE, -EIO as mp_emit_rows().
  */
 int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
     FILE *out, enum mp_format format, struct mp_err *err);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* Seconds to ns, digit by digit: exact, and the same in every locale. */
-static int parse_seconds(const char *option, const char *text, int64_t *ns, struct mp_err *err)
+int mp_report_parse_seconds(const char *option, const char *text, int64_t *ns, struct mp_err *err)
 {
 	int64_t value = 0, unit = 1000000000;
 	const char *c = text;
@@ -19,8 +19,7 @@ static int parse_seconds(const char *option, const char *text, int64_t *ns, stru
 		for (c++; *c >= '0' && *c <= '9'; c++)
 			value += (*c - '0') * (unit /= 10);
 	if (c == text || *c)
-		return mp_err_set(err, EINVAL,
-		    "%s %s: give seconds since the start of the recording, such as 2.5", option, text);
+		return mp_err_set(err, EINVAL, "%s %s: give seconds, such as 2.5", option, text);
 	*ns = value;
 	return 0;
 }
@@ -46,9 +45,9 @@ int mp_report_option(
 	case 'f':
 		return mp_format_parse(value, &a->format, err);
 	case 'F':
-		return parse_seconds("--from", value, &a->filter.from_ns, err);
+		return mp_report_parse_seconds("--from", value, &a->filter.from_ns, err);
 	case 'T':
-		return parse_seconds("--to", value, &a->filter.to_ns, err);
+		return mp_report_parse_seconds("--to", value, &a->filter.to_ns, err);
 	case 'p':
 		a->filter.phase = value;
 		return 0;

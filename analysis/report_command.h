@@ -49,6 +49,9 @@ int mp_report_option(
 int mp_report_parse_count(
     const char *option, const char *text, int64_t least, int64_t *n, struct mp_err *err);
 
+/* Seconds, to ns. -EINVAL with a text that names `option`. */
+int mp_report_parse_seconds(const char *option, const char *text, int64_t *ns, struct mp_err *err);
+
 /* Opens the session and writes the report to stdout. Returns the exit status; an error was printed. A reader
  * that has seen enough (`| head`) is none. `written` tells whether all of it was. */
 int mp_report_command(struct mp_report_arguments *a, bool *written);

@@ -6,6 +6,7 @@
 #include "analysis/impact/impact.h"
 #include "analysis/jitter/jitter.h"
 #include "analysis/patterns/patterns.h"
+#include "analysis/pool_report/pool_report.h"
 #include "analysis/report.h"
 #include "analysis/sites/sites.h"
 
@@ -174,6 +175,35 @@ const struct mp_report mp_reports[] = {
 		.title = "In words",
 		.sql = "sql/reports/cache_sentences.sql",
 		.data_only = true}}},
+    {.name = "pools",
+	.purpose =
+	    "how full pools were, whether they will run dry, how large they should be; --pool: one of them",
+	.histogram = true,
+	.is_of_pools = true,
+	.limit = 20,
+	.fill = mp_pools_fill,
+	.is_rows_first = true,
+	.lines = "sql/reports/pools_lines.sql",
+	.after = "sql/reports/pools_sentences.sql",
+	.section =
+	    {{.name = "rows",
+		 .title = "Pools, those that failed first, then the most likely to run dry",
+		 .sql = "sql/reports/pools.sql",
+		 .note = "(dry: probability of running dry; advised: capacity for the accepted risk; over "
+			 "time: tenths of the capacity, F full, ! gets failed, . not known. One pool: --pool "
+			 "NAME)"},
+		{.name = "advice",
+		    .title = "What to change",
+		    .sql = "sql/reports/pools_advice.sql",
+		    .data_only = true},
+		{.name = "sentences",
+		    .title = "In words",
+		    .sql = "sql/reports/pools_sentences.sql",
+		    .data_only = true},
+		{.name = "notes",
+		    .title = "What is not known",
+		    .sql = "sql/reports/pools_notes.sql",
+		    .data_only = true}}},
     {.name = "advice",
 	.purpose = "what to change: each finding with its figures, the one that costs most first",
 	.is_of_rows = true,

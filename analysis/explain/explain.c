@@ -9,6 +9,7 @@
 #include "analysis/beside.h"
 #include "analysis/cache/cache.h"
 #include "analysis/explain/why.h"
+#include "analysis/pool_report/pool_report.h"
 #include "store/embed.h"
 
 #define RULES        "sql/advice/"
@@ -176,6 +177,10 @@ int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, st
 	if (!rc)
 		rc = mp_why_resume(s, err);
 	if (!rc)
+		rc = mp_pools_begin(s, err);
+	if (!rc)
+		rc = mp_pools_judge(s, scope, err);
+	if (!rc)
 		rc = judge(s, scope, err);
 	if (!rc)
 		rc = mp_why_divide(s, err);
@@ -183,14 +188,16 @@ int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, st
 	return rc;
 }
 
-/* Without the samples their rules find nothing: slow calls, which explain is of, are not what these speak of.
- */
+/* Without samples and pools their rules find nothing: slow calls, which explain is of, are not what these
+ * speak of. */
 static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_t top, struct mp_err *err)
 {
 	int rc = fill_why(s, scope, top, err);
 
 	if (!rc)
 		rc = mp_cache_begin(s, err);
+	if (!rc)
+		rc = mp_pools_begin(s, err);
 	if (!rc)
 		rc = judge(s, scope, err);
 	if (!rc)

@@ -30,10 +30,12 @@ extern const struct mp_report mp_report_explain_call;
  *   site      the site that has most of it; NULL: none in particular
  *   evidence  the figures
  *   advice    what to do, at most MP_EMIT_CUT characters: a table shows it whole
- *   weight_ns time in slow calls that it is about; NULL: it is about samples
- *   share     then, what it is about of all their latency, 0 to 1; other rules leave it out
+ *   weight_ns time in slow calls that it is about; NULL: it is about samples, or pools
+ *   share     then, what it is about of all their latency, or of what the pool does, 0 to 1; other rules
+ * leave it out
  *
- * or none. It reads the tables of sql/explain/tables.sql; rules cache_* those of sql/cache/tables.sql.
+ * or none. It reads the tables of sql/explain/tables.sql; rules cache_* those of sql/cache/tables.sql, pool_*
+ * those of sql/pools/tables.sql.
  */
 int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 

@@ -4,9 +4,9 @@
 -- Parameters: :limit (-1: all)
 -- Columns:
 --   rule       the file in sql/advice/
---   kind       the cause that it is about; NULL: of a site, whatever the cause; cache: of samples (report cache)
---   weight_ns  time in slow calls that it is about; NULL: it is about samples, which come after these, the one with the
---              largest share of their latency first
+--   kind       the cause that it is about; NULL: of a site, whatever the cause; cache: of samples (report cache); pool: of a pool (report pools)
+--   weight_ns  time in slow calls that it is about; NULL: it is about samples or pools, which come after these, the one
+--              with the largest share of their latency, or of what the pool does, first
 --   finding    what was seen
 --   site       the site that has most of it; NULL: none in particular
 --   evidence   the figures

@@ -10,7 +10,7 @@ WITH found AS (
 )
 SELECT line FROM (
   SELECT place, 1 AS part,
-         CASE WHEN weight_ns IS NULL THEN printf('%d. %s (%s at %s)', place, finding, kind, coalesce(site, '?'))
+         CASE WHEN weight_ns IS NULL THEN printf('%d. %s (%s%s)', place, finding, kind, coalesce(' at ' || site, ''))
               ELSE printf('%d. %s (%s%s; %.1f ms)', place, finding, CASE WHEN kind IS NULL THEN 'at ' ELSE '' END,
                           coalesce(kind, site, '?'), weight_ns / 1e6) END AS line
   FROM found

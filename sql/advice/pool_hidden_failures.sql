@@ -1,0 +1,10 @@
+-- SPDX-License-Identifier: MIT
+-- Gets that failed while objects were free: in the caches of other threads, say.
+--
+-- Speaks from: 1 such get. At most 5 pools, those with the largest share.
+
+SELECT name || ': ' || finding AS finding, 'pool' AS kind, site, evidence, setting AS advice, NULL AS weight_ns, share
+FROM temp.pool_advice
+WHERE rule = 'hidden_failures'
+ORDER BY share DESC, pool_id
+LIMIT 5;
