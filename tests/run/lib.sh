@@ -230,7 +230,7 @@ sql() {
 as_schema() {
 	sql "$2" "
 		DROP VIEW v_pool; DROP VIEW v_pool_use; DROP VIEW v_pool_event; DROP VIEW v_pool_latency; DROP VIEW v_pool_sum;
-		DROP VIEW v_pool_site; DROP VIEW v_pool_heap;
+		DROP VIEW v_pool_site; DROP VIEW v_pool_heap; DROP VIEW v_pool_advice;
 		DROP TABLE pool_latency; DROP TABLE pool_sum; DROP TABLE pool_site; DROP TABLE pool_heap;
 		ALTER TABLE pool DROP COLUMN destroyed_ns; ALTER TABLE pool DROP COLUMN source;
 		ALTER TABLE pool_use DROP COLUMN in_use_last; ALTER TABLE pool_use DROP COLUMN in_use_bytes_max;
