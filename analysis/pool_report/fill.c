@@ -108,7 +108,11 @@ static int put_phases(struct work *w, int64_t pool_id, const struct mp_forecast 
 		    p->next.end_ns == INT64_MAX ? NAN : (double)p->next.end_ns, p->p_exhaust, p->max_p50,
 		    p->max_p90};
 
-		if (p->next.end_ns <= w->now_ns || p->next.id < 0 || (size_t)p->next.id >= w->phases.names)
+		/* Of the phase that is on, a rest of less than a thousandth is none. */
+		int64_t rest_ns = p->next.end_ns - w->now_ns, length_ns = p->next.end_ns - p->next.start_ns;
+
+		if (rest_ns < length_ns / 1000 || rest_ns <= 0 || p->next.id < 0 ||
+		    (size_t)p->next.id >= w->phases.names)
 			continue;
 		sqlite3_bind_int64(w->insert[PHASE], 1, pool_id);
 		sqlite3_bind_text(w->insert[PHASE], 2, w->phases.name[p->next.id], -1, SQLITE_STATIC);
