@@ -301,9 +301,12 @@ static int prepare(struct work *w)
 
 int mp_pools_begin(struct mp_session *s, struct mp_err *err)
 {
-	if (sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/pools/tables.sql"), NULL, NULL, NULL) ==
-	    SQLITE_OK)
-		return 0;
+	/* The rules of this version, whichever one recorded. */
+	int rc = mp_session_use_view(s, "sql/views/v_pool_advice.sql", err);
+
+	if (rc || sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/pools/tables.sql"), NULL, NULL,
+		      NULL) == SQLITE_OK)
+		return rc;
 	return mp_err_set(
 	    err, EIO, "cannot analyse %s: %s", mp_session_path(s), sqlite3_errmsg(mp_session_db(s)));
 }
