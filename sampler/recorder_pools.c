@@ -9,9 +9,9 @@
 #include "store/append.h"
 
 /* The part of the budget that the probes of built-in profiles may take, which nobody has asked for, and how
- * long they may have saved it up. */
+ * long they may have saved it up: two seconds of the budget, for a burst. */
 #define PROFILE_SHARE  0.5
-#define PROFILE_SAVE_S 0.5
+#define PROFILE_SAVE_S 4
 
 static bool is_builtin(const struct mp_pool_set *set, size_t i)
 {
@@ -113,10 +113,11 @@ int mp_recorder_attach_new_pools(struct mp_recorder *r, struct mp_err *err)
 	if (!take_new(set, &more))
 		ret = mp_err_set(err, ENOMEM, "out of memory");
 	mp_pool_set_free(&more);
-	if (!ret && set->n > before) {
+	/* In any case: the kinds may have moved. */
+	if (!ret)
 		ret = mp_pipeline_pool_kinds(r->pipeline, set->kinds, set->n_kinds, err);
-		if (!ret)
-			ret = mp_uprobe_attach_pools(r->uprobe, set, before, err);
+	if (!ret && set->n > before) {
+		ret = mp_uprobe_attach_pools(r->uprobe, set, before, err);
 		r->pools.is_in |= !ret;
 		set->n = ret ? before : set->n;
 		if (!ret)

@@ -365,10 +365,10 @@ CREATE TABLE pool_event (
   pool_id  INTEGER NOT NULL,
   t_ns     INTEGER NOT NULL,
   tid      INTEGER,
-  kind     TEXT NOT NULL,       -- empty high_water double_put foreign_put not_returned
+  kind     TEXT NOT NULL,       -- empty high_water double_put double_get foreign_put not_returned grown
   addr     INTEGER,
   stack_id INTEGER,
-  n        INTEGER              -- in use at high_water, free at empty, objects of not_returned
+  n        INTEGER              -- in use at high_water, free at empty, objects of not_returned, capacity of grown
 ) STRICT;
 
 -- How far all this can be trusted, and what it cost.

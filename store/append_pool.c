@@ -21,7 +21,8 @@ static const char *const sql[STATEMENTS] = {
 	" ON CONFLICT DO UPDATE SET in_use_min = min(in_use_min, excluded.in_use_min),"
 	" in_use_max = max(in_use_max, excluded.in_use_max), in_use_last = excluded.in_use_last,"
 	" gets = gets + excluded.gets, puts = puts + excluded.puts, failures = failures + excluded.failures,"
-	" in_use_bytes_max = max(in_use_bytes_max, excluded.in_use_bytes_max)",
+	" in_use_bytes_max = max(coalesce(in_use_bytes_max, excluded.in_use_bytes_max),"
+	" coalesce(excluded.in_use_bytes_max, in_use_bytes_max))",
     [LATENCY] = "INSERT INTO pool_latency (pool_id, slot_ns, what, bucket, count) VALUES (?,?,?,?,?)"
 		" ON CONFLICT DO UPDATE SET count = count + excluded.count",
     [SUM] =
@@ -101,6 +102,7 @@ int mp_append_pool_latency(struct mp_session *s, int64_t pool_id, int64_t slot_n
 	bind_text(st, 3, what);
 	bind_int(st, 4, bucket);
 	bind_count(st, 5, count);
+	mp_retention_count(s, MP_AREA_SLOT, MP_POOL_LATENCY_BYTES);
 	return mp_statement_run(s, st, err);
 }
 

@@ -51,6 +51,9 @@ struct mp_draw {
 extern const double mp_row_bytes[MP_AREAS];
 #define MP_CALL_BYTES 50.0
 
+/* Likewise one of pool_latency. */
+#define MP_POOL_LATENCY_BYTES 24.0
+
 enum mp_retention_statement {
 	MP_RS_PAGES,
 	MP_RS_FREE_PAGES,

@@ -65,7 +65,9 @@ static const char *const merge[] = {
     " in_use_max = max(in_use_max, excluded.in_use_max), gets = gets + excluded.gets, puts = puts + "
     "excluded.puts,"
     " failures = failures + excluded.failures, in_use_last = excluded.in_use_last,"
-    " in_use_bytes_max = max(in_use_bytes_max, excluded.in_use_bytes_max)",
+    /* max() of NULL and a number is NULL. */
+    " in_use_bytes_max = max(coalesce(in_use_bytes_max, excluded.in_use_bytes_max),"
+    " coalesce(excluded.in_use_bytes_max, in_use_bytes_max))",
     "DELETE FROM pool_use WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3",
     "INSERT INTO pool_latency SELECT pool_id, ?1, what, bucket, count FROM pool_latency"
     " WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3"
@@ -112,13 +114,17 @@ static int find(
 /* About what a slot takes: nearly all of it are the buckets. */
 static double bytes_of(struct mp_retention *r, int64_t slot_ns)
 {
-	sqlite3_stmt *st =
-	    mp_retention_get(r, MP_RS_ROLL + COUNT, "SELECT count(*) FROM latency WHERE slot_ns = ?1");
+	sqlite3_stmt *st = mp_retention_get(r, MP_RS_ROLL + COUNT,
+	    "SELECT (SELECT count(*) FROM latency WHERE slot_ns = ?1), (SELECT count(*) FROM pool_latency"
+	    " WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns = ?1)");
+	double bytes = SLOT_BYTES;
 
 	sqlite3_bind_int64(st, 1, slot_ns);
-	int64_t n = st && sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+	if (st && sqlite3_step(st) == SQLITE_ROW)
+		bytes += (double)sqlite3_column_int64(st, 0) * ROW_BYTES +
+			 (double)sqlite3_column_int64(st, 1) * MP_POOL_LATENCY_BYTES;
 	sqlite3_reset(st);
-	return (double)n * ROW_BYTES + SLOT_BYTES;
+	return bytes;
 }
 
 static int absorb(

@@ -47,11 +47,12 @@ $(STRESS): tests/stress/ring_tsan.c sampler/preload/record.h sampler/preload/sha
 		$(CC) $(CPPFLAGS) $(STRESS_CFLAGS) $(SANITIZE) -o $@ $<; fi; ret=$$?; rm -f $@.probe; exit $$ret
 
 # Benchmark programs (tests/bench/*.sh run them).
-BENCH := $(addprefix $(O)/tests/bench/,alloc_pairs markers unwind cost stalls)
+BENCH := $(addprefix $(O)/tests/bench/,alloc_pairs markers pools unwind cost stalls)
+$(O)/tests/bench/pools: BENCH_LDFLAGS := -rdynamic
 $(O)/tests/bench/%: tests/bench/%.c tests/targets/target.h store/histogram.h sampler/preload/mpsample.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -I. -Isampler/preload -o $@ $< -pthread
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -I. -Isampler/preload -o $@ $< -pthread $(BENCH_LDFLAGS)
 
 # The comparison (tests/bench/compare/): its workloads are one program, the limit is another.
 COMPARE := $(addprefix $(O)/tests/bench/compare/,workload limit limit.bpf.o)

@@ -8,12 +8,12 @@
 
 #define LINE_BYTES 64
 #define PAGE_BYTES 4096
-#define MAX_USERS  4096
-#define MAX_TIDS   65536
 
 void mp_pool_account_free(struct mp_pool_account *a, struct mp_pool_limit *limit)
 {
 	limit->n -= a->object_index.n;
+	limit->users -= a->user_index.n;
+	limit->tids -= a->tid_index.n;
 	free(a->objects);
 	free(a->turn_of);
 	mp_index_free(&a->object_index);
@@ -66,16 +66,19 @@ static bool same_user(const void *owner, uint32_t number, const void *place)
 	return a->users[number - 1].place == *(const uint32_t *)place;
 }
 
-static uint32_t user_number(struct mp_pool_account *a, uint32_t place)
+static uint32_t user_number(struct mp_pool_account *a, uint32_t place, struct mp_pool_limit *limit)
 {
 	uint32_t *slot =
 	    place ? mp_index_slot(&a->user_index, mp_index_mix(place), same_user, a, &place) : NULL;
 
 	if (!slot || *slot)
 		return slot ? *slot : 0;
-	if (a->user_index.n == MAX_USERS ||
-	    !mp_grow((void **)&a->users, &a->users_room, a->user_index.n + 1, sizeof(*a->users)))
+	if (limit->users == limit->users_max ||
+	    !mp_grow((void **)&a->users, &a->users_room, a->user_index.n + 1, sizeof(*a->users))) {
+		limit->users_lost++;
 		return 0;
+	}
+	limit->users++;
 	*slot = (uint32_t)++a->user_index.n;
 	a->users[*slot - 1] = (struct mp_pool_user){.place = place};
 	return *slot;
@@ -87,13 +90,18 @@ static bool same_tid(const void *owner, uint32_t number, const void *tid)
 	return a->tids[number - 1] == *(const pid_t *)tid;
 }
 
-static void note_thread(struct mp_pool_account *a, pid_t tid)
+static void note_thread(struct mp_pool_account *a, pid_t tid, struct mp_pool_limit *limit)
 {
 	uint32_t *slot = mp_index_slot(&a->tid_index, mp_index_mix((uint64_t)tid), same_tid, a, &tid);
 
-	if (!slot || *slot || a->tid_index.n == MAX_TIDS ||
-	    !mp_grow((void **)&a->tids, &a->tids_room, a->tid_index.n + 1, sizeof(*a->tids)))
+	if (!slot || *slot)
 		return;
+	if (limit->tids == limit->tids_max ||
+	    !mp_grow((void **)&a->tids, &a->tids_room, a->tid_index.n + 1, sizeof(*a->tids))) {
+		limit->tids_lost++;
+		return;
+	}
+	limit->tids++;
 	*slot = (uint32_t)++a->tid_index.n;
 	a->tids[*slot - 1] = tid;
 }
@@ -130,11 +138,18 @@ static void set_in_use(struct mp_pool_account *a, int64_t in_use)
 	}
 }
 
-static void add_bytes(struct mp_pool_account *a, uint64_t bytes)
+/* What the sum of all that was asked for has room for: a hostile target says anything. */
+static uint64_t credible(const struct mp_pool_account *a, uint64_t bytes)
+{
+	return bytes <= (uint64_t)(INT64_MAX - a->requested_bytes) ? bytes : 0;
+}
+
+/* Of an object that is not known nothing tells when its bytes are back: they do not count as in use. */
+static void add_bytes(struct mp_pool_account *a, uint64_t bytes, bool comes_back)
 {
 	a->tells_bytes = true;
-	a->in_use_bytes += (int64_t)bytes;
 	a->requested_bytes += (int64_t)bytes;
+	a->in_use_bytes += comes_back ? (int64_t)bytes : 0;
 	if (a->in_use_bytes > a->use.in_use_bytes_max)
 		a->use.in_use_bytes_max = a->in_use_bytes;
 	if (a->in_use_bytes > a->most_bytes)
@@ -176,7 +191,8 @@ static void let_go(struct mp_pool_account *a, struct mp_pool_object *o)
 enum mp_pool_finding mp_pool_account_get(
     struct mp_pool_account *a, const struct mp_pool_deed *d, struct mp_pool_limit *limit)
 {
-	uint32_t number = object_number(a, d->ptr, limit), user = user_number(a, d->place);
+	uint32_t number = object_number(a, d->ptr, limit), user = user_number(a, d->place, limit);
+	uint64_t bytes = credible(a, d->bytes);
 	struct mp_pool_object *o = number ? &a->objects[number - 1] : NULL;
 	bool was_out = o && o->is_out;
 	enum mp_pool_finding finding = was_out && !a->has_gaps ? MP_POOL_TWICE : MP_POOL_FINE;
@@ -186,7 +202,7 @@ enum mp_pool_finding mp_pool_account_get(
 	a->sum.gets++;
 	if (d->dur_ns >= 0)
 		mp_pool_hist_count(&a->get_hist, (uint64_t)d->dur_ns);
-	note_thread(a, d->tid);
+	note_thread(a, d->tid, limit);
 	if (was_out)
 		let_go(a, o);
 	if (user) {
@@ -196,14 +212,14 @@ enum mp_pool_finding mp_pool_account_get(
 	if (o) {
 		take_out_of_order(a, number);
 		a->given += !o->was_given;
-		o->bytes = d->bytes;
+		o->bytes = bytes;
 		o->t_ns = d->t_ns;
 		o->tid = d->tid;
 		o->site = user;
 		o->is_out = o->was_given = true;
 	}
-	if (d->bytes)
-		add_bytes(a, d->bytes);
+	if (bytes)
+		add_bytes(a, bytes, o || !limit->max);
 	if (finding == MP_POOL_FINE) {
 		int64_t before = a->sum.in_use_max;
 		set_in_use(a, a->in_use + 1);
@@ -218,7 +234,7 @@ enum mp_pool_finding mp_pool_account_get(
 
 static void end_hold(struct mp_pool_account *a, const struct mp_pool_object *o, int64_t t_ns)
 {
-	uint64_t held_ns = t_ns > o->t_ns ? (uint64_t)(t_ns - o->t_ns) : 0;
+	uint64_t held_ns = t_ns > o->t_ns ? (uint64_t)t_ns - (uint64_t)o->t_ns : 0;
 	struct mp_pool_user *u = o->site ? &a->users[o->site - 1] : NULL;
 
 	mp_pool_hist_count(&a->hold_hist, held_ns);
@@ -313,8 +329,10 @@ int64_t mp_pool_account_clear(struct mp_pool_account *a, int64_t t_ns)
 	return out;
 }
 
-void mp_pool_account_lost(struct mp_pool_account *a, uint64_t gets, uint64_t puts)
+void mp_pool_account_lost(struct mp_pool_account *a, uint64_t gets, uint64_t puts, int64_t t_ns)
 {
+	int64_t before = a->sum.in_use_max;
+
 	begin_use(a);
 	a->use.gets += gets;
 	a->use.puts += puts;
@@ -323,6 +341,12 @@ void mp_pool_account_lost(struct mp_pool_account *a, uint64_t gets, uint64_t put
 	a->sum.lost += gets + puts;
 	a->has_gaps = true;
 	set_in_use(a, a->in_use + (int64_t)(gets - puts));
+	if (a->sum.in_use_max == before)
+		return;
+	/* Nobody knows which of them it was. */
+	a->sum.in_use_max_t_ns = t_ns;
+	a->sum.in_use_max_tid = 0;
+	a->high_place = 0;
 }
 
 void mp_pool_account_return(struct mp_pool_account *a, int64_t objects, int64_t bytes)

@@ -71,10 +71,13 @@ struct mp_pool_account {
 	uint64_t *depth; /* reuse depths: by bucket of store/histogram.h */
 };
 
-/* How many objects all accounts may know, and do. */
+/* How many objects, places and threads all accounts may know, and do. `max` 0: objects are not known at all,
+ * and whoever has the account tells when bytes are back (mp_pool_account_return). */
 struct mp_pool_limit {
 	size_t max, n;
 	uint64_t lost; /* objects that found no room: their gets and puts count, no more */
+	size_t users_max, users, tids_max, tids;
+	uint64_t users_lost, tids_lost; /* gets whose place, thread found no room */
 };
 
 void mp_pool_account_free(struct mp_pool_account *a, struct mp_pool_limit *limit);
@@ -110,8 +113,8 @@ void mp_pool_account_empty(struct mp_pool_account *a, int64_t free, int64_t dur_
 /* All that is out is back (an arena is cleared) at `t_ns`: that were so many. */
 int64_t mp_pool_account_clear(struct mp_pool_account *a, int64_t t_ns);
 
-/* Only their number is known. */
-void mp_pool_account_lost(struct mp_pool_account *a, uint64_t gets, uint64_t puts);
+/* Only their number is known, as of `t_ns`. */
+void mp_pool_account_lost(struct mp_pool_account *a, uint64_t gets, uint64_t puts, int64_t t_ns);
 
 /* So many objects, of which no more is known, are back. */
 void mp_pool_account_return(struct mp_pool_account *a, int64_t objects, int64_t bytes);

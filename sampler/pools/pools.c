@@ -14,18 +14,34 @@
 #include "sampler/time_queue.h"
 #include "store/append_pool.h"
 
-#define MAX_WAITING (1u << 21) /* 230 MB: a million events a second, for two slots */
-#define MAX_HANDLES 4096       /* pools at a time */
-#define MAX_ROWS    1024       /* pools of one group that are told apart, ever */
-#define MAX_OBJECTS (1u << 22) /* 350 MB */
-#define MAX_EVENTS  20000      /* rows in a slot */
-#define MAX_HELD    65536      /* of them, for their stacks */
+#define MAX_WAITING   (1u << 21) /* 230 MB: a million events a second, for two slots */
+#define MAX_HANDLES   4096       /* names that pools were called by */
+#define MAX_ROWS      1024       /* pools of one group that are told apart, ever */
+#define MAX_OBJECTS   (1u << 22) /* 350 MB */
+#define MAX_INSTANCES (1u << 20) /* pools that are not told apart: 60 MB */
+#define MAX_USERS     8192       /* places, for each pool that they use: 120 MB */
+#define MAX_TIDS      65536      /* likewise threads */
+#define MAX_EVENTS    20000      /* rows in a slot */
+#define MAX_HELD      65536      /* of them, for their stacks */
 
 #define KIND_LOST 255 /* no event: of so many gets (ptr) and puts (bytes) only the number is known */
 
+/* What a hostile target says it has, or lost, and sums of that, stay clear of what overflows. */
+#define MAX_CREDIBLE (INT64_MAX / 4)
+#define MAX_LOST     (1ull << 32)
+
 #define SITES_EVERY 10 /* slots: sites are written anew */
 
-enum limit { LIMIT_WAITING, LIMIT_POOLS, LIMIT_OBJECTS, LIMIT_EVENTS, LIMIT_PLACES, LIMITS };
+enum limit {
+	LIMIT_WAITING,
+	LIMIT_POOLS,
+	LIMIT_OBJECTS,
+	LIMIT_EVENTS,
+	LIMIT_PLACES,
+	LIMIT_THREADS,
+	LIMIT_UNTOLD,
+	LIMITS
+};
 
 static const char *const limit_names[LIMITS] = {
     [LIMIT_WAITING] = "pool events waiting, of too many",
@@ -33,6 +49,8 @@ static const char *const limit_names[LIMITS] = {
     [LIMIT_OBJECTS] = "objects of pools, of too many",
     [LIMIT_EVENTS] = "rows of pools, of too many",
     [LIMIT_PLACES] = "places that use pools, of too many",
+    [LIMIT_THREADS] = "threads that use pools, of too many",
+    [LIMIT_UNTOLD] = "puts into pools that only their objects tell, lost",
 };
 
 /* What only a create tells. */
@@ -58,6 +76,7 @@ struct pool {
 	int64_t pool_id;                /* 0: none is there now */
 	int64_t capacity, object_bytes; /* < 0: not known */
 	bool is_rest;                   /* it stands for all of its group that are not told apart */
+	int64_t doubt_ns;               /* gets and puts of it up to then were lost */
 	struct mp_pool_account account;
 };
 
@@ -96,8 +115,9 @@ struct mp_pools {
 	size_t n_held, held_room;
 
 	int64_t slot_ns, end_ns; /* of the slot that is applied next */
+	bool has_begun;
 	uint64_t slots, rows_made;
-	bool has_gaps; /* something was lost of a pool that is not known yet */
+	int64_t doubt_ns; /* up to then something was lost of nobody knows which pool */
 	uint64_t lost[LIMITS];
 	struct mp_err *err; /* of the call that is under way */
 };
@@ -109,10 +129,13 @@ struct mp_pools *mp_pools_new(struct mp_session *session, struct mp_stack_table 
 	if (!p)
 		return NULL;
 	p->session = session;
+	p->doubt_ns = INT64_MIN;
 	p->queue.item_bytes = sizeof(struct waiting);
 	p->queue.max = MAX_WAITING;
-	p->objects.max = MAX_OBJECTS;
-	p->no_objects.lost = 1;
+	p->objects = (struct mp_pool_limit){
+	    .max = MAX_OBJECTS, .users_max = MAX_USERS - MAX_USERS / 8, .tids_max = MAX_TIDS - MAX_TIDS / 8};
+	p->no_objects =
+	    (struct mp_pool_limit){.lost = 1, .users_max = MAX_USERS / 8, .tids_max = MAX_TIDS / 8};
 	p->places = mp_pool_places_new(stacks);
 	p->rows = calloc(1, sizeof(*p->rows));
 	p->rest = calloc(1, sizeof(*p->rest));
@@ -123,6 +146,12 @@ struct mp_pools *mp_pools_new(struct mp_session *session, struct mp_stack_table 
 	return p;
 }
 
+/* Those that stand for a rest have a part of their own, that the others cannot use up. */
+static struct mp_pool_limit *limit_of(struct mp_pools *p, const struct pool *pool)
+{
+	return pool->is_rest ? &p->no_objects : &p->objects;
+}
+
 void mp_pools_free(struct mp_pools *p)
 {
 	if (!p)
@@ -131,7 +160,7 @@ void mp_pools_free(struct mp_pools *p)
 		free(((struct waiting *)p->queue.items)[i].birth);
 	mp_time_queue_free(&p->queue);
 	for (size_t i = 0; i < p->pool_index.n; i++)
-		mp_pool_account_free(&p->pools[i].account, &p->objects);
+		mp_pool_account_free(&p->pools[i].account, limit_of(p, &p->pools[i]));
 	free(p->pools);
 	mp_index_free(&p->pool_index);
 	mp_pool_places_free(p->places);
@@ -176,12 +205,28 @@ static bool is_pool_kind(unsigned int kind)
 	return kind >= MPSAMPLE_KIND_POOL_CREATE && kind <= MPSAMPLE_KIND_POOL_CLEAR;
 }
 
-static uint64_t rounded(const struct mp_pools *p, unsigned int group, uint64_t pool)
+/* By what it is told from others of its group. */
+static uint64_t handle_of(const struct mp_pools *p, unsigned int group, uint64_t pool)
 {
 	const struct mp_pool_kind *k = kind_of(p, group);
 	uint64_t step = k && k->by_size ? k->size_step : 0;
 
+	if (k && k->is_one)
+		return 0;
 	return step && pool <= UINT64_MAX - step ? (pool + step - 1) / step * step : pool;
+}
+
+/* Blocks that are in no pool: libraries may have them. */
+static bool is_of_none(const struct mp_pools *p, unsigned int group, uint64_t pool)
+{
+	const struct mp_pool_kind *k = kind_of(p, group);
+
+	return k && !pool && !k->is_one && !k->by_size;
+}
+
+static int64_t credible(int64_t value)
+{
+	return value <= MAX_CREDIBLE ? value : -1;
 }
 
 void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
@@ -190,22 +235,22 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 	    .dur_ns = e->dur_ns,
 	    .ptr = e->ptr,
 	    .bytes = e->bytes,
-	    .capacity = e->capacity,
-	    .object_bytes = e->object_bytes,
+	    .capacity = credible(e->capacity),
+	    .object_bytes = credible(e->object_bytes),
 	    .tid = e->tid,
 	    .kind = (uint8_t)e->kind,
 	    .group = (uint16_t)e->group};
 
-	if (!is_pool_kind(e->kind) || e->group > p->n_kinds)
+	/* A put of nothing is none, as free(NULL). */
+	if (!is_pool_kind(e->kind) || e->group > p->n_kinds || (e->kind == MPSAMPLE_KIND_POOL_PUT && !e->ptr))
 		return;
-	/* Of no pool (talloc has such blocks). */
-	const struct mp_pool_kind *k = kind_of(p, e->group);
-	if (k && !e->pool && !k->is_one && !k->by_size)
+	if (is_of_none(p, e->group, e->pool))
 		return;
-	w.pool = k && k->is_one ? 0 : rounded(p, e->group, e->pool);
+	w.pool = handle_of(p, e->group, e->pool);
 	w.place = mp_pool_places_take(p->places, e);
 	if (e->kind == MPSAMPLE_KIND_POOL_CREATE && e->name && (w.birth = calloc(1, sizeof(*w.birth))))
-		snprintf(w.birth->name, sizeof(w.birth->name), "%s", e->name);
+		snprintf(
+		    w.birth->name, sizeof(w.birth->name), "%.*s", (int)sizeof(w.birth->name) - 1, e->name);
 	if (!mp_time_queue_push(&p->queue, &w)) {
 		free(w.birth);
 		p->lost[LIMIT_WAITING]++;
@@ -372,7 +417,7 @@ static struct pool *add_pool(struct mp_pools *p, const struct key *k)
 	if (!mp_grow((void **)&p->pools, &p->pools_room, p->pool_index.n + 1, sizeof(*p->pools)))
 		return NULL;
 	struct pool *pool = &p->pools[p->pool_index.n++];
-	*pool = (struct pool){.handle = k->handle, .group = k->group};
+	*pool = (struct pool){.handle = k->handle, .group = k->group, .doubt_ns = INT64_MIN};
 	return pool;
 }
 
@@ -393,28 +438,58 @@ static struct pool *pool_place(struct mp_pools *p, const struct key *k, bool may
 	return &p->pools[*slot - 1];
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* What was lost is older than much that still waits: of that, too, nothing is called wrong. */
+static void doubt(struct pool *pool, int64_t t_ns)
+{
+	pool->account.has_gaps |= pool->pool_id != 0;
+	pool->doubt_ns = later(pool->doubt_ns, t_ns);
+}
+
+/* It may have been of any of them. */
+static void doubt_all(struct mp_pools *p, unsigned int group, int64_t t_ns)
+{
+	for (size_t i = 0; i < p->pool_index.n; i++)
+		if (p->pools[i].group == group)
+			doubt(&p->pools[i], t_ns);
+	p->doubt_ns = later(p->doubt_ns, t_ns);
+}
+
+static uint64_t at_most(uint64_t n, uint64_t most)
+{
+	return n < most ? n : most;
+}
+
 void mp_pools_lost(struct mp_pools *p, const struct mp_pool_lost *lost)
 {
 	const struct waiting w = {.at.t_ns = lost->t_ns,
 	    .kind = KIND_LOST,
 	    .group = (uint16_t)lost->group,
-	    .pool = lost->group <= p->n_kinds ? rounded(p, lost->group, lost->pool) : 0,
-	    .ptr = lost->gets,
-	    .bytes = lost->puts,
+	    .pool = lost->group <= p->n_kinds ? handle_of(p, lost->group, lost->pool) : 0,
+	    .ptr = at_most(lost->gets, MAX_LOST),
+	    .bytes = at_most(lost->puts, MAX_LOST),
 	    .capacity = -1,
 	    .object_bytes = -1};
 
-	if (lost->group > p->n_kinds)
+	if (lost->group > p->n_kinds || is_of_none(p, lost->group, lost->pool))
 		return;
+	if (w.pool == MP_POOL_BY_OBJECT) {
+		doubt_all(p, lost->group, lost->t_ns);
+		p->lost[LIMIT_UNTOLD] += w.ptr + w.bytes;
+		return;
+	}
 	if (!mp_time_queue_push(&p->queue, &w))
 		p->lost[LIMIT_WAITING]++;
-	/* What was lost is older than much that still waits. */
 	const struct key k = {lost->group, w.pool};
-	struct pool *pool = pool_place(p, &k, false);
+	struct pool *pool = pool_place(p, &k, has_rows_left(p, lost->group));
 	if (pool)
-		pool->account.has_gaps = true;
+		doubt(pool, lost->t_ns);
 	else
-		p->has_gaps = true;
+		p->doubt_ns = later(p->doubt_ns, lost->t_ns);
 }
 
 static void name_of(const struct mp_pools *p, const struct waiting *w, bool is_rest, char name[static 80])
@@ -445,7 +520,7 @@ static int open_pool(struct mp_pools *p, struct pool *pool, const struct waiting
 	pool->capacity = pool->is_rest ? -1 : w->capacity;
 	pool->object_bytes = pool->is_rest ? -1 : by_size ? (int64_t)w->pool : w->object_bytes;
 	pool->account.is_whole = is_known;
-	pool->account.has_gaps = p->has_gaps;
+	pool->account.has_gaps = w->at.t_ns <= pool->doubt_ns || w->at.t_ns <= p->doubt_ns;
 	p->rows[w->group]++;
 	const struct mp_pool_row row = {.name = name,
 	    .source = k ? k->source : "markers",
@@ -467,12 +542,18 @@ static int close_pool(struct mp_pools *p, struct pool *pool, int64_t t_ns)
 		ret = put_sites(p, pool);
 	if (!ret && t_ns >= 0)
 		ret = mp_update_pool(p->session, pool->pool_id, -1, -1, t_ns, p->err);
-	mp_pool_account_free(&pool->account, &p->objects);
+	mp_pool_account_free(&pool->account, limit_of(p, pool));
 	pool->pool_id = 0;
 	return ret;
 }
 
 /* ---- Pools that are not told apart ---- */
+
+/* Of a pool that nothing is known of there is nothing to end: pools are cleared when they are gone. */
+static bool is_end(const struct waiting *w)
+{
+	return w->kind == MPSAMPLE_KIND_POOL_DESTROY || w->kind == MPSAMPLE_KIND_POOL_CLEAR;
+}
 
 static bool same_instance(const void *owner, uint32_t number, const void *what)
 {
@@ -481,12 +562,14 @@ static bool same_instance(const void *owner, uint32_t number, const void *what)
 	return p->instances[number - 1].handle == k->handle && p->instances[number - 1].group == k->group;
 }
 
-static struct instance *instance_of(struct mp_pools *p, const struct key *k)
+/* NULL: there is none, and not `may_add` or no room. */
+static struct instance *instance_of(struct mp_pools *p, const struct key *k, bool may_add)
 {
 	uint32_t *slot = mp_index_slot(&p->instance_index, hash_of(k), same_instance, p, k);
 
-	if (!slot || (!*slot && !mp_grow((void **)&p->instances, &p->instances_room, p->instance_index.n + 1,
-				    sizeof(*p->instances))))
+	if (!slot || (!*slot && (!may_add || p->instance_index.n == MAX_INSTANCES ||
+				    !mp_grow((void **)&p->instances, &p->instances_room,
+					p->instance_index.n + 1, sizeof(*p->instances)))))
 		return NULL;
 	if (!*slot) {
 		*slot = (uint32_t)++p->instance_index.n;
@@ -510,32 +593,58 @@ static struct pool *rest_of(struct mp_pools *p, unsigned int group)
 	return &p->pools[p->rest[group] - 1];
 }
 
+/* Of a put nobody knows the bytes: they are those of the pool's mean object. */
+static void put_into_rest(
+    struct mp_pools *p, struct pool *pool, struct instance *i, const struct mp_pool_deed *d)
+{
+	int64_t bytes = i->out > 0 ? i->bytes / i->out : 0;
+
+	mp_pool_account_put(&pool->account, d, &p->no_objects);
+	mp_pool_account_return(&pool->account, 0, bytes);
+	i->bytes -= bytes;
+	i->out--;
+}
+
+static void get_from_rest(
+    struct mp_pools *p, struct pool *pool, struct instance *i, const struct mp_pool_deed *d)
+{
+	int64_t before = pool->account.in_use_bytes;
+
+	mp_pool_account_get(&pool->account, d, &p->no_objects);
+	i->bytes += pool->account.in_use_bytes - before;
+	i->out++;
+}
+
 static int apply_to_rest(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 {
 	const struct key k = {w->group, w->pool};
-	struct instance *i = instance_of(p, &k);
+	struct instance *i = instance_of(p, &k, !is_end(w));
 	const struct mp_pool_deed d = {
 	    .bytes = w->bytes, .tid = w->tid, .t_ns = w->at.t_ns, .dur_ns = w->dur_ns, .place = w->place};
-	int ret = pool->pool_id ? 0 : open_pool(p, pool, w);
 
-	if (ret || !i)
+	if (!i) {
+		p->lost[LIMIT_POOLS] += !is_end(w);
+		return 0;
+	}
+	int ret = pool->pool_id ? 0 : open_pool(p, pool, w);
+	if (ret)
 		return ret;
 	switch (w->kind) {
 	case MPSAMPLE_KIND_POOL_GET:
-		i->out++;
-		i->bytes += (int64_t)w->bytes;
-		mp_pool_account_get(&pool->account, &d, &p->no_objects);
+		if (w->ptr)
+			get_from_rest(p, pool, i, &d);
+		else
+			mp_pool_account_empty(&pool->account, -1, w->dur_ns);
 		break;
 	case MPSAMPLE_KIND_POOL_PUT:
-		i->out--;
-		mp_pool_account_put(&pool->account, &d, &p->no_objects);
+		put_into_rest(p, pool, i, &d);
 		break;
 	case MPSAMPLE_KIND_POOL_EMPTY:
 		mp_pool_account_empty(&pool->account, -1, w->dur_ns);
 		break;
 	case KIND_LOST:
 		i->out += (int64_t)(w->ptr - w->bytes);
-		mp_pool_account_lost(&pool->account, w->ptr, w->bytes);
+		mp_pool_account_lost(&pool->account, w->ptr, w->bytes, w->at.t_ns);
 		break;
 	default: /* it begins, ends or is cleared: nothing of it is out */
 		mp_pool_account_return(&pool->account, i->out, i->bytes);
@@ -595,7 +704,9 @@ static int put(struct mp_pools *p, struct pool *pool, const struct waiting *w, c
 static int empty(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 {
 	int64_t in_use = pool->account.in_use;
-	int64_t free = pool->capacity >= 0 && in_use <= pool->capacity ? pool->capacity - in_use : -1;
+	/* Of a pool that was there before the recording nobody knows what else is out. */
+	bool is_known = pool->account.is_whole && pool->capacity >= 0 && in_use <= pool->capacity;
+	int64_t free = is_known ? pool->capacity - in_use : -1;
 
 	mp_pool_account_empty(&pool->account, free, w->dur_ns);
 	return event(p, pool, w, "empty", free);
@@ -643,27 +754,30 @@ static int apply_to(struct mp_pools *p, struct pool *pool, const struct waiting 
 	case MPSAMPLE_KIND_POOL_DESTROY:
 		return destroy(p, pool, w);
 	case KIND_LOST:
-		mp_pool_account_lost(&pool->account, w->ptr, w->bytes);
+		mp_pool_account_lost(&pool->account, w->ptr, w->bytes, w->at.t_ns);
 		return 0;
 	default:
 		return 0;
 	}
 }
 
+static int apply_to_others(struct mp_pools *p, const struct waiting *w)
+{
+	if (is_end(w) && !p->rest[w->group])
+		return 0;
+	struct pool *pool = rest_of(p, w->group);
+	p->lost[LIMIT_POOLS] += !pool;
+	return pool ? apply_to_rest(p, pool, w) : 0;
+}
+
 /* A create in the place of a pool that was not destroyed ends it: nothing tells what became of its objects.
  */
-static int apply(void *ctx, const void *item)
+static int apply_to_its_pool(struct mp_pools *p, const struct waiting *w)
 {
-	struct mp_pools *p = ctx;
-	const struct waiting *w = item;
 	const struct key k = {w->group, w->pool};
 	bool is_create = w->kind == MPSAMPLE_KIND_POOL_CREATE;
-	/* Of a pool that nothing is known of there is nothing to end: pools are cleared when they are gone.
-	 */
-	bool is_end = w->kind == MPSAMPLE_KIND_POOL_DESTROY || w->kind == MPSAMPLE_KIND_POOL_CLEAR;
-	bool is_by_object = w->pool == MP_POOL_BY_OBJECT;
-	struct pool *pool =
-	    is_by_object ? pool_of(p, w->group, w->ptr, NULL) : pool_place(p, &k, has_rows_left(p, w->group));
+	bool is_by_object = w->pool == MP_POOL_BY_OBJECT, may_add = !is_end(w) && has_rows_left(p, w->group);
+	struct pool *pool = is_by_object ? pool_of(p, w->group, w->ptr, NULL) : pool_place(p, &k, may_add);
 	int ret = 0;
 
 	if (is_by_object && !pool)
@@ -672,15 +786,18 @@ static int apply(void *ctx, const void *item)
 		ret = close_pool(p, pool, w->at.t_ns);
 	if (pool && !pool->pool_id && !has_rows_left(p, w->group))
 		pool = NULL;
-	if (!ret && pool && !pool->pool_id && !is_end)
+	if (!ret && pool && !pool->pool_id && !is_end(w))
 		ret = open_pool(p, pool, w);
 	if (!ret && pool && pool->pool_id)
 		ret = apply_to(p, pool, w);
-	if (!ret && !pool) {
-		pool = rest_of(p, w->group);
-		p->lost[LIMIT_POOLS] += !pool;
-		ret = pool ? apply_to_rest(p, pool, w) : 0;
-	}
+	return ret || pool ? ret : apply_to_others(p, w);
+}
+
+static int apply(void *ctx, const void *item)
+{
+	const struct waiting *w = item;
+	int ret = apply_to_its_pool(ctx, w);
+
 	free(w->birth);
 	return ret;
 }
@@ -713,7 +830,9 @@ int mp_pools_commit(struct mp_pools *p, int64_t t_ns, int64_t mapped_ns, struct 
 		ret = end_slot(p);
 	if (!ret)
 		ret = put_held(p, false);
-	p->slot_ns = p->end_ns;
+	/* What is older than the first slot is a part of it. */
+	p->slot_ns = p->has_begun ? p->end_ns : t_ns;
+	p->has_begun = true;
 	p->end_ns = t_ns;
 	return ret;
 }
@@ -730,6 +849,14 @@ int mp_pools_end(struct mp_pools *p, struct mp_err *err)
 	return ret ? ret : put_held(p, true);
 }
 
+static uint64_t take(uint64_t *n)
+{
+	uint64_t had = *n;
+
+	*n = 0;
+	return had;
+}
+
 const char *mp_pools_lost_by(struct mp_pools *p, size_t which, uint64_t *lost)
 {
 	if (which >= LIMITS)
@@ -739,7 +866,10 @@ const char *mp_pools_lost_by(struct mp_pools *p, size_t which, uint64_t *lost)
 		p->objects_told = p->objects.lost;
 	}
 	if (which == LIMIT_PLACES)
-		p->lost[which] += mp_pool_places_lost(p->places);
+		p->lost[which] += mp_pool_places_lost(p->places) + take(&p->objects.users_lost) +
+				  take(&p->no_objects.users_lost);
+	if (which == LIMIT_THREADS)
+		p->lost[which] = take(&p->objects.tids_lost) + take(&p->no_objects.tids_lost);
 	*lost = p->lost[which];
 	p->lost[which] = 0;
 	return limit_names[which];

@@ -67,19 +67,39 @@ static void push(struct mp_slot *s, const struct mp_record *record, unsigned int
 		mp_ring_push(s, &more);
 }
 
-/* `frame` begins with the caller's frame and the return address, which is the marker's. */
-static void push_with_place(struct mp_slot *s, struct mp_record *record, unsigned int kind, uint64_t frame)
+/* Copies the stack that leads to a place, the first time. */
+MP_COLD void tell_place(struct mp_slot *s, struct mp_record *record, uint64_t ip, uint64_t frame)
+{
+	uint64_t *place = &s->pool_places[mp_pool_place(ip)], *end = place + MP_POOL_TRIES;
+
+	while (place < end && *place && *place != ip)
+		place++;
+	if (place == end || *place == ip)
+		return;
+	if (!mp_load(&mp_region->take_stacks) || !mp_ring_has_room(s, 1) || !mp_stacks_push(s, frame))
+		return;
+	*place = ip;
+	record->what |= 1ULL << MP_STACK_SHIFT;
+}
+
+#define RECORDS_AHEAD 8
+
+/* `frame` begins with the caller's frame and the return address, which is the marker's. The recorder has read
+ * the line of the ring that is written to some markers later: it is on its way back meanwhile. */
+MP_INLINE void push_with_place(struct mp_slot *s, struct mp_record *record, unsigned int kind, uint64_t frame)
 {
 	uint64_t ip = ((const uint64_t *)frame)[1];
-	uint64_t *known = &s->pool_places[mp_pool_place(ip)];
 
 	record->what |= mp_place_pack(ip);
-	if (*known != ip && mp_load(&mp_region->take_stacks) && mp_ring_has_room(s, 1) &&
-	    mp_stacks_push(s, frame)) {
-		*known = ip;
-		record->what |= 1ULL << MP_STACK_SHIFT;
+	if (MP_UNLIKELY(s->pool_places[mp_pool_place(ip)] != ip))
+		tell_place(s, record, ip, frame);
+	if (MP_UNLIKELY(!mp_ring_has_room(s, 1))) {
+		miss(s, kind, record->addr);
+		return;
 	}
-	push(s, record, kind, 0);
+	mp_ring_put(s, s->head, record);
+	__builtin_prefetch(mp_slot_ring(s) + ((s->head + RECORDS_AHEAD) & s->ring_mask), 1);
+	mp_store_release(&s->head, s->head + 1);
 }
 
 static void lost(void)
@@ -93,7 +113,7 @@ static void marker(unsigned int kind, struct mpsample_name *name, unsigned long 
 	struct mp_recording recording;
 	uint32_t index = MP_NAME_NONE;
 
-	if (!mp_self.is_known)
+	if (MP_UNLIKELY(!mp_self.is_known))
 		mp_thread_first_call(&mp_self);
 	if (!(mp_region_word() & MP_WORD_MODE))
 		return;

@@ -49,7 +49,8 @@
 #define MPSAMPLE_POOL_CREATE(pool, name, object_bytes, capacity)                                             \
 	MPSAMPLE_DO_4_(mpsample_pool_create_, pool, name, object_bytes, capacity)
 
-/* `ptr` was taken out of the pool, was put back into it. */
+/* `ptr` was taken out of the pool; is about to be put back into it. GET after it is taken, PUT before it is
+ * given back: else another thread may be seen to take it before it was put back. */
 #define MPSAMPLE_POOL_GET(pool, ptr) MPSAMPLE_DO_2_(mpsample_pool_get_, pool, ptr)
 #define MPSAMPLE_POOL_PUT(pool, ptr) MPSAMPLE_DO_2_(mpsample_pool_put_, pool, ptr)
 

@@ -219,7 +219,7 @@ static inline void mp_slot_settings(const struct mp_region *r, struct mp_slot *s
 	s->outliers = s->samples = 0;
 	mp_draw_sample(s, mp_load(&r->sample_weight));
 	mp_ring_mute(s); /* a recording that has just begun does not know this thread */
-	for (unsigned int i = 0; i < MP_POOL_PLACES; i++)
+	for (unsigned int i = 0; i < MP_POOL_PLACES + MP_POOL_TRIES; i++)
 		s->pool_places[i] = 0;
 	s->word = word;
 }

@@ -129,9 +129,11 @@ struct mp_stack_copy {
 
 /* ---- Pools ---- */
 
-/* The first time that a thread passes a marker of a pool since the settings changed, it copies its stack: the
- * place of an address in `pool_places` is its hash; another one of the same hash takes it, and is copied. */
+/* The first time that a thread passes a marker of a pool since the settings changed, it copies its stack.
+ * Which it has passed is in `pool_places`: at the hash of the address, or one of the next few. What finds no
+ * room there has no stack of its own. */
 #define MP_POOL_PLACES 256
+#define MP_POOL_TRIES  8
 
 static inline unsigned int mp_pool_place(uint64_t ip)
 {
@@ -191,7 +193,7 @@ struct mp_slot {
 	uint64_t nested;          /* interposed functions that another one called: part of that call */
 	uint64_t reentered; /* calls in a signal handler that interrupted the recording of one: not counted */
 	uint64_t stack_lo, stack_hi; /* of the thread; stack_hi 0: not known */
-	uint64_t pool_places[MP_POOL_PLACES];
+	uint64_t pool_places[MP_POOL_PLACES + MP_POOL_TRIES];
 	struct mp_pool_missed pool_missed[MP_POOLS_LOST + 1];
 	uint32_t tid;
 	uint32_t ready;     /* 1 when the slot can be read; never 0 again */

@@ -265,7 +265,8 @@ static void *close_links(void *arg)
 {
 	struct closing *c = arg;
 
-	for (size_t i = 0; i < c->n; i++)
+	/* The last first: ends were put in before what they are the ends of. */
+	for (size_t i = c->n; i-- > 0;)
 		close(c->fds[i]);
 	return NULL;
 }

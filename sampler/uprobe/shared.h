@@ -325,6 +325,15 @@ struct mp_bpf_pool_stack {
 	unsigned int mode; /* enum mp_stack_mode */
 };
 
+/* Places whose stack was copied: at the hash of the address, or one of the next few. What finds no room there
+ * has no stack of its own. */
+#define MP_BPF_POOL_PLACES 4096
+#define MP_BPF_POOL_TRIES  8
+
+struct mp_bpf_pool_places {
+	unsigned long long ip[MP_BPF_POOL_PLACES + MP_BPF_POOL_TRIES];
+};
+
 /* A function of a pool, by its number. */
 struct mp_bpf_pool_function {
 	unsigned char kind;

@@ -6,11 +6,12 @@
 --   tid       the thread; NULL: of none
 --   kind      empty: a get found no object. high_water: more were out than ever before, and then one was put back (of
 --             a pool that fills up, the end of each such rise; the last one is the highest). double_put: of an object
---             that was in the pool already. foreign_put: of one that this pool never gave out. not_returned: objects
+--             that was in the pool already. double_get: of an object that was out already. grown: it has more room than
+--             before. foreign_put: of one that this pool never gave out. not_returned: objects
 --             that were out when the pool was destroyed
 --   addr      the object; NULL: of none
 --   stack_id  v_stack; NULL: no stack was taken. Of the get's or put's place in the program, not of this one time
---   n         high_water: objects out; empty: free objects that it did not find; not_returned: objects
+--   n         high_water: objects out; empty: free objects that it did not find; not_returned: objects; grown: the capacity
 --
 -- Example: SELECT name, t_ns, tid FROM v_pool_event JOIN v_pool USING (pool_id) WHERE kind = 'empty'
 

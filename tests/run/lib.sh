@@ -226,6 +226,27 @@ sql() {
 	sqlite3 -batch "$1" "$2" || die "sqlite3 $1: $2"
 }
 
+# as_schema VERSION DB: makes a session of today one of version 4 or 5, as far as its tables and views go.
+as_schema() {
+	sql "$2" "
+		DROP VIEW v_pool; DROP VIEW v_pool_use; DROP VIEW v_pool_event; DROP VIEW v_pool_latency; DROP VIEW v_pool_sum;
+		DROP VIEW v_pool_site; DROP VIEW v_pool_heap;
+		DROP TABLE pool_latency; DROP TABLE pool_sum; DROP TABLE pool_site; DROP TABLE pool_heap;
+		ALTER TABLE pool DROP COLUMN destroyed_ns; ALTER TABLE pool DROP COLUMN source;
+		ALTER TABLE pool_use DROP COLUMN in_use_last; ALTER TABLE pool_use DROP COLUMN in_use_bytes_max;
+		ALTER TABLE pool_event DROP COLUMN n;
+		CREATE VIEW v_pool AS SELECT pool_id, name, address, capacity, object_bytes, created_ns FROM pool;
+		CREATE VIEW v_pool_use AS SELECT pool_id, slot_ns, in_use_min, in_use_max, gets, puts, failures FROM pool_use;
+		CREATE VIEW v_pool_event AS SELECT pool_id, t_ns, tid, kind, addr, stack_id FROM pool_event;
+		PRAGMA user_version = 5"
+	(($1 > 4)) || sql "$2" "
+		DROP VIEW v_slot; DROP VIEW v_thinned; DROP VIEW v_rate; DROP VIEW slot_calls; DROP VIEW v_overhead;
+		DROP TABLE slot; DROP TABLE thinned;
+		CREATE TABLE old_overhead AS SELECT slot_ns, plane, events, cost_ns FROM overhead;
+		DROP TABLE overhead; ALTER TABLE old_overhead RENAME TO overhead;
+		CREATE VIEW v_overhead AS SELECT slot_ns, plane, events, cost_ns FROM overhead; PRAGMA user_version = 4"
+}
+
 # calls DB OP: 0 when it does not appear.
 calls() {
 	sql "$1" "SELECT coalesce((SELECT calls FROM v_percentile WHERE op = '$2'), 0)"

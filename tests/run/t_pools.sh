@@ -5,8 +5,9 @@
 #   marked preload tracefs   by markers          functions multi   by an INI file (backend session, multi)
 #   threads   8 threads, markers and functions   beside      functions while the library counts calls
 #   full      a ring that is too small: what is in use stays right, and the rest is counted as lost
+#   withdrawn   those that cost more than the budget bears are left alone
 #   pmr apr glib   pools of libstdc++, APR and GLib, with no file
-# cases: marked preload tracefs functions multi beside threads full pmr apr glib
+# cases: marked preload tracefs functions multi beside threads full pmr apr glib withdrawn
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 cat >pools.ini <<'END'
@@ -158,6 +159,15 @@ glib)
 		AND object_bytes IN (48, 128) ORDER BY 1")" \
 		"48 $(truth orders_gets) $(truth orders_puts) $(($(truth orders_gets) - $(truth orders_puts)))
 128 $(truth messages_gets) $(truth messages_gets) 0"
+	;;
+withdrawn)
+	need_root
+	EVERY_CALL=()
+	start_target pools_pmr often
+	record_work s.db --heap off
+	eq "withdrawn" "$(sql s.db "SELECT count(*) FROM v_mark WHERE name = 'pool profiles withdrawn'")" 1
+	contains "said so" "$(<recorder.err)" "are not followed any more"
+	holds "soon" "$(sql s.db "SELECT sum(events) FROM v_overhead WHERE plane = 'pools'") < 200000"
 	;;
 full)
 	start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=64 "$TARGETS/pools_marked" 4 20000

@@ -117,11 +117,7 @@ reports)
 		") - 2003) < 3"
 	# A version that knew no slots.
 	cp s.db old.db
-	sqlite3 -batch old.db "DROP VIEW v_slot; DROP VIEW v_thinned; DROP VIEW v_rate; DROP VIEW slot_calls; DROP VIEW v_overhead;
-		DROP TABLE slot; DROP TABLE thinned;
-		CREATE TABLE old_overhead AS SELECT slot_ns, plane, events, cost_ns FROM overhead;
-		DROP TABLE overhead; ALTER TABLE old_overhead RENAME TO overhead;
-		CREATE VIEW v_overhead AS SELECT slot_ns, plane, events, cost_ns FROM overhead; PRAGMA user_version = 4"
+	as_schema 4 old.db
 	for report in summary jitter outliers sites loss impact advice cache pools; do
 		"$MPSAMPLE" report $report old.db >$report.out 2>$report.err || fail "report $report of schema 4: $(<$report.err)"
 	done

@@ -6,7 +6,7 @@
 
 #include "target.h"
 
-enum { ORDERS = 1500, KEPT = 200, TICKS = 700, ROUNDS = 3, MESSAGES = 400 };
+enum { ORDERS = 1500, KEPT = 200, TICKS = 700, ROUNDS = 3, MESSAGES = 400, OFTEN = 100000 };
 
 // The resource is known by its base only, as containers know it: calls go through its table of functions.
 static NOINLINE void *take(std::pmr::memory_resource *r, size_t bytes)
@@ -19,12 +19,23 @@ static NOINLINE void put(std::pmr::memory_resource *r, void *p, size_t bytes)
 	r->deallocate(p, bytes, 16);
 }
 
-int main()
+// More often than a budget bears.
+static void take_and_put_often()
+{
+	std::pmr::unsynchronized_pool_resource orders;
+
+	for (int i = 0; i < OFTEN; i++)
+		put(&orders, take(&orders, 96), 96);
+}
+
+int main(int argc, char **)
 {
 	static void *order[ORDERS], *message[MESSAGES];
 	long ticks = 0;
 
 	target_wait_go();
+	if (argc > 1)
+		take_and_put_often();
 	{
 		std::pmr::unsynchronized_pool_resource orders;
 		for (int i = 0; i < ORDERS; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Markers made into rows: pairing, the order of time, pools by slot, and what a hostile target may not do. */
+/* Markers made into rows: pairing, the order of time, phases, and what a hostile target may not do. */
 #include "sampler/markers.h"
 
 #include <criterion/criterion.h>
@@ -42,17 +42,6 @@ static void take(pid_t tid, int64_t t_ns, unsigned int kind, const char *name, u
 {
 	mp_markers_take(
 	    m, &(struct mp_marker_event){.tid = tid, .t_ns = t_ns, .kind = kind, .name = name, .a = a});
-}
-
-static void create_pool(int64_t t_ns, uint64_t handle, uint64_t object_bytes, uint64_t capacity)
-{
-	mp_markers_take(m, &(struct mp_marker_event){.tid = 1,
-			       .t_ns = t_ns,
-			       .kind = MPSAMPLE_KIND_POOL_CREATE,
-			       .name = "orders",
-			       .a = handle,
-			       .b = object_bytes,
-			       .c = capacity});
 }
 
 static void commit(int64_t t_ns)
@@ -211,57 +200,6 @@ Test(markers, a_phase_ends_where_the_next_begins)
 	EXPECT("SELECT name, end_ns FROM v_phase ORDER BY start_ns", "open|30\ntrade|210\nclose|-");
 }
 
-#define USE                                                                                                  \
-	"SELECT name, slot_ns, in_use_min, in_use_max, gets, puts, failures"                                 \
-	" FROM v_pool_use JOIN v_pool USING (pool_id) ORDER BY slot_ns, pool_id"
-
-Test(markers, pools_are_counted_by_slot)
-{
-	commit(1000);
-	create_pool(1001, 0xa0, 64, 128);
-	for (int i = 0; i < 5; i++)
-		take(1, 1010 + i, MPSAMPLE_KIND_POOL_GET, NULL, 0xa0);
-	take(1, 1020, MPSAMPLE_KIND_POOL_PUT, NULL, 0xa0);
-	commit(2000);
-	take(1, 2010, MPSAMPLE_KIND_POOL_PUT, NULL, 0xa0);
-	take(7, 2020, MPSAMPLE_KIND_POOL_EMPTY, NULL, 0xa0);
-	commit(3000);
-	commit(4000); /* nothing happened: no row */
-	take(1, 4010, MPSAMPLE_KIND_POOL_GET, NULL, 0xa0);
-	commit(5000);
-	end();
-	EXPECT(
-	    "SELECT name, address, capacity, object_bytes, created_ns FROM v_pool", "orders|160|128|64|1001");
-	EXPECT(USE, "orders|1000|0|5|5|1|0\norders|2000|3|4|0|1|1\norders|4000|3|4|1|0|0");
-	EXPECT("SELECT t_ns, tid, kind, addr FROM v_pool_event", "2020|7|empty|-");
-}
-
-Test(markers, a_pool_that_was_there_before)
-{
-	commit(1000);
-	take(1, 1010, MPSAMPLE_KIND_POOL_PUT, NULL, 0xb0);
-	take(1, 1020, MPSAMPLE_KIND_POOL_PUT, NULL, 0xb0);
-	take(1, 1030, MPSAMPLE_KIND_POOL_GET, NULL, 0xb0);
-	commit(2000);
-	end();
-	EXPECT("SELECT name, capacity, object_bytes, created_ns FROM v_pool", "pool 0xb0|-|-|-");
-	EXPECT(USE, "pool 0xb0|1000|-2|0|1|2|0");
-}
-
-Test(markers, a_pool_created_again_is_another)
-{
-	commit(1000);
-	create_pool(1001, 0xa0, 64, 128);
-	take(1, 1010, MPSAMPLE_KIND_POOL_GET, NULL, 0xa0);
-	create_pool(1020, 0xa0, 32, 16);
-	take(1, 1030, MPSAMPLE_KIND_POOL_GET, NULL, 0xa0);
-	take(1, 1040, MPSAMPLE_KIND_POOL_PUT, NULL, 0xa0);
-	end();
-	EXPECT("SELECT capacity, in_use_max, gets, puts FROM v_pool_use JOIN v_pool USING (pool_id) ORDER BY "
-	       "pool_id",
-	    "128|1|1|0\n16|1|1|1");
-}
-
 Test(markers, too_many_names)
 {
 	char name[32];
@@ -292,18 +230,6 @@ Test(markers, too_many_open_spans)
 	EXPECT(COUNTERS, "0|span_begin_without_end|262144");
 }
 
-Test(markers, too_many_pools)
-{
-	commit(0);
-	for (uint64_t i = 0; i < 4096 + 5; i++)
-		take(1, (int64_t)i, MPSAMPLE_KIND_POOL_GET, NULL, i * 16);
-	create_pool(5000, 0xfffff1, 1, 1);
-	take(1, 5001, MPSAMPLE_KIND_POOL_GET, NULL, 16); /* is known */
-	end();
-	EXPECT("SELECT count(*), sum(gets) FROM v_pool_use", "4096|4097");
-	cr_expect_eq(lost("pools, of too many"), 6);
-}
-
 Test(markers, too_many_rows)
 {
 	commit(0);
@@ -318,15 +244,24 @@ Test(markers, too_many_rows)
 	cr_expect_eq(lost("marker rows, of too many"), 0);
 }
 
+/* Pools have a queue of their own. */
+Test(markers, pools_are_not_its_business)
+{
+	commit(0);
+	take(1, 1, MPSAMPLE_KIND_POOL_CREATE, "orders", 0xa0);
+	take(1, 2, MPSAMPLE_KIND_POOL_GET, NULL, 0xa0);
+	end();
+	EXPECT("SELECT (SELECT count(*) FROM v_pool) + (SELECT count(*) FROM v_mark)", "0");
+}
+
 Test(markers, too_many_waiting)
 {
 	enum { N = (2 << 20) + 3 };
 
 	commit(0);
-	create_pool(1, 0xa0, 1, 1);
-	for (int64_t i = 1; i < N; i++) /* in the worst order */
-		take(1, 2 * N - i, i % 2 ? MPSAMPLE_KIND_POOL_GET : MPSAMPLE_KIND_POOL_PUT, NULL, 0xa0);
+	for (int64_t i = 0; i < N; i++) /* in the worst order */
+		take(1, 2 * N - i, MPSAMPLE_KIND_SPAN_END, "s", 1);
 	end();
 	cr_expect_eq(lost("markers waiting, of too many"), 3);
-	EXPECT("SELECT sum(gets) + sum(puts) FROM v_pool_use", "2097151");
+	EXPECT(COUNTERS, "0|span_end_without_begin|2097152");
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/append_pool.h"
 #include "store/retention_priv.h"
 
 #define SECOND INT64_C(1000000000)
@@ -293,13 +294,28 @@ Test(retention, of_every_call_the_slowest_become_outliers)
 
 /* ---- Slots ---- */
 
+/* Bytes are told in every second slot. A heap is looked at twice. */
+static void write_pool_slot(int i, int64_t slot_ns)
+{
+	struct mp_pool_use use = {-i, i, i, 2, 3, 1, i % 2 ? 100 + i : -1};
+	struct mp_pool_heap heap = {1000, 600, 400, 300, -1, (uint64_t)i, -1};
+
+	cr_assert_eq(mp_append_pool_use(s, 1, slot_ns, &use, &err), 0);
+	cr_assert_eq(
+	    mp_append_pool_use(s, 2, slot_ns, &(struct mp_pool_use){.in_use_bytes_max = -1}, &err), 0);
+	cr_assert_eq(mp_append_pool_latency(s, 1, slot_ns, "get", 60, 2, &err), 0);
+	cr_assert_eq(mp_append_pool_latency(s, 1, slot_ns, "hold", (uint32_t)i % 3, 1, &err), 0);
+	cr_assert_eq(mp_append_pool_latency(s, 2, slot_ns, "hold", 60, 5, &err), 0);
+	cr_assert_eq(mp_append_pool_heap(s, 2, slot_ns + 3 * SECOND / 10, &heap, &err), 0);
+	cr_assert_eq(mp_append_pool_heap(s, 2, slot_ns + 8 * SECOND / 10, &heap, &err), 0);
+}
+
 static void write_slot(int i)
 {
 	int64_t slot_ns = START + i * SECOND;
 	struct mp_latency_sum sum = {3, 300, 3000, 1000 + (uint64_t)i};
 	struct mp_latency_window window = {
 	    slot_ns, SECOND / 10, i == 5 ? 50 : 200, i == 5 ? 99999 : 500 + (uint64_t)i};
-	struct mp_pool_use use = {-i, i, 1, 2, 3};
 
 	cr_assert_eq(mp_append_latency(s, slot_ns, MP_OP_MALLOC, 1, 60, 2, &err), 0);
 	cr_assert_eq(mp_append_latency(s, slot_ns, MP_OP_MALLOC, 1, 61 + (uint32_t)i % 3, 1, &err), 0);
@@ -313,7 +329,7 @@ static void write_slot(int i)
 	    0);
 	cr_assert_eq(
 	    mp_append_thread_counter(s, slot_ns, &(struct mp_thread_counter){4, 1, 10, 20, 30}, &err), 0);
-	cr_assert_eq(mp_append_pool_use(s, 1, slot_ns, &use, &err), 0);
+	write_pool_slot(i, slot_ns);
 	cr_assert_eq(mp_append_loss(s, slot_ns + SECOND, "ring", "rows", 2, &err), 0);
 	cr_assert_eq(mp_append_clock(s, slot_ns + SECOND + 1, 1, &err), 0);
 	cr_assert_eq(mp_append_slot(s, slot_ns, SECOND, &err), 0, "%s", err.text);
@@ -329,6 +345,42 @@ static void roll_all(void)
 	} while (work != before);
 }
 
+static void expect_pools_rolled_up(int slots)
+{
+	cr_assert_eq(here("SELECT sum(failures) FROM pool_use"), slots);
+	cr_assert_eq(here("SELECT sum(gets) FROM pool_use"), 2 * slots);
+	cr_assert_eq(here("SELECT sum(puts) FROM pool_use"), 3 * slots);
+	cr_assert_eq(here("SELECT min(in_use_min) FROM pool_use"), 1 - slots);
+	cr_assert_eq(here("SELECT max(in_use_max) FROM pool_use"), slots - 1);
+	cr_assert_eq(here("SELECT count(*) FROM pool_use"), 2 * here("SELECT count(*) FROM slot"));
+	/* The last second of each slot is i: that many are in use then, and bytes were told in it or just
+	 * before. */
+	cr_assert_eq(
+	    here(
+		"WITH used AS (SELECT pool_use.*, dur_ns, (slot_ns + dur_ns) / 1000000000 - 1001 AS i"
+		" FROM pool_use JOIN slot USING (slot_ns) WHERE pool_id = 1)"
+		" SELECT count(*) FROM used WHERE in_use_last <> i OR in_use_max <> i OR (dur_ns > 1000000000"
+		" AND in_use_bytes_max IS NOT 100 + i - (i + 1) % 2)"),
+	    0);
+	cr_assert_eq(here("SELECT count(in_use_bytes_max) FROM pool_use WHERE pool_id = 2"), 0);
+	cr_assert_eq(
+	    here("SELECT sum(count) FROM pool_latency WHERE pool_id = 1 AND what = 'get'"), 2 * slots);
+	cr_assert_eq(here("SELECT sum(count) FROM pool_latency WHERE pool_id = 1 AND what = 'hold'"), slots);
+	cr_assert_eq(
+	    here("SELECT sum(count) FROM pool_latency WHERE pool_id = 2 AND bucket = 60"), 5 * slots);
+	cr_assert_eq(
+	    here("SELECT count(*) FROM pool_latency WHERE slot_ns NOT IN (SELECT slot_ns FROM slot)"), 0);
+	/* Of a longer slot the last look stays, of the others both. */
+	cr_assert_eq(
+	    here("SELECT count(*) FROM slot WHERE (SELECT count(*) FROM pool_heap WHERE t_ns >= slot_ns"
+		 " AND t_ns < slot_ns + dur_ns) <> 1 + (dur_ns = 1000000000)"),
+	    0);
+	cr_assert_eq(
+	    here("SELECT count(*) FROM slot WHERE (SELECT max(t_ns) FROM pool_heap WHERE t_ns >= slot_ns"
+		 " AND t_ns < slot_ns + dur_ns) <> slot_ns + dur_ns - 200000000"),
+	    0);
+}
+
 Test(retention, slots_that_are_rolled_up_add_up)
 {
 	enum { SLOTS = 8000 };
@@ -337,6 +389,8 @@ Test(retention, slots_that_are_rolled_up_add_up)
 
 	live(MP_RETENTION_MIN_BYTES);
 	cr_assert_eq(mp_append_pool(s, &pool, &pool_id, &err), 0);
+	cr_assert_eq(mp_append_pool(s, &pool, &pool_id, &err), 0);
+	cr_assert_eq(pool_id, 2);
 	cr_assert_eq(mp_append_phase(s, "open", START + 105 * SECOND, "test", &phase_id, &err), 0);
 	cr_assert_eq(mp_update_phase(s, phase_id, START + 3705 * SECOND, &err), 0);
 	for (int i = 0; i < SLOTS; i++)
@@ -351,8 +405,7 @@ Test(retention, slots_that_are_rolled_up_add_up)
 	cr_assert_eq(here("SELECT sum(value) FROM counter"), 5 * SLOTS);
 	cr_assert_eq(here("SELECT sum(cost_ns) FROM overhead"), 70 * SLOTS);
 	cr_assert_eq(here("SELECT sum(running_ns) FROM thread_counter"), 30 * SLOTS);
-	cr_assert_eq(here("SELECT sum(failures) FROM pool_use"), 3 * SLOTS);
-	cr_assert_eq(here("SELECT min(in_use_min) FROM pool_use"), 1 - SLOTS);
+	expect_pools_rolled_up(SLOTS);
 	cr_assert_eq(here("SELECT sum(lost) FROM loss"), 2 * SLOTS);
 	cr_assert(here("SELECT count(*) FROM loss") < SLOTS / 10);
 	cr_assert(here("SELECT count(*) FROM clock") < SLOTS / 10);

@@ -16,12 +16,11 @@ struct {
 	__type(value, struct mp_bpf_pool_function);
 } pool_functions SEC(".maps");
 
-/* Places whose stack was copied. When there are too many, some are copied again. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u64);
-	__type(value, u8);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct mp_bpf_pool_places);
 } pool_places SEC(".maps");
 
 struct {
@@ -186,19 +185,37 @@ static __always_inline bool emit_with_stack(struct pt_regs *ctx, const struct mp
 	return true;
 }
 
+/* Where a place that is new goes; NULL: it is known, or there is no room. */
+static __always_inline unsigned long long *new_place(u64 ip)
+{
+	u32 zero = 0, at = ip * 0x9e3779b97f4a7c15ULL >> 52;
+	struct mp_bpf_pool_places *p = bpf_map_lookup_elem(&pool_places, &zero);
+
+	if (!p)
+		return 0;
+#pragma unroll
+	for (u32 i = 0; i < MP_BPF_POOL_TRIES; i++) {
+		unsigned long long *place = &p->ip[(at & (MP_BPF_POOL_PLACES - 1)) + i];
+		if (*place == ip)
+			return 0;
+		if (!*place)
+			return place;
+	}
+	return 0;
+}
+
 /* The first time from a place, with its stack. */
 static __always_inline void emit_pool(
     struct pt_regs *ctx, const struct mp_bpf_control *c, const struct mp_bpf_pool *r, u64 sp)
 {
-	u64 ip = r->ip;
-	u8 yes = 1;
+	unsigned long long *place = c->stack == MP_STACK_OFF ? 0 : new_place(r->ip);
 
-	if (c->stack != MP_STACK_OFF && !bpf_map_lookup_elem(&pool_places, &ip)) {
+	if (place) {
 		bool is_copy = c->stack == MP_STACK_COPY;
 		if (is_copy ? emit_with_stack(ctx, c, r, sp, MP_STACK_COPY, MP_STACK_BYTES)
 			    : emit_with_stack(
 				  ctx, c, r, sp, MP_STACK_FRAME_POINTERS, MP_MAX_FRAMES * sizeof(u64))) {
-			bpf_map_update_elem(&pool_places, &ip, &yes, BPF_ANY);
+			*place = r->ip;
 			return;
 		}
 	}
