@@ -352,15 +352,13 @@ static int check_session(struct mp_session *s, int rc, int application_id, struc
 	return 0;
 }
 
-/* A view of this version in the place of the file's, for this connection. `path` is that of its embedded
- * file. */
-static int add_view(struct mp_session *s, const char *path, struct mp_err *err)
+int mp_session_use_view(struct mp_session *s, const char *path, struct mp_err *err)
 {
 	static const char create[] = "\nCREATE VIEW ";
 	const char *text = strstr(mp_embedded_text(path), create);
 	if (!text)
 		return 0;
-	char *sql = sqlite3_mprintf("CREATE TEMP VIEW %s", text + strlen(create));
+	char *sql = sqlite3_mprintf("CREATE TEMP VIEW IF NOT EXISTS %s", text + strlen(create));
 	int rc = sql ? exec(s, sql, "open session", err) : mp_err_set(err, ENOMEM, "out of memory");
 	sqlite3_free(sql);
 	return rc;
@@ -407,7 +405,7 @@ static int supplement(struct mp_session *s, struct mp_err *err)
 			rc = exec(s, added[i].sql, "open session", err);
 	for (const struct mp_embedded *f = mp_embedded_files; !rc && f->path; f++)
 		if (!strncmp(f->path, "sql/views/", strlen("sql/views/")))
-			rc = add_view(s, f->path, err);
+			rc = mp_session_use_view(s, f->path, err);
 	return rc;
 }
 

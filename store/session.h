@@ -67,6 +67,10 @@ void mp_session_rollback(struct mp_session *s);
 /* The database, for queries. Owned by the session. */
 struct sqlite3 *mp_session_db(struct mp_session *s);
 
+/* From now on this version's view stands in the place of the file's, for this session. `path` is that of its
+ * embedded file. Not while PRAGMA query_only is on. */
+int mp_session_use_view(struct mp_session *s, const char *path, struct mp_err *err);
+
 /* The path as the user gave it. Owned by the session. */
 const char *mp_session_path(const struct mp_session *s);
 

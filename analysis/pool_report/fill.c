@@ -108,7 +108,11 @@ static int put_phases(struct work *w, int64_t pool_id, const struct mp_forecast 
 		    p->next.end_ns == INT64_MAX ? NAN : (double)p->next.end_ns, p->p_exhaust, p->max_p50,
 		    p->max_p90};
 
-		if (p->next.end_ns <= w->now_ns || p->next.id < 0 || (size_t)p->next.id >= w->phases.names)
+		/* Of the phase that is on, a rest of less than a thousandth is none. */
+		int64_t rest_ns = p->next.end_ns - w->now_ns, length_ns = p->next.end_ns - p->next.start_ns;
+
+		if (rest_ns < length_ns / 1000 || rest_ns <= 0 || p->next.id < 0 ||
+		    (size_t)p->next.id >= w->phases.names)
 			continue;
 		sqlite3_bind_int64(w->insert[PHASE], 1, pool_id);
 		sqlite3_bind_text(w->insert[PHASE], 2, w->phases.name[p->next.id], -1, SQLITE_STATIC);
@@ -297,9 +301,12 @@ static int prepare(struct work *w)
 
 int mp_pools_begin(struct mp_session *s, struct mp_err *err)
 {
-	if (sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/pools/tables.sql"), NULL, NULL, NULL) ==
-	    SQLITE_OK)
-		return 0;
+	/* The rules of this version, whichever one recorded. */
+	int rc = mp_session_use_view(s, "sql/views/v_pool_advice.sql", err);
+
+	if (rc || sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/pools/tables.sql"), NULL, NULL,
+		      NULL) == SQLITE_OK)
+		return rc;
 	return mp_err_set(
 	    err, EIO, "cannot analyse %s: %s", mp_session_path(s), sqlite3_errmsg(mp_session_db(s)));
 }

@@ -42,6 +42,7 @@ SELECT name, what, calls, p50_ns, p99_ns FROM (
   SELECT place, 0 AS nth, name, kind.what AS what, n AS calls, p50_ns, p99_ns
   FROM temp.pool_line CROSS JOIN (SELECT 'get' AS what UNION ALL SELECT 'put') AS kind
        LEFT JOIN temp.pool_quantile AS q ON q.pool_id = pool_line.pool_id AND q.what = kind.what
+  WHERE gets + puts > 0
   UNION ALL
   SELECT place, 1 + op_id, quantile.name, op.name, n, (SELECT (lo_ns + hi_ns) / 2 FROM bucket WHERE bucket = p50),
          (SELECT (lo_ns + hi_ns) / 2 FROM bucket WHERE bucket = p99)

@@ -38,6 +38,10 @@ SELECT sentence FROM (
          || coalesce(mp_time_of_day(dry_ns + real_ns) || ' ', '')
          || printf(CASE WHEN real_ns IS NULL THEN '%.3f s' ELSE '(%.3f s)' END, (dry_ns - :start_ns) / 1e9)
          || printf(', at most %,d', in_use_max) || CASE WHEN capacity IS NULL THEN '' ELSE printf(' of %,d', capacity) END || ' in use'
+         || CASE WHEN is_cut THEN ''
+                 ELSE coalesce((SELECT printf('; of these %s held %,d', site, at_high_water) FROM v_pool_site
+                                WHERE v_pool_site.pool_id = line.pool_id AND site IS NOT NULL AND at_high_water > 0
+                                ORDER BY at_high_water DESC, site LIMIT 1), '') END
          || CASE WHEN hidden_failures > 0
                  THEN printf('; %,d times while up to %,d objects were free, in caches of other threads, say', hidden_failures,
                              hidden_max) ELSE '' END AS sentence

@@ -37,9 +37,13 @@ WITH recorded AS MATERIALIZED (
          reuses, lifo_reuses, fifo_reuses, reuse_depth_p50, objects, lines, lines_least, pages, pages_least, requested_bytes
   FROM pool AS p CROSS JOIN recorded LEFT JOIN pool_sum USING (pool_id)
 ), site AS (
-  SELECT pool_id, coalesce(site, printf('0x%x', ip)) AS site, gets, holds, hold_max_ns, hold_p99_ns, at_high_water, held,
-         oldest_ns
+  -- A site may take objects at several addresses. Then hold_p99_ns is that of the longest.
+  SELECT pool_id, coalesce(site, printf('0x%x', ip)) AS site, CAST(total(gets) AS INTEGER) AS gets,
+         CAST(total(holds) AS INTEGER) AS holds, max(hold_max_ns) AS hold_max_ns, max(hold_p99_ns) AS hold_p99_ns,
+         CAST(total(at_high_water) AS INTEGER) AS at_high_water, CAST(total(held) AS INTEGER) AS held,
+         min(CASE WHEN held > 0 THEN oldest_ns END) AS oldest_ns
   FROM pool_site LEFT JOIN stack_site USING (stack_id)
+  GROUP BY 1, 2
 ), wrong AS (
   -- Where double and foreign puts came from, mostly.
   SELECT pool_id, kind, site, max(events) AS events
