@@ -9,10 +9,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "analysis/nearest.h"
 #include "analysis/phase.h"
 #include "store/cell.h"
 #include "store/embed.h"
+#include "store/nearest.h"
 
 #define SLOT_NS 1000000000LL
 
@@ -27,7 +27,7 @@ const struct mp_report *mp_report_find(const char *name, struct mp_err *err)
 
 	for (const struct mp_report *r = mp_reports; r->name; r++) {
 		size_t n = strlen(all);
-		int d = mp_name_distance(name, r->name);
+		int d = (int)mp_name_distance(name, r->name, 3);
 
 		if (!strcmp(name, r->name))
 			return r;

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "analysis/nearest.h"
 #include "analysis/pool_report/private.h"
+#include "store/nearest.h"
 
 static int fail(struct mp_session *s, struct mp_err *err)
 {
@@ -48,7 +48,7 @@ static int say_unknown(struct mp_session *s, const char *pool, struct mp_err *er
 		return fail(s, err);
 	while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
 		const char *name = (const char *)sqlite3_column_text(stmt, 0);
-		int d = name ? mp_name_distance(pool, name) : least;
+		int d = name ? (int)mp_name_distance(pool, name, 3) : least;
 
 		if (!name)
 			continue;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "sampler/pools/function.h"
-#include "sampler/pools/nearest.h"
+#include "store/nearest.h"
 
 #define LINE_BYTES_MAX 197 /* what inih takes of a line at once (INI_MAX_LINE, less its end) */
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "sampler/insn.h"
-#include "sampler/pools/nearest.h"
+#include "store/nearest.h"
 #include "symbolize/demangle/demangle.h"
 
 #define NAMES_OFFERED_MAX (1u << 20) /* that are compared for a suggestion */

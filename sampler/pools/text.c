@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "sampler/pools/text.h"
+#include "store/nearest.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "sampler/pools/nearest.h"
 
 static const char *const value_names[MP_POOL_VALUE_COUNT] = {
     [MP_POOL_VALUE_POOL] = "pool",

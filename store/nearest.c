@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/pools/nearest.h"
+#include "store/nearest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +12,8 @@ static size_t limit(const char *wanted)
 	return n < 2 ? 2 : n;
 }
 
-/* More than `most` is as good as any: the table's rows end where they cannot come below it any more. */
-static size_t distance(const char *a, const char *b, size_t most)
+/* The table's rows end where they cannot come below `most` any more. */
+size_t mp_name_distance(const char *a, const char *b, size_t most)
 {
 	size_t row[MP_NEAREST_BYTES + 1], na = strlen(a), nb = strlen(b);
 
@@ -47,13 +47,13 @@ static const char *last_part(const char *name)
 
 void mp_nearest_offer(struct mp_nearest *n, const char *name)
 {
-	size_t most = limit(n->wanted), d = distance(n->wanted, name, most), at = n->n;
+	size_t most = limit(n->wanted), d = mp_name_distance(n->wanted, name, most), at = n->n;
 	const char *wanted_part = last_part(n->wanted), *part = last_part(name);
 
 	/* The right name in the wrong class, or without it, is a little less near than a slip of a letter. */
 	if (d > most && (part != name || wanted_part != n->wanted)) {
 		most = limit(wanted_part) / 2;
-		d = distance(wanted_part, part, most);
+		d = mp_name_distance(wanted_part, part, most);
 		if (d <= most)
 			d += most = limit(n->wanted);
 		else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_POOLS_NEAREST_H
-#define MP_SAMPLER_POOLS_NEAREST_H
+#ifndef MP_STORE_NEAREST_H
+#define MP_STORE_NEAREST_H
 
 #include <stddef.h>
 
@@ -23,6 +23,10 @@ struct mp_nearest {
 
 /* A name with "::" in it is also near if what stands behind the last one is. */
 void mp_nearest_offer(struct mp_nearest *n, const char *name);
+
+/* How far two names are apart. More than `most` is as good as any: it is then told as `most` + 1. Any thread.
+ */
+size_t mp_name_distance(const char *a, const char *b, size_t most);
 
 /* "; did you mean a, b or c?", or nothing. */
 void mp_nearest_tell(const struct mp_nearest *n, char *out, size_t size);
