@@ -19,7 +19,7 @@ static const char usage[] =
     "  --interval SPAN=US        impact: spans of this name were to begin every US microseconds; may be "
     "repeated\n"
     "  --pool NAME               pools: all that is known of this one; NAME may have * ? []\n"
-    "  --risk P                  pools: the probability of running dry in a session that is accepted: 1e-6\n"
+    "  --risk P                  pools: the probability of running dry in a session that is accepted: 1e-3\n"
     "  --horizon SECONDS         pools: how far to look ahead; otherwise as long as what is looked at\n"
     "\n"
     "reports:\n";

@@ -397,7 +397,7 @@ int mp_pool_parse_risk(const char *text, double *risk, struct mp_err *err)
 	if (end == text || *end || !(*risk > 0 && *risk < 1))
 		return mp_err_set(err, EINVAL,
 		    "--risk %s: give the probability of running dry in a session that is accepted, such as "
-		    "1e-6",
+		    "1e-3",
 		    text);
 	return 0;
 }

@@ -20,7 +20,8 @@ struct mp_pool_options {
 	double risk;      /* of running dry in a session: below 1 */
 	int64_t horizon_ns;
 };
-#define MP_POOL_RISK 1e-6
+/* Once in four years of trading days. A recording of a day tells little of what is much rarer. */
+#define MP_POOL_RISK 1e-3
 
 /* `text` above 0 and below 1: 1e-6. -EINVAL. */
 int mp_pool_parse_risk(const char *text, double *risk, struct mp_err *err);

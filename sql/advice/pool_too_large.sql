@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Pools that could be smaller at a risk of 1e-6 a session: sql/pools/fill_advice_large.sql.
+-- Pools that could be smaller at a risk of 1e-3 a session: sql/pools/fill_advice_large.sql.
 --
 -- Speaks from: 64 KiB, and a quarter of the pool. At most 5 pools, those with the largest share.
 

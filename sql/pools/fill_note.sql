@@ -60,4 +60,8 @@ SELECT 12, printf('%,d further pools, less full than these, are not told of: --l
 FROM temp.pool_scope WHERE pools > (SELECT count(*) FROM temp.pool_line)
 UNION ALL
 SELECT 13, printf('%,d events of pools gave way to record --max-size: times of the first and last are of those that are left', rows)
-FROM thinned WHERE name = 'pool_event' AND rows > 0;
+FROM thinned WHERE name = 'pool_event' AND rows > 0
+UNION ALL
+SELECT 14, printf('pools that no file names were followed for the first %.1f s only: %s was called too often for the budget (record '
+                  || '--probe all follows them at any cost)', (t_ns - start_ns) / 1e9, detail)
+FROM mark, session_time WHERE mark.name = 'pool profiles withdrawn';
