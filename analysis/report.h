@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "analysis/impact/impact.h"
-#include "analysis/pool_report/pool_report.h"
+#include "analysis/pools/pools.h"
 #include "store/emit.h"
 #include "store/session.h"
 

@@ -6,7 +6,7 @@
 #include "analysis/impact/impact.h"
 #include "analysis/jitter/jitter.h"
 #include "analysis/patterns/patterns.h"
-#include "analysis/pool_report/pool_report.h"
+#include "analysis/pools/pools.h"
 #include "analysis/report.h"
 #include "analysis/sites/sites.h"
 

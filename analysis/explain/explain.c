@@ -9,7 +9,7 @@
 #include "analysis/beside.h"
 #include "analysis/cache/cache.h"
 #include "analysis/explain/why.h"
-#include "analysis/pool_report/pool_report.h"
+#include "analysis/pools/pools.h"
 #include "store/embed.h"
 
 #define RULES        "sql/advice/"

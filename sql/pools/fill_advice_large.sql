@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Rule too_large: what the risk that is accepted asks for is less than what the pool has.
 --
--- Speaks from: 64 KiB, and a quarter of the pool. analysis/pools/sizing.h advises nobody to go below what the recording
+-- Speaks from: 64 KiB, and a quarter of the pool. analysis/forecast/sizing.h advises nobody to go below what the recording
 -- leaves possible with 95 % confidence.
 
 INSERT INTO temp.pool_advice

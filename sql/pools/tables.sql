@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Private: what report `pools` computes before it is asked (analysis/pool_report/pool_report.h), as temporary tables that
+-- Private: what report `pools` computes before it is asked (analysis/pools/pools.h), as temporary tables that
 -- sql/reports/pool*.sql and sql/advice/pool_*.sql read. All of it is of the time asked for, but for what v_pool_sum and
 -- v_pool_site tell, which is of the whole recording. Times are session clock.
 
@@ -30,7 +30,7 @@ CREATE TEMP TABLE pool_step (   -- of single pools (--pool): what the strip is m
 ) WITHOUT ROWID;
 
 DROP TABLE IF EXISTS temp.pool_forecast;
-CREATE TEMP TABLE pool_forecast ( -- analysis/pools/forecast.h; quality 0 none, 1 rough, 2 good; _ns of exhaust: from now
+CREATE TEMP TABLE pool_forecast ( -- analysis/forecast/forecast.h; quality 0 none, 1 rough, 2 good; _ns of exhaust: from now
   pool_id INTEGER PRIMARY KEY, quality INTEGER, p_exhaust REAL, max_p10 REAL, max_p50 REAL, max_p90 REAL,
   exhaust_p10_ns INTEGER, exhaust_p50_ns INTEGER, exhaust_p90_ns INTEGER,
   level REAL, trend_per_s REAL, trend_error_per_s REAL, p_trend REAL, burstiness REAL, correlation REAL, shape REAL,
@@ -43,13 +43,13 @@ CREATE TEMP TABLE pool_forecast_phase (
 );
 
 DROP TABLE IF EXISTS temp.pool_backtest;
-CREATE TEMP TABLE pool_backtest ( -- analysis/pools/backtest.h
+CREATE TEMP TABLE pool_backtest ( -- analysis/forecast/backtest.h
   pool_id INTEGER PRIMARY KEY, horizon_ns INTEGER, origins INTEGER, brier REAL, brier_line REAL, brier_share REAL,
   error REAL, bias REAL, covered REAL
 );
 
 DROP TABLE IF EXISTS temp.pool_sizing;
-CREATE TEMP TABLE pool_sizing ( -- analysis/pools/sizing.h; NULL: too little was seen
+CREATE TEMP TABLE pool_sizing ( -- analysis/forecast/sizing.h; NULL: too little was seen
   pool_id INTEGER PRIMARY KEY, capacity INTEGER, capacity_upper INTEGER, capacity_best INTEGER, is_extrapolated INTEGER,
   is_censored INTEGER, risk_now REAL, growth INTEGER, thread_cache INTEGER, stride_bytes INTEGER, packed_bytes INTEGER,
   capacity_bytes INTEGER, upper_bytes INTEGER, growth_bytes INTEGER, thread_cache_bytes INTEGER, now_bytes INTEGER,

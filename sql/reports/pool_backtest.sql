@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- How good such forecasts would have been earlier in the recording: analysis/pools/backtest.h.
+-- How good such forecasts would have been earlier in the recording: analysis/forecast/backtest.h.
 --
 -- Columns:
 --   name

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Whether single pools will run dry, and when: analysis/pools/forecast.h.
+-- Whether single pools will run dry, and when: analysis/forecast/forecast.h.
 --
 -- Columns:
 --   name

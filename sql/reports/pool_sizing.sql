@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- How large single pools should be: analysis/pools/sizing.h.
+-- How large single pools should be: analysis/forecast/sizing.h.
 --
 -- Columns:
 --   name

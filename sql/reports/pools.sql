@@ -10,9 +10,9 @@
 --                                 pages that would not be needed if they lay side by side; of a heap, unfit_bytes /
 --                                 free_bytes of v_pool_heap, the last one: the part of the free memory that cannot serve
 --                                 what is asked for. NULL: not known
---   p_exhaust                     the probability that it runs dry within the horizon: analysis/pools/forecast.h. NULL: the
+--   p_exhaust                     the probability that it runs dry within the horizon: analysis/forecast/forecast.h. NULL: the
 --                                 capacity is not known, too little was seen, or it was destroyed
---   recommended_capacity          exceeded in a session like this one with the probability of --risk: analysis/pools/sizing.h.
+--   recommended_capacity          exceeded in a session like this one with the probability of --risk: analysis/forecast/sizing.h.
 --                                 NULL: too little was seen
 --   hold_p50_ns ... put_p99_ns    nearest rank of v_pool_latency; NULL: not told
 --   pool_id, source               as in v_pool

@@ -5,7 +5,7 @@
  *
  *   pool_courses [SEED [COURSES [SESSIONS]]]      COURSES of each kind; SESSIONS that were not seen, of each
  *
- * The pool is a queue, not what analysis/pools/ models: gets arrive at random, objects are held for times
+ * The pool is a queue, not what analysis/forecast/ models: gets arrive at random, objects are held for times
  * that are log-normally distributed, gets that find nothing are dropped or tried again. Load wanders. Beside
  * that courses are
  *
@@ -32,9 +32,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/pools/backtest.h"
-#include "analysis/pools/forecast.h"
-#include "analysis/pools/sizing.h"
+#include "analysis/forecast/backtest.h"
+#include "analysis/forecast/forecast.h"
+#include "analysis/forecast/sizing.h"
 
 #define SECOND       INT64_C(1000000000)
 #define PARTS        10   /* of a second, in which the queue is stepped */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pools/course.h"
+#include "analysis/forecast/course.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "analysis/pools/calendar.h"
-#include "analysis/pools/pattern.h"
+#include "analysis/forecast/calendar.h"
+#include "analysis/forecast/pattern.h"
 
 #define S INT64_C(1000000000)
 

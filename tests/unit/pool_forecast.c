@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pools/forecast.h"
+#include "analysis/forecast/forecast.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/pools/backtest.h"
-#include "analysis/pools/passage.h"
-#include "analysis/pools/sizing.h"
+#include "analysis/forecast/backtest.h"
+#include "analysis/forecast/passage.h"
+#include "analysis/forecast/sizing.h"
 #include "analysis/stats/gev.h"
 #include "analysis/stats/normal.h"
 #include "tests/unit/arrivals.h"

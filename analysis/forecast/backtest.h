@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_ANALYSIS_POOLS_BACKTEST_H
-#define MP_ANALYSIS_POOLS_BACKTEST_H
+#ifndef MP_ANALYSIS_FORECAST_BACKTEST_H
+#define MP_ANALYSIS_FORECAST_BACKTEST_H
 
 #include <stdint.h>
 
-#include "analysis/pools/course.h"
+#include "analysis/forecast/course.h"
 
 /*
  * How good such forecasts would have been: made at several times of the recording from what was known then,

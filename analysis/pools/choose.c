@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "analysis/pool_report/private.h"
+#include "analysis/pools/private.h"
 #include "store/nearest.h"
 
 static int fail(struct mp_session *s, struct mp_err *err)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/pools/private.h"
+#include "analysis/forecast/private.h"
 #include "analysis/stats/minimum.h"
 #include "analysis/stats/normal.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pools/sizing.h"
+#include "analysis/forecast/sizing.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "analysis/pools/demand.h"
+#include "analysis/forecast/demand.h"
 #include "analysis/stats/rank.h"
 
 #define LINE_BYTES 64

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pools/backtest.h"
+#include "analysis/forecast/backtest.h"
 
 #include <errno.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/pools/demand.h"
+#include "analysis/forecast/demand.h"
 
 #define LEVELS   3
 #define MOST     (MP_BACKTEST_ORIGINS * LEVELS)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_ANALYSIS_POOLS_PASSAGE_H
-#define MP_ANALYSIS_POOLS_PASSAGE_H
+#ifndef MP_ANALYSIS_FORECAST_PASSAGE_H
+#define MP_ANALYSIS_FORECAST_PASSAGE_H
 
 /*
  * When a sequence of windows' maxima first passes a threshold, if neighbours are alike: their normal scores

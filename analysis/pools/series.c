@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "analysis/each_row.h"
-#include "analysis/pool_report/private.h"
+#include "analysis/pools/private.h"
 
 static int fail(struct mp_session *s, struct mp_err *err)
 {

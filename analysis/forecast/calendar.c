@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pools/calendar.h"
+#include "analysis/forecast/calendar.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_ANALYSIS_POOL_REPORT_POOL_REPORT_H
-#define MP_ANALYSIS_POOL_REPORT_POOL_REPORT_H
+#ifndef MP_ANALYSIS_POOLS_POOLS_H
+#define MP_ANALYSIS_POOLS_POOLS_H
 
 #include "store/err.h"
 #include "store/session.h"
 
 /*
  * Report `pools`: how full each pool was, whether it will run dry, and how large it should be. The courses of
- * pools are read from a session, analysis/pools/ forecasts and sizes them, and temporary tables
+ * pools are read from a session, analysis/forecast/ forecasts and sizes them, and temporary tables
  * (sql/pools/tables.sql) take what comes of it, for the report's sections and the rules
  * sql/advice/pool_*.sql. Single thread.
  */

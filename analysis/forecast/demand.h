@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_ANALYSIS_POOLS_DEMAND_H
-#define MP_ANALYSIS_POOLS_DEMAND_H
+#ifndef MP_ANALYSIS_FORECAST_DEMAND_H
+#define MP_ANALYSIS_FORECAST_DEMAND_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "analysis/pools/course.h"
+#include "analysis/forecast/course.h"
 
 /*
  * The demand for a pool's objects, as a model of the maxima of windows:

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_ANALYSIS_POOLS_PATTERN_H
-#define MP_ANALYSIS_POOLS_PATTERN_H
+#ifndef MP_ANALYSIS_FORECAST_PATTERN_H
+#define MP_ANALYSIS_FORECAST_PATTERN_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "analysis/pools/calendar.h"
-#include "analysis/pools/course.h"
+#include "analysis/forecast/calendar.h"
+#include "analysis/forecast/course.h"
 
 /*
  * What the phases do to a pool: the windows' maxima by cells, which are the phases, or, of those that

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pools/course.h"
+#include "analysis/forecast/course.h"
 
 #include <errno.h>
 #include <math.h>

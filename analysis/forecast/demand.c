@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pools/demand.h"
+#include "analysis/forecast/demand.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "analysis/pools/private.h"
+#include "analysis/forecast/private.h"
 
 /* What was wanted beyond what was in use is at most so many times the estimate: were it taken for a sharp
  * bound, which grows with what it bounds, it would draw the demand down; without one, a pool that was dry all

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pools/passage.h"
+#include "analysis/forecast/passage.h"
 
 #include <math.h>
 

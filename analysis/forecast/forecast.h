@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_ANALYSIS_POOLS_FORECAST_H
-#define MP_ANALYSIS_POOLS_FORECAST_H
+#ifndef MP_ANALYSIS_FORECAST_FORECAST_H
+#define MP_ANALYSIS_FORECAST_FORECAST_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "analysis/pools/course.h"
-#include "analysis/pools/demand.h"
+#include "analysis/forecast/course.h"
+#include "analysis/forecast/demand.h"
 
 /*
  * Will a pool run dry, and when: the course so far is taken for a level, a trend, a pattern of the phases,
- * and peaks around these that follow an extreme-value distribution (analysis/pools/demand.h has the model and
- * its sources); exhaustion is the first time that a peak reaches the capacity.
+ * and peaks around these that follow an extreme-value distribution (analysis/forecast/demand.h has the model
+ * and its sources); exhaustion is the first time that a peak reaches the capacity.
  *
  * The figures are predictive: they are averaged over all parameters that the recording leaves possible, and a
  * short recording leaves many, so that probabilities are nearer to one half and intervals wider than those of

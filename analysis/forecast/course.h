@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_ANALYSIS_POOLS_COURSE_H
-#define MP_ANALYSIS_POOLS_COURSE_H
+#ifndef MP_ANALYSIS_FORECAST_COURSE_H
+#define MP_ANALYSIS_FORECAST_COURSE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 /*
  * The course of a pool: how many of its objects were in use over time, as it was recorded. What is here, and
- * all of analysis/pools/ that stands on it, is pure: it knows of no database, keeps nothing, and may be
+ * all of analysis/forecast/ that stands on it, is pure: it knows of no database, keeps nothing, and may be
  * called by any thread. Times are session clock, ends of intervals are exclusive.
  *
  * A slot in which nothing happened is not recorded: the pool stayed as the slot before left it. Slots need

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_ANALYSIS_POOLS_CALENDAR_H
-#define MP_ANALYSIS_POOLS_CALENDAR_H
+#ifndef MP_ANALYSIS_FORECAST_CALENDAR_H
+#define MP_ANALYSIS_FORECAST_CALENDAR_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "analysis/pools/course.h"
+#include "analysis/forecast/course.h"
 
 /*
  * Which phase is when, from a course's table and beyond it: an occurrence of a phase is expected as long

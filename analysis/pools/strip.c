@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pool_report/private.h"
+#include "analysis/pools/private.h"
 
 #define SECOND_NS INT64_C(1000000000)
 

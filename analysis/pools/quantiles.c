@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "analysis/each_row.h"
-#include "analysis/pool_report/private.h"
+#include "analysis/pools/private.h"
 #include "store/histogram.h"
 
 enum { GET, PUT, HOLD, KINDS };

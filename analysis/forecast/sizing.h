@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_ANALYSIS_POOLS_SIZING_H
-#define MP_ANALYSIS_POOLS_SIZING_H
+#ifndef MP_ANALYSIS_FORECAST_SIZING_H
+#define MP_ANALYSIS_FORECAST_SIZING_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "analysis/pools/course.h"
+#include "analysis/forecast/course.h"
 
 /*
  * How large a pool should be: the capacity that a session's demand exceeds with the probability that the user

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pools/forecast.h"
+#include "analysis/forecast/forecast.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "analysis/pools/calendar.h"
+#include "analysis/forecast/calendar.h"
 
 static void observe(const struct mp_pool_course *c, struct mp_forecast *out)
 {

@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "analysis/pool_report/private.h"
-#include "analysis/pools/backtest.h"
-#include "analysis/pools/forecast.h"
-#include "analysis/pools/sizing.h"
+#include "analysis/forecast/backtest.h"
+#include "analysis/forecast/forecast.h"
+#include "analysis/forecast/sizing.h"
+#include "analysis/pools/private.h"
 #include "store/embed.h"
 
 /* What the advice of a whole recording looks at: the fullest. */

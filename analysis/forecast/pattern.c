@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/pools/pattern.h"
+#include "analysis/forecast/pattern.h"
 
 #include <errno.h>
 #include <math.h>
