@@ -16,7 +16,7 @@ source "${BASH_SOURCE[0]%/*}/lib.sh"
 command=(heap) options=() foreign=0
 case $CASE in
 nocache) export GLIBC_TUNABLES=glibc.malloc.tcache_count=0 ;;
-heaps) command=(heap 200000) ;;
+heaps) command=(heap 70000) ;;
 foreign) command=(heap 2000 123456) foreign=123456 ;;
 static) command=(heap_static) ;;
 preload) command=(env LD_PRELOAD="$O/libmpsample.so" "$TARGETS/heap") options=(--plane preload) ;;
