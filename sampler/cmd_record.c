@@ -10,7 +10,7 @@
 
 #include "sampler/files.h"
 #include "sampler/perf/wants.h"
-#include "sampler/recorder.h"
+#include "sampler/recorder/recorder.h"
 #include "store/retention.h"
 
 static const char usage[] =

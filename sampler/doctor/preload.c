@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "sampler/doctor/check.h"
-#include "sampler/preload_library.h"
-#include "sampler/preload_region.h"
+#include "sampler/preload_plane/library.h"
+#include "sampler/preload_plane/region.h"
 
 #define MODE_OF(word) ((word)&MP_WORD_MODE)
 

@@ -14,7 +14,7 @@
  * touches.
  *
  * To the recorder, which may be root, all of it is hostile: it checks magic, version and sizes against its
- * own, and takes no index, length or position from here without a bound (sampler/preload.c).
+ * own, and takes no index, length or position from here without a bound (sampler/preload_plane/plane.c).
  */
 #include <stdint.h>
 

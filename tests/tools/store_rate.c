@@ -22,9 +22,9 @@
 
 #include "sampler/latency.h"
 #include "sampler/pipeline.h"
-#include "sampler/preload.h"
 #include "sampler/preload/record.h"
 #include "sampler/preload/ticks.h"
+#include "sampler/preload_plane/plane.h"
 #include "store/append.h"
 
 #define SLOTS      4

@@ -12,11 +12,11 @@
 #include "sampler/preload/mpsample.h"
 #include "sampler/preload/record.h"
 #include "sampler/preload/ticks.h"
-#include "sampler/preload_clock.h"
-#include "sampler/preload_hist.h"
-#include "sampler/preload_region.h"
-#include "sampler/preload_ring.h"
-#include "sampler/preload_stack.h"
+#include "sampler/preload_plane/clock.h"
+#include "sampler/preload_plane/hist.h"
+#include "sampler/preload_plane/region.h"
+#include "sampler/preload_plane/ring.h"
+#include "sampler/preload_plane/stack.h"
 #include "sampler/saved_regs.h"
 
 enum { RECORDS = 64 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_PRELOAD_REGION_H
-#define MP_SAMPLER_PRELOAD_REGION_H
+#ifndef MP_SAMPLER_PRELOAD_PLANE_REGION_H
+#define MP_SAMPLER_PRELOAD_PLANE_REGION_H
 
 #include <stdint.h>
 #include <sys/types.h>

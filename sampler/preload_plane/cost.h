@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_PRELOAD_COST_H
-#define MP_SAMPLER_PRELOAD_COST_H
+#ifndef MP_SAMPLER_PRELOAD_PLANE_COST_H
+#define MP_SAMPLER_PRELOAD_PLANE_COST_H
 
 #include <stdint.h>
 
-#include "sampler/preload_clock.h"
+#include "sampler/preload_plane/clock.h"
 
 /*
  * What recording a call costs on this machine, in ns: the library's own code with its two stamps, on memory

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/preload_ring.h"
+#include "sampler/preload_plane/ring.h"
 
 #include "sampler/preload/mpsample.h"
 #include "sampler/preload/record.h"

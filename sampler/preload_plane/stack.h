@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_PRELOAD_STACK_H
-#define MP_SAMPLER_PRELOAD_STACK_H
+#ifndef MP_SAMPLER_PRELOAD_PLANE_STACK_H
+#define MP_SAMPLER_PRELOAD_PLANE_STACK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "sampler/cause.h"
-#include "sampler/recorder_pools.h"
-#include "sampler/recorder_priv.h"
+#include "sampler/recorder/pools.h"
+#include "sampler/recorder/private.h"
 #include "store/append.h"
 
 /* ---- For the session ---- */

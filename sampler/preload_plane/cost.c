@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/preload_cost.h"
+#include "sampler/preload_plane/cost.h"
 
 #include <stdlib.h>
 #include <string.h>

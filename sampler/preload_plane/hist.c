@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/preload_hist.h"
+#include "sampler/preload_plane/hist.h"
 
 #include <string.h>
 

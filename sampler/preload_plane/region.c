@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/preload_region.h"
+#include "sampler/preload_plane/region.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/preload_clock.h"
+#include "sampler/preload_plane/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>

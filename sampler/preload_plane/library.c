@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/preload_library.h"
+#include "sampler/preload_plane/library.h"
 
 #include <errno.h>
 #include <fcntl.h>

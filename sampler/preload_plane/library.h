@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_PRELOAD_LIBRARY_H
-#define MP_SAMPLER_PRELOAD_LIBRARY_H
+#ifndef MP_SAMPLER_PRELOAD_PLANE_LIBRARY_H
+#define MP_SAMPLER_PRELOAD_PLANE_LIBRARY_H
 
 #include <stddef.h>
 #include <stdint.h>

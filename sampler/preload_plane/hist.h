@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_PRELOAD_HIST_H
-#define MP_SAMPLER_PRELOAD_HIST_H
+#ifndef MP_SAMPLER_PRELOAD_PLANE_PLANE_HIST_H
+#define MP_SAMPLER_PRELOAD_PLANE_PLANE_HIST_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_PRELOAD_RING_H
-#define MP_SAMPLER_PRELOAD_RING_H
+#ifndef MP_SAMPLER_PRELOAD_PLANE_RING_H
+#define MP_SAMPLER_PRELOAD_PLANE_RING_H
 
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "sampler/preload/shared.h"
-#include "sampler/preload_clock.h"
-#include "sampler/preload_stack.h"
+#include "sampler/preload_plane/clock.h"
+#include "sampler/preload_plane/stack.h"
 
 /*
  * Reads the ring of one slot up to a head that was taken before, and hands on what it holds. The positions

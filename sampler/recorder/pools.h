@@ -2,7 +2,7 @@
 #ifndef MP_SAMPLER_RECORDER_POOLS_H
 #define MP_SAMPLER_RECORDER_POOLS_H
 
-#include "sampler/recorder_priv.h"
+#include "sampler/recorder/private.h"
 
 /*
  * The recorder's part in following the functions of pools: those that the user's file names, and those of

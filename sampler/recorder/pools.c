@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/recorder_pools.h"
+#include "sampler/recorder/pools.h"
 
 #include <errno.h>
 #include <stdio.h>

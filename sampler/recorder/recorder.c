@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/recorder.h"
+#include "sampler/recorder/recorder.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,8 +17,8 @@
 #include "sampler/files.h"
 #include "sampler/launch.h"
 #include "sampler/naming.h"
-#include "sampler/recorder_pools.h"
-#include "sampler/recorder_priv.h"
+#include "sampler/recorder/pools.h"
+#include "sampler/recorder/private.h"
 #include "symbolize/unwind/cfi.h"
 
 #define TICK_NS       (NS_PER_S / 10) /* histograms are read and what is kept is steered this often */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/preload_stack.h"
+#include "sampler/preload_plane/stack.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_RECORDER_H
-#define MP_SAMPLER_RECORDER_H
+#ifndef MP_SAMPLER_RECORDER_RECORDER_H
+#define MP_SAMPLER_RECORDER_RECORDER_H
 
 #include <sched.h>
 #include <stdbool.h>

@@ -2,8 +2,8 @@
 #include <time.h>
 
 #include "sampler/cause.h"
-#include "sampler/recorder_pools.h"
-#include "sampler/recorder_priv.h"
+#include "sampler/recorder/pools.h"
+#include "sampler/recorder/private.h"
 #include "store/append.h"
 
 static int store_clock(struct mp_recorder *r, struct mp_err *err)

@@ -7,9 +7,9 @@
 #include <sys/utsname.h>
 
 #include "sampler/launch.h"
-#include "sampler/preload_library.h"
-#include "sampler/recorder_pools.h"
-#include "sampler/recorder_priv.h"
+#include "sampler/preload_plane/library.h"
+#include "sampler/recorder/pools.h"
+#include "sampler/recorder/private.h"
 #include "sampler/tracefs.h"
 
 /* ---- The target ---- */

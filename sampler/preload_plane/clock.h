@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_PRELOAD_CLOCK_H
-#define MP_SAMPLER_PRELOAD_CLOCK_H
+#ifndef MP_SAMPLER_PRELOAD_PLANE_CLOCK_H
+#define MP_SAMPLER_PRELOAD_PLANE_CLOCK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/preload.h"
+#include "sampler/preload_plane/plane.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sampler/preload/record.h"
-#include "sampler/preload_clock.h"
-#include "sampler/preload_cost.h"
-#include "sampler/preload_hist.h"
-#include "sampler/preload_region.h"
-#include "sampler/preload_ring.h"
+#include "sampler/preload_plane/clock.h"
+#include "sampler/preload_plane/cost.h"
+#include "sampler/preload_plane/hist.h"
+#include "sampler/preload_plane/region.h"
+#include "sampler/preload_plane/ring.h"
 
 /* A recorder that is stopped for so long is dead to the target, which then sleeps. */
 #define LEASE_NS 60000000000LL

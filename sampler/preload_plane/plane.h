@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_PRELOAD_H
-#define MP_SAMPLER_PRELOAD_H
+#ifndef MP_SAMPLER_PRELOAD_PLANE_PLANE_H
+#define MP_SAMPLER_PRELOAD_PLANE_PLANE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@
 struct mp_preload;
 
 /* Finds and locks the process's region, and calibrates; takes 30 ms. Changes nothing in the process. Errors:
- * those of mp_preload_region_open() and mp_preload_region_lock() (sampler/preload_region.h). */
+ * those of mp_preload_region_open() and mp_preload_region_lock() (sampler/preload_plane/region.h). */
 int mp_preload_open(pid_t pid, struct mp_preload **out, struct mp_err *err);
 void mp_preload_close(struct mp_preload *p);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_RECORDER_PRIV_H
-#define MP_SAMPLER_RECORDER_PRIV_H
+#ifndef MP_SAMPLER_RECORDER_PRIVATE_H
+#define MP_SAMPLER_RECORDER_PRIVATE_H
 
 /*
  * What the files of the recorder share: its state, and what each of them does to it.
  *
  *   recorder.c           the loop, from the beginning of a recording to its end
- *   recorder_open.c      the target, found or started, and the planes that fit it
- *   recorder_describe.c  what the recording is, for the session and for people
- *   recorder_slot.c      what is written once a second
+ *   open.c      the target, found or started, and the planes that fit it
+ *   describe.c  what the recording is, for the session and for people
+ *   slot.c      what is written once a second
  */
 #include <time.h>
 
@@ -17,8 +17,8 @@
 #include "sampler/perf/plane.h"
 #include "sampler/perf/sideband.h"
 #include "sampler/pools/heap_watch.h"
-#include "sampler/preload.h"
-#include "sampler/recorder.h"
+#include "sampler/preload_plane/plane.h"
+#include "sampler/recorder/recorder.h"
 #include "sampler/switcher.h"
 #include "store/retention.h"
 
@@ -87,7 +87,7 @@ static inline int64_t mp_recorder_now_ns(void)
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-/* recorder_open.c: opens or starts the target and chooses the plane of its calls; then opens the planes. The
+/* open.c: opens or starts the target and chooses the plane of its calls; then opens the planes. The
  * target is not touched, or held. */
 int mp_recorder_open_target(struct mp_recorder *r, struct mp_err *err);
 int mp_recorder_open_planes(struct mp_recorder *r, struct mp_err *err);
@@ -95,7 +95,7 @@ int mp_recorder_open_planes(struct mp_recorder *r, struct mp_err *err);
 /* Attaches the probes of `set` that are not in yet, and remembers them. Returns how many. */
 int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, struct mp_err *err);
 
-/* recorder_describe.c */
+/* describe.c */
 int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err);
 int mp_recorder_store_probes(struct mp_recorder *r, size_t from, struct mp_err *err);
 void mp_recorder_tell_begin(const struct mp_recorder *r);
@@ -104,7 +104,7 @@ void mp_recorder_tell_end(const struct mp_recorder *r);
 
 void mp_recorder_tell_windows(struct mp_recorder *r, int64_t now);
 
-/* recorder_slot.c: what the target has paid so far beside the probes that are switched, in ns of CPU time. */
+/* slot.c: what the target has paid so far beside the probes that are switched, in ns of CPU time. */
 uint64_t mp_recorder_other_cost_ns(struct mp_recorder *r);
 
 /* What was spent before is not of the first slot. */
