@@ -47,7 +47,10 @@ int mp_recorder_open_pools(struct mp_recorder *r, struct mp_err *err)
 		return mp_err_set(err, ENOTSUP, "--pools needs probes: %s", r->missing.text);
 	int ret = mp_uprobe_attach_pools(r->uprobe, set, 0, err);
 	r->pools.is_in = !ret;
-	return ret;
+	if (!ret || r->o->pools_file)
+		return ret;
+	fprintf(stderr, "mpsample: pools of built-in profiles are not followed: %s\n", err->text);
+	return 0; /* nobody has asked for them */
 }
 
 int mp_recorder_store_pool_probes(struct mp_recorder *r, size_t from, struct mp_err *err)
