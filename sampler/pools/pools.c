@@ -9,10 +9,7 @@
 
 #include "sampler/grow.h"
 #include "sampler/index.h"
-#include "sampler/pools/account.h"
-#include "sampler/pools/places.h"
-#include "sampler/time_queue.h"
-#include "store/append_pool.h"
+#include "sampler/pools/private.h"
 
 #define MAX_WAITING   (1u << 21) /* 230 MB: a million events a second, for two slots */
 #define MAX_HANDLES   4096       /* names that pools were called by */
@@ -21,8 +18,6 @@
 #define MAX_INSTANCES (1u << 20) /* pools that are not told apart: 60 MB */
 #define MAX_USERS     8192       /* places, for each pool that they use: 120 MB */
 #define MAX_TIDS      65536      /* likewise threads */
-#define MAX_EVENTS    20000      /* rows in a slot */
-#define MAX_HELD      65536      /* of them, for their stacks */
 
 #define KIND_LOST 255 /* no event: of so many gets (ptr) and puts (bytes) only the number is known */
 
@@ -32,17 +27,6 @@
 
 #define SITES_EVERY 10 /* slots: sites are written anew */
 
-enum limit {
-	LIMIT_WAITING,
-	LIMIT_POOLS,
-	LIMIT_OBJECTS,
-	LIMIT_EVENTS,
-	LIMIT_PLACES,
-	LIMIT_THREADS,
-	LIMIT_UNTOLD,
-	LIMITS
-};
-
 static const char *const limit_names[LIMITS] = {
     [LIMIT_WAITING] = "pool events waiting, of too many",
     [LIMIT_POOLS] = "pools, of too many",
@@ -51,75 +35,6 @@ static const char *const limit_names[LIMITS] = {
     [LIMIT_PLACES] = "places that use pools, of too many",
     [LIMIT_THREADS] = "threads that use pools, of too many",
     [LIMIT_UNTOLD] = "puts into pools that only their objects tell, lost",
-};
-
-/* What only a create tells. */
-struct birth {
-	char name[MP_POOL_NAME_BYTES];
-};
-
-struct waiting {
-	struct mp_timed at;
-	int64_t dur_ns;
-	uint64_t pool, ptr, bytes;
-	int64_t capacity, object_bytes;
-	struct birth *birth; /* NULL: none; freed when it is applied */
-	uint32_t place;
-	pid_t tid;
-	uint8_t kind;
-	uint16_t group;
-};
-
-struct pool {
-	uint64_t handle;
-	unsigned int group;
-	int64_t pool_id;                /* 0: none is there now */
-	int64_t capacity, object_bytes; /* < 0: not known */
-	bool is_rest;                   /* it stands for all of its group that are not told apart */
-	int64_t doubt_ns;               /* gets and puts of it up to then were lost */
-	struct mp_pool_account account;
-};
-
-/* One of those that are not told apart. */
-struct instance {
-	uint64_t handle;
-	unsigned int group;
-	int64_t out, bytes;
-};
-
-/* A row whose stack is not known yet. */
-struct held {
-	struct mp_pool_event_row row;
-	uint32_t place;
-};
-
-struct mp_pools {
-	struct mp_session *session;
-	const struct mp_pool_kind *kinds;
-	size_t n_kinds;
-	struct mp_pool_places *places;
-	struct mp_time_queue queue;
-
-	struct pool *pools; /* [number - 1] */
-	size_t pools_room;
-	struct mp_index pool_index; /* by group and handle */
-	uint32_t *rows;             /* by group: pools that have a row */
-	uint32_t *rest;             /* by group: number of the pool that stands for the rest; 0: none */
-	struct instance *instances;
-	size_t instances_room;
-	struct mp_index instance_index;
-	struct mp_pool_limit objects, no_objects;
-	uint64_t objects_told;
-
-	struct held *held;
-	size_t n_held, held_room;
-
-	int64_t slot_ns, end_ns; /* of the slot that is applied next */
-	bool has_begun;
-	uint64_t slots, rows_made;
-	int64_t doubt_ns; /* up to then something was lost of nobody knows which pool */
-	uint64_t lost[LIMITS];
-	struct mp_err *err; /* of the call that is under way */
 };
 
 struct mp_pools *mp_pools_new(struct mp_session *session, struct mp_stack_table *stacks)
@@ -255,141 +170,6 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 		free(w.birth);
 		p->lost[LIMIT_WAITING]++;
 	}
-}
-
-/* ---- Rows ---- */
-
-static int put_event(struct mp_pools *p, const struct mp_pool_event_row *row)
-{
-	return mp_append_pool_event(p->session, row, p->err);
-}
-
-/* Holds the row back until the place's stack is known. */
-static int event(
-    struct mp_pools *p, const struct pool *pool, const struct waiting *w, const char *kind, int64_t n)
-{
-	struct held h = {.place = w->place,
-	    .row = {.pool_id = pool->pool_id,
-		.t_ns = w->at.t_ns,
-		.tid = w->tid,
-		.kind = kind,
-		.addr = w->ptr,
-		.stack_id = mp_pool_places_stack(p->places, w->place),
-		.n = n}};
-
-	if (p->rows_made == MAX_EVENTS) {
-		p->lost[LIMIT_EVENTS]++;
-		return 0;
-	}
-	p->rows_made++;
-	if (h.row.stack_id || !w->place || p->n_held == MAX_HELD ||
-	    !mp_grow((void **)&p->held, &p->held_room, p->n_held + 1, sizeof(h)))
-		return put_event(p, &h.row);
-	p->held[p->n_held++] = h;
-	return 0;
-}
-
-static int put_held(struct mp_pools *p, bool all)
-{
-	size_t left = 0;
-	int ret = 0;
-
-	for (size_t i = 0; i < p->n_held; i++) {
-		struct held h = p->held[i];
-		h.row.stack_id = mp_pool_places_stack(p->places, h.place);
-		if (!ret && (all || h.row.stack_id))
-			ret = put_event(p, &h.row);
-		else
-			p->held[left++] = p->held[i];
-	}
-	p->n_held = left;
-	return ret;
-}
-
-struct drain {
-	struct mp_pools *p;
-	const struct pool *pool;
-	const char *what;
-};
-
-static int put_bucket(void *ctx, uint32_t bucket, uint64_t count)
-{
-	const struct drain *d = ctx;
-
-	return mp_append_pool_latency(
-	    d->p->session, d->pool->pool_id, d->p->slot_ns, d->what, bucket, count, d->p->err);
-}
-
-static int put_hist(struct mp_pools *p, const struct pool *pool, const char *what, struct mp_pool_hist *h)
-{
-	struct drain d = {p, pool, what};
-
-	return mp_pool_hist_drain(h, put_bucket, &d);
-}
-
-static int put_high_water(struct mp_pools *p, struct pool *pool)
-{
-	struct mp_pool_account *a = &pool->account;
-	const struct waiting w = {
-	    .at.t_ns = a->sum.in_use_max_t_ns, .tid = (pid_t)a->sum.in_use_max_tid, .place = a->high_place};
-
-	if (!a->was_highest || !a->sum.in_use_max_t_ns)
-		return 0;
-	a->was_highest = false;
-	return event(p, pool, &w, "high_water", a->sum.in_use_max);
-}
-
-static int put_sum(struct mp_pools *p, struct pool *pool, bool is_end)
-{
-	struct mp_pool_account *a = &pool->account;
-
-	mp_pool_account_sum(a, pool->object_bytes, is_end);
-	a->sum.in_use_max_stack_id = mp_pool_places_stack(p->places, a->high_place);
-	return mp_append_pool_sum(p->session, pool->pool_id, &a->sum, p->err);
-}
-
-static int put_sites(struct mp_pools *p, struct pool *pool)
-{
-	struct mp_pool_account *a = &pool->account;
-	int ret = 0;
-
-	for (uint32_t i = 1; !ret && i <= a->user_index.n; i++) {
-		const struct mp_pool_user *u = &a->users[i - 1];
-		const struct mp_pool_site site = {.ip = mp_pool_places_ip(p->places, u->place),
-		    .stack_id = mp_pool_places_stack(p->places, u->place),
-		    .gets = u->gets,
-		    .holds = u->holds,
-		    .hold_sum_ns = u->hold_sum_ns,
-		    .hold_max_ns = u->hold_max_ns,
-		    .hold_p50_ns = mp_pool_hist_quantile(&u->hold, 0.5),
-		    .hold_p99_ns = mp_pool_hist_quantile(&u->hold, 0.99),
-		    .at_high_water = a->is_rising ? u->held : u->at_high_water,
-		    .held = u->held,
-		    .oldest_ns = u->held ? mp_pool_account_oldest(a, i) : 0};
-		ret = mp_append_pool_site(p->session, pool->pool_id, &site, p->err);
-	}
-	return ret;
-}
-
-/* What it did in this slot. */
-static int put_slot(struct mp_pools *p, struct pool *pool)
-{
-	struct mp_pool_account *a = &pool->account;
-
-	if (!a->is_used)
-		return 0;
-	a->is_used = false;
-	a->use.in_use_last = a->in_use;
-	int ret = mp_append_pool_use(p->session, pool->pool_id, p->slot_ns, &a->use, p->err);
-	if (!ret)
-		ret = put_hist(p, pool, "get", &a->get_hist);
-	if (!ret)
-		ret = put_hist(p, pool, "put", &a->put_hist);
-	if (!ret)
-		ret = put_hist(p, pool, "hold", &a->hold_hist);
-	if (!ret)
-		ret = put_high_water(p, pool);
-	return ret ? ret : put_sum(p, pool, false);
 }
 
 /* ---- Pools ---- */
@@ -534,12 +314,12 @@ static int open_pool(struct mp_pools *p, struct pool *pool, const struct waiting
 /* Ends it: at `t_ns` of the session, or with the recording (< 0). */
 static int close_pool(struct mp_pools *p, struct pool *pool, int64_t t_ns)
 {
-	int ret = put_slot(p, pool);
+	int ret = mp_pools_put_slot(p, pool);
 
 	if (!ret)
-		ret = put_sum(p, pool, true);
+		ret = mp_pools_put_sum(p, pool, true);
 	if (!ret)
-		ret = put_sites(p, pool);
+		ret = mp_pools_put_sites(p, pool);
 	if (!ret && t_ns >= 0)
 		ret = mp_update_pool(p->session, pool->pool_id, -1, -1, t_ns, p->err);
 	mp_pool_account_free(&pool->account, limit_of(p, pool));
@@ -668,7 +448,7 @@ static int learn(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 	pool->capacity = w->capacity >= 0 ? w->capacity : pool->capacity;
 	pool->object_bytes = pool->object_bytes >= 0 ? pool->object_bytes : w->object_bytes;
 	int ret = mp_update_pool(p->session, pool->pool_id, pool->capacity, pool->object_bytes, -1, p->err);
-	return ret || !has_grown ? ret : event(p, pool, w, "grown", pool->capacity);
+	return ret || !has_grown ? ret : mp_pools_event(p, pool, w, "grown", pool->capacity);
 }
 
 /* The pool of a group, but for `but`, that has given out an object; NULL: none has. */
@@ -688,14 +468,14 @@ static int put(struct mp_pools *p, struct pool *pool, const struct waiting *w, c
 {
 	switch (mp_pool_account_put(&pool->account, d, &p->objects)) {
 	case MP_POOL_DOUBLE:
-		return event(p, pool, w, "double_put", -1);
+		return mp_pools_event(p, pool, w, "double_put", -1);
 	case MP_POOL_UNKNOWN:
 		if (!pool->account.is_whole && !pool_of(p, pool->group, w->ptr, pool)) {
 			mp_pool_account_older(&pool->account, d, &p->objects);
 			return 0;
 		}
 		mp_pool_account_foreign(&pool->account);
-		return event(p, pool, w, "foreign_put", -1);
+		return mp_pools_event(p, pool, w, "foreign_put", -1);
 	default:
 		return 0;
 	}
@@ -709,7 +489,7 @@ static int empty(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 	int64_t free = is_known ? pool->capacity - in_use : -1;
 
 	mp_pool_account_empty(&pool->account, free, w->dur_ns);
-	return event(p, pool, w, "empty", free);
+	return mp_pools_event(p, pool, w, "empty", free);
 }
 
 static int destroy(struct mp_pools *p, struct pool *pool, const struct waiting *w)
@@ -721,7 +501,7 @@ static int destroy(struct mp_pools *p, struct pool *pool, const struct waiting *
 	if (k && k->returns_on_clear)
 		mp_pool_account_clear(&pool->account, w->at.t_ns);
 	else if (out > 0)
-		ret = event(p, pool, w, "not_returned", out);
+		ret = mp_pools_event(p, pool, w, "not_returned", out);
 	return ret ? ret : close_pool(p, pool, w->at.t_ns);
 }
 
@@ -742,7 +522,7 @@ static int apply_to(struct mp_pools *p, struct pool *pool, const struct waiting 
 		if (!w->ptr)
 			return empty(p, pool, w);
 		return mp_pool_account_get(&pool->account, &d, &p->objects) == MP_POOL_TWICE
-			   ? event(p, pool, w, "double_get", -1)
+			   ? mp_pools_event(p, pool, w, "double_get", -1)
 			   : 0;
 	case MPSAMPLE_KIND_POOL_PUT:
 		return put(p, pool, w, &d);
@@ -812,9 +592,9 @@ static int end_slot(struct mp_pools *p)
 	for (size_t i = 0; !ret && i < p->pool_index.n; i++) {
 		struct pool *pool = &p->pools[i];
 		if (pool->pool_id)
-			ret = put_slot(p, pool);
+			ret = mp_pools_put_slot(p, pool);
 		if (!ret && pool->pool_id && with_sites)
-			ret = put_sites(p, pool);
+			ret = mp_pools_put_sites(p, pool);
 	}
 	p->rows_made = 0;
 	return ret;
@@ -829,7 +609,7 @@ int mp_pools_commit(struct mp_pools *p, int64_t t_ns, int64_t mapped_ns, struct 
 	if (!ret)
 		ret = end_slot(p);
 	if (!ret)
-		ret = put_held(p, false);
+		ret = mp_pools_put_held(p, false);
 	/* What is older than the first slot is a part of it. */
 	p->slot_ns = p->has_begun ? p->end_ns : t_ns;
 	p->has_begun = true;
@@ -846,7 +626,7 @@ int mp_pools_end(struct mp_pools *p, struct mp_err *err)
 	for (size_t i = 0; !ret && i < p->pool_index.n; i++)
 		if (p->pools[i].pool_id)
 			ret = close_pool(p, &p->pools[i], -1);
-	return ret ? ret : put_held(p, true);
+	return ret ? ret : mp_pools_put_held(p, true);
 }
 
 static uint64_t take(uint64_t *n)
