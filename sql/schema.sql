@@ -405,23 +405,27 @@ CREATE TABLE overhead (
   PRIMARY KEY (slot_ns, plane)
 ) STRICT, WITHOUT ROWID;
 
--- The rest of the format. This version's planes write none of it: scripts that ask find no rows, and no error.
-
-CREATE TABLE gc (               -- collections
-  gc_id   INTEGER PRIMARY KEY,
-  t_ns    INTEGER NOT NULL,
-  dur_ns  INTEGER NOT NULL,
-  ttsp_ns INTEGER,              -- time to safepoint, apart from the pause
-  runtime TEXT NOT NULL,
-  kind    TEXT,
-  cause   TEXT,
-  tid     INTEGER,
-  bytes_since_last INTEGER
+-- Garbage collections of the runtimes in the target, as their probes or their log tell them.
+CREATE TABLE gc (
+  gc_id      INTEGER PRIMARY KEY,
+  t_ns       INTEGER NOT NULL,  -- the collector begins to work
+  dur_ns     INTEGER NOT NULL,
+  ttsp_ns    INTEGER,           -- of a pause: how long its threads took to stop, before it; NULL: not seen
+  stopped_ns INTEGER,           -- of a pause: from the order to stop until they were let go; NULL: as dur_ns
+  is_pause   INTEGER NOT NULL,  -- 0: beside the program, which goes on
+  runtime    TEXT NOT NULL,     -- hotspot cpython v8 go boehm, or as a profile names it
+  kind       TEXT,              -- young mixed full remark ... scavenge mark-compact ... gen0 gen1 gen2
+  cause      TEXT,              -- in the runtime's words
+  tid        INTEGER,           -- the thread that did it
+  bytes_since_last INTEGER,     -- allocated since the one before
+  source     TEXT NOT NULL      -- probes | log
 ) STRICT;
+
+CREATE INDEX gc_t_ns ON gc (t_ns);
 
 CREATE TABLE gc_pool (          -- memory before and after a collection
   gc_id INTEGER NOT NULL,
-  pool  TEXT NOT NULL,
+  pool  TEXT NOT NULL,          -- as the runtime names it; 'heap' is all of it
   used_before_bytes INTEGER,
   used_after_bytes  INTEGER,
   committed_bytes   INTEGER,
@@ -429,12 +433,40 @@ CREATE TABLE gc_pool (          -- memory before and after a collection
   PRIMARY KEY (gc_id, pool)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE pressure (         -- of memory and CPU, beside the target
+CREATE TABLE gc_phase (         -- parts of a collection, where the runtime shows them
+  gc_id  INTEGER NOT NULL,
+  name   TEXT NOT NULL,
+  t_ns   INTEGER NOT NULL,
+  dur_ns INTEGER NOT NULL,
+  PRIMARY KEY (gc_id, t_ns, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gc_prediction (    -- when the next pause was expected, made while recording
+  made_ns INTEGER NOT NULL,
+  runtime TEXT NOT NULL,
+  kind    TEXT NOT NULL,        -- of the pause; '': any
+  due_ns  INTEGER NOT NULL,
+  lo_ns   INTEGER NOT NULL,     -- between these it was expected with probability `coverage`
+  hi_ns   INTEGER NOT NULL,
+  coverage REAL NOT NULL,
+  PRIMARY KEY (made_ns, runtime, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gc_setting (       -- what is known of a runtime: its version, its collector, its limits
+  runtime TEXT NOT NULL,
+  name    TEXT NOT NULL,
+  value   TEXT NOT NULL,
+  PRIMARY KEY (runtime, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pressure (         -- on memory and CPU, beside the target and in its runtimes
   t_ns  INTEGER NOT NULL,
   name  TEXT NOT NULL,
   value REAL NOT NULL,
   PRIMARY KEY (t_ns, name)
 ) STRICT, WITHOUT ROWID;
+
+-- The rest of the format. This version's planes write none of it: scripts that ask find no rows, and no error.
 
 CREATE TABLE component (        -- parts of the program that allocations belong to
   component_id INTEGER PRIMARY KEY,

@@ -6,7 +6,7 @@
 
 enum statement { POOL, UPDATE_POOL, USE, LATENCY, SUM, SITE, EVENT, HEAP, STATEMENTS };
 
-_Static_assert(MP_SESSION_FIRST_OF_POOLS + STATEMENTS <= MP_SESSION_STATEMENTS,
+_Static_assert(MP_SESSION_FIRST_OF_POOLS + STATEMENTS <= MP_SESSION_FIRST_OF_GC,
     "struct mp_session has room for all statements");
 
 static const char *const sql[STATEMENTS] = {

@@ -391,6 +391,10 @@ static const struct {
 	" hold_p99_ns, at_high_water, held, oldest_ns);"
 	"CREATE TEMP TABLE pool_heap (pool_id, t_ns, total_bytes, used_bytes, free_bytes, largest_free_bytes,"
 	" unfit_bytes, free_pieces, requested_bytes)"},
+    {7, "CREATE TEMP VIEW gc AS SELECT *, NULL AS stopped_ns, 1 AS is_pause, 'probes' AS source FROM main.gc;"
+	"CREATE TEMP TABLE gc_phase (gc_id, name, t_ns, dur_ns);"
+	"CREATE TEMP TABLE gc_prediction (made_ns, runtime, kind, due_ns, lo_ns, hi_ns, coverage);"
+	"CREATE TEMP TABLE gc_setting (runtime, name, value)"},
 };
 
 static int supplement(struct mp_session *s, struct mp_err *err)

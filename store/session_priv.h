@@ -8,10 +8,11 @@
 
 #include "store/append.h"
 
-/* What session.c, append.c and append_pool.c share, and nobody else includes. */
+/* What session.c and the append*.c share, and nobody else includes. */
 
-#define MP_SESSION_FIRST_OF_POOLS 44 /* statements before it are append.c's, then append_pool.c's */
-#define MP_SESSION_STATEMENTS     52
+#define MP_SESSION_FIRST_OF_POOLS 44 /* statements before it are append.c's, then append_pool.c's, */
+#define MP_SESSION_FIRST_OF_GC    52 /* and append_gc.c's */
+#define MP_SESSION_STATEMENTS     58
 #define MP_SESSION_CALLS          64 /* rows of `call` that are written by one statement */
 
 struct mp_retention;

@@ -226,9 +226,14 @@ sql() {
 	sqlite3 -batch "$1" "$2" || die "sqlite3 $1: $2"
 }
 
-# as_schema VERSION DB: makes a session of today one of version 4 or 5, as far as its tables and views go.
+# as_schema VERSION DB: makes a session of today one of version 4, 5 or 6, as far as its tables and views go.
 as_schema() {
 	sql "$2" "
+		DROP VIEW v_gc; DROP VIEW v_gc_pool; DROP VIEW v_gc_phase; DROP VIEW v_gc_prediction; DROP VIEW v_gc_setting;
+		DROP VIEW v_pressure; DROP TABLE gc_phase; DROP TABLE gc_prediction; DROP TABLE gc_setting;
+		ALTER TABLE gc DROP COLUMN stopped_ns; ALTER TABLE gc DROP COLUMN is_pause; ALTER TABLE gc DROP COLUMN source;
+		PRAGMA user_version = 6"
+	(($1 > 5)) || sql "$2" "
 		DROP VIEW v_pool; DROP VIEW v_pool_use; DROP VIEW v_pool_event; DROP VIEW v_pool_latency; DROP VIEW v_pool_sum;
 		DROP VIEW v_pool_site; DROP VIEW v_pool_heap; DROP VIEW v_pool_advice;
 		DROP TABLE pool_latency; DROP TABLE pool_sum; DROP TABLE pool_site; DROP TABLE pool_heap;
