@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sampler/pools/fetch.h"
+#include "sampler/functions/fetch.h"
 #include "sampler/preload/mpsample.h"
 #include "sampler/target.h"
 #include "store/err.h"

@@ -6,7 +6,7 @@
  * What the BPF programs (uprobe.bpf.c) and their loader (backend_bpf.c) share: the layout of the maps and of
  * the ring buffer records. Fixed-width integers are spelled out because BPF programs include no libc header.
  */
-#include "sampler/pools/fetch.h"
+#include "sampler/functions/fetch.h"
 #include "store/histogram.h"
 #include "store/op.h"
 

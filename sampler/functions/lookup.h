@@ -1,56 +1,56 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_POOLS_LOOKUP_H
-#define MP_SAMPLER_POOLS_LOOKUP_H
+#ifndef MP_SAMPLER_FUNCTIONS_LOOKUP_H
+#define MP_SAMPLER_FUNCTIONS_LOOKUP_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "sampler/functions/table.h"
-#include "sampler/pools/text.h"
+#include "sampler/functions/text.h"
 #include "sampler/target.h"
 #include "store/err.h"
 
 /*
  * What a function's text means in a target. Modules are opened as they are looked into, and stay open, so
- * that what was found can be looked at, until mp_pool_lookup_close(). One thread.
+ * that what was found can be looked at, until mp_function_lookup_close(). One thread.
  */
-#define MP_POOL_UNNAMED_MAX 64
+#define MP_FUNCTION_UNNAMED_MAX 64
 
-struct mp_pool_lookup {
+struct mp_function_lookup {
 	const struct mp_target *target;
-	struct mp_pool_module {
+	struct mp_function_module {
 		enum { UNOPENED, OPEN, UNREADABLE } state;
 		struct mp_function_table table;
 	} * modules; /* beside the target's */
 	/* Functions without a symbol. */
-	struct mp_function_symbol *unnamed[MP_POOL_UNNAMED_MAX];
+	struct mp_function_symbol *unnamed[MP_FUNCTION_UNNAMED_MAX];
 	size_t n_unnamed;
 };
 
 /* Which modules are looked into: those that are chosen, or, when `chosen` is NULL, the program, and where
  * nothing is found there, the libraries. */
-struct mp_pool_where {
+struct mp_function_where {
 	const bool *chosen; /* by module of the target */
 	char text[256];     /* "matching_engine": for people */
 };
 
-struct mp_pool_found {
+struct mp_function_found {
 	const struct mp_function_table *table;
 	const struct mp_function_symbol *function;
 };
 
 /* A place of a USDT probe. */
-struct mp_pool_probe {
+struct mp_usdt_place {
 	const struct mp_function_table *table;
 	uint64_t entry, semaphore; /* file offsets; no semaphore: 0 */
 	char args[1024];           /* of its note */
 };
 
-#define MP_POOL_FOUND_MAX 257 /* one more than functions that may be followed */
+#define MP_FUNCTION_FOUND_MAX 257 /* one more than functions that may be followed */
 
-int mp_pool_lookup_open(const struct mp_target *t, struct mp_pool_lookup *out, struct mp_err *err);
-void mp_pool_lookup_close(struct mp_pool_lookup *l);
+int mp_function_lookup_open(const struct mp_target *t, struct mp_function_lookup *out, struct mp_err *err);
+void mp_function_lookup_close(struct mp_function_lookup *l);
 
 /*
  * The functions of a name, and of its parameters where they are given: first those that are called exactly
@@ -62,15 +62,16 @@ void mp_pool_lookup_close(struct mp_pool_lookup *l);
  * Errors, as half a sentence: -ENOENT none, with the nearest names; -EINVAL several that differ in their
  * parameters, or are in several libraries; -ENOTSUP only changed clones; -E2BIG; -ENOMEM.
  */
-int mp_pool_find(struct mp_pool_lookup *l, const struct mp_pool_where *where, const struct mp_pool_text *text,
-    struct mp_pool_found out[static MP_POOL_FOUND_MAX], size_t *n, struct mp_err *err);
+int mp_function_find(struct mp_function_lookup *l, const struct mp_function_where *where,
+    const struct mp_function_text *text, struct mp_function_found out[static MP_FUNCTION_FOUND_MAX],
+    size_t *n, struct mp_err *err);
 
 /* The places of a USDT probe; the caller frees *out. Errors likewise. */
-int mp_pool_find_probes(struct mp_pool_lookup *l, const struct mp_pool_where *where,
-    const struct mp_pool_text *text, struct mp_pool_probe **out, size_t *n, struct mp_err *err);
+int mp_function_find_probes(struct mp_function_lookup *l, const struct mp_function_where *where,
+    const struct mp_function_text *text, struct mp_usdt_place **out, size_t *n, struct mp_err *err);
 
 /* The address in the target of a variable of a module. -ENOENT with the nearest names. */
-int mp_pool_find_variable(
+int mp_function_find_variable(
     const struct mp_function_table *table, const char *name, uint64_t *address, struct mp_err *err);
 
 #endif

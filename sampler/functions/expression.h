@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MP_SAMPLER_POOLS_EXPRESSION_H
-#define MP_SAMPLER_POOLS_EXPRESSION_H
+#ifndef MP_SAMPLER_FUNCTIONS_EXPRESSION_H
+#define MP_SAMPLER_FUNCTIONS_EXPRESSION_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sampler/pools/fetch.h"
+#include "sampler/functions/fetch.h"
 #include "store/err.h"
 
 /*

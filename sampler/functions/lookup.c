@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/pools/lookup.h"
+#include "sampler/functions/lookup.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -14,27 +14,27 @@
 
 #define NAMES_OFFERED_MAX (1u << 20) /* that are compared for a suggestion */
 
-int mp_pool_lookup_open(const struct mp_target *t, struct mp_pool_lookup *out, struct mp_err *err)
+int mp_function_lookup_open(const struct mp_target *t, struct mp_function_lookup *out, struct mp_err *err)
 {
-	*out =
-	    (struct mp_pool_lookup){.target = t, .modules = calloc(t->n_modules + 1, sizeof(*out->modules))};
+	*out = (struct mp_function_lookup){
+	    .target = t, .modules = calloc(t->n_modules + 1, sizeof(*out->modules))};
 	return out->modules ? 0 : mp_err_set(err, ENOMEM, "out of memory");
 }
 
-void mp_pool_lookup_close(struct mp_pool_lookup *l)
+void mp_function_lookup_close(struct mp_function_lookup *l)
 {
 	for (size_t i = 0; l->modules && i < l->target->n_modules; i++)
 		mp_function_table_close(&l->modules[i].table);
 	for (size_t i = 0; i < l->n_unnamed; i++)
 		free(l->unnamed[i]);
 	free(l->modules);
-	*l = (struct mp_pool_lookup){0};
+	*l = (struct mp_function_lookup){0};
 }
 
 /* NULL: it cannot be read. */
-static const struct mp_function_table *table_of(struct mp_pool_lookup *l, size_t i)
+static const struct mp_function_table *table_of(struct mp_function_lookup *l, size_t i)
 {
-	struct mp_pool_module *m = &l->modules[i];
+	struct mp_function_module *m = &l->modules[i];
 
 	if (m->state == UNOPENED)
 		m->state = mp_function_table_open(&l->target->modules[i], &m->table) ? UNREADABLE : OPEN;
@@ -42,7 +42,7 @@ static const struct mp_function_table *table_of(struct mp_pool_lookup *l, size_t
 }
 
 static bool is_searched(
-    const struct mp_pool_lookup *l, const struct mp_pool_where *w, size_t i, bool libraries)
+    const struct mp_function_lookup *l, const struct mp_function_where *w, size_t i, bool libraries)
 {
 	const struct mp_module *m = &l->target->modules[i];
 
@@ -54,11 +54,11 @@ static bool is_searched(
 /* ---- Functions ---- */
 
 struct finding {
-	struct mp_pool_lookup *lookup;
-	const struct mp_pool_text *text;
+	struct mp_function_lookup *lookup;
+	const struct mp_function_text *text;
 	char plain[256]; /* a word that the symbol of what is looked for has in it; empty: none is known */
 	bool is_glob;
-	struct mp_pool_found *out;
+	struct mp_function_found *out;
 	size_t n, seen;
 	bool is_exact;                  /* those in `out` are called so, letter by letter */
 	char changed[MP_DEMANGLED_MAX]; /* a clone that is called so, with other arguments; or empty */
@@ -144,7 +144,8 @@ static void search_table(struct finding *f, const struct mp_function_table *t)
 		enum match match = matches(f, s->name);
 		if (match == NO_MATCH || (match == GLOB && f->is_exact))
 			continue;
-		if (has_other_arguments(s->name)) {
+		/* But who names the copy itself knows where they are. */
+		if (has_other_arguments(s->name) && !has_other_arguments(f->text->name)) {
 			mp_demangle(s->name, false, f->changed);
 			continue;
 		}
@@ -152,12 +153,12 @@ static void search_table(struct finding *f, const struct mp_function_table *t)
 			f->is_exact = true;
 			f->n = 0;
 		}
-		if (f->n < MP_POOL_FOUND_MAX && !is_known(f, t, s->vaddr))
-			f->out[f->n++] = (struct mp_pool_found){t, s};
+		if (f->n < MP_FUNCTION_FOUND_MAX && !is_known(f, t, s->vaddr))
+			f->out[f->n++] = (struct mp_function_found){t, s};
 	}
 }
 
-static void parameters_of(const struct mp_pool_found *f, char out[static MP_DEMANGLED_MAX])
+static void parameters_of(const struct mp_function_found *f, char out[static MP_DEMANGLED_MAX])
 {
 	mp_demangle_parameters(f->function->name, out);
 }
@@ -189,7 +190,7 @@ static int choose_by_parameters(struct finding *f, struct mp_err *err)
 
 	for (size_t i = 0; i < f->n; i++) {
 		parameters_of(&f->out[i], found);
-		if (!found[0] || mp_pool_same_parameters(f->text->parameters, found))
+		if (!found[0] || mp_function_same_parameters(f->text->parameters, found))
 			n++;
 	}
 	if (!n) {
@@ -200,7 +201,7 @@ static int choose_by_parameters(struct finding *f, struct mp_err *err)
 	n = 0;
 	for (size_t i = 0; i < f->n; i++) {
 		parameters_of(&f->out[i], found);
-		if (!found[0] || mp_pool_same_parameters(f->text->parameters, found))
+		if (!found[0] || mp_function_same_parameters(f->text->parameters, found))
 			f->out[n++] = f->out[i];
 	}
 	f->n = n;
@@ -225,7 +226,7 @@ static int check_overloads(const struct finding *f, struct mp_err *err)
 }
 
 /* What is not of an inline function or a template is in several libraries by chance. */
-static int check_modules(const struct finding *f, const struct mp_pool_where *w, struct mp_err *err)
+static int check_modules(const struct finding *f, const struct mp_function_where *w, struct mp_err *err)
 {
 	for (size_t i = 1; !w->chosen && i < f->n; i++)
 		if (f->out[i].table != f->out[0].table && !f->out[i].function->is_weak)
@@ -247,11 +248,11 @@ static int take_call(void *ctx, const struct mp_insn_call *call)
 {
 	struct passing *p = ctx;
 	const struct finding *f = p->finding;
-	const struct mp_pool_found *self = &f->out[p->self];
+	const struct mp_function_found *self = &f->out[p->self];
 	const char *stub = call->to ? mp_elf_slot_symbol(self->table->elf, call->to) : NULL;
 
 	for (size_t i = 0; i < f->n; i++) {
-		const struct mp_pool_found *other = &f->out[i];
+		const struct mp_function_found *other = &f->out[i];
 		if (i == p->self || other->table != self->table)
 			continue;
 		p->passes_on |=
@@ -264,7 +265,7 @@ static int take_call(void *ctx, const struct mp_insn_call *call)
  * of a base. Each would be counted twice. */
 static void drop_passing_on(struct finding *f)
 {
-	bool drop[MP_POOL_FOUND_MAX] = {false};
+	bool drop[MP_FUNCTION_FOUND_MAX] = {false};
 	size_t kept = 0;
 
 	for (size_t i = 0; i < f->n && f->n > 1; i++) {
@@ -301,10 +302,10 @@ static void offer(struct offering *o, const char *raw)
 	mp_nearest_offer(&o->nearest, name);
 }
 
-static int no_function(struct finding *f, const struct mp_pool_where *w, struct mp_err *err)
+static int no_function(struct finding *f, const struct mp_function_where *w, struct mp_err *err)
 {
 	struct offering o = {.nearest.wanted = f->text->name};
-	struct mp_pool_lookup *l = f->lookup;
+	struct mp_function_lookup *l = f->lookup;
 	char hint[400];
 
 	if (f->changed[0])
@@ -327,8 +328,8 @@ static int no_function(struct finding *f, const struct mp_pool_where *w, struct 
 
 struct probing {
 	const struct mp_function_table *table;
-	const struct mp_pool_text *text;
-	struct mp_pool_probe *all;
+	const struct mp_function_text *text;
+	struct mp_usdt_place *all;
 	size_t n;
 	bool out_of_memory;
 	struct mp_nearest nearest;
@@ -338,9 +339,9 @@ static int take_probe(void *ctx, const struct mp_elf_usdt *usdt)
 {
 	struct probing *p = ctx;
 	const struct mp_elf *elf = p->table->elf;
-	char name[MP_POOL_TEXT_MAX];
+	char name[MP_FUNCTION_TEXT_MAX];
 	unsigned char code[4] = {0};
-	struct mp_pool_probe probe = {.table = p->table};
+	struct mp_usdt_place probe = {.table = p->table};
 
 	snprintf(name, sizeof(name), "%s:%s", usdt->provider, usdt->name);
 	mp_nearest_offer(&p->nearest, name);
@@ -355,17 +356,17 @@ static int take_probe(void *ctx, const struct mp_elf_usdt *usdt)
 		if (p->all[i].table == p->table && p->all[i].entry == probe.entry)
 			return 0;
 	strcpy(probe.args, usdt->args);
-	struct mp_pool_probe *more =
-	    p->n < MP_POOL_FOUND_MAX ? reallocarray(p->all, p->n + 1, sizeof(*more)) : NULL;
+	struct mp_usdt_place *more =
+	    p->n < MP_FUNCTION_FOUND_MAX ? reallocarray(p->all, p->n + 1, sizeof(*more)) : NULL;
 	if (!more)
-		return p->out_of_memory = p->n < MP_POOL_FOUND_MAX;
+		return p->out_of_memory = p->n < MP_FUNCTION_FOUND_MAX;
 	p->all = more;
 	more[p->n++] = probe;
 	return 0;
 }
 
-int mp_pool_find_probes(struct mp_pool_lookup *l, const struct mp_pool_where *where,
-    const struct mp_pool_text *text, struct mp_pool_probe **out, size_t *n, struct mp_err *err)
+int mp_function_find_probes(struct mp_function_lookup *l, const struct mp_function_where *where,
+    const struct mp_function_text *text, struct mp_usdt_place **out, size_t *n, struct mp_err *err)
 {
 	struct probing p = {.text = text, .nearest.wanted = text->name};
 	char hint[400];
@@ -416,7 +417,7 @@ static int offer_variable(void *ctx, const struct mp_elf_sym *sym)
 	return 0;
 }
 
-int mp_pool_find_variable(
+int mp_function_find_variable(
     const struct mp_function_table *table, const char *name, uint64_t *address, struct mp_err *err)
 {
 	struct variable v = {.name = name, .offered.nearest.wanted = name};
@@ -438,7 +439,7 @@ int mp_pool_find_variable(
  * 2.5.2). */
 #define TABLE_HEAD_BYTES 16
 
-static const struct mp_function_table *table_at(struct mp_pool_lookup *l, uint64_t address)
+static const struct mp_function_table *table_at(struct mp_function_lookup *l, uint64_t address)
 {
 	const struct mp_mapping *m = mp_mappings_find(&l->target->maps, address);
 	const struct mp_module *module =
@@ -448,16 +449,16 @@ static const struct mp_function_table *table_at(struct mp_pool_lookup *l, uint64
 }
 
 /* The function that begins at an address, which only memory of the target tells. */
-static int function_at(struct mp_pool_lookup *l, const struct mp_pool_text *text, uint64_t address,
-    struct mp_pool_found *out, struct mp_err *err)
+static int function_at(struct mp_function_lookup *l, const struct mp_function_text *text, uint64_t address,
+    struct mp_function_found *out, struct mp_err *err)
 {
 	const struct mp_function_table *t = table_at(l, address);
 	uint64_t vaddr = t ? address - t->module->base : 0;
 	const struct mp_function_symbol *named = t ? mp_function_at(t, vaddr) : NULL;
 	uint64_t begin = 0, bytes = 0;
-	char name[MP_POOL_TEXT_MAX + 32];
+	char name[MP_FUNCTION_TEXT_MAX + 32];
 
-	*out = (struct mp_pool_found){t, named};
+	*out = (struct mp_function_found){t, named};
 	if (named && named->vaddr == vaddr)
 		return 0;
 	if (!t || !mp_function_extent(t->elf, vaddr, &begin, &bytes) || begin != vaddr)
@@ -465,8 +466,9 @@ static int function_at(struct mp_pool_lookup *l, const struct mp_pool_text *text
 		    "unknown function: function %u of the virtual table of %s leads to 0x%llx, where no "
 		    "function begins",
 		    text->slot, text->name, (unsigned long long)address);
-	if (l->n_unnamed == MP_POOL_UNNAMED_MAX)
-		return mp_err_set(err, E2BIG, "more than %d functions without a name", MP_POOL_UNNAMED_MAX);
+	if (l->n_unnamed == MP_FUNCTION_UNNAMED_MAX)
+		return mp_err_set(
+		    err, E2BIG, "more than %d functions without a name", MP_FUNCTION_UNNAMED_MAX);
 	snprintf(name, sizeof(name), "%s:%u", text->name, text->slot);
 	struct mp_function_symbol *f = malloc(sizeof(*f) + strlen(name) + 1);
 	if (!f)
@@ -477,16 +479,16 @@ static int function_at(struct mp_pool_lookup *l, const struct mp_pool_text *text
 	return 0;
 }
 
-static int take_virtual(struct mp_pool_lookup *l, const struct mp_function_table *t,
-    const struct mp_pool_text *text, struct mp_pool_found *out, size_t *n, struct mp_err *err)
+static int take_virtual(struct mp_function_lookup *l, const struct mp_function_table *t,
+    const struct mp_function_text *text, struct mp_function_found *out, size_t *n, struct mp_err *err)
 {
-	char name[MP_POOL_TEXT_MAX + 16];
+	char name[MP_FUNCTION_TEXT_MAX + 16];
 	uint64_t table, address;
-	struct mp_pool_found found;
+	struct mp_function_found found;
 	int ret;
 
 	snprintf(name, sizeof(name), "vtable for %s", text->name);
-	if (*n == MP_POOL_FOUND_MAX || mp_pool_find_variable(t, name, &table, err))
+	if (*n == MP_FUNCTION_FOUND_MAX || mp_function_find_variable(t, name, &table, err))
 		return 0;
 	ret = mp_target_read(
 	    l->target, table + TABLE_HEAD_BYTES + 8 * (uint64_t)text->slot, &address, sizeof(address));
@@ -502,8 +504,8 @@ static int take_virtual(struct mp_pool_lookup *l, const struct mp_function_table
 	return ret;
 }
 
-static int find_virtual(struct mp_pool_lookup *l, const struct mp_pool_where *where,
-    const struct mp_pool_text *text, struct mp_pool_found *out, size_t *n, struct mp_err *err)
+static int find_virtual(struct mp_function_lookup *l, const struct mp_function_where *where,
+    const struct mp_function_text *text, struct mp_function_found *out, size_t *n, struct mp_err *err)
 {
 	int ret = 0;
 
@@ -523,8 +525,9 @@ static int find_virtual(struct mp_pool_lookup *l, const struct mp_pool_where *wh
 
 /* ---- All of them ---- */
 
-int mp_pool_find(struct mp_pool_lookup *l, const struct mp_pool_where *where, const struct mp_pool_text *text,
-    struct mp_pool_found out[static MP_POOL_FOUND_MAX], size_t *n, struct mp_err *err)
+int mp_function_find(struct mp_function_lookup *l, const struct mp_function_where *where,
+    const struct mp_function_text *text, struct mp_function_found out[static MP_FUNCTION_FOUND_MAX],
+    size_t *n, struct mp_err *err)
 {
 	struct finding f = {.lookup = l, .text = text, .out = out, .is_glob = strpbrk(text->name, "*?[")};
 	int ret = 0;
@@ -541,9 +544,9 @@ int mp_pool_find(struct mp_pool_lookup *l, const struct mp_pool_where *where, co
 		}
 	if (!f.n)
 		return no_function(&f, where, err);
-	if (f.n == MP_POOL_FOUND_MAX)
+	if (f.n == MP_FUNCTION_FOUND_MAX)
 		return mp_err_set(err, E2BIG, "'%s' matches too many functions: more than %d", text->name,
-		    MP_POOL_FOUND_MAX - 1);
+		    MP_FUNCTION_FOUND_MAX - 1);
 	if (text->parameters[0])
 		ret = choose_by_parameters(&f, err);
 	else if (f.is_exact)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/pools/expression.h"
+#include "sampler/functions/expression.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/pools/text.h"
+#include "sampler/functions/text.h"
 #include "store/nearest.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const value_names[MP_POOL_VALUE_COUNT] = {
-    [MP_POOL_VALUE_POOL] = "pool",
-    [MP_POOL_VALUE_PTR] = "ptr",
-    [MP_POOL_VALUE_SIZE] = "size",
-    [MP_POOL_VALUE_CAPACITY] = "capacity",
-    [MP_POOL_VALUE_OBJECT_BYTES] = "object_bytes",
-    [MP_POOL_VALUE_NAME] = "name",
-};
-
-const char *mp_pool_value_name(enum mp_pool_value v)
-{
-	return value_names[v];
-}
 
 static size_t trimmed(const char **s, size_t n)
 {
@@ -50,11 +36,25 @@ static size_t last_bracket(const char *s, size_t n)
 	return n;
 }
 
-static int set_value(struct mp_pool_text *out, const char *s, size_t n, struct mp_err *err)
+/* "a, b and c" */
+static void list_names(const char *const *names, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; names[i] && n < size; i++)
+		n += (size_t)snprintf(out + n, size - n, "%s%s",
+		    !i             ? ""
+		    : names[i + 1] ? ", "
+				   : " and ",
+		    names[i]);
+}
+
+static int set_value(
+    struct mp_function_text *out, const char *const *names, const char *s, size_t n, struct mp_err *err)
 {
 	const char *equals = memchr(s, '=', n);
 	struct mp_nearest nearest;
-	char key[32], hint[160];
+	char key[32], hint[160], list[160] = "";
 
 	if (!equals)
 		return mp_err_set(err, EINVAL, "'%.*s': expected NAME=VALUE in the brackets", (int)n, s);
@@ -62,9 +62,9 @@ static int set_value(struct mp_pool_text *out, const char *s, size_t n, struct m
 	size_t length = trimmed(&begin, (size_t)(equals - s));
 	snprintf(key, sizeof(key), "%.*s", (int)length, begin);
 	nearest = (struct mp_nearest){.wanted = key};
-	for (int v = 0; v < MP_POOL_VALUE_COUNT; v++) {
-		mp_nearest_offer(&nearest, value_names[v]);
-		if (strcmp(value_names[v], key))
+	for (size_t v = 0; names[v]; v++) {
+		mp_nearest_offer(&nearest, names[v]);
+		if (strcmp(names[v], key))
 			continue;
 		if (out->values[v][0])
 			return mp_err_set(err, EINVAL, "%s= is given twice", key);
@@ -72,18 +72,19 @@ static int set_value(struct mp_pool_text *out, const char *s, size_t n, struct m
 		return out->values[v][0] ? 0 : mp_err_set(err, EINVAL, "%s= without a value", key);
 	}
 	mp_nearest_tell(&nearest, hint, sizeof(hint));
-	return mp_err_set(err, EINVAL,
-	    "unknown value '%s=': there are pool, ptr, size, capacity, object_bytes and name%s", key, hint);
+	list_names(names, list, sizeof(list));
+	return mp_err_set(err, EINVAL, "unknown value '%s=': there are %s%s", key, list, hint);
 }
 
 /* "pool=arg0, ptr=u64@(arg1+8)" */
-static int set_values(struct mp_pool_text *out, const char *s, size_t n, struct mp_err *err)
+static int set_values(
+    struct mp_function_text *out, const char *const *names, const char *s, size_t n, struct mp_err *err)
 {
 	int ret = 0;
 
 	for (size_t begin = 0, i = 0, depth = 0; !ret && i <= n; i++) {
 		if (i == n || (s[i] == ',' && !depth)) {
-			ret = set_value(out, s + begin, i - begin, err);
+			ret = set_value(out, names, s + begin, i - begin, err);
 			begin = i + 1;
 		} else {
 			depth += s[i] == '(';
@@ -125,7 +126,7 @@ static bool is_call_operator(const char *s, size_t open)
 }
 
 /* "CLASS:2" */
-static int split_virtual(struct mp_pool_text *out, struct mp_err *err)
+static int split_virtual(struct mp_function_text *out, struct mp_err *err)
 {
 	char *colon = strrchr(out->name, ':');
 
@@ -138,7 +139,7 @@ static int split_virtual(struct mp_pool_text *out, struct mp_err *err)
 	return 0;
 }
 
-static int split_name(struct mp_pool_text *out, const char *s, size_t n, struct mp_err *err)
+static int split_name(struct mp_function_text *out, const char *s, size_t n, struct mp_err *err)
 {
 	static const char usdt[] = "usdt:", virtual[] = "virtual:";
 	size_t all, open;
@@ -168,15 +169,16 @@ static int split_name(struct mp_pool_text *out, const char *s, size_t n, struct 
 	return out->name[0] ? 0 : mp_err_set(err, EINVAL, "no name of a function before the brackets");
 }
 
-int mp_pool_text_parse(const char *text, struct mp_pool_text *out, struct mp_err *err)
+int mp_function_text_parse(
+    const char *text, const char *const *names, struct mp_function_text *out, struct mp_err *err)
 {
 	size_t n = strlen(text), open = last_bracket(text, n);
 	int depth = 0;
 
 	memset(out, 0, sizeof(*out));
-	if (n >= MP_POOL_TEXT_MAX)
+	if (n >= MP_FUNCTION_TEXT_MAX)
 		return mp_err_set(
-		    err, EINVAL, "a function's text of more than %d bytes", MP_POOL_TEXT_MAX - 1);
+		    err, EINVAL, "a function's text of more than %d bytes", MP_FUNCTION_TEXT_MAX - 1);
 	for (size_t i = 0; i < n && depth >= 0; i++)
 		depth += (text[i] == '(') - (text[i] == ')');
 	if (depth)
@@ -185,7 +187,7 @@ int mp_pool_text_parse(const char *text, struct mp_pool_text *out, struct mp_err
 	if (open == n || !memchr(text + open, '=', n - open))
 		return split_name(out, text, n, err);
 	int ret = split_name(out, text, open, err);
-	return ret ? ret : set_values(out, text + open + 1, n - open - 2, err);
+	return ret ? ret : set_values(out, names, text + open + 1, n - open - 2, err);
 }
 
 /* The next character that is no space. */
@@ -195,7 +197,7 @@ static char next_char(const char **s)
 	return **s ? *(*s)++ : 0;
 }
 
-bool mp_pool_same_parameters(const char *wanted, const char *found)
+bool mp_function_same_parameters(const char *wanted, const char *found)
 {
 	if (!strcmp(wanted, "(void)"))
 		wanted = "()";

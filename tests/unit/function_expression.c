@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sampler/pools/expression.h"
+#include "sampler/functions/expression.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -37,7 +37,7 @@ static void same(const char *text, struct mp_fetch wanted)
 	cr_assert_arr_eq(&f, &wanted, sizeof(f), "%s", text);
 }
 
-Test(pool_expression, values)
+Test(function_expression, values)
 {
 	same("128", (struct mp_fetch){.from = MP_FETCH_CONSTANT, .constant = 128});
 	same("0x10 + 2", (struct mp_fetch){.from = MP_FETCH_CONSTANT, .constant = 18});
@@ -61,7 +61,7 @@ Test(pool_expression, values)
 	    (struct mp_fetch){.from = MP_FETCH_CONSTANT, .constant = 0x5fff, .n_reads = 1, .bytes = {1}});
 }
 
-Test(pool_expression, errors)
+Test(function_expression, errors)
 {
 	static const struct {
 		const char *text;
@@ -103,7 +103,7 @@ Test(pool_expression, errors)
 	}
 }
 
-Test(pool_expression, a_probe_returns_nothing)
+Test(function_expression, a_probe_returns_nothing)
 {
 	const struct mp_expression_names probe = {.has_return = false};
 	struct mp_fetch f;
@@ -114,7 +114,7 @@ Test(pool_expression, a_probe_returns_nothing)
 }
 
 #ifdef __x86_64__
-Test(pool_expression, arguments_of_usdt_probes)
+Test(function_expression, arguments_of_usdt_probes)
 {
 	static const char args[] =
 	    "8@%rdi -4@12(%rbp) 4@$3 1@%r9b 8@(%rsp) 4@sym(%rip) 8@%ah -8@-8(%rax,%rdx,4)";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-#ifndef MP_SAMPLER_POOLS_FETCH_H
-#define MP_SAMPLER_POOLS_FETCH_H
+#ifndef MP_SAMPLER_FUNCTIONS_FETCH_H
+#define MP_SAMPLER_FUNCTIONS_FETCH_H
 
 /*
  * A value of the target, fetched when a probe is hit: a constant, an argument, the returned value or a
