@@ -31,8 +31,7 @@ void mp_function_lookup_close(struct mp_function_lookup *l)
 	*l = (struct mp_function_lookup){0};
 }
 
-/* NULL: it cannot be read. */
-static const struct mp_function_table *table_of(struct mp_function_lookup *l, size_t i)
+const struct mp_function_table *mp_function_lookup_table(struct mp_function_lookup *l, size_t i)
 {
 	struct mp_function_module *m = &l->modules[i];
 
@@ -373,7 +372,7 @@ int mp_function_find_probes(struct mp_function_lookup *l, const struct mp_functi
 
 	for (int libraries = 0; libraries < 2 && !p.n && !p.out_of_memory; libraries++)
 		for (size_t i = 0; i < l->target->n_modules; i++) {
-			p.table = is_searched(l, where, i, libraries) ? table_of(l, i) : NULL;
+			p.table = is_searched(l, where, i, libraries) ? mp_function_lookup_table(l, i) : NULL;
 			if (p.table && mp_elf_each_usdt(p.table->elf, take_probe, &p) == -ENOMEM)
 				p.out_of_memory = true;
 		}
@@ -445,7 +444,7 @@ static const struct mp_function_table *table_at(struct mp_function_lookup *l, ui
 	const struct mp_module *module =
 	    m && m->is_exec ? mp_target_module_of(l->target, m->inode, m->dev_major, m->dev_minor) : NULL;
 
-	return module ? table_of(l, (size_t)(module - l->target->modules)) : NULL;
+	return module ? mp_function_lookup_table(l, (size_t)(module - l->target->modules)) : NULL;
 }
 
 /* The function that begins at an address, which only memory of the target tells. */
@@ -513,7 +512,7 @@ static int find_virtual(struct mp_function_lookup *l, const struct mp_function_w
 	for (int libraries = 0; libraries < 2 && !*n; libraries++)
 		for (size_t i = 0; !ret && i < l->target->n_modules; i++) {
 			const struct mp_function_table *t =
-			    is_searched(l, where, i, libraries) ? table_of(l, i) : NULL;
+			    is_searched(l, where, i, libraries) ? mp_function_lookup_table(l, i) : NULL;
 			if (t)
 				ret = take_virtual(l, t, text, out, n, err);
 		}
@@ -538,7 +537,7 @@ int mp_function_find(struct mp_function_lookup *l, const struct mp_function_wher
 	for (int libraries = 0; libraries < 2 && !f.n; libraries++)
 		for (size_t i = 0; i < l->target->n_modules; i++) {
 			const struct mp_function_table *t =
-			    is_searched(l, where, i, libraries) ? table_of(l, i) : NULL;
+			    is_searched(l, where, i, libraries) ? mp_function_lookup_table(l, i) : NULL;
 			if (t)
 				search_table(&f, t);
 		}

@@ -52,6 +52,9 @@ struct mp_usdt_place {
 int mp_function_lookup_open(const struct mp_target *t, struct mp_function_lookup *out, struct mp_err *err);
 void mp_function_lookup_close(struct mp_function_lookup *l);
 
+/* The functions of a module of the target, by its index. NULL: it cannot be read. */
+const struct mp_function_table *mp_function_lookup_table(struct mp_function_lookup *l, size_t module);
+
 /*
  * The functions of a name, and of its parameters where they are given: first those that are called exactly
  * so, by their symbol or demangled, with template arguments or shortened; where there are none, those that

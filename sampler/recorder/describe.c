@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sampler/cause.h"
+#include "sampler/recorder/gc.h"
 #include "sampler/recorder/pools.h"
 #include "sampler/recorder/private.h"
 #include "store/append.h"
@@ -135,6 +136,8 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 		ret = store_span_probes(r, err);
 	if (!ret)
 		ret = mp_recorder_store_pool_probes(r, 0, err);
+	if (!ret)
+		ret = mp_recorder_store_gc_probes(r, 0, err);
 	if (!ret && r->o->max_bytes)
 		ret = mp_session_set(s, err, "max_size_bytes", "%" PRIu64, r->o->max_bytes);
 	if (!ret)
@@ -273,6 +276,7 @@ static void tell_limits(const struct mp_recorder *r)
 {
 	tell_spans(r);
 	mp_recorder_tell_pools(r);
+	mp_recorder_tell_gc(r);
 	if (!r->preload)
 		tell_stepped(r);
 	if (r->uprobe)

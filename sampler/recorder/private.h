@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "sampler/census.h"
+#include "sampler/gc/points.h"
 #include "sampler/hiccup.h"
 #include "sampler/perf/plane.h"
 #include "sampler/perf/sideband.h"
@@ -40,6 +41,14 @@ struct mp_recorder {
 		uint64_t watched_cost_ns;
 		uint64_t slot_calls, slot_cost_ns; /* so many are accounted for in `overhead` */
 	} pools;
+	struct mp_recorder_gc {
+		struct mp_gc_set set;
+		bool is_in, is_withdrawn; /* is_withdrawn: what runtimes give out is not counted any more */
+		double credit_ns;         /* of that: see mp_recorder_tick_gc() */
+		int64_t watched_ns;
+		uint64_t watched_cost_ns;
+		uint64_t slot_hits, slot_cost_ns; /* so many are accounted for in `overhead` */
+	} gc;
 	struct mp_preload *preload;   /* NULL: calls come by uprobes */
 	struct mp_switcher *switcher; /* NULL: the probes are in all the time, or there are none */
 	struct mp_uprobe *uprobe; /* with `preload` for kernel events only, and NULL where there are none */

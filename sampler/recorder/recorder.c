@@ -17,6 +17,7 @@
 #include "sampler/files.h"
 #include "sampler/launch.h"
 #include "sampler/naming.h"
+#include "sampler/recorder/gc.h"
 #include "sampler/recorder/pools.h"
 #include "sampler/recorder/private.h"
 #include "symbolize/unwind/cfi.h"
@@ -209,6 +210,7 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
+	mp_recorder_begin_gc(r);
 	ret = mp_pipeline_pool_kinds(r->pipeline, r->pools.set.kinds, r->pools.set.n_kinds, err);
 	if (!ret && r->keep.track)
 		ret = mp_pipeline_track(r->pipeline, r->target.pid, err);
@@ -327,7 +329,7 @@ static int look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *e
 	if (read_target_anew(r, &moved) || mp_probe_resolve(&r->target, &r->profiles, &found, &ignored))
 		return 0;
 	int n = mp_recorder_attach_new(r, &found, &ignored);
-	if (n >= 0 && mp_recorder_attach_new_pools(r, &ignored))
+	if (n >= 0 && (mp_recorder_attach_new_pools(r, &ignored) || mp_recorder_attach_new_gc(r, &ignored)))
 		n = -1;
 	mp_probe_set_free(&found);
 	r->resolve_pause_ns = (mp_recorder_now_ns() - now) * RESOLVE_SHARE;
@@ -474,13 +476,14 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
 	if (r->perf)
 		settle_samples(r);
+	ret = mp_recorder_tick_gc(r, now, err);
 	if (r->preload)
 		mp_preload_poll(r->preload, false);
 	tell_counters(r);
 	mp_latency_poll(r->latency, false);
 	mp_latency_window(r->latency, now);
 	steer(r, now);
-	if (!r->preload && r->new_code && now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
+	if (!ret && !r->preload && r->new_code && now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
 		ret = look_at_new_code(r, now, err);
 	if (!ret && now - r->slot_ns >= SLOT_NS) {
 		ret = mp_recorder_end_slot(r, now, err);
@@ -727,6 +730,7 @@ static void close_all(struct mp_recorder *r)
 	mp_symbolizer_free(r->symbolizer);
 	mp_span_set_free(&r->spans);
 	mp_pool_set_free(&r->pools.set);
+	mp_gc_set_free(&r->gc.set);
 	mp_probe_set_free(&r->found);
 	mp_probe_set_free(&r->probes);
 	mp_profiles_free(&r->profiles);

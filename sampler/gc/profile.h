@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MP_SAMPLER_GC_PROFILE_H
+#define MP_SAMPLER_GC_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "store/err.h"
+
+/*
+ * Runtimes with a garbage collector, as data (sampler/profiles/gc-*.ini): how one is recognised, which of its
+ * functions and USDT probes tell of a collection, and what they say. Nothing here is of a target yet.
+ *
+ *     [profile]
+ *     name    = hotspot                        the runtime, as in v_gc
+ *     about   = ...                            for people
+ *     modules = libjvm.so                      globs of file names; of more than these, with
+ *     symbols = runtime.mallocgc               it has to define one of these, too
+ *     known   = ...                            what is not seen, for people
+ *     default = young                          the kind of a collection of which nothing else is told
+ *
+ *     [variant NAME]                           a version of the runtime: the first is taken whose functions
+ * are stop      = WHERE                        all there. The threads are asked to stop, stopped   = WHERE
+ * have stopped, resume    = WHERE                        go on begin     = WHERE(kind=arg1)             a
+ * collection begins to work, in the thread that it ends in end       = WHERE is        = WHERE(kind="mark")
+ * what goes on from `stop` to `resume` is a collection tell      = WHERE(kind=..., cause=...)   of the
+ * collection in which it is, or the next one of the thread before    = WHERE(pool=..., used=...)    memory
+ * before a collection, or after it; outside of a pause, after     = WHERE(...)                   of one that
+ * works beside the program cycle_begin, cycle_end = WHERE           a collection that works beside the
+ * program allocated = WHERE(bytes=arg2)            memory was given out; only summed up optional  = allocated
+ * before after       roles that a variant can do without
+ *
+ *     [kinds]                                  what values of kind= mean
+ *     0 = scavenge
+ *     [causes]
+ *     1 = allocation failure
+ *
+ *     [gauge NAME]                             a value in the target's memory, read ten times a second
+ *     value   = u64@runtime.gcController+104   of the variables of the module
+ *     version = str@u64@runtime.buildVersion   where offsets are those of a version: what says which,
+ *     is      = go1.19*                        and globs of those meant
+ *     [law]                                    the next pause comes when `filled` reaches `limit`
+ *     kind    = young                          of that kind; none: of any
+ *     filled  = allocated                      a gauge, or `allocated`: since the last pause
+ *     limit   = pool:*Eden*                    a gauge; or the committed size of pools after the last pause;
+ * none: learned
+ *
+ * WHERE is `entry:FUNCTION`, `return:FUNCTION` (by a return probe), `end:FUNCTION` (each instruction that
+ * ends it: changes nothing on the stack, as Go needs), `callee:FUNCTION:N` (the entry of the N-th function,
+ * from 0, that it calls, for libraries without symbols) or `usdt:PROVIDER:NAME`. Functions are named as in
+ * sampler/functions/text.h, values as in sampler/functions/expression.h; besides "TEXT", str@ADDRESS, and
+ * str@ADDRESS:LENGTH.
+ */
+enum mp_gc_role {
+	MP_GC_STOP,
+	MP_GC_STOPPED,
+	MP_GC_RESUME,
+	MP_GC_BEGIN,
+	MP_GC_END,
+	MP_GC_IS,
+	MP_GC_TELL,
+	MP_GC_BEFORE,
+	MP_GC_AFTER,
+	MP_GC_CYCLE_BEGIN,
+	MP_GC_CYCLE_END,
+	MP_GC_ALLOCATED,
+	MP_GC_ROLES,
+};
+
+const char *mp_gc_role_name(enum mp_gc_role role);
+
+struct mp_gc_entry {
+	enum mp_gc_role role;
+	char *where; /* with its values */
+};
+
+struct mp_gc_variant {
+	char *name;
+	unsigned int optional; /* 1 << enum mp_gc_role */
+	struct mp_gc_entry *entries;
+	size_t n;
+};
+
+struct mp_gc_word {
+	char *key, *name;
+};
+
+struct mp_gc_words {
+	struct mp_gc_word *all;
+	size_t n;
+};
+
+struct mp_gc_gauge_text {
+	char *name, *value, *version, *is; /* `version`, `is`: NULL, of any */
+};
+
+struct mp_gc_profile {
+	const char *file;
+	char *name, *about, *modules, *symbols, *known, *default_kind; /* NULL: not given */
+	struct mp_gc_variant *variants;
+	size_t n_variants;
+	struct mp_gc_words kinds, causes;
+	struct mp_gc_gauge_text *gauges;
+	size_t n_gauges;
+	char *law_kind, *law_filled, *law_limit;
+};
+
+/* The i-th of the built-in profiles. -ENOENT: there are no more; -EINVAL with file and line; -ENOMEM. */
+int mp_gc_profile_load(size_t i, struct mp_gc_profile *out, struct mp_err *err);
+
+/* A text of the same form. `file` stays the caller's. */
+int mp_gc_profile_parse(const char *file, const char *text, struct mp_gc_profile *out, struct mp_err *err);
+void mp_gc_profile_free(struct mp_gc_profile *p);
+
+/* What a word of a value means, or NULL. */
+const char *mp_gc_word(const struct mp_gc_words *w, const char *key);
+
+#endif
