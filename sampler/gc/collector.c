@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/profile.h"
 #include "sampler/time_queue.h"
 
 #define WAITING_MAX 65536 /* events between two settlings */
@@ -130,6 +131,8 @@ static void say(const struct mp_gc_point *p, const struct mp_gc_event *e, enum m
 	else if (number != UINT64_MAX)
 		snprintf(text, sizeof(text), "%" PRIu64, number);
 	word = mp_gc_word(words, text);
+	if (word && !strcmp(word, "-"))
+		word = "";
 	snprintf(out, MP_GC_NAME_BYTES, "%s", word ? word : number != UINT64_MAX && words->n ? "" : text);
 }
 
@@ -182,8 +185,11 @@ static struct mp_gc_pool *pool_of(struct mp_gc *g, struct mp_gc_pool *pools, siz
 }
 
 /* All of the runtime's pools: of those that a collection does not tell of, what was last told. */
-static bool add_up(struct mp_gc *g, struct runtime *r, const struct collection *c, struct mp_gc_pool *heap)
+static bool add_up(struct mp_gc *g, size_t runtime, const struct collection *c, struct mp_gc_pool *heap)
 {
+	struct runtime *r = &g->runtimes[runtime];
+	const char *not_heap = g->set->runtimes[runtime].profile.not_heap;
+
 	*heap = (struct mp_gc_pool){.name = "heap", .max = -1};
 	for (size_t i = 0; i < c->n_pools; i++) {
 		const struct mp_gc_pool *now = &c->pools[i];
@@ -196,6 +202,8 @@ static bool add_up(struct mp_gc *g, struct runtime *r, const struct collection *
 		bool is_of_this = false;
 		for (size_t k = 0; k < c->n_pools; k++)
 			is_of_this |= !strcmp(c->pools[k].name, p->name);
+		if (mp_profile_glob(not_heap, p->name))
+			continue;
 		if (p->used_before < 0 || p->used_after < 0)
 			return false;
 		heap->used_before += is_of_this ? p->used_before : p->used_after;
@@ -236,7 +244,7 @@ static int write(
 	struct runtime *r = &g->runtimes[runtime];
 	const struct mp_gc_runtime *rt = &g->set->runtimes[runtime];
 	struct mp_gc_pool heap;
-	bool has_heap = add_up(g, r, c, &heap);
+	bool has_heap = add_up(g, runtime, c, &heap);
 	const char *otherwise = c->is_beside ? "cycle" : rt->profile.default_kind;
 	struct mp_gc_row row = {.t_ns = c->begin_ns,
 	    .dur_ns = c->end_ns > c->begin_ns ? c->end_ns - c->begin_ns : 0,

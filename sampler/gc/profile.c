@@ -82,7 +82,8 @@ static int take_profile(struct parsing *p, const char *name, const char *value)
 		const char *key;
 		char **text;
 	} keys[] = {{"name", &o->name}, {"about", &o->about}, {"modules", &o->modules},
-	    {"symbols", &o->symbols}, {"known", &o->known}, {"default", &o->default_kind}};
+	    {"symbols", &o->symbols}, {"known", &o->known}, {"default", &o->default_kind},
+	    {"not_heap", &o->not_heap}};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (!strcmp(keys[i].key, name))
@@ -261,7 +262,7 @@ void mp_gc_profile_free(struct mp_gc_profile *p)
 	free_words(&p->kinds);
 	free_words(&p->causes);
 	char *const texts[] = {p->name, p->about, p->modules, p->symbols, p->known, p->default_kind,
-	    p->law_kind, p->law_filled, p->law_limit};
+	    p->not_heap, p->law_kind, p->law_filled, p->law_limit};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		free(texts[i]);
 	free(p->variants);

@@ -17,6 +17,7 @@
  *     modules = libjvm.so                      globs of file names; of more than these, with
  *     symbols = runtime.mallocgc               it has to define one of these, too
  *     known   = ...                            what is not seen, for people
+ *     not_heap = CodeHeap* Metaspace           globs of pools that are no part of the heap
  *     default = young                          the kind of a collection of which nothing else is told
  *
  *     [variant NAME]                           a version of the runtime: the first is taken whose functions
@@ -32,7 +33,7 @@
  *
  *     [kinds]                                  what values of kind= mean
  *     0 = scavenge
- *     [causes]
+ *     [causes]                                 likewise; -: nothing
  *     1 = allocation failure
  *
  *     [gauge NAME]                             a value in the target's memory, read ten times a second
@@ -40,7 +41,7 @@
  *     version = str@u64@runtime.buildVersion   where offsets are those of a version: what says which,
  *     is      = go1.19*                        and globs of those meant
  *     [law]                                    the next pause comes when `filled` reaches `limit`
- *     kind    = young                          of that kind; none: of any
+ *     kind    = young                          of these kinds (globs); none: of any
  *     filled  = allocated                      a gauge, or `allocated`: since the last pause
  *     limit   = pool:*Eden*                    a gauge; or the committed size of pools after the last pause;
  * none: learned
@@ -96,7 +97,7 @@ struct mp_gc_gauge_text {
 
 struct mp_gc_profile {
 	const char *file;
-	char *name, *about, *modules, *symbols, *known, *default_kind; /* NULL: not given */
+	char *name, *about, *modules, *symbols, *known, *default_kind, *not_heap; /* NULL: not given */
 	struct mp_gc_variant *variants;
 	size_t n_variants;
 	struct mp_gc_words kinds, causes;

@@ -12,7 +12,7 @@
 
 /* The part of the budget that counting what is given out may take, and how long that may have been saved up.
  */
-#define COUNTING_SHARE  0.25
+#define COUNTING_SHARE  0.5
 #define COUNTING_SAVE_S 4
 
 /* Points tell in the order of time, but for a thread that lost the CPU between its stamp and its row. */
@@ -154,7 +154,7 @@ uint64_t mp_recorder_gc_cost_ns(const struct mp_recorder *r, uint64_t *hits)
 static void watch_counting(struct mp_recorder *r, int64_t now)
 {
 	struct mp_recorder_gc *g = &r->gc;
-	double rate = r->o->budget / 100 * COUNTING_SHARE, most = rate * COUNTING_SAVE_S * 1e9;
+	double rate = r->o->budget * COUNTING_SHARE, most = rate * COUNTING_SAVE_S * 1e9;
 	uint64_t hits, cost = cost_ns(r, true, &hits);
 
 	if (g->is_withdrawn || !hits || r->o->probe == MP_PROBE_ALL)

@@ -47,8 +47,11 @@ static __always_inline void take_text(char text[static MP_BPF_GC_TEXT_BYTES], st
 	if (!fetch(&p->text, ctx, args, true, &at) || !at)
 		return;
 	read_name(text, (const char *)at);
-	if (fetch(&p->text_bytes, ctx, args, true, &n) && n < MP_BPF_GC_TEXT_BYTES)
-		text[n & (MP_BPF_GC_TEXT_BYTES - 1)] = 0;
+	if (!fetch(&p->text_bytes, ctx, args, true, &n))
+		return;
+	barrier_var(n);
+	if (n < MP_BPF_GC_TEXT_BYTES)
+		text[n] = 0;
 }
 
 _Static_assert(MP_BPF_GC_TEXT_BYTES == MP_MARKER_NAME_BYTES, "read_name() reads so much");
