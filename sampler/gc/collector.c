@@ -9,6 +9,7 @@
 #include "sampler/profile.h"
 #include "sampler/time_queue.h"
 
+#define TOLD_MAX_NS 1000000000
 #define WAITING_MAX 65536 /* events between two settlings */
 #define OPEN_MAX    32    /* threads that collect at a time */
 #define DONE_MAX    8     /* collections while the threads stand still once */
@@ -49,7 +50,8 @@ struct runtime {
 	/* While all threads stand still, or are about to. */
 	bool is_stopping;
 	int64_t stop_ns, stopped_ns; /* stopped_ns < 0: not told */
-	bool is_collection;          /* that, by itself */
+	bool is_collection;          /* that, by itself, */
+	struct told stop_told;       /* and what was said of it */
 	struct collection done[DONE_MAX];
 	size_t n_done;
 
@@ -98,9 +100,19 @@ void mp_gc_follow(struct mp_gc *g, const struct mp_gc_set *set, const struct mp_
 	g->listener = *listener;
 }
 
+/* A time that the runtime took itself, a moment before; what cannot be one is none. */
+static int64_t time_of(const struct mp_gc_event *e)
+{
+	uint64_t told = e->values[MP_GC_TIME], seen = (uint64_t)e->t_ns;
+
+	return told < seen && seen - told < TOLD_MAX_NS ? (int64_t)told : e->t_ns;
+}
+
 void mp_gc_take(struct mp_gc *g, const struct mp_gc_event *e)
 {
-	const struct waiting w = {.timed.t_ns = e->t_ns, .event = *e};
+	struct waiting w = {.event = *e};
+
+	w.timed.t_ns = w.event.t_ns = time_of(e);
 
 	if (!mp_time_queue_push(&g->queue, &w))
 		g->events_lost++;
@@ -191,6 +203,10 @@ static bool add_up(struct mp_gc *g, size_t runtime, const struct collection *c, 
 	const char *not_heap = g->set->runtimes[runtime].profile.not_heap;
 
 	*heap = (struct mp_gc_pool){.name = "heap", .max = -1};
+	if (c->n_pools == 1 && !strcmp(c->pools[0].name, "heap")) {
+		*heap = c->pools[0];
+		return heap->used_before >= 0 && heap->used_after >= 0;
+	}
 	for (size_t i = 0; i < c->n_pools; i++) {
 		const struct mp_gc_pool *now = &c->pools[i];
 		struct mp_gc_pool *last = pool_of(g, r->pools, &r->n_pools, now->name);
@@ -330,6 +346,7 @@ static void stop(struct runtime *r, const struct mp_gc_event *e)
 		return; /* it was asked for anew */
 	r->is_stopping = true;
 	r->is_collection = false;
+	r->stop_told = (struct told){0};
 	r->n_done = 0;
 	r->stop_ns = e->t_ns;
 	r->stopped_ns = -1;
@@ -351,7 +368,7 @@ static int resume(struct mp_gc *g, size_t runtime, const struct mp_gc_event *e)
 		*c = (struct collection){.tid = e->tid,
 		    .begin_ns = r->stop_ns,
 		    .end_ns = e->t_ns,
-		    .told = *told_of(r, e->tid),
+		    .told = r->stop_told,
 		    .allocated = e->allocated};
 	}
 	for (size_t i = 0; !ret && i < r->n_done; i++) {
@@ -403,6 +420,18 @@ static int memory(struct mp_gc *g, const struct mp_gc_point *p, const struct mp_
 		c->end_ns = e->t_ns;
 	}
 	return ret;
+}
+
+static void in_use(struct mp_gc *g, const struct mp_gc_point *p, const struct mp_gc_event *e)
+{
+	struct runtime *r = &g->runtimes[p->runtime];
+	struct collection *c = open_of(r, e->tid);
+	struct mp_gc_pool *pool =
+	    c && !c->is_beside ? pool_of(g, c->pools, &c->n_pools, p->constant[MP_GC_TEXT_POOL]) : NULL;
+
+	if (pool)
+		*(pool->used_before < 0 ? &pool->used_before : &pool->used_after) =
+		    known(e->values[MP_GC_USED]);
 }
 
 static int cycle(struct mp_gc *g, const struct mp_gc_point *p, const struct mp_gc_event *e)
@@ -457,7 +486,7 @@ static int apply(void *ctx, const void *item)
 		return end(g, p->runtime, e);
 	case MP_GC_IS:
 		r->is_collection = true;
-		tell(g, p, e);
+		take_told(&g->set->runtimes[p->runtime].profile, p, e, &r->stop_told);
 		return 0;
 	case MP_GC_TELL:
 		tell(g, p, e);
@@ -465,6 +494,9 @@ static int apply(void *ctx, const void *item)
 	case MP_GC_BEFORE:
 	case MP_GC_AFTER:
 		return memory(g, p, e);
+	case MP_GC_MEMORY:
+		in_use(g, p, e);
+		return 0;
 	case MP_GC_CYCLE_BEGIN:
 	case MP_GC_CYCLE_END:
 		return cycle(g, p, e);

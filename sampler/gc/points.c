@@ -23,6 +23,7 @@ static const char *const value_names[VALUES + 1] = {[MP_GC_KIND] = "kind",
     [MP_GC_COMMITTED] = "committed",
     [MP_GC_MAX] = "max",
     [MP_GC_BYTES] = "bytes",
+    [MP_GC_TIME] = "time",
     [POOL] = "pool"};
 
 _Static_assert(VALUES <= MP_FUNCTION_VALUES_MAX, "a text has room for all");

@@ -28,6 +28,7 @@ enum mp_gc_value {
 	MP_GC_COMMITTED,
 	MP_GC_MAX,
 	MP_GC_BYTES,
+	MP_GC_TIME,
 	MP_GC_VALUES
 };
 

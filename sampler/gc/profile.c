@@ -20,6 +20,7 @@ static const char *const roles[MP_GC_ROLES] = {
     [MP_GC_TELL] = "tell",
     [MP_GC_BEFORE] = "before",
     [MP_GC_AFTER] = "after",
+    [MP_GC_MEMORY] = "memory",
     [MP_GC_CYCLE_BEGIN] = "cycle_begin",
     [MP_GC_CYCLE_END] = "cycle_end",
     [MP_GC_ALLOCATED] = "allocated",

@@ -12,45 +12,55 @@
  * functions and USDT probes tell of a collection, and what they say. Nothing here is of a target yet.
  *
  *     [profile]
- *     name    = hotspot                        the runtime, as in v_gc
- *     about   = ...                            for people
- *     modules = libjvm.so                      globs of file names; of more than these, with
- *     symbols = runtime.mallocgc               it has to define one of these, too
- *     known   = ...                            what is not seen, for people
- *     not_heap = CodeHeap* Metaspace           globs of pools that are no part of the heap
- *     default = young                          the kind of a collection of which nothing else is told
+ *     name     = hotspot                      the runtime, as in v_gc
+ *     about    = ...                          for people
+ *     modules  = libjvm.so                    globs of file names; what is recognised has these,
+ *     symbols  = runtime.mallocgc             and defines one of these
+ *     known    = ...                          what is not seen, for people
+ *     not_heap = CodeHeap* Metaspace          globs of pools that are no part of the heap
+ *     default  = young                        the kind of a collection of which nothing is told
  *
- *     [variant NAME]                           a version of the runtime: the first is taken whose functions
- * are stop      = WHERE                        all there. The threads are asked to stop, stopped   = WHERE
- * have stopped, resume    = WHERE                        go on begin     = WHERE(kind=arg1)             a
- * collection begins to work, in the thread that it ends in end       = WHERE is        = WHERE(kind="mark")
- * what goes on from `stop` to `resume` is a collection tell      = WHERE(kind=..., cause=...)   of the
- * collection in which it is, or the next one of the thread before    = WHERE(pool=..., used=...)    memory
- * before a collection, or after it; outside of a pause, after     = WHERE(...)                   of one that
- * works beside the program cycle_begin, cycle_end = WHERE           a collection that works beside the
- * program allocated = WHERE(bytes=arg2)            memory was given out; only summed up optional  = allocated
- * before after       roles that a variant can do without
+ *     [variant NAME]                          the first is taken whose functions are all there:
+ *     stop     = WHERE                        the threads are asked to stop,
+ *     stopped  = WHERE                        have stopped,
+ *     resume   = WHERE(time=ret)              go on; time=: when, by the runtime's own CLOCK_MONOTONIC
+ *     begin    = WHERE(kind=arg1)             a collection begins to work, in the thread that it ends in
+ *     end      = WHERE
+ *     is       = WHERE(kind="mark")           what goes on from `stop` to `resume` is a collection
+ *     tell     = WHERE(kind=..., cause=...)   of that in which it is, or of the next one of the thread
+ *     before   = WHERE(pool=..., used=..., committed=..., max=...)
+ *     after    = WHERE(...)                   memory before and after; outside of a pause: of a collection
+ *                                             that works beside the program
+ *     memory   = WHERE(pool=..., used=...)    in a pause, the first time: before it; then: after it
+ *     cycle_begin, cycle_end = WHERE          a collection that works beside the program
+ *     allocated = WHERE(bytes=arg2)           memory was given out: this is only summed up
+ *     optional = allocated before after       roles that it can do without
  *
- *     [kinds]                                  what values of kind= mean
+ *     [kinds]                                 what values of kind= mean
  *     0 = scavenge
- *     [causes]                                 likewise; -: nothing
+ *     [causes]                                likewise; -: nothing
  *     1 = allocation failure
  *
- *     [gauge NAME]                             a value in the target's memory, read ten times a second
- *     value   = u64@runtime.gcController+104   of the variables of the module
- *     version = str@u64@runtime.buildVersion   where offsets are those of a version: what says which,
- *     is      = go1.19*                        and globs of those meant
- *     [law]                                    the next pause comes when `filled` reaches `limit`
- *     kind    = young                          of these kinds (globs); none: of any
- *     filled  = allocated                      a gauge, or `allocated`: since the last pause
- *     limit   = pool:*Eden*                    a gauge; or the committed size of pools after the last pause;
- * none: learned
+ *     [gauge NAME]                            in the target's memory, read ten times a second
+ *     value    = u64@runtime.gcController+104
+ *     version  = str@u64@runtime.buildVersion where offsets are those of a version: what says which,
+ *     is       = go1.19*                      and globs of those that are meant
+ *     [law]                                   the next pause comes when `filled` reaches `limit`
+ *     kind     = young                        of these kinds (globs); none: of any
+ *     filled   = allocated                    a gauge; or `allocated`, since the last pause
+ *     limit    = pool:*Eden*                  a gauge; or the committed size of pools after the last pause;
+ *                                             none: learned
  *
- * WHERE is `entry:FUNCTION`, `return:FUNCTION` (by a return probe), `end:FUNCTION` (each instruction that
- * ends it: changes nothing on the stack, as Go needs), `callee:FUNCTION:N` (the entry of the N-th function,
- * from 0, that it calls, for libraries without symbols) or `usdt:PROVIDER:NAME`. Functions are named as in
- * sampler/functions/text.h, values as in sampler/functions/expression.h; besides "TEXT", str@ADDRESS, and
- * str@ADDRESS:LENGTH.
+ * WHERE is one of
+ *
+ *     entry:FUNCTION
+ *     return:FUNCTION         by a return probe
+ *     end:FUNCTION            each instruction that ends it: changes nothing on the stack, as Go needs
+ *     callee:FUNCTION:N       the entry of the N-th function, from 0, that it calls: without symbols
+ *     usdt:PROVIDER:NAME
+ *
+ * Functions are named as in sampler/functions/text.h, values as in sampler/functions/expression.h; besides
+ * there are "TEXT", str@ADDRESS and str@ADDRESS:LENGTH.
  */
 enum mp_gc_role {
 	MP_GC_STOP,
@@ -62,6 +72,7 @@ enum mp_gc_role {
 	MP_GC_TELL,
 	MP_GC_BEFORE,
 	MP_GC_AFTER,
+	MP_GC_MEMORY,
 	MP_GC_CYCLE_BEGIN,
 	MP_GC_CYCLE_END,
 	MP_GC_ALLOCATED,

@@ -391,7 +391,7 @@ struct mp_bpf_pool_missed {
  * What a point of a garbage collector tells (sampler/gc/points.h). The text of what is read need not end with
  * a zero.
  */
-#define MP_BPF_GC_VALUES     6
+#define MP_BPF_GC_VALUES     7
 #define MP_BPF_GC_TEXT_BYTES 48
 
 struct mp_bpf_gc {
