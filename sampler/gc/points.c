@@ -28,7 +28,7 @@ static const char *const value_names[VALUES + 1] = {[MP_GC_KIND] = "kind",
 
 _Static_assert(VALUES <= MP_FUNCTION_VALUES_MAX, "a text has room for all");
 
-enum how { BY_ENTRY, BY_RETURN, BY_END, BY_CALLEE, BY_USDT };
+enum how { BY_ENTRY, BY_RETURN, BY_END, BY_CALLEE, BY_CALLEE_END, BY_USDT };
 
 /* Resolves one variant in one module. */
 struct resolver {
@@ -66,9 +66,19 @@ static int variable(void *ctx, const char *name, uint64_t *address, struct mp_er
 	return mp_function_find_variable(r->table, name, address, err);
 }
 
+static bool is_by_end(const struct resolver *r)
+{
+	return r->how == BY_END || r->how == BY_CALLEE_END;
+}
+
+static bool is_by_callee(const struct resolver *r)
+{
+	return r->how == BY_CALLEE || r->how == BY_CALLEE_END;
+}
+
 static int parse_number(struct resolver *r, const char *text, struct mp_fetch *out)
 {
-	const struct mp_expression_names names = {.has_return = r->how == BY_RETURN || r->how == BY_END,
+	const struct mp_expression_names names = {.has_return = r->how == BY_RETURN || is_by_end(r),
 	    .argument = r->how == BY_USDT ? usdt_argument : NULL,
 	    .variable = variable,
 	    .ctx = r};
@@ -211,7 +221,7 @@ static int take_place(struct resolver *r, const struct mp_function_symbol *f)
 
 	if (ret)
 		return ret;
-	if (r->how == BY_END)
+	if (is_by_end(r))
 		return place_ends(r, f, &p);
 	if (r->how == BY_RETURN && r->table->is_go)
 		return no_place(r, &p, "a return probe would end a program of Go");
@@ -271,7 +281,7 @@ static int take_functions(struct resolver *r, unsigned int callee)
 	for (size_t i = 0; !ret && i < n; i++) {
 		struct mp_function_symbol f = *found[i].function;
 		r->table = found[i].table;
-		if (r->how == BY_CALLEE)
+		if (is_by_callee(r))
 			ret = find_callee(r, found[i].function, callee, &f);
 		if (!ret)
 			ret = take_place(r, &f);
@@ -279,7 +289,7 @@ static int take_functions(struct resolver *r, unsigned int callee)
 	return ret;
 }
 
-/* "callee:FUNCTION:N(...)": the number comes out of the text. */
+/* "FUNCTION:N(...)": the number comes out of the text. */
 static int take_number(char *where, unsigned int *out, struct mp_err *err)
 {
 	char *end = strchr(where, '('), *colon = end ? end : where + strlen(where);
@@ -287,7 +297,7 @@ static int take_number(char *where, unsigned int *out, struct mp_err *err)
 	while (colon > where && *colon != ':')
 		colon--;
 	if (colon == where || strspn(colon + 1, "0123456789") != strcspn(colon + 1, "("))
-		return mp_err_set(err, EINVAL, "'%s': callee:FUNCTION:NUMBER", where);
+		return mp_err_set(err, EINVAL, "'%s': expected FUNCTION:NUMBER", where);
 	*out = (unsigned int)strtoul(colon + 1, NULL, 10);
 	memmove(colon, end ? end : colon + strlen(colon), strlen(end ? end : "") + 1);
 	return 0;
@@ -299,7 +309,7 @@ static int resolve_entry(struct resolver *r, const struct mp_gc_entry *e)
 		const char *word;
 		enum how how;
 	} ways[] = {{"entry:", BY_ENTRY}, {"return:", BY_RETURN}, {"end:", BY_END}, {"callee:", BY_CALLEE},
-	    {"usdt:", BY_USDT}};
+	    {"callee_end:", BY_CALLEE_END}, {"usdt:", BY_USDT}};
 	char text[MP_FUNCTION_TEXT_MAX];
 	unsigned int callee = 0;
 
@@ -310,15 +320,15 @@ static int resolve_entry(struct resolver *r, const struct mp_gc_entry *e)
 			continue;
 		r->how = ways[i].how;
 		snprintf(text, sizeof(text), "%s", e->where + (r->how == BY_USDT ? 0 : n));
-		int ret = r->how == BY_CALLEE ? take_number(text, &callee, r->err) : 0;
+		int ret = is_by_callee(r) ? take_number(text, &callee, r->err) : 0;
 		if (!ret)
 			ret = mp_function_text_parse(text, value_names, &r->text, r->err);
 		if (ret)
 			return ret;
 		return r->how == BY_USDT ? take_usdt(r) : take_functions(r, callee);
 	}
-	return mp_err_set(
-	    r->err, EINVAL, "'%s': there are entry:, return:, end:, callee: and usdt:", e->where);
+	return mp_err_set(r->err, EINVAL,
+	    "'%s': there are entry:, return:, end:, callee:, callee_end: and usdt:", e->where);
 }
 
 /* ---- Variants ---- */

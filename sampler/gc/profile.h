@@ -57,6 +57,7 @@
  *     return:FUNCTION         by a return probe
  *     end:FUNCTION            each instruction that ends it: changes nothing on the stack, as Go needs
  *     callee:FUNCTION:N       the entry of the N-th function, from 0, that it calls: without symbols
+ *     callee_end:FUNCTION:N   its ends
  *     usdt:PROVIDER:NAME
  *
  * Functions are named as in sampler/functions/text.h, values as in sampler/functions/expression.h; besides
