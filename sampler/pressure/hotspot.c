@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sampler/pressure/hsperf.h"
+#include "sampler/pressure/hotspot_rows.h"
 #include "sampler/pressure/text.h"
 
 #define FILE_MAX    (1 << 20) /* as a JVM makes it: 32 KiB */
@@ -190,10 +190,10 @@ int mp_hotspot_step(
 		forget(h);
 	if (ret)
 		return 0;
-	mp_hsperf_tell(&figures, s, h->is_young);
+	mp_hotspot_tell(&figures, s, h->is_young);
 	/* The JVM tells its version last of these: it is done with the rest. */
 	if (h->has_settings || !figures.vm_version)
 		return 0;
 	h->has_settings = true;
-	return mp_hsperf_settings(&figures, session, err);
+	return mp_hotspot_settings(&figures, session, err);
 }

@@ -3,12 +3,8 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "store/append_gc.h"
 
 #define MAGIC       0xcafec0c0 /* big-endian, whatever the rest is */
 #define ENTRIES_MAX 65536
@@ -51,7 +47,6 @@ static const struct {
 } texts[] = {
     {"java.property.java.vm.version", offsetof(struct mp_hsperf, vm_version)},
     {"java.rt.vmArgs", offsetof(struct mp_hsperf, vm_args)},
-    {"sun.gc.policy.name", offsetof(struct mp_hsperf, policy)},
 };
 
 /* The number after `prefix` and the rest behind its dot; NULL: the name is another. */
@@ -194,93 +189,16 @@ int mp_hsperf_parse(const void *bytes, size_t n, struct mp_hsperf *out)
 	return 0;
 }
 
-/* ---- What is told of it ---- */
+/* ---- The heap ---- */
 
-/* G1 of JDK 17 adds some bytes to each capacity, lest one be 0 (g1MonitoringSupport.hpp): all are whole
- * pages. */
-static int64_t whole_pages(int64_t bytes)
+int64_t mp_hsperf_whole_pages(int64_t bytes)
 {
 	return bytes < 0 ? bytes : bytes & ~INT64_C(4095);
 }
 
-static void tell_ticks(
-    const struct mp_hsperf *h, struct mp_series *s, const char *name, int64_t ticks, bool all)
-{
-	if (ticks >= 0 && h->frequency > 0)
-		mp_series_since(s, name, (double)ticks * 1e9 / (double)h->frequency, all);
-}
-
-static void tell_bytes(struct mp_series *s, const char *what, const char *figure, int64_t bytes)
-{
-	char name[MP_SERIES_NAME];
-
-	snprintf(name, sizeof(name), "hotspot.%s_%s_bytes", what, figure);
-	if (bytes >= 0)
-		mp_series_now(s, name, (double)bytes);
-}
-
-/* Added where both are told. */
-static int64_t sum(int64_t a, int64_t b)
+int64_t mp_hsperf_sum(int64_t a, int64_t b)
 {
 	return a < 0 ? b : b < 0 || b > INT64_MAX - a ? a : a + b;
-}
-
-enum part { EDEN, SURVIVOR, YOUNG, OLD, HEAP, PARTS };
-
-/* What a space is, as JDK 17 to 25 name them and their generations; PARTS: nothing. Survivors are two spaces,
- * one of them empty. Generations of one space (Z) are told as a whole, and a heap without generations as the
- * heap. */
-static enum part part_of(unsigned int generation, const struct mp_hsperf_space *s)
-{
-	if (!s->name)
-		return PARTS;
-	if (!strcmp(s->name, "eden"))
-		return EDEN;
-	if (!strcmp(s->name, "s0") || !strcmp(s->name, "s1"))
-		return SURVIVOR;
-	if (!strcmp(s->name, "Heap"))
-		return HEAP;
-	return generation == 0 ? YOUNG : generation == 1 ? OLD : PARTS;
-}
-
-static void tell_spaces(const struct mp_hsperf *h, struct mp_series *s)
-{
-	static const char *const names[PARTS] = {"eden", "survivor", "young", "old", "heap"};
-	int64_t used[PARTS + 1], capacity[PARTS + 1];
-
-	for (int p = 0; p <= PARTS; p++)
-		used[p] = capacity[p] = -1;
-	for (unsigned int g = 0; g < MP_HSPERF_GENERATIONS; g++)
-		for (unsigned int k = 0; k < MP_HSPERF_SPACES; k++) {
-			const struct mp_hsperf_space *space = &h->generations[g].spaces[k];
-			enum part p = part_of(g, space);
-			used[p] = sum(used[p], space->used_bytes);
-			capacity[p] = sum(capacity[p], whole_pages(space->capacity_bytes));
-		}
-	for (int p = 0; p < PARTS; p++) {
-		tell_bytes(s, names[p], "used", used[p]);
-		tell_bytes(s, names[p], "capacity", capacity[p]);
-	}
-	tell_bytes(s, "metaspace", "used", h->metaspace_used_bytes);
-	tell_bytes(s, "metaspace", "capacity", h->metaspace_capacity_bytes);
-}
-
-void mp_hsperf_tell(const struct mp_hsperf *h, struct mp_series *s, bool all)
-{
-	char name[MP_SERIES_NAME];
-
-	if (h->safepoints >= 0)
-		mp_series_since(s, "hotspot.safepoints", (double)h->safepoints, all);
-	tell_ticks(h, s, "hotspot.safepoint_ns", h->safepoint_ticks, all);
-	tell_ticks(h, s, "hotspot.safepoint_sync_ns", h->safepoint_sync_ticks, all);
-	for (unsigned int i = 0; i < MP_HSPERF_COLLECTORS; i++) {
-		snprintf(name, sizeof(name), "hotspot.collector_%u_collections", i);
-		if (h->collectors[i].invocations >= 0)
-			mp_series_since(s, name, (double)h->collectors[i].invocations, all);
-		snprintf(name, sizeof(name), "hotspot.collector_%u_ns", i);
-		tell_ticks(h, s, name, h->collectors[i].ticks, all);
-	}
-	tell_spaces(h, s);
 }
 
 /* Of G1 and Z each generation may become the whole heap; of the others they are parts of it. */
@@ -300,8 +218,8 @@ int64_t mp_hsperf_max_heap(const struct mp_hsperf *h)
 	int64_t added = -1, most = -1;
 
 	for (unsigned int g = 0; g < MP_HSPERF_GENERATIONS; g++) {
-		int64_t max = whole_pages(h->generations[g].max_bytes);
-		added = sum(added, max);
+		int64_t max = mp_hsperf_whole_pages(h->generations[g].max_bytes);
+		added = mp_hsperf_sum(added, max);
 		most = max > most ? max : most;
 	}
 	return shares_heap(h) ? most : added;
@@ -313,37 +231,7 @@ int64_t mp_hsperf_initial_heap(const struct mp_hsperf *h)
 
 	for (unsigned int g = 0; g < MP_HSPERF_GENERATIONS; g++)
 		for (unsigned int k = 0; k < MP_HSPERF_SPACES; k++)
-			added = sum(added, whole_pages(h->generations[g].spaces[k].init_bytes));
+			added = mp_hsperf_sum(
+			    added, mp_hsperf_whole_pages(h->generations[g].spaces[k].init_bytes));
 	return added;
-}
-
-static int set(struct mp_session *session, const char *name, const char *value, struct mp_err *err)
-{
-	return value ? mp_append_gc_setting(session, "hotspot", name, value, err) : 0;
-}
-
-static int set_bytes(struct mp_session *session, const char *name, int64_t bytes, struct mp_err *err)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%" PRId64, bytes);
-	return set(session, name, bytes >= 0 ? text : NULL, err);
-}
-
-int mp_hsperf_settings(const struct mp_hsperf *h, struct mp_session *session, struct mp_err *err)
-{
-	int ret = set(session, "vm_version", h->vm_version, err);
-	char name[32];
-
-	if (!ret)
-		ret = set(session, "vm_args", h->vm_args, err);
-	for (unsigned int i = 0; !ret && i < MP_HSPERF_COLLECTORS; i++) {
-		snprintf(name, sizeof(name), "collector_%u", i);
-		ret = set(session, name, h->collectors[i].name, err);
-	}
-	if (!ret)
-		ret = set_bytes(session, "max_heap_bytes", mp_hsperf_max_heap(h), err);
-	if (!ret)
-		ret = set_bytes(session, "initial_heap_bytes", mp_hsperf_initial_heap(h), err);
-	return ret;
 }
