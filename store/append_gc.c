@@ -2,6 +2,7 @@
 #include "store/append_gc.h"
 
 #include "store/bind.h"
+#include "store/retention_priv.h"
 
 enum statement { GC, POOL, PHASE, PREDICTION, SETTING, PRESSURE, STATEMENTS };
 
@@ -108,6 +109,7 @@ int mp_append_pressure(struct mp_session *s, int64_t t_ns, const char *name, dou
 {
 	sqlite3_stmt *st = get(s, PRESSURE);
 
+	mp_retention_count(s, MP_AREA_SLOT, MP_PRESSURE_BYTES);
 	bind_int(st, 1, t_ns);
 	bind_text(st, 2, name);
 	sqlite3_bind_double(st, 3, value);

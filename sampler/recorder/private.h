@@ -19,6 +19,7 @@
 #include "sampler/perf/sideband.h"
 #include "sampler/pools/heap_watch.h"
 #include "sampler/preload_plane/plane.h"
+#include "sampler/pressure/pressure.h"
 #include "sampler/recorder/recorder.h"
 #include "sampler/switcher.h"
 #include "store/retention.h"
@@ -59,6 +60,7 @@ struct mp_recorder {
 	struct mp_pipeline *pipeline;
 	struct mp_hiccup *hiccup;    /* NULL: stalls of the machine are not seen */
 	struct mp_heap_watch *heaps; /* NULL: not wanted */
+	struct mp_pressure *pressure;
 	struct mp_latency *latency;
 	struct mp_keep keep;
 	pid_t child;            /* the target, when it was started by us */

@@ -221,6 +221,8 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->hiccup = mp_hiccup_start();
 	if (r->o->heap && !(r->heaps = mp_heap_watch_new(r->target.pid, r->session)))
 		return mp_err_set(err, ENOMEM, "out of memory");
+	if (!(r->pressure = mp_pressure_new(r->target.pid)))
+		return mp_err_set(err, ENOMEM, "out of memory");
 
 	/* Read again: it went on mapping while the probes went in. What comes from now on the sideband tells.
 	 */
@@ -236,6 +238,8 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	/* On a busy machine all of the above takes its time, and no call is counted before now. */
 	r->start_ns = r->slot_ns = r->resolved_ns = mp_recorder_now_ns();
 	ret = mp_session_set(r->session, err, "start_ns", "%" PRId64, r->start_ns);
+	if (!ret)
+		ret = mp_pressure_step(r->pressure, r->session, r->start_ns, err);
 	if (!ret)
 		ret = mp_pipeline_commit(r->pipeline, r->start_ns, err);
 	if (ret)
@@ -723,6 +727,7 @@ static void close_all(struct mp_recorder *r)
 	mp_perf_plane_close(r->perf);
 	mp_hiccup_stop(r->hiccup);
 	mp_heap_watch_free(r->heaps);
+	mp_pressure_free(r->pressure);
 	mp_sideband_close(r->sideband);
 	mp_census_free(r->census);
 	mp_latency_free(r->latency);

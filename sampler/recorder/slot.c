@@ -279,6 +279,8 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	if (!ret && r->perf)
 		ret = mp_perf_plane_slot(r->perf, r->session, r->pipeline, r->slot_ns, now, err);
 	if (!ret)
+		ret = mp_pressure_step(r->pressure, r->session, now, err);
+	if (!ret)
 		ret = mp_append_slot(r->session, r->slot_ns, now - r->slot_ns, err);
 	if (!ret)
 		ret = mp_pipeline_commit(r->pipeline, now, err);
