@@ -79,6 +79,8 @@ static const char usage[] =
     "      --gc auto|off       follow the garbage collectors of runtimes in the process that are known "
     "(mpsample\n"
     "                          list profiles; default auto)\n"
+    "      --predict           tell once a second when the next collection is due (it is in v_gc_prediction\n"
+    "                          in any case)\n"
     "      --heap on|off       look now and then at how fragmented glibc's heaps are (default on): takes at\n"
     "                          most 1 % of a core of the recorder's own time\n"
     "  -h, --help\n";
@@ -105,6 +107,7 @@ enum {
 	OPT_CPU,
 	OPT_HEAP,
 	OPT_GC,
+	OPT_PREDICT,
 };
 
 static const struct option long_options[] = {
@@ -133,6 +136,7 @@ static const struct option long_options[] = {
     {"cpu", required_argument, NULL, OPT_CPU},
     {"heap", required_argument, NULL, OPT_HEAP},
     {"gc", required_argument, NULL, OPT_GC},
+    {"predict", no_argument, NULL, OPT_PREDICT},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -324,6 +328,9 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		return 0;
 	case OPT_SPANS:
 		return add_spans(o, arg, err);
+	case OPT_PREDICT:
+		o->predict = true;
+		return 0;
 	case OPT_GC:
 		return parse_choice("--gc", arg, "auto", "off", &o->gc, err);
 	case OPT_HEAP:

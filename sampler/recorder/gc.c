@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sampler/gc/gauge.h"
 #include "store/append.h"
-#include "store/append_gc.h"
 
 /* The part of the budget that counting what is given out may take, and how long that may have been saved up.
  */
@@ -40,11 +38,19 @@ int mp_recorder_open_gc(struct mp_recorder *r, struct mp_err *err)
 	return 0;
 }
 
-void mp_recorder_begin_gc(struct mp_recorder *r)
+static void collected(void *ctx, const struct mp_gc_collected *c)
 {
-	const struct mp_gc_listener nobody = {0};
+	mp_gc_watch_collected(ctx, c);
+}
 
-	mp_pipeline_gc_follow(r->pipeline, &r->gc.set, &nobody);
+int mp_recorder_begin_gc(struct mp_recorder *r, struct mp_err *err)
+{
+	r->gc.watch = mp_gc_watch_new(&r->target, &r->gc.set, r->session, r->o->predict);
+	if (!r->gc.watch)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	const struct mp_gc_listener listener = {.collected = collected, .ctx = r->gc.watch};
+	mp_pipeline_gc_follow(r->pipeline, &r->gc.set, &listener);
+	return 0;
 }
 
 int mp_recorder_store_gc_probes(struct mp_recorder *r, size_t from, struct mp_err *err)
@@ -193,43 +199,17 @@ int mp_recorder_store_gc_overhead(struct mp_recorder *r, struct mp_err *err)
 	return mp_append_overhead(r->session, &row, err);
 }
 
-/* ---- Beside the collections ---- */
-
-static int store_gauge(struct mp_recorder *r, const struct mp_gc_runtime *rt, const char *name, double value,
-    int64_t now, struct mp_err *err)
-{
-	char text[2 * MP_GC_NAME_BYTES + 32];
-
-	snprintf(text, sizeof(text), "%.40s.%s", rt->profile.name, name);
-	return mp_append_pressure(r->session, now, text, value, err);
-}
-
-static int look_at_runtime(struct mp_recorder *r, size_t runtime, int64_t now, struct mp_err *err)
-{
-	const struct mp_gc_runtime *rt = &r->gc.set.runtimes[runtime];
-	uint64_t value;
-	int ret = 0;
-
-	if (rt->counts_allocated)
-		ret = store_gauge(
-		    r, rt, "allocated_bytes", (double)mp_uprobe_gc_allocated(r->uprobe, runtime), now, err);
-	for (size_t i = 0; !ret && i < rt->n_gauges; i++)
-		if (mp_gc_read(&r->target, &rt->gauges[i].value, &value))
-			ret = store_gauge(r, rt, rt->gauges[i].name, (double)value, now, err);
-	return ret;
-}
-
 int mp_recorder_tick_gc(struct mp_recorder *r, int64_t now, struct mp_err *err)
 {
-	int ret = 0;
+	uint64_t allocated[MP_GC_RUNTIMES_MAX];
 
 	if (!r->gc.is_in)
 		return 0;
 	mp_pipeline_gc_known(r->pipeline, now - SETTLE_NS);
 	watch_counting(r, now);
-	for (size_t i = 0; !ret && i < r->gc.set.n_runtimes; i++)
-		ret = look_at_runtime(r, i, now, err);
-	return ret;
+	for (size_t i = 0; i < MP_GC_RUNTIMES_MAX; i++)
+		allocated[i] = mp_uprobe_gc_allocated(r->uprobe, i);
+	return mp_gc_watch_step(r->gc.watch, now, allocated, err);
 }
 
 void mp_recorder_tell_gc(const struct mp_recorder *r)

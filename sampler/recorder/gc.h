@@ -17,8 +17,8 @@ int mp_recorder_open_gc(struct mp_recorder *r, struct mp_err *err);
 /* The target has mapped code. */
 int mp_recorder_attach_new_gc(struct mp_recorder *r, struct mp_err *err);
 
-/* The pipeline is there: who tells it. */
-void mp_recorder_begin_gc(struct mp_recorder *r);
+/* The pipeline is there. */
+int mp_recorder_begin_gc(struct mp_recorder *r, struct mp_err *err);
 
 /* Those from index `from` on go into the table of probes. */
 int mp_recorder_store_gc_probes(struct mp_recorder *r, size_t from, struct mp_err *err);

@@ -210,8 +210,9 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	mp_recorder_begin_gc(r);
-	ret = mp_pipeline_pool_kinds(r->pipeline, r->pools.set.kinds, r->pools.set.n_kinds, err);
+	ret = mp_recorder_begin_gc(r, err);
+	if (!ret)
+		ret = mp_pipeline_pool_kinds(r->pipeline, r->pools.set.kinds, r->pools.set.n_kinds, err);
 	if (!ret && r->keep.track)
 		ret = mp_pipeline_track(r->pipeline, r->target.pid, err);
 	if (ret)
@@ -735,6 +736,7 @@ static void close_all(struct mp_recorder *r)
 	mp_symbolizer_free(r->symbolizer);
 	mp_span_set_free(&r->spans);
 	mp_pool_set_free(&r->pools.set);
+	mp_gc_watch_free(r->gc.watch);
 	mp_gc_set_free(&r->gc.set);
 	mp_probe_set_free(&r->found);
 	mp_probe_set_free(&r->probes);
