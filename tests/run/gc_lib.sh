@@ -13,10 +13,38 @@
 GC_LOADS=$ROOT/tests/targets/gc
 GC_NEAR_NS=5000000 # a logged pause and a recorded one that begin further apart are two
 
+# gc_nearest A B COLUMN: of each row of table A the nearest of table B, before or after it.
+gc_nearest() {
+	cat <<-END
+		SELECT a.id, (
+		  SELECT id FROM (
+		    SELECT * FROM (SELECT id, a.$3 - $3 AS far FROM $2 WHERE is_free AND $3 <= a.$3 ORDER BY $3 DESC LIMIT 1)
+		    UNION ALL SELECT * FROM (SELECT id, $3 - a.$3 FROM $2 WHERE is_free AND $3 > a.$3 ORDER BY $3 LIMIT 1))
+		  WHERE far <= $GC_NEAR_NS ORDER BY far LIMIT 1) AS nearest
+		FROM $1 AS a WHERE is_free
+	END
+}
+
+# gc_match COLUMN: pairs those of l and r that are nearest to each other, and are in no pair yet.
+gc_match() {
+	cat <<-END
+		CREATE INDEX l_$1 ON l (is_free, $1, id);
+		CREATE INDEX r_$1 ON r (is_free, $1, id);
+		CREATE TABLE of_l_$1 AS $(gc_nearest l r "$1");
+		CREATE TABLE of_r_$1 AS $(gc_nearest r l "$1");
+		INSERT INTO pair SELECT of_l_$1.id, of_r_$1.id FROM of_l_$1 JOIN of_r_$1
+		  ON of_r_$1.id = of_l_$1.nearest AND of_l_$1.id = of_r_$1.nearest;
+		UPDATE l SET is_free = 0 WHERE id IN (SELECT l_id FROM pair);
+		UPDATE r SET is_free = 0 WHERE id IN (SELECT r_id FROM pair);
+	END
+}
+
 # gc_compare DB TRUTH RUNTIME: prints lines `NAME FIGURE`, which gc_figure reads when they are in the file `compared`:
 #
 #   logged recorded     pauses, in the session's time; those of the log that straddle its edges are left out, and the row of each
-#   missing extra       logged without a row; rows without a logged pause. One to one: of each the nearest of the other.
+#   missing extra       logged without a row; rows without a logged pause. One to one: what is nearest to each other by its
+#                       begin, and of what remains by its end: a thread may lose the CPU between a stamp and the probe.
+#   logged_p50_ns                   how long the logged pauses are
 #   length_p50_ns length_p99_ns     |error| of the length
 #   stop_p50_ns stop_p99_ns         of stopped_ns, where log and row have both
 #   ttsp_p50_ns                     of ttsp_ns, likewise
@@ -34,33 +62,28 @@ gc_compare() {
 		CREATE TABLE edge AS SELECT
 		  (SELECT CAST(value AS INTEGER) FROM s.v_session WHERE key = 'start_ns') AS start_ns,
 		  (SELECT CAST(value AS INTEGER) FROM s.v_session WHERE key = 'end_ns') AS end_ns;
-		CREATE TABLE l AS SELECT row_number() OVER (ORDER BY begin_ns) AS id, begin_ns, line.end_ns - begin_ns AS len_ns,
+		CREATE TABLE l AS SELECT row_number() OVER (ORDER BY begin_ns) AS id, 1 AS is_free, begin_ns, line.end_ns - begin_ns AS len_ns,
 		    nullif(kind, '-') AS kind, nullif(cause, '-') AS cause,
 		    CAST(nullif(ttsp_ns, '-') AS INTEGER) AS ttsp_ns, CAST(nullif(stopped_ns, '-') AS INTEGER) AS stopped_ns,
 		    begin_ns - coalesce(CAST(nullif(ttsp_ns, '-') AS INTEGER), 0) > edge.start_ns AND line.end_ns < edge.end_ns AS inside
 		  FROM line JOIN edge;
 		CREATE TABLE whole AS SELECT NOT EXISTS (SELECT * FROM l WHERE stopped_ns IS NOT NULL) AS is_whole;
-		CREATE TABLE r AS SELECT gc_id AS id, kind, replace(cause, ' ', '_') AS cause, ttsp_ns, stopped_ns,
+		CREATE TABLE r AS SELECT gc_id AS id, 1 AS is_free, kind, replace(cause, ' ', '_') AS cause, ttsp_ns, stopped_ns,
 		    iif(is_whole AND stopped_ns IS NOT NULL, t_ns - coalesce(ttsp_ns, 0), t_ns) AS begin_ns,
 		    iif(is_whole, coalesce(stopped_ns, dur_ns), dur_ns) AS len_ns
 		  FROM s.v_gc JOIN whole WHERE is_pause AND runtime = '$3';
-		CREATE INDEX l_begin ON l (begin_ns, id);
-		CREATE INDEX r_begin ON r (begin_ns, id);
-		-- Of each the nearest of the other, before or after it.
-		CREATE TABLE near_l AS SELECT a.id AS l_id, (
-		    SELECT id FROM (SELECT * FROM (SELECT id, a.begin_ns - begin_ns AS far FROM r WHERE begin_ns <= a.begin_ns ORDER BY begin_ns DESC LIMIT 1)
-		      UNION ALL SELECT * FROM (SELECT id, begin_ns - a.begin_ns FROM r WHERE begin_ns > a.begin_ns ORDER BY begin_ns LIMIT 1))
-		    WHERE far <= $GC_NEAR_NS ORDER BY far LIMIT 1) AS r_id FROM l AS a;
-		CREATE TABLE near_r AS SELECT a.id AS r_id, (
-		    SELECT id FROM (SELECT * FROM (SELECT id, a.begin_ns - begin_ns AS far FROM l WHERE begin_ns <= a.begin_ns ORDER BY begin_ns DESC LIMIT 1)
-		      UNION ALL SELECT * FROM (SELECT id, begin_ns - a.begin_ns FROM l WHERE begin_ns > a.begin_ns ORDER BY begin_ns LIMIT 1))
-		    WHERE far <= $GC_NEAR_NS ORDER BY far LIMIT 1) AS l_id FROM r AS a;
+		ALTER TABLE l ADD COLUMN end_ns AS (begin_ns + len_ns);
+		ALTER TABLE r ADD COLUMN end_ns AS (begin_ns + len_ns);
+		CREATE TABLE pair (l_id INTEGER, r_id INTEGER);
+		$(gc_match begin_ns)
+		$(gc_match end_ns)
 		CREATE TABLE both AS SELECT l.inside, l_id, r_id, abs(r.len_ns - l.len_ns) AS length, abs(r.begin_ns - l.begin_ns) AS begin,
 		    abs(r.stopped_ns - l.stopped_ns) AS stop, abs(r.ttsp_ns - l.ttsp_ns) AS ttsp,
 		    l.kind AS l_kind, r.kind AS r_kind, l.cause AS l_cause, r.cause AS r_cause
-		  FROM near_l JOIN near_r USING (l_id, r_id) JOIN l ON l.id = l_id JOIN r ON r.id = r_id;
+		  FROM pair JOIN l ON l.id = l_id JOIN r ON r.id = r_id;
 		CREATE TABLE error AS
 		  SELECT 'length' AS what, length AS ns FROM both WHERE inside UNION ALL SELECT 'stop', stop FROM both WHERE inside
+		  UNION ALL SELECT 'logged', len_ns FROM l WHERE inside
 		  UNION ALL SELECT 'ttsp', ttsp FROM both WHERE inside UNION ALL SELECT 'begin', begin FROM both WHERE inside;
 		CREATE TABLE ranked AS SELECT what, ns, row_number() OVER (PARTITION BY what ORDER BY ns) AS rank,
 		    count(*) OVER (PARTITION BY what) AS n FROM error WHERE ns IS NOT NULL;
@@ -93,10 +116,13 @@ gc_pauses_agree() {
 	eq "recorded pauses that were not logged" "$(gc_figure extra)" 0
 }
 
-# gc_error WHAT NS: the median error of `length`, `stop` or `ttsp` is not over it.
+# gc_error WHAT NS: the median error of `length` or `stop` is not over it, or over 1 % of the median pause: what a runtime does
+# between its own stamps and the probes is more in long pauses, and on slow machines.
 gc_error() {
-	[[ $(gc_figure "$1_p50_ns") ]] || { fail "no $1 to compare"; return; }
-	holds "median error of $1, $(gc_figure "$1_p50_ns") ns" "$(gc_figure "$1_p50_ns") <= $2"
+	local error
+	error=$(gc_figure "$1_p50_ns")
+	[[ $error ]] || { fail "no $1 to compare"; return; }
+	holds "median error of $1" "$error <= max($2, 0.01 * $(gc_figure logged_p50_ns))"
 }
 
 # ---- Loads ----
@@ -124,10 +150,14 @@ need_gc_java() { # MAJOR: sets JAVA
 	[[ -f $TARGETS/gc/GcLoad.class ]] || skip "tests/targets/gc/GcLoad.java was not built: no javac (Debian: default-jdk-headless)"
 }
 
-# start_gc_java COLLECTOR OPTION...: logs to gc.log.
+# start_gc_java COLLECTOR OPTION...: logs to gc.log, and no more than the pauses: what else it writes before it ends one is
+# time of the pause that its own account leaves out.
 start_gc_java() {
+	local what=gc,safepoint
+	[[ $1 != Z ]] || what+=,gc+phases
+
 	"$JAVA" "-XX:+Use$1GC" -version >java.version 2>&1 || skip "this JVM has no $1 collector: $(grep -m1 -i "$1" java.version)"
-	start_target "$JAVA" "-XX:+Use$1GC" -Xms256m -Xmx256m "-Xlog:gc*,safepoint:file=gc.log:timenanos,tags:filecount=0" \
+	start_target "$JAVA" "-XX:+Use$1GC" -Xms256m -Xmx256m "-Xlog:$what:file=gc.log:timenanos,tags:filecount=0" \
 		-cp "$TARGETS/gc" GcLoad "${@:2}"
 }
 

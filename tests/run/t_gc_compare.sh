@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The comparison of recorded with logged pauses (gc_lib.sh), on which t_gc.sh rests, finds what is wrong in made-up sessions
 # and nothing else.
-# cases: same whole missing extra shifted edges kinds other
+# cases: same whole missing extra shifted late edges kinds other
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
 
@@ -59,6 +59,12 @@ extra) # also one that is nearly where a true one is
 shifted) # by more than two pauses of one name may be apart
 	sql s.db "UPDATE gc SET t_ns = t_ns + 20000000 WHERE gc_id = 50"
 	expect 99 99 1 1
+	;;
+late) # by its begin it is nearer to the next, which has a row of its own; its end is where it was
+	sql s.db "UPDATE gc SET t_ns = t_ns + 99000000, dur_ns = 1000000 WHERE gc_id = 50"
+	sed -i "50s/.*/$((START + 5000 * MS)) $((START + 5100 * MS)) young 5000 $((100 * MS)) System.gc()/" truth
+	expect 99 99 0 0
+	eq "errors of length" "$(gc_figure length_p99_ns)" $((99 * MS))
 	;;
 edges) # what straddles them, or lies beyond, counts on neither side
 	cat >>truth <<-END

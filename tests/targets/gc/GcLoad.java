@@ -19,6 +19,7 @@ import sun.misc.Signal;
  *          mixed     steady, and batches that survive, a live set that grows and is dropped, and humongous arrays
  *   --seconds N      ends after N s; 0 (default): at SIGTERM
  *   --rate MB        allocated a second by all threads (default 200); 0: as fast as it goes
+ *   --compute N      steps of arithmetic for each order beside making it (default 0)
  *   --live MB        the constant live set (default 16); what grows, grows to four times that
  *   --threads N      that allocate (default 1)
  *   --churn N        so many threads a second are started and end
@@ -36,7 +37,7 @@ public class GcLoad {
 	static String mode = "steady";
 	static double seconds = 0;
 	static long rateBytes = 200L << 20, liveBytes = 16L << 20;
-	static int threads = 1, churn = 0;
+	static int threads = 1, churn = 0, compute = 0;
 	static boolean latency, progress;
 
 	static volatile boolean stop;
@@ -128,6 +129,8 @@ public class GcLoad {
 			Order[] batch = new Order[BATCH];
 			long bytes = 0;
 			for (int i = 0; i < BATCH; i++) {
+				for (int step = 0; step < compute; step++)
+					seed = seed * 2862933555777941757L + 3037000493L;
 				seed = seed * 6364136223846793005L + 1442695040888963407L;
 				Order order = new Order(id++, 16 + (int) (seed >>> 33) % 481);
 				batch[i] = order;
@@ -199,6 +202,7 @@ public class GcLoad {
 			case "--mode": mode = args[++i]; break;
 			case "--seconds": seconds = Double.parseDouble(args[++i]); break;
 			case "--rate": rateBytes = Long.parseLong(args[++i]) << 20; break;
+			case "--compute": compute = Integer.parseInt(args[++i]); break;
 			case "--live": liveBytes = Long.parseLong(args[++i]) << 20; break;
 			case "--threads": threads = Integer.parseInt(args[++i]); break;
 			case "--churn": churn = Integer.parseInt(args[++i]); break;

@@ -11,6 +11,7 @@ gc.callbacks; -: none, and no callback.
          bursty     the rate changes every 2 s between a fifth and 1.8 of it
   --seconds N       ends after N s; 0 (default): at SIGTERM
   --rate N          cycles made a second (default 100000); 0: as fast as it goes
+  --compute N       steps of arithmetic for each cycle beside making it (default 0)
   --live N          cycles in the live set (default 20000)
   --churn N         so many threads a second are started and end
   --latency         a thread measures how late it gets up from short sleeps
@@ -76,8 +77,11 @@ def work(options):
     began = last = now_ns()
     credit = 0.0
     place = 0
+    seed = 1
     while not stopped:
         for _ in range(BATCH):
+            for _ in range(options.compute):
+                seed = (seed * 1103515245 + 12345) & 0x7fffffff
             cycle = [units]
             cycle.append([cycle])
             if units % 32 == 0:
@@ -132,6 +136,7 @@ def parse_options():
     parser.add_argument("--mode", choices=("steady", "bursty"), default="steady")
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--rate", type=int, default=100000)
+    parser.add_argument("--compute", type=int, default=0)
     parser.add_argument("--live", type=int, default=20000)
     parser.add_argument("--churn", type=int, default=0)
     parser.add_argument("--latency", action="store_true")
