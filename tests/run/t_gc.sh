@@ -99,9 +99,11 @@ cpython-no-usdt)
 node)
 	need_command node nodejs
 	# Small, so that it is full often; what lives is more than it holds, so that the old space fills too.
-	start_target node --max-semi-space-size=2 --max-old-space-size=40 "$GC_LOADS/gc_load.js" gc.truth --rate 600000
+	start_target bash -c 'exec node --trace-gc --max-semi-space-size=2 --max-old-space-size=40 "$0" node.truth --rate 600000 --say 3 3>&1 >trace.out' \
+		"$GC_LOADS/gc_load.js"
 	record "$RECORD_S"
 	end_gc_load
+	awk -f "$ROOT/tests/tools/gc_truth_node.awk" node.truth trace.out >gc.truth || die "no truth in node.truth and trace.out"
 	gc_pauses_agree s.db gc.truth v8
 	gc_error length $((2 * ERROR_NS[node]))
 	kinds_agree

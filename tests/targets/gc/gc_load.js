@@ -6,13 +6,15 @@
 //
 // TRUTH is written at the end, a line `begin_ns end_ns scavenge|mark-compact` for each pause, on CLOCK_MONOTONIC, by
 // perf_hooks; steps of incremental marking and weak callbacks, which are no pauses of their own, are lines `# ...`.
-// -: none, and no observer.
+// -: none, and no observer. They are stamped around the pauses' callbacks: with --trace-gc, tests/tools/gc_truth_node.awk
+// puts V8's own lengths in.
 //
 //   --mode steady     orders at a constant rate, one in 16 of which lives for a while; a constant live set
 //          bursty     the rate changes every 2 s between a fifth and 1.8 of it
 //   --seconds N       ends after N s; 0 (default): at SIGTERM
 //   --rate N          orders a second, of about 200 bytes each (default 400000)
 //   --live N          orders in the live set (default 50000)
+//   --say FD          where it says what it does (default 1, which V8 writes its traces to)
 //   --latency         measures how late its turns begin
 //   --churn N         so many worker threads a second are started and end
 //
@@ -23,7 +25,7 @@ const { performance, PerformanceObserver, constants } = require('perf_hooks');
 const { Worker } = require('worker_threads');
 
 const TURN_MS = 2;
-const options = { mode: 'steady', seconds: 0, rate: 400000, live: 50000, churn: 0 };
+const options = { mode: 'steady', seconds: 0, rate: 400000, live: 50000, churn: 0, say: 1 };
 const flags = { latency: false };
 const KINDS = {
 	[constants.NODE_PERFORMANCE_GC_MINOR]: 'scavenge',
@@ -33,7 +35,7 @@ const KINDS = {
 };
 
 function say(text) {
-	fs.writeSync(1, text + '\n');
+	fs.writeSync(options.say, text + '\n');
 }
 
 function parse(args) {
