@@ -28,7 +28,7 @@ struct look {
 struct runtime {
 	struct mp_gc_predictor *predictor;
 	struct look look;
-	char kind[MP_GC_NAME_BYTES]; /* of the last pause that the law is of; empty: there was none */
+	char kinds[2 * MP_GC_NAME_BYTES]; /* of the pauses so far that the law is of; empty: there was none */
 	int64_t pause_ns;
 	uint64_t allocated; /* at that */
 	double committed;   /* of the pools that are the limit, after it; < 0: not known */
@@ -106,16 +106,25 @@ static void take_sample(struct runtime *r, const struct mp_gc_runtime *rt, int64
 {
 	if (counts(rt))
 		mp_gc_predictor_sample(
-		    r->predictor, t_ns, (double)(allocated - r->allocated), r->kind[0] ? r->committed : -1);
+		    r->predictor, t_ns, (double)(allocated - r->allocated), r->kinds[0] ? r->committed : -1);
 	else if (look && look->filled >= 0)
 		mp_gc_predictor_sample(r->predictor, t_ns, look->filled, look->limit);
 }
 
 static void take_look(struct runtime *r, const struct mp_gc_runtime *rt)
 {
-	if (r->look.t_ns && (r->kind[0] || !counts(rt)))
+	if (r->look.t_ns && (r->kinds[0] || !counts(rt)))
 		take_sample(r, rt, r->look.t_ns, r->look.allocated, &r->look);
 	r->look.t_ns = 0;
+}
+
+/* One more word, where it is none of them. */
+static void add_kind(struct runtime *r, const char *kind)
+{
+	size_t n = strlen(r->kinds);
+
+	if (!mp_profile_glob(r->kinds, kind) && n + strlen(kind) + 2 < sizeof(r->kinds))
+		snprintf(r->kinds + n, sizeof(r->kinds) - n, "%s%s", n ? " " : "", kind);
 }
 
 void mp_gc_watch_collected(struct mp_gc_watch *w, const struct mp_gc_collected *c)
@@ -130,12 +139,12 @@ void mp_gc_watch_collected(struct mp_gc_watch *w, const struct mp_gc_collected *
 		return;
 	if (r->look.t_ns && r->look.t_ns <= c->row->t_ns)
 		take_look(r, rt);
-	if (r->kind[0])
+	if (r->kinds[0])
 		take_sample(r, rt, c->row->t_ns, c->allocated, NULL);
 	mp_gc_predictor_pause(r->predictor, c->row->t_ns);
 	r->pause_ns = c->row->t_ns;
 	r->allocated = c->allocated;
-	snprintf(r->kind, sizeof(r->kind), "%s", c->row->kind ? c->row->kind : "");
+	add_kind(r, c->row->kind ? c->row->kind : "");
 }
 
 /* ---- Looks ---- */
@@ -195,10 +204,10 @@ static int predict(struct mp_gc_watch *w, size_t runtime, int64_t now_ns, struct
 	struct runtime *r = &w->runtimes[runtime];
 	struct mp_gc_prediction_row row = {.made_ns = now_ns,
 	    .runtime = w->set->runtimes[runtime].profile.name,
-	    .kind = r->kind,
+	    .kind = r->kinds,
 	    .coverage = COVERAGE};
 
-	if (!r->kind[0] || !mp_gc_predictor_ask(r->predictor, now_ns, &row.due_ns, &row.lo_ns, &row.hi_ns) ||
+	if (!r->kinds[0] || !mp_gc_predictor_ask(r->predictor, now_ns, &row.due_ns, &row.lo_ns, &row.hi_ns) ||
 	    row.due_ns - r->pause_ns < CYCLE_MIN_NS)
 		return 0;
 	if (w->tells)

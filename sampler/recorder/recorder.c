@@ -236,8 +236,14 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	if (ret)
 		return ret;
 	add_threads_and_mappings(r, r->start_ns);
-	/* On a busy machine all of the above takes its time, and no call is counted before now. */
+	ret = mp_session_commit(r->session, err);
+	if (ret)
+		return ret;
+	/* On a busy machine all of the above takes its time: from here on what happens is recorded. */
 	r->start_ns = r->slot_ns = r->resolved_ns = mp_recorder_now_ns();
+	mp_latency_window(r->latency, r->start_ns);
+	mp_recorder_begin_slots(r);
+	enable_planes(r);
 	ret = mp_session_set(r->session, err, "start_ns", "%" PRId64, r->start_ns);
 	if (!ret)
 		ret = mp_pressure_step(r->pressure, r->session, r->start_ns, err);
@@ -245,9 +251,6 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 		ret = mp_pipeline_commit(r->pipeline, r->start_ns, err);
 	if (ret)
 		return ret;
-	mp_latency_window(r->latency, r->start_ns);
-	mp_recorder_begin_slots(r);
-	enable_planes(r);
 	if (r->is_held) {
 		r->is_held = false;
 		ret = mp_launch_go(r->target.pid, err);
