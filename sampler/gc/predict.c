@@ -100,8 +100,10 @@ static double median_above(const struct recent *r, double floor)
 	for (unsigned int i = 0; i < r->n; i++)
 		if (r->value[i] > floor)
 			sorted[n++] = r->value[i];
+	if (!n)
+		return -1;
 	qsort(sorted, n, sizeof(*sorted), by_size);
-	return n ? (sorted[(n - 1) / 2] + sorted[n / 2]) / 2 : -1;
+	return (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
 }
 
 /* What intervals and triggers are told by. */

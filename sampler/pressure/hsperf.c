@@ -230,8 +230,12 @@ int64_t mp_hsperf_initial_heap(const struct mp_hsperf *h)
 	int64_t added = -1;
 
 	for (unsigned int g = 0; g < MP_HSPERF_GENERATIONS; g++)
-		for (unsigned int k = 0; k < MP_HSPERF_SPACES; k++)
-			added = mp_hsperf_sum(
-			    added, mp_hsperf_whole_pages(h->generations[g].spaces[k].init_bytes));
+		for (unsigned int k = 0; k < MP_HSPERF_SPACES; k++) {
+			const struct mp_hsperf_space *s = &h->generations[g].spaces[k];
+			/* Serial and Parallel tell it of the old generation alone. */
+			if (s->name && !strcmp(s->name, "eden") && s->init_bytes <= 0)
+				return -1;
+			added = mp_hsperf_sum(added, mp_hsperf_whole_pages(s->init_bytes));
+		}
 	return added;
 }

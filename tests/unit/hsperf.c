@@ -66,6 +66,8 @@ Test(hsperf, figures_and_texts)
 	cr_assert_eq(mp_hsperf_initial_heap(&h), 64 << 20);
 	h.collectors[0].name = "Serial young collection pauses";
 	cr_assert_eq(mp_hsperf_max_heap(&h), 512 << 20);
+	h.generations[0].spaces[0].init_bytes = 0;
+	cr_assert_eq(mp_hsperf_initial_heap(&h), -1);
 }
 
 Test(hsperf, other_files_are_refused)
