@@ -67,8 +67,8 @@ int mp_append_gc_pool(
 	return mp_statement_run(s, st, err);
 }
 
-int mp_append_gc_phase(struct mp_session *s, int64_t gc_id, const char *name, int64_t t_ns, int64_t dur_ns,
-    struct mp_err *err)
+int mp_append_gc_phase(
+    struct mp_session *s, int64_t gc_id, const char *name, int64_t t_ns, int64_t dur_ns, struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, PHASE);
 
@@ -104,8 +104,7 @@ int mp_append_gc_setting(
 	return mp_statement_run(s, st, err);
 }
 
-int mp_append_pressure(
-    struct mp_session *s, int64_t t_ns, const char *name, double value, struct mp_err *err)
+int mp_append_pressure(struct mp_session *s, int64_t t_ns, const char *name, double value, struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, PRESSURE);
 
