@@ -179,28 +179,39 @@ static void intercept_of(const double *x, double *y, size_t n, struct mp_slope *
 	out->intercept = median(y, n);
 }
 
-int mp_slope_of(const double *x, const double *y, size_t n, double n_free, struct mp_slope *out)
+/* Of pairs that are all known; y is used up. */
+static int slope_of_known(const double *x, double *y, size_t n, double n_free, struct mp_slope *out)
 {
-	double *kx = malloc((SLOPE_PAIRS_MOST + 1) * 2 * sizeof(*kx)), *ky = kx + SLOPE_PAIRS_MOST + 1;
+	double *slope = malloc((n * n / 2 + 1) * sizeof(*slope));
 
-	*out = (struct mp_slope){.slope = NAN, .lo = NAN, .hi = NAN, .intercept = NAN};
-	if (!kx)
+	if (!slope)
 		return -ENOMEM;
-	size_t k = known_pairs(x, y, n, kx, ky);
-	double *slope = malloc((k * k / 2 + 1) * sizeof(*slope));
-	size_t slopes = slope ? all_slopes(kx, ky, k, slope) : 0;
-	out->n = k;
-	if (k >= MP_CORRELATION_LEAST && slopes) {
-		double count = (double)k, wider = fmax(1, sqrt(count / fmax(n_free, 1)));
+	size_t slopes = all_slopes(x, y, n, slope);
+	if (n >= MP_CORRELATION_LEAST && slopes) {
+		double count = (double)n, wider = fmax(1, sqrt(count / fmax(n_free, 1)));
 		double half = TWO_SIDED_95 * wider * sqrt(count * (count - 1) * (2 * count + 5) / 18) / 2;
 
 		out->slope = median(slope, slopes);
 		out->lo = at(slope, slopes, floor((double)slopes / 2 - half));
 		out->hi = at(slope, slopes, ceil((double)slopes / 2 + half));
-		intercept_of(kx, ky, k, out);
+		intercept_of(x, y, n, out);
 	}
-	int rc = slope ? 0 : -ENOMEM;
 	free(slope);
+	return 0;
+}
+
+int mp_slope_of(const double *x, const double *y, size_t n, double n_free, struct mp_slope *out)
+{
+	double *kx = malloc((SLOPE_PAIRS_MOST + 1) * sizeof(*kx));
+	double *ky = malloc((SLOPE_PAIRS_MOST + 1) * sizeof(*ky));
+	int rc = -ENOMEM;
+
+	*out = (struct mp_slope){.slope = NAN, .lo = NAN, .hi = NAN, .intercept = NAN};
+	if (kx && ky) {
+		out->n = known_pairs(x, y, n, kx, ky);
+		rc = slope_of_known(kx, ky, out->n, n_free, out);
+	}
 	free(kx);
+	free(ky);
 	return rc;
 }
