@@ -126,6 +126,26 @@ cut)
 	import dirty.log dirty.db
 	eq "pauses among garbage" "$(sql dirty.db "SELECT count(*) FROM v_gc WHERE is_pause")" "$(pauses_of all.log | cut -d' ' -f1)"
 	;;
+report)
+	run_java "${JVMS[0]}" all.log Serial "-Xlog:gc*,safepoint:file=all.log:time,uptime,level,tags"
+	import all.log s.db
+	"$MPSAMPLE" report gc s.db --format json >r.json 2>r.err || fail "json: $(<r.err)"
+	"$MPSAMPLE" report gc s.db --format csv >r.csv 2>r.err || fail "csv: $(<r.err)"
+	"$MPSAMPLE" report gc s.db >r.table 2>r.err || fail "table: $(<r.err)"
+	json() {
+		sqlite3 -batch :memory: "SELECT $1 FROM json_each(readfile('r.json'), '$2')"
+	}
+	eq "JSON is valid" "$(sqlite3 -batch :memory: "SELECT json_valid(readfile('r.json'))")" 1
+	eq "kinds" "$(json "value ->> 'kind' || ' ' || (value ->> 'collections') || ' ' || (value ->> 'total_ns')" '$.tables.kinds' | sort)" \
+		"$(sql s.db "SELECT kind || ' ' || count(*) || ' ' || sum(stopped_ns) FROM v_gc GROUP BY kind" | sort)"
+	eq "CSV" "$(tail -n +2 r.csv | wc -l)" "$(sql s.db "SELECT count(DISTINCT kind) FROM v_gc")"
+	eq "paused time over the strip" "$(json "length(value ->> 'strip') BETWEEN 55 AND 60" '$.tables.timeline')" 1
+	holds "the longest pause is in its window" "$(json "value ->> 'pause_ns'" '$.tables.mmu' | head -n 1) >= min(1000000, $(sql s.db "SELECT max(stopped_ns) FROM v_gc"))"
+	eq "windows leave more, the longer they are" "$(json "value ->> 'mmu_share'" '$.tables.mmu' | sort -gc 2>&1)" ""
+	grep -q '^hotspot (Serial [0-9.]*' r.table || fail "no sentence of this collector: $(<r.table)"
+	"$MPSAMPLE" report gc s.db --from 0 --to 0.05 >part.table 2>part.err || fail "part: $(<part.err)"
+	one_line_error 1 "$MPSAMPLE" report gc s.db --table nothing
+	;;
 refused)
 	printf '[info][gc] GC(0) Pause Young (A) 1M->1M(2M) 1.000ms\n' >no_time.log
 	one_line_error 1 "$MPSAMPLE" import no_time.log -o a.db
