@@ -6,7 +6,7 @@ FUZZ_DIR     := $(O)/fuzz
 FUZZ_SRC     := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ         := $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_DIR)/%)
 FUZZ_OBJ     := $(patsubst %.c,$(FUZZ_DIR)/obj/%.o,$(wildcard symbolize/*.c symbolize/*/*.c) store/err.c \
-	$(addprefix sampler/,index.c pools/glibc_arena.c pools/glibc_heap.c pressure/hsperf.c $(addprefix perf/,record.c level.c data_file.c data_describe.c data_order.c space.c spe.c)))
+	$(addprefix sampler/,index.c import/gc_line.c import/gc_log.c pools/glibc_arena.c pools/glibc_heap.c pressure/hsperf.c $(addprefix perf/,record.c level.c data_file.c data_describe.c data_order.c space.c spe.c)))
 FUZZ_SECONDS ?= 20
 FUZZ_CFLAGS  := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 
