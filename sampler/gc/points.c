@@ -367,6 +367,31 @@ static void note(struct mp_gc_set *s, const struct mp_gc_profile *p, const char 
 
 /* ---- Gauges ---- */
 
+static bool is_version(struct resolver *r, const struct mp_gc_gauge_text *t)
+{
+	struct mp_gc_point version = {0};
+	char is[MP_GC_NAME_BYTES];
+
+	return !t->version || (!parse_text(r, MP_GC_TEXT_KIND, t->version, &version) &&
+				  mp_gc_read_text(r->target, &version.text, &version.text_bytes, is) &&
+				  mp_profile_glob(t->is, is));
+}
+
+static bool parse_gauge(struct resolver *r, const struct mp_gc_gauge_text *t, struct mp_gc_gauge *out)
+{
+	struct mp_gc_point p = {0};
+
+	*out = (struct mp_gc_gauge){
+	    .is_setting = t->is_setting, .is_text = t->value && !strncmp(t->value, "str@", 4)};
+	snprintf(out->name, sizeof(out->name), "%s", t->name);
+	if (!t->value || (out->is_text ? parse_text(r, MP_GC_TEXT_KIND, t->value, &p)
+				       : parse_number(r, t->value, &p.text)))
+		return false;
+	out->value = p.text;
+	out->text_bytes = p.text_bytes;
+	return out->value.from == MP_FETCH_CONSTANT;
+}
+
 static void resolve_gauges(struct resolver *r)
 {
 	struct mp_gc_runtime *rt = &r->out->runtimes[r->runtime];
@@ -374,20 +399,9 @@ static void resolve_gauges(struct resolver *r)
 
 	r->err = &ignored;
 	r->how = BY_ENTRY;
-	for (size_t i = 0; i < rt->profile.n_gauges && rt->n_gauges < MP_GC_GAUGES_MAX; i++) {
-		const struct mp_gc_gauge_text *t = &rt->profile.gauges[i];
-		struct mp_gc_gauge *g = &rt->gauges[rt->n_gauges];
-		struct mp_gc_point version = {0};
-		char is[MP_GC_NAME_BYTES];
-		if (t->version && (parse_text(r, MP_GC_TEXT_KIND, t->version, &version) ||
-				      !mp_gc_read_text(r->target, &version.text, &version.text_bytes, is) ||
-				      !mp_profile_glob(t->is, is)))
-			continue;
-		if (!t->value || parse_number(r, t->value, &g->value) || g->value.from != MP_FETCH_CONSTANT)
-			continue;
-		snprintf(g->name, sizeof(g->name), "%s", t->name);
-		rt->n_gauges++;
-	}
+	for (size_t i = 0; i < rt->profile.n_gauges && rt->n_gauges < MP_GC_GAUGES_MAX; i++)
+		rt->n_gauges += is_version(r, &rt->profile.gauges[i]) &&
+				parse_gauge(r, &rt->profile.gauges[i], &rt->gauges[rt->n_gauges]);
 	r->err = err;
 }
 

@@ -38,6 +38,9 @@ enum mp_gc_text { MP_GC_TEXT_KIND, MP_GC_TEXT_CAUSE, MP_GC_TEXT_POOL, MP_GC_TEXT
 struct mp_gc_gauge {
 	char name[MP_GC_NAME_BYTES];
 	struct mp_fetch value; /* begins with a constant address */
+	struct mp_fetch text_bytes;
+	bool is_setting; /* read once */
+	bool is_text;    /* `value` is its address, `text_bytes` its length, or from MP_FETCH_NOTHING */
 };
 
 struct mp_gc_runtime {

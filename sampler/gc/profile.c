@@ -150,7 +150,8 @@ static int take_word(struct parsing *p, struct mp_gc_words *words, const char *n
 	return w && (w->key = strdup(name)) ? set_text(p, &w->name, value) : no_memory(p);
 }
 
-static int take_gauge(struct parsing *p, const char *section, const char *name, const char *value)
+static int take_gauge(
+    struct parsing *p, bool is_setting, const char *section, const char *name, const char *value)
 {
 	struct mp_gc_profile *o = p->out;
 	struct mp_gc_gauge_text *g = o->n_gauges ? &o->gauges[o->n_gauges - 1] : NULL;
@@ -160,6 +161,7 @@ static int take_gauge(struct parsing *p, const char *section, const char *name, 
 		g = more(&o->gauges, &o->n_gauges, sizeof(*g));
 		if (!g || !(g->name = strdup(section)))
 			return no_memory(p);
+		g->is_setting = is_setting;
 	}
 	if (!strcmp(name, "value"))
 		return set_text(p, &g->value, value);
@@ -202,8 +204,8 @@ static int take_key(void *user, const char *section, const char *name, const cha
 		return take_word(p, &p->out->kinds, name, value);
 	if (!strcmp(section, "causes"))
 		return take_word(p, &p->out->causes, name, value);
-	if ((of = behind(section, "gauge")))
-		return take_gauge(p, of, name, value);
+	if ((of = behind(section, "gauge")) || (of = behind(section, "setting")))
+		return take_gauge(p, section[0] == 's', of, name, value);
 	return !strcmp(section, "law") ? take_law(p, name, value) : wrong(p, "unknown section", section);
 }
 

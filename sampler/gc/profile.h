@@ -45,6 +45,7 @@
  *     value    = u64@runtime.gcController+104
  *     version  = str@u64@runtime.buildVersion where offsets are those of a version: what says which,
  *     is       = go1.19*                      and globs of those that are meant
+ *     [setting NAME]                          likewise, read once: a number, or str@...
  *     [law]                                   the next pause comes when `filled` reaches `limit`
  *     kind     = young                        of these kinds (globs); none: of any
  *     filled   = allocated                    a gauge; or `allocated`, since the last pause
@@ -105,6 +106,7 @@ struct mp_gc_words {
 
 struct mp_gc_gauge_text {
 	char *name, *value, *version, *is; /* `version`, `is`: NULL, of any */
+	bool is_setting;
 };
 
 struct mp_gc_profile {

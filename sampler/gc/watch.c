@@ -2,6 +2,7 @@
 #include "sampler/gc/watch.h"
 
 #include <fnmatch.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct runtime {
 	uint64_t allocated; /* at that */
 	double committed;   /* of the pools that are the limit, after it; < 0: not known */
 	int64_t told_ns;
+	bool has_settings;
 };
 
 struct mp_gc_watch {
@@ -163,6 +165,33 @@ static bool is_named(const char *law, const char *gauge)
 	return law && !strcmp(law, gauge);
 }
 
+static int store_setting(
+    struct mp_gc_watch *w, const struct mp_gc_runtime *rt, const struct mp_gc_gauge *g, struct mp_err *err)
+{
+	char text[MP_GC_TEXT_BYTES];
+	uint64_t value;
+
+	if (g->is_text ? !mp_gc_read_text(w->target, &g->value, &g->text_bytes, text)
+		       : !mp_gc_read(w->target, &g->value, &value))
+		return 0;
+	if (!g->is_text)
+		snprintf(text, sizeof(text), "%" PRId64, (int64_t)value);
+	return mp_append_gc_setting(w->session, rt->profile.name, g->name, text, err);
+}
+
+static int store_settings(struct mp_gc_watch *w, size_t runtime, struct mp_err *err)
+{
+	const struct mp_gc_runtime *rt = &w->set->runtimes[runtime];
+	bool *has = &w->runtimes[runtime].has_settings;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && !*has && i < rt->n_gauges; i++)
+		if (rt->gauges[i].is_setting)
+			ret = store_setting(w, rt, &rt->gauges[i], err);
+	*has = true;
+	return ret;
+}
+
 static int look_at(
     struct mp_gc_watch *w, size_t runtime, uint64_t allocated, int64_t now_ns, struct mp_err *err)
 {
@@ -176,7 +205,7 @@ static int look_at(
 		ret = store(w, rt, "allocated_bytes", (double)allocated, now_ns, err);
 	for (size_t i = 0; !ret && i < rt->n_gauges; i++) {
 		const struct mp_gc_gauge *g = &rt->gauges[i];
-		if (!mp_gc_read(w->target, &g->value, &value))
+		if (g->is_setting || !mp_gc_read(w->target, &g->value, &value))
 			continue;
 		if (is_named(rt->profile.law_filled, g->name))
 			look->filled = (double)value;
@@ -222,7 +251,9 @@ int mp_gc_watch_step(struct mp_gc_watch *w, int64_t now_ns,
 
 	for (size_t i = 0; !ret && i < w->set->n_runtimes; i++) {
 		take_look(&w->runtimes[i], &w->set->runtimes[i]);
-		ret = look_at(w, i, allocated[i], now_ns, err);
+		ret = store_settings(w, i, err);
+		if (!ret)
+			ret = look_at(w, i, allocated[i], now_ns, err);
 		if (!ret)
 			ret = predict(w, i, now_ns, err);
 	}

@@ -95,11 +95,24 @@ static int set_bytes(struct mp_session *session, const char *name, int64_t bytes
 	return set(session, name, bytes >= 0 ? text : NULL, err);
 }
 
+/* What it counts first says in its first word which collector it is: "G1 young collection pauses". */
+static int set_collector(const struct mp_hsperf *h, struct mp_session *session, struct mp_err *err)
+{
+	const char *name = h->collectors[0].name;
+	char text[32];
+
+	if (name)
+		snprintf(text, sizeof(text), "%.*s", (int)strcspn(name, " "), name);
+	return set(session, "collector", name ? text : NULL, err);
+}
+
 int mp_hotspot_settings(const struct mp_hsperf *h, struct mp_session *session, struct mp_err *err)
 {
-	int ret = set(session, "vm_version", h->vm_version, err);
+	int ret = set(session, "version", h->vm_version, err);
 	char name[32];
 
+	if (!ret)
+		ret = set_collector(h, session, err);
 	if (!ret)
 		ret = set(session, "vm_args", h->vm_args, err);
 	for (unsigned int i = 0; !ret && i < MP_HSPERF_COLLECTORS; i++) {

@@ -194,9 +194,10 @@ Test(hsperf, rows_of_two_looks)
 	cr_assert_eq(
 	    one(db, "SELECT count(*) FROM gc_setting WHERE runtime = 'hotspot' AND (name, value) IN (VALUES"
 		    " ('max_heap_bytes', '268435456'), ('initial_heap_bytes', '67108864'),"
-		    " ('vm_version', '17.0.15+6'), ('collector_0', 'G1 young collection pauses'),"
+		    " ('version', '17.0.15+6'), ('collector', 'G1'), ('collector_0', 'G1 young collection "
+		    "pauses'),"
 		    " ('vm_args', '-Xms64m -Xmx256m'))"),
-	    5);
+	    6);
 	mp_series_free(s);
 	cr_assert_eq(mp_session_close(session, &err), 0);
 	cr_assert_eq(system(command), 0);
