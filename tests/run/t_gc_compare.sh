@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The comparison of recorded with logged pauses (gc_lib.sh), on which t_gc.sh rests, finds what is wrong in made-up sessions
-# and nothing else.
-# cases: same whole missing extra shifted late edges kinds other
+# and nothing else; and HotSpot's log is read for what it says (log).
+# cases: same whole missing extra shifted late edges kinds other log
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
 
@@ -86,5 +86,26 @@ kinds)
 other) # what is no pause, or another runtime's, is not looked at
 	sql s.db "UPDATE gc SET is_pause = 0 WHERE gc_id = 1; UPDATE gc SET runtime = 'v8' WHERE gc_id = 2"
 	expect 99 97 2 0
+	;;
+log)
+	cat >gc.log <<-'END'
+		[9000000000000ns][gc,start] GC(0) Pause Young (Normal) (G1 Evacuation Pause)
+		[9000002000000ns][gc] GC(0) Pause Young (Normal) (G1 Evacuation Pause) 24M->4M(256M) 1.500ms
+		[9000002100000ns][safepoint] Safepoint "G1CollectForAllocation", Time since last: 7 ns, Reaching safepoint: 300000 ns, Cleanup: 5 ns, At safepoint: 6 ns, Total: 2000000 ns
+		[9000003000000ns][safepoint] Safepoint "Cleanup", Time since last: 7 ns, Reaching safepoint: 10 ns, At safepoint: 6 ns, Leaving safepoint: 2 ns, Total: 1000 ns, Threads: 1 runnable, 14 total
+		[9000004000000ns][gc] GC(1) Pause Young (Mixed) (G1 Evacuation Pause) 24M->4M(256M) 1.000ms
+		[9000006000000ns][gc] GC(2) Pause Full (System.gc()) 24M->4M(256M) 1.000ms
+		[9000006000000ns][safepoint] Safepoint "G1CollectFull", Time since last: 7 ns, Reaching safepoint: 1 ns, Total: 4000000 ns
+		[9000007000000ns][gc] GC(3) Pause Young (Allocation Failure) 24M->4M(256M) 1.000ms
+		[9000008000000ns][gc] GC(4) Pause Full (Allocation Failure) 24M->4M(256M) 0.500ms
+		[9000008000000ns][safepoint] Safepoint "GenCollectForAllocation", Time since last: 7 ns, Reaching safepoint: 1 ns, Total: 3000000 ns
+		[9000009000000ns][gc,phases] GC(5) y: Pause Mark Start (Major) 0.013ms
+	END
+	eq "pauses" "$(awk -f "$ROOT/tests/tools/gc_truth.awk" gc.log)" "9000000500000 9000002000000 young 300000 2000000 G1_Evacuation_Pause
+# safepoint 9000002999000 9000003000000 10 \"Cleanup\"
+9000003000000 9000004000000 mixed 1 4000000 G1_Evacuation_Pause
+9000005000000 9000006000000 full 1 4000000 System.gc()
+9000006000000 9000008000000 full 1 3000000 Allocation_Failure
+9000008987000 9000009000000 mark-start - - -"
 	;;
 esac

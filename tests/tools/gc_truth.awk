@@ -12,7 +12,8 @@
 #   [64107697ns][gc,phases] GC(3) y: Pause Mark Start 0.013ms
 #
 # and then the safepoint that it was in: from the order to stop until the threads were let go (Total), and what went by
-# until they stood (Reaching). Several pauses may be in one.
+# until they stood (Reaching). Several pauses may be in one. Where Serial or Parallel add a full collection to a young one
+# in the same operation, its probes, and the line here, have both as one, which is `full`.
 #
 #   [64107698ns][safepoint] Safepoint "ZMarkStart", Time since last: 2 ns, Reaching safepoint: 3 ns, ..., Total: 9 ns
 #
@@ -52,8 +53,13 @@ function cause_of(text) {
 }
 
 # A pause without a safepoint line behind it ended with the log.
-function tell_pauses(ttsp, stopped,    i) {
-	for (i = 1; i <= n; i++)
+function tell_pauses(operation, ttsp, stopped,    i, first) {
+	first = 1
+	if (n > 1 && operation ~ /^"(Gen|Serial|Parallel)/) {
+		begin[n] = begin[1]
+		first = n
+	}
+	for (i = first; i <= n; i++)
 		printf "%.0f %.0f %s %s %s %s\n", begin[i], end[i], kind[i], ttsp, stopped, cause[i]
 	n = 0
 }
@@ -83,11 +89,11 @@ function tell_pauses(ttsp, stopped,    i) {
 	ttsp = field("Reaching safepoint: ") + 0
 	stopped = field("Total: ") + 0
 	if (n)
-		tell_pauses(ttsp, stopped)
+		tell_pauses(field("Safepoint "), ttsp, stopped)
 	else
 		printf "# safepoint %.0f %.0f %.0f %s\n", stamp - stopped, stamp, ttsp, field("Safepoint ")
 }
 
 END {
-	tell_pauses("-", "-")
+	tell_pauses("", "-", "-")
 }
