@@ -117,12 +117,13 @@ gc_pauses_agree() {
 }
 
 # gc_error WHAT NS: the median error of `length` or `stop` is not over it, or over 1 % of the median pause: what a runtime does
-# between its own stamps and the probes is more in long pauses, and on slow machines.
+# between its own stamps and the probes is more in long pauses. A machine that has other work to do is slower than that: only
+# with QUIET=1 it is held to it, else to ten times as much, which a probe in a wrong place exceeds.
 gc_error() {
 	local error
 	error=$(gc_figure "$1_p50_ns")
 	[[ $error ]] || { fail "no $1 to compare"; return; }
-	holds "median error of $1" "$error <= max($2, 0.01 * $(gc_figure logged_p50_ns))"
+	holds "median error of $1" "$error <= ${QUIET:+0.1 *} 10 * max($2, 0.01 * $(gc_figure logged_p50_ns))"
 }
 
 # ---- Loads ----
