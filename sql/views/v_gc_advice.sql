@@ -92,7 +92,8 @@ WITH pause AS MATERIALIZED (
   FROM pause JOIN gc_pool USING (gc_id) WHERE pool LIKE '%old%' OR pool LIKE 'tenured%'
 ), filling AS (
   -- Full collections a second in a heap of three times what is alive. Two thirds of it are old, which leaves as much as is alive
-  -- for what moves there, and Parallel and Serial collect it when that is full; the others while there is still room.
+  -- for what moves there, and Parallel and Serial collect it when that is full; the others while there is still room. A heap that
+  -- begins smaller (-Xms) would be collected whole to grow.
   SELECT CASE WHEN collector IN ('Parallel', 'Serial') THEN promoted.bytes / s / nullif(live_bytes, 0) ELSE 0 END AS filled
   FROM java, promoted
 ), marked AS (
@@ -192,7 +193,7 @@ SELECT runtime, 'heap_too_small', 'the heap has little room beside what is alive
        printf('%.0f MB in use after collections', live_bytes / 1e6)
        || CASE WHEN max_bytes > 0 THEN printf(', %.0f %% of the %.0f MB that it may have', 100.0 * live_bytes / max_bytes, max_bytes / 1e6) ELSE '' END
        || printf('; %d full collections that nobody asked for, %.1f ms in all, %.1f ms at most', full.n, full.ns / 1e6, coalesce(full.max_ns, 0) / 1e6),
-       printf('-Xmx%dm, three times what is alive', 3 * live_bytes / 1048576 + 1),
+       printf('-Xms%dm -Xmx%dm, three times what is alive', 3 * live_bytes / 1048576 + 1, 3 * live_bytes / 1048576 + 1),
        printf('%.0f %% in use after collections; ', 100.0 / 3)
        || CASE WHEN filled > 0 AND full.n > 0 THEN printf('a full one each %.1f s in place of each %.1f s', 1 / min(filled, full.n / s), s / full.n)
                ELSE printf('collections of the old generation %.1f times as seldom, and the %.1f ms of full ones not at all',
