@@ -4,12 +4,11 @@
 # taken from its row as it stands. The row's figure comes down, to no less than half and no more than twice what it foretold;
 # where it foretold none, to a tenth at most. The figures are counts of what a load causes by what it does at a constant
 # rate, not by how fast the machine is.
-# cases: young_size young_size-parallel heap_too_small heap_too_small-serial heap_resizes explicit explicit-parallel
-# cases: humongous gogc semi_space threshold freeze
+# cases: young_size heap_too_small heap_too_small-serial heap_resizes explicit humongous gogc semi_space threshold freeze
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
 
-RECORD_S=8
+RECORD_S=7
 
 # What is counted, of v_gc.
 declare -A COUNTED=(
@@ -90,7 +89,7 @@ go_load() { # SETTING: of the environment
 	local variables
 	read -ra variables <<<"$1"
 
-	start_target env "${variables[@]}" "$TARGETS/gc/gc_load" - --rate 200 --live 8
+	start_target env "${variables[@]}" "$TARGETS/gc/gc_load" - --rate 100 --live 4
 }
 
 node_load() { # SETTING
@@ -108,13 +107,11 @@ python_load() { # SETTING
 
 need_root
 case $CASE in
-young_size) java_advice_works young_size -XX:+UseG1GC -Xms512m -Xmx512m -Xmn32m -- ;;
-young_size-parallel) java_advice_works young_size -XX:+UseParallelGC -Xms512m -Xmx512m -Xmn32m -- ;;
+young_size) java_advice_works young_size -XX:+UseG1GC -Xms256m -Xmx256m -Xmn16m -- --rate 100 ;;
 heap_too_small) java_advice_works heap_too_small -XX:+UseG1GC -Xms48m -Xmx48m -- --live 36 ;;
 heap_too_small-serial) java_advice_works heap_too_small -XX:+UseSerialGC -Xms24m -Xmx24m -- --live 12 ;;
-heap_resizes) java_advice_works heap_resizes -XX:+UseSerialGC -Xms16m -Xmx384m -- --live 200 ;;
+heap_resizes) java_advice_works heap_resizes -XX:+UseSerialGC -Xms16m -Xmx384m -- --mode mixed --live 60 ;;
 explicit) java_advice_works explicit -XX:+UseG1GC -Xms256m -Xmx256m -- --ask 300 ;;
-explicit-parallel) java_advice_works explicit -XX:+UseParallelGC -Xms256m -Xmx256m -- --ask 300 ;;
 humongous) java_advice_works humongous -XX:+UseG1GC -Xms256m -Xmx256m -- --rate 10 --huge 200 ;;
 gogc)
 	need_gc_target gc_load "Go (Debian: golang-go)"
@@ -132,6 +129,7 @@ threshold)
 	;;
 freeze)
 	need_gc_python
+	RECORD_S=11 # for some collections of the oldest generation
 	LOAD=(--rate 200000 --loaded 25000 --keep 2 --live 5000)
 	advice_works freeze python_load
 	;;
