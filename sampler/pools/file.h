@@ -45,8 +45,8 @@ enum mp_pool_key {
 	MP_POOL_KEY_CLEAR_IS_RETURN,
 	MP_POOL_KEY_LATENCY,
 	MP_POOL_KEY_EXCEPTIONS,
+	MP_POOL_KEY_NAME, /* of a pool, and of [profile] */
 	/* Of [profile]. */
-	MP_POOL_KEY_NAME,
 	MP_POOL_KEY_ABOUT,
 	MP_POOL_KEY_VERSIONS,
 	MP_POOL_KEY_KNOWN,

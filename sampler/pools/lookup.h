@@ -56,8 +56,8 @@ void mp_pool_lookup_close(struct mp_pool_lookup *l);
  * The functions of a name, and of its parameters where they are given: first those that are called exactly
  * so, by their symbol or demangled, with template arguments or shortened; where there are none, those that
  * match it as a glob. Clones of which the compiler has changed the arguments are none. Of the variants of one
- * constructor or destructor those that only pass on to another one are left out. Of virtual functions, what
- * the tables in the target lead to.
+ * constructor or destructor those that only pass on to another one are left out. Of virtual functions,
+ * and of pointers, what the tables in the target lead to.
  *
  * Errors, as half a sentence: -ENOENT none, with the nearest names; -EINVAL several that differ in their
  * parameters, or are in several libraries; -ENOTSUP only changed clones; -E2BIG; -ENOMEM.
@@ -69,8 +69,9 @@ int mp_pool_find(struct mp_pool_lookup *l, const struct mp_pool_where *where, co
 int mp_pool_find_probes(struct mp_pool_lookup *l, const struct mp_pool_where *where,
     const struct mp_pool_text *text, struct mp_pool_probe **out, size_t *n, struct mp_err *err);
 
-/* The address in the target of a variable of a module. -ENOENT with the nearest names. */
-int mp_pool_find_variable(
-    const struct mp_function_table *table, const char *name, uint64_t *address, struct mp_err *err);
+/* The address in the target of a variable of a module; of one that a library exports, of the program's copy
+ * where it has one. -ENOENT with the nearest names. */
+int mp_pool_find_variable(struct mp_pool_lookup *l, const struct mp_function_table *table, const char *name,
+    uint64_t *address, struct mp_err *err);
 
 #endif

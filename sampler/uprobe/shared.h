@@ -331,7 +331,8 @@ struct mp_bpf_pool {
 	unsigned long long t_ns;   /* when it was done */
 	unsigned long long dur_ns; /* ~0: not told, as with the last two */
 	unsigned long long pool;   /* ~0: the function does not say which */
-	unsigned long long ptr, bytes;
+	unsigned long long ptr;    /* the object, or of a function that counts, how many */
+	unsigned long long bytes;
 	unsigned long long ip; /* the return address; of a marker, behind its first byte */
 	unsigned long long capacity, object_bytes;
 };
@@ -361,6 +362,8 @@ struct mp_bpf_pool_function {
 	unsigned char is_stepped;
 	unsigned char is_usdt;
 	unsigned char ignores_null; /* a get that gives 0 is none */
+	unsigned char counts;       /* `ptr` is how many objects */
+	unsigned char failure;      /* enum mp_pool_failure */
 	struct mp_fetch pool, ptr, bytes, capacity, object_bytes, text;
 };
 

@@ -31,6 +31,18 @@ struct {
 	__type(value, struct mp_bpf_pool_missed);
 } pool_missed SEC(".maps");
 
+/* How often the name of a pool that was there before was told, by its function: its first event is not always
+ * the one that is told first. */
+#define NAMED_ENOUGH 16
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mp_bpf_pool_key);
+	__type(value, u32);
+} pool_named SEC(".maps");
+
 /* ---- Values of the target ---- */
 
 /* `n`: which word of struct pt_regs. A compiler would read a member of the context by an address that it has
@@ -146,9 +158,14 @@ static __always_inline void miss_pool(const struct mp_bpf_pool *r)
 {
 	struct mp_bpf_pool_key key = {.pool = r->pool, .function = r->function};
 	struct mp_bpf_pool_missed none = {0}, *m;
+	u32 number = r->function;
+	struct mp_bpf_pool_function *f =
+	    bpf_map_lookup_elem(&pool_functions, &number); /* NULL: of a marker */
+	u64 objects = f && f->counts ? r->ptr : r->ptr != 0;
 
 	COUNT(markers_lost);
-	if (r->kind != MPSAMPLE_KIND_POOL_GET && r->kind != MPSAMPLE_KIND_POOL_PUT)
+	/* A get of nothing has failed. */
+	if ((r->kind != MPSAMPLE_KIND_POOL_GET && r->kind != MPSAMPLE_KIND_POOL_PUT) || !objects)
 		return;
 	m = bpf_map_lookup_elem(&pool_missed, &key);
 	if (!m) {
@@ -156,7 +173,7 @@ static __always_inline void miss_pool(const struct mp_bpf_pool *r)
 		m = bpf_map_lookup_elem(&pool_missed, &key);
 	}
 	if (m)
-		__sync_fetch_and_add(r->kind == MPSAMPLE_KIND_POOL_GET ? &m->gets : &m->puts, 1);
+		__sync_fetch_and_add(r->kind == MPSAMPLE_KIND_POOL_GET ? &m->gets : &m->puts, objects);
 }
 
 static __always_inline bool emit_with_stack(struct pt_regs *ctx, const struct mp_bpf_control *c,
@@ -276,7 +293,7 @@ static __always_inline struct mp_bpf_pool_function *pool_function(u64 cookie)
 /* A call of a pool function, as far as it is known when it is told. */
 struct pool_call {
 	u32 number;
-	bool has_returned;
+	bool has_returned, has_failed;
 	u64 start_ns, end_ns, dur_ns; /* dur_ns ~0: not known */
 	const struct pool_args *args;
 	struct pool_where where;
@@ -303,6 +320,22 @@ static __always_inline void take_values(struct pt_regs *ctx, const struct mp_bpf
 #undef TAKE
 }
 
+/* Is the name of the pool to be told with what happens to it? */
+static __always_inline bool wants_name(const struct mp_bpf_pool_function *f, u64 pool, u32 number)
+{
+	struct mp_bpf_pool_key key = {.pool = pool, .function = number};
+	u32 one = 1, *told;
+
+	if (f->text.from == MP_FETCH_NOTHING)
+		return false;
+	if (f->kind == MPSAMPLE_KIND_POOL_CREATE)
+		return true;
+	told = bpf_map_lookup_elem(&pool_named, &key);
+	if (!told)
+		return !bpf_map_update_elem(&pool_named, &key, &one, BPF_NOEXIST);
+	return *told < NAMED_ENOUGH && __sync_fetch_and_add(told, 1) < NAMED_ENOUGH;
+}
+
 /*
  * All that the function tells. An object can be in other hands as soon as the call that puts it back has
  * begun, and not before the one that takes it out has returned: told by these times, what was put back is
@@ -326,11 +359,18 @@ static __always_inline void tell_pool(struct pt_regs *ctx, const struct mp_bpf_c
 	    .object_bytes = v->object_bytes};
 	u64 text;
 
-	/* A get of nothing is a failure, where that can be; a put of nothing is none, as free(NULL). */
-	if ((is_get && (v->ptr == ~0ULL || (!v->ptr && f->ignores_null))) ||
-	    (f->kind == MPSAMPLE_KIND_POOL_PUT && !v->ptr))
+	/* A number of objects that is negative, as of an error, is none. */
+	if (f->counts && (long long)r.ptr < 0 && (r.ptr != ~0ULL || !f->ptr.n_reads))
+		r.ptr = 0;
+	if (call->has_failed && !is_get)
 		return;
-	if (f->kind == MPSAMPLE_KIND_POOL_CREATE &&
+	/* A get of nothing is a failure, where that can be; a put of nothing is none, as free(NULL). */
+	if (call->has_failed)
+		r.kind = MPSAMPLE_KIND_POOL_EMPTY;
+	else if ((is_get && (r.ptr == ~0ULL || (!r.ptr && f->ignores_null))) ||
+		 (f->kind == MPSAMPLE_KIND_POOL_PUT && !r.ptr))
+		return;
+	if (wants_name(f, v->pool, call->number) &&
 	    fetch(&f->text, ctx, call->args, call->has_returned, &text))
 		emit_named(c, &r, (const char *)text);
 	else
@@ -420,6 +460,14 @@ int pool_entry(struct pt_regs *ctx)
 	return 0;
 }
 
+static __always_inline bool has_failed(const struct mp_bpf_pool_function *f, u64 returned)
+{
+	return (f->failure == MP_POOL_FAILURE_NONZERO && (u32)returned) ||
+	       (f->failure == MP_POOL_FAILURE_NEGATIVE && (int)returned < 0) ||
+	       (f->failure == MP_POOL_FAILURE_NULL && !returned) ||
+	       (f->failure == MP_POOL_FAILURE_FALSE && !(unsigned char)returned);
+}
+
 /* `sp`: that of its entry. */
 static __always_inline int pool_left(struct pt_regs *ctx, u64 sp, struct pool_where where)
 {
@@ -433,6 +481,7 @@ static __always_inline int pool_left(struct pt_regs *ctx, u64 sp, struct pool_wh
 		return 0; /* began before the recording, or was too deep */
 	struct pool_call call = {.number = number,
 	    .has_returned = true,
+	    .has_failed = has_failed(f, PT_REGS_RC(ctx)),
 	    .start_ns = o->start_ns,
 	    .end_ns = bpf_ktime_get_ns(),
 	    .args = &o->args,
