@@ -186,6 +186,7 @@ static int parse_values(const struct function *f, struct mp_pool_function *out)
 	    [MP_POOL_VALUE_CAPACITY] = &out->capacity,
 	    [MP_POOL_VALUE_OBJECT_BYTES] = &out->object_bytes,
 	    [MP_POOL_VALUE_NAME] = &out->text,
+	    [MP_POOL_VALUE_NEXT] = &out->next,
 	};
 	struct section *s = f->s;
 	struct mp_err why = {0};
@@ -224,10 +225,17 @@ static int check_object(const struct function *f)
 	bool has_objects = key == MP_POOL_KEY_GET || key == MP_POOL_KEY_PUT;
 	bool says_which = f->text.values[MP_POOL_VALUE_PTR][0];
 	bool says_count = f->text.values[MP_POOL_VALUE_COUNT][0];
+	bool says_next = f->text.values[MP_POOL_VALUE_NEXT][0];
 
 	if (says_count && !has_objects)
 		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
 		    "%s with count=: only get and put have it", mp_pool_key_name(key));
+	if (says_next && (key != MP_POOL_KEY_PUT || !says_which))
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "next= is of put, beside ptr=, which then begins a chain of objects");
+	if (says_next && f->text.values[MP_POOL_VALUE_FAILURE][0])
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "failure= beside next=: a chain has to be read before it is put back");
 	if (says_count && says_which)
 		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
 		    "count= beside ptr=: objects are told one by one, or only how many they are");
@@ -286,7 +294,7 @@ static bool reads_memory(const struct mp_fetch *f)
 static bool has_returned_value(const struct mp_pool_function *f)
 {
 	const struct mp_fetch *all[] = {
-	    &f->pool, &f->ptr, &f->size, &f->capacity, &f->object_bytes, &f->text};
+	    &f->pool, &f->ptr, &f->size, &f->capacity, &f->object_bytes, &f->text, &f->next};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (all[i]->from == MP_FETCH_RETURNED)
@@ -303,14 +311,15 @@ static bool uses_ret(const struct mp_pool_function *f)
 {
 	return f->failure || f->pool.from == MP_FETCH_RETURNED || f->ptr.from == MP_FETCH_RETURNED ||
 	       f->size.from == MP_FETCH_RETURNED || f->capacity.from == MP_FETCH_RETURNED ||
-	       f->object_bytes.from == MP_FETCH_RETURNED || f->text.from == MP_FETCH_RETURNED;
+	       f->object_bytes.from == MP_FETCH_RETURNED || f->text.from == MP_FETCH_RETURNED ||
+	       f->next.from == MP_FETCH_RETURNED;
 }
 
 static unsigned int needs(const struct mp_pool_function *f)
 {
 	return mp_expression_needs(&f->pool) | mp_expression_needs(&f->ptr) | mp_expression_needs(&f->size) |
 	       mp_expression_needs(&f->capacity) | mp_expression_needs(&f->object_bytes) |
-	       mp_expression_needs(&f->text);
+	       mp_expression_needs(&f->text) | mp_expression_needs(&f->next);
 }
 
 static int cannot_follow(const struct function *f, const struct mp_pool_function *out, const char *why)
@@ -327,10 +336,15 @@ static int place_return(const struct function *f, const struct mp_function_symbo
     struct mp_function_place *place, struct mp_pool_function *out)
 {
 	const char *why = NULL;
-	bool is_needed = has_returned_value(out);
+	bool is_needed = has_returned_value(out), is_chain = out->next.from != MP_FETCH_NOTHING;
 
-	out->wants_return = is_needed || (f->s->wants_latency && (out->kind == MPSAMPLE_KIND_POOL_GET ||
-								     out->kind == MPSAMPLE_KIND_POOL_PUT));
+	if (is_chain && is_needed)
+		return cannot_follow(
+		    f, out, "a chain has to be read before it is put back, not at the return");
+
+	out->wants_return =
+	    is_needed || (f->s->wants_latency && !is_chain &&
+			     (out->kind == MPSAMPLE_KIND_POOL_GET || out->kind == MPSAMPLE_KIND_POOL_PUT));
 	if (!out->wants_return)
 		return 0;
 	out->by_return_probe = f->s->exceptions_never || mp_function_is_closed(f->table, symbol);

@@ -43,6 +43,8 @@ struct mp_pool_function {
 	size_t pool_kind;  /* index of its struct mp_pool_kind */
 	struct mp_fetch pool, ptr, size, capacity, object_bytes;
 	bool counts;          /* `ptr` is how many objects it is of, which are not told one by one */
+	struct mp_fetch next; /* `ptr` begins a chain, of which each has the next one's address so far behind
+				 its own; or MP_FETCH_NOTHING */
 	struct mp_fetch text; /* where the pool's name is in memory, or MP_FETCH_NOTHING */
 	bool fails_on_null;   /* a get that gives 0 has found the pool empty (else such a call is ignored) */
 	enum mp_pool_failure failure; /* by what is returned the call has done nothing */

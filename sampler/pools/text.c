@@ -17,6 +17,7 @@ static const char *const value_names[MP_POOL_VALUES] = {
     [MP_POOL_VALUE_OBJECT_BYTES] = "object_bytes",
     [MP_POOL_VALUE_NAME] = "name",
     [MP_POOL_VALUE_COUNT] = "count",
+    [MP_POOL_VALUE_NEXT] = "next",
     [MP_POOL_VALUE_FAILURE] = "failure",
 };
 
@@ -77,7 +78,7 @@ static int set_value(struct mp_pool_text *out, const char *s, size_t n, struct m
 	}
 	mp_nearest_tell(&nearest, hint, sizeof(hint));
 	return mp_err_set(err, EINVAL,
-	    "unknown value '%s=': there are pool, ptr, count, size, capacity, object_bytes, name and "
+	    "unknown value '%s=': there are pool, ptr, count, next, size, capacity, object_bytes, name and "
 	    "failure%s",
 	    key, hint);
 }

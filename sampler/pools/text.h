@@ -37,7 +37,9 @@ enum mp_pool_value {
 	MP_POOL_VALUE_CAPACITY,
 	MP_POOL_VALUE_OBJECT_BYTES,
 	MP_POOL_VALUE_NAME,
-	MP_POOL_VALUE_COUNT,   /* objects at once, that are not told one by one */
+	MP_POOL_VALUE_COUNT, /* objects at once, that are not told one by one */
+	MP_POOL_VALUE_NEXT,  /* where in each object of a chain the next one's address is: all of them are put
+			      */
 	MP_POOL_VALUE_FAILURE, /* no expression: a word of enum mp_pool_failure */
 	MP_POOL_VALUES,
 };

@@ -131,6 +131,14 @@ int mp_recorder_attach_new_pools(struct mp_recorder *r, struct mp_err *err)
 
 /* ---- What they cost ---- */
 
+/* What so many calls of function `i`, all that there were, or none of them, have cost. */
+static uint64_t call_cost_ns(const struct mp_recorder *r, size_t i, uint64_t calls)
+{
+	return calls ? calls * mp_uprobe_pool_cost_ns(r->uprobe, &r->pools.set.functions[i]) +
+			   mp_uprobe_pool_chain_ns(r->uprobe, i)
+		     : 0;
+}
+
 static uint64_t cost_ns(const struct mp_recorder *r, bool builtin_only, uint64_t *calls)
 {
 	const struct mp_pool_set *set = &r->pools.set;
@@ -140,7 +148,7 @@ static uint64_t cost_ns(const struct mp_recorder *r, bool builtin_only, uint64_t
 	for (size_t i = 0; r->pools.is_in && i < set->n; i++) {
 		uint64_t n = builtin_only && !is_builtin(set, i) ? 0 : mp_uprobe_pool_calls(r->uprobe, i);
 		*calls += n;
-		cost += n * mp_uprobe_pool_cost_ns(r->uprobe, &set->functions[i]);
+		cost += call_cost_ns(r, i, n);
 	}
 	return cost;
 }
@@ -158,9 +166,8 @@ static const char *dearest(const struct mp_recorder *r)
 	const char *name = "";
 
 	for (size_t i = 0; i < set->n; i++) {
-		uint64_t cost = is_builtin(set, i) ? mp_uprobe_pool_calls(r->uprobe, i) *
-							 mp_uprobe_pool_cost_ns(r->uprobe, &set->functions[i])
-						   : 0;
+		uint64_t cost =
+		    is_builtin(set, i) ? call_cost_ns(r, i, mp_uprobe_pool_calls(r->uprobe, i)) : 0;
 		if (cost > most)
 			name = set->functions[i].name;
 		most = cost > most ? cost : most;

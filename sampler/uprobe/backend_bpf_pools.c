@@ -77,7 +77,8 @@ static int describe(struct bpf_object *object, const struct mp_pool_set *set, si
 		    .bytes = for_kernel(&f->size),
 		    .capacity = for_kernel(&f->capacity),
 		    .object_bytes = for_kernel(&f->object_bytes),
-		    .text = for_kernel(&f->text)};
+		    .text = for_kernel(&f->text),
+		    .next = for_kernel(&f->next)};
 		if (bpf_map_update_elem(fd, &i, &it, BPF_ANY))
 			return mp_err_set(
 			    err, errno, "cannot tell the BPF programs of %s: %s", f->name, strerror(errno));
@@ -231,6 +232,18 @@ static void take_stack(
 	e->stack = stack;
 }
 
+/* One after the other of those that follow. */
+static void take_chain(
+    struct mp_pipeline *p, const struct mp_bpf_pool *r, size_t room, struct mp_pool_event *e)
+{
+	const unsigned long long *ptr = (const unsigned long long *)(r + 1);
+
+	for (size_t i = 0; i < r->ptr && i < room / sizeof(*ptr); i++) {
+		e->ptr = ptr[i];
+		mp_pipeline_pool(p, e);
+	}
+}
+
 void mp_bpf_pools_take(struct mp_pipeline *p, const struct mp_pool_set *set, const void *row, size_t bytes)
 {
 	const struct mp_bpf_pool *r = row;
@@ -253,6 +266,10 @@ void mp_bpf_pools_take(struct mp_pipeline *p, const struct mp_pool_set *set, con
 	    .ip = r->ip};
 	if (r->with == MP_BPF_POOL_STACK)
 		take_stack(r, bytes - sizeof(*r), &stack, &e);
+	if (r->with == MP_BPF_POOL_CHAIN) {
+		take_chain(p, r, bytes - sizeof(*r), &e);
+		return;
+	}
 	if (r->with == MP_BPF_POOL_NAME && bytes - sizeof(*r) >= MP_MARKER_NAME_BYTES) {
 		memcpy(name, r + 1, MP_MARKER_NAME_BYTES);
 		e.name = name[0] ? name : "(unreadable)";

@@ -235,7 +235,10 @@ struct mp_bpf_stats {
 	unsigned long long pools_left; /* calls of pool functions that began and did not end, or were too
 					  many inside one another */
 	unsigned long long pool_calls[MP_BPF_POOL_FUNCTIONS]; /* hits, by function */
-	unsigned long long markers_lost; /* markers and spans for which the ring had no room */
+	unsigned long long
+	    pool_chain_ns[MP_BPF_POOL_FUNCTIONS]; /* likewise: what it took to read chains of objects */
+	unsigned long long pool_chains_cut;       /* chains that were not read to their end */
+	unsigned long long markers_lost;          /* markers and spans for which the ring had no room */
 	unsigned long long
 	    spans_left; /* spans that began and did not end: left by a longjmp or an exception */
 	unsigned long long spans_deep; /* spans that were not followed: too many inside one another */
@@ -319,10 +322,14 @@ struct mp_bpf_marker {
 
 /*
  * What happened to a pool, by a marker or a function. Behind it, as `with` says: a name of
- * MP_MARKER_NAME_BYTES, or a struct mp_bpf_pool_stack, with what struct mp_bpf_call has behind it.
+ * MP_MARKER_NAME_BYTES, or a struct mp_bpf_pool_stack, with what struct mp_bpf_call has behind it, or of
+ * objects that are put back with one before them the addresses: of `ptr`, up to MP_BPF_POOL_CHAINED.
  */
 #define MP_BPF_POOL_NAME  1
 #define MP_BPF_POOL_STACK 2
+#define MP_BPF_POOL_CHAIN 3
+
+#define MP_BPF_POOL_CHAINED 16
 
 struct mp_bpf_pool {
 	unsigned int tid;
@@ -364,7 +371,7 @@ struct mp_bpf_pool_function {
 	unsigned char ignores_null; /* a get that gives 0 is none */
 	unsigned char counts;       /* `ptr` is how many objects */
 	unsigned char failure;      /* enum mp_pool_failure */
-	struct mp_fetch pool, ptr, bytes, capacity, object_bytes, text;
+	struct mp_fetch pool, ptr, bytes, capacity, object_bytes, text, next;
 };
 
 /* Gets and puts that found no room in the ring, by pool: so that how full it is stays right. */

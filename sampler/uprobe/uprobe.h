@@ -58,6 +58,7 @@ struct mp_uprobe_stats {
 	uint64_t kernel_rows_lost, kernel_thinned;
 	uint64_t tracked_lost;           /* calls that were to be told, and found no room */
 	uint64_t pools_left;             /* calls of pool functions that were not seen to return */
+	uint64_t pool_chains_cut;        /* chains of objects that were not read to their end */
 	uint64_t spans_left, spans_deep; /* began, and did not end; too many inside one another */
 	uint64_t kernel_events[MP_KERNEL_KINDS];
 };
@@ -152,6 +153,8 @@ int mp_uprobe_attach_pools(
     struct mp_uprobe *u, const struct mp_pool_set *set, size_t from, struct mp_err *err);
 uint64_t mp_uprobe_pool_cost_ns(const struct mp_uprobe *u, const struct mp_pool_function *f);
 uint64_t mp_uprobe_pool_calls(const struct mp_uprobe *u, size_t i);
+/* What reading chains took beside, in all. */
+uint64_t mp_uprobe_pool_chain_ns(const struct mp_uprobe *u, size_t i);
 
 /* Where a thread of the target counts its calls itself (sampler/preload/shared.h, struct mp_slot): its spans
  * are told by that what they spent in them. */
@@ -211,6 +214,7 @@ struct mp_uprobe_ops {
 	int (*attach_pools)(
 	    void *impl, pid_t pid, const struct mp_pool_set *set, size_t from, struct mp_err *err);
 	uint64_t (*pool_calls)(void *impl, size_t i);
+	uint64_t (*pool_chain_ns)(void *impl, size_t i);
 	void (*counter)(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
 	/* `hand_over_ns`: all kernel events of this duration are handed on; 0: only what becomes a row. */
 	void (*enable)(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns);

@@ -42,6 +42,11 @@ refuses "failure" pools.ini:2 "failure=zero: what the function returns when it f
 	<<<$'[pool a]\nget = pool_get(ptr=ret, failure=zero)'
 refuses "failure of a probe" pools.ini:2 "failure=null: a USDT probe is a place in the code" <<<$'[pool a]\nget = usdt:mpsample:pool_put(ptr=arg1, failure=null)'
 refuses "failure as a key" pools.ini:3 "unknown key 'failure'" <<<$'[pool a]\n'"$get"$'\nfailure = null'
+refuses "chain of a get" pools.ini:2 "next= is of put, beside ptr=, which then begins a chain" <<<$'[pool a]\nget = pool_get(ptr=ret, next=8)'
+refuses "chain and failure" pools.ini:3 "failure= beside next=: a chain has to be read" \
+	<<<$'[pool a]\n'"$get"$'\nput = pool_put(ptr=arg1, next=8, failure=nonzero)'
+refuses "chain that is returned" pools.ini:3 "pool_get in $TARGETS/pool_functions cannot be followed: a chain has to be read" \
+	<<<$'[pool a]\n'"$get"$'\nput = pool_get(ptr=ret, next=8)'
 refuses "pointer's text" pools.ini:2 "a function that a variable leads to is written pointer:VARIABLE+OFFSET(...)" <<<$'[pool a]\nget = pointer:pool_table+8:16(ptr=ret)'
 refuses "pointer's variable" pools.ini:2 "unknown function: no variable 'pool_tabel'" <<<$'[pool a]\nget = pointer:pool_tabel(ptr=ret)'
 refuses "pointer to no function" pools.ini:2 "unknown function: pointer:pool_table+8 leads to 0x20, where no function begins" \

@@ -39,6 +39,9 @@ put = one_put(ptr=arg1)
 [pool coded]
 get = coded_get(pool=arg0, ptr=u64@arg1, failure=nonzero)
 put = one_put(ptr=arg1)
+[pool chain]
+get = chain_get(pool=arg0, ptr=ret)
+put = chain_put(pool=arg0, ptr=arg1, next=0)
 END
 
 # rows DB QUERY: one row a line.
@@ -182,6 +185,11 @@ glib)
 		AND object_bytes IN (48, 128) ORDER BY 1")" \
 		"48 $(truth orders_gets) $(truth orders_puts) $(($(truth orders_gets) - $(truth orders_puts)))
 128 $(truth messages_gets) $(truth messages_gets) 0"
+	eq "lists, whose elements are put back as chains" "$(rows s.db "SELECT object_bytes, gets, puts, in_use, in_use_max, double_puts +
+		foreign_puts FROM v_pool_sum JOIN v_pool USING (pool_id) WHERE source = 'glib' AND object_bytes IN (16, 32) ORDER BY 1")" \
+		"16 $(truth single) $(($(truth single) - $(truth kept))) $(truth kept) $(truth single) 0
+32 $(truth list) $(truth list) 0 $(truth list) 0"
+	eq "loss" "$(sql s.db "SELECT coalesce(sum(lost), 0) FROM v_loss")" 0
 	;;
 dpdk)
 	need_root
@@ -213,12 +221,12 @@ bulk)
 	for course in "1 3" "8 150"; do
 		start_target pools_bulk ${course% *} ${course#* }
 		record_work s.db --heap off --pools bulk.ini --force
-		for pool in bulk burst blocks single coded; do
+		for pool in bulk burst blocks single coded chain; do
 			eq "$pool" "$(rows s.db "SELECT replace(name, ' one', ''), gets, puts, failures, in_use, in_use_max, double_puts + foreign_puts + older_puts + lost
 				FROM v_pool_sum JOIN v_pool USING (pool_id) WHERE name IN ('$pool', '$pool one')")" "$(grep "^$pool " target.out) 0"
 		done
 		eq "names" "$(sql s.db "SELECT group_concat(name) FROM (SELECT name FROM v_pool WHERE source = 'bulk.ini' ORDER BY name)")" \
-			"blocks,bulk one,burst one,coded,single"
+			"blocks,bulk one,burst one,chain,coded,single"
 		eq "bulk by slot" "$(rows s.db "SELECT sum(gets), sum(puts), sum(failures), max(in_use_max) FROM v_pool_use JOIN v_pool USING (pool_id)
 			WHERE name = 'bulk one'")" "$(awk '$1 == "bulk" { print $2, $3, $4, $6 }' target.out)"
 		eq "sites" "$(sql s.db "SELECT sum(gets) FROM v_pool_site JOIN v_pool USING (pool_id) WHERE name = 'bulk one'")" "$(truth bulk)"
@@ -227,6 +235,8 @@ bulk)
 		eq "free when 16 and 1 were refused, and none was hidden" "$(rows s.db "SELECT group_concat(n), (SELECT hidden_failures FROM v_pool_sum
 			JOIN v_pool USING (pool_id) WHERE name = 'bulk one') FROM (SELECT n FROM v_pool_event JOIN v_pool USING (pool_id)
 			WHERE name = 'bulk one' AND kind = 'empty' ORDER BY t_ns)")" "8,0 0"
+		eq "a chain that led out of memory" "$(rows s.db "SELECT source, sum(lost) FROM v_loss WHERE lost GROUP BY source")" \
+			"chains of objects that were not read to their end 1"
 		eq "other findings" "$(sql s.db "SELECT count(*) FROM v_pool_event WHERE kind NOT IN ('high_water', 'empty')")" 0
 	done
 	;;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pools that give out many objects at once, or say by a status that they are empty, each with a known course:
+ * Pools that give out many objects at once, or say by a status that they are empty, or take them back as
+ * chains, each with a known course:
  *
  *   bulk     all that is asked for or nothing; a negative status; a put that finds no room is refused. Its
- * two functions have no name in the file: a table leads to them. burst    as many as there are, which it
- * returns, or a negative status blocks   an array of them, or NULL single   one, through a pointer; false
- * when there is none coded    one, through a pointer; a status that is not 0 when there is none
+ *            two functions have no name in the file: a table leads to them.
+ *   burst    as many as there are, which it returns, or a negative status
+ *   blocks   an array of them, or NULL
+ *   single   one, through a pointer; false when there is none
+ *   coded    one, through a pointer; a status that is not 0 when there is none
+ *   chain    put back as chains, the second of which leads out of memory
  *
  *   pools_bulk THREADS ROUNDS     threads work on `bulk` only, all at once by a barrier
  *
@@ -36,8 +40,8 @@ struct ops {
 	int (*dequeue)(struct pool *p, struct object **o, unsigned int n);
 };
 
-static struct object objects[5][CAPACITY];
-static struct pool bulk = {.name = "bulk one"}, burst = {.name = "burst one"}, blocks, single, coded;
+static struct object objects[6][CAPACITY];
+static struct pool bulk = {.name = "bulk one"}, burst = {.name = "burst one"}, blocks, single, coded, chain;
 
 /* The INI file names these: the compiler may neither inline nor clone them. */
 #define NAMED __attribute__((noinline, noipa, externally_visible, visibility("default")))
@@ -50,6 +54,8 @@ void blocks_put(struct pool *p, struct object **o, unsigned int n);
 bool single_get(struct pool *p, struct object **o);
 int coded_get(struct pool *p, struct object **o);
 void one_put(struct pool *p, struct object *o);
+struct object *chain_get(struct pool *p);
+void chain_put(struct pool *p, struct object *first);
 
 static void pool_init(struct pool *p, struct object *first, int capacity)
 {
@@ -163,6 +169,34 @@ NAMED void one_put(struct pool *p, struct object *o)
 	give(p, &o, 1);
 }
 
+NAMED struct object *chain_get(struct pool *p)
+{
+	struct object *o = NULL;
+
+	take(p, &o, 1);
+	return o;
+}
+
+NAMED void chain_put(struct pool *p, struct object *first)
+{
+	for (struct object *o = first, *next; o; o = next) {
+		next = (uintptr_t)o->next > 4096 ? o->next : NULL;
+		give(p, &o, 1);
+	}
+}
+
+static void work_on_chain(struct pool *p)
+{
+	struct object *held[CAPACITY];
+
+	for (int i = 0; i < 70; i++)
+		held[i] = chain_get(p);
+	for (int i = 0; i < 60; i++)
+		held[i]->next = i == 49 ? NULL : i == 59 ? (struct object *)8 : held[i + 1];
+	chain_put(p, held[0]);
+	chain_put(p, held[50]);
+}
+
 static pthread_barrier_t barrier;
 static long rounds;
 
@@ -241,8 +275,10 @@ int main(int argc, char **argv)
 	pool_init(&blocks, objects[2], CAPACITY);
 	pool_init(&single, objects[3], CAPACITY);
 	pool_init(&coded, objects[4], CAPACITY);
+	pool_init(&chain, objects[5], CAPACITY);
 	work_on_bulk();
 	work_on_others();
+	work_on_chain(&chain);
 	for (long i = 0; i < n; i++)
 		pthread_create(&threads[i], NULL, take_and_put, NULL);
 	for (long i = 0; i < n; i++)
@@ -252,6 +288,7 @@ int main(int argc, char **argv)
 	tell("blocks", &blocks);
 	tell("single", &single);
 	tell("coded", &coded);
+	tell("chain", &chain);
 	target_print("bulk_calls %ld\n", bulk.calls);
 	target_print("done\n");
 	while (target_wait_line())

@@ -154,18 +154,13 @@ static __always_inline struct pool_where caller_of(struct pt_regs *ctx)
 	return where;
 }
 
-static __always_inline void miss_pool(const struct mp_bpf_pool *r)
+static __always_inline void miss_pool(const struct mp_bpf_pool *r, u64 objects)
 {
 	struct mp_bpf_pool_key key = {.pool = r->pool, .function = r->function};
 	struct mp_bpf_pool_missed none = {0}, *m;
-	u32 number = r->function;
-	struct mp_bpf_pool_function *f =
-	    bpf_map_lookup_elem(&pool_functions, &number); /* NULL: of a marker */
-	u64 objects = f && f->counts ? r->ptr : r->ptr != 0;
 
 	COUNT(markers_lost);
-	/* A get of nothing has failed. */
-	if ((r->kind != MPSAMPLE_KIND_POOL_GET && r->kind != MPSAMPLE_KIND_POOL_PUT) || !objects)
+	if (r->kind != MPSAMPLE_KIND_POOL_GET && r->kind != MPSAMPLE_KIND_POOL_PUT)
 		return;
 	m = bpf_map_lookup_elem(&pool_missed, &key);
 	if (!m) {
@@ -174,6 +169,16 @@ static __always_inline void miss_pool(const struct mp_bpf_pool *r)
 	}
 	if (m)
 		__sync_fetch_and_add(r->kind == MPSAMPLE_KIND_POOL_GET ? &m->gets : &m->puts, objects);
+}
+
+/* Of how many objects a row is. A get of none has failed. */
+static __always_inline u64 objects_of(const struct mp_bpf_pool *r)
+{
+	u32 number = r->function;
+	const struct mp_bpf_pool_function *f =
+	    bpf_map_lookup_elem(&pool_functions, &number); /* NULL: a marker's */
+
+	return f && f->counts ? r->ptr : r->ptr != 0;
 }
 
 static __always_inline bool emit_with_stack(struct pt_regs *ctx, const struct mp_bpf_control *c,
@@ -238,7 +243,7 @@ static __always_inline void emit_pool(
 	}
 	if (bpf_ringbuf_output(
 		&pool_rows, (void *)r, sizeof(*r), wakeup_flags(&pool_rows, c->pool_ring_bytes)))
-		miss_pool(r);
+		miss_pool(r, objects_of(r));
 }
 
 /* With the name that stands at `text`. */
@@ -253,7 +258,7 @@ static __always_inline void emit_named(
 	row.pool.with = MP_BPF_POOL_NAME;
 	read_name(row.name, text);
 	if (bpf_ringbuf_output(&pool_rows, &row, sizeof(row), wakeup_flags(&pool_rows, c->pool_ring_bytes)))
-		miss_pool(r);
+		miss_pool(r, objects_of(r));
 }
 
 /* The registers of each kind: see MPSAMPLE_FIRE_* of mpsample.h. */
@@ -320,6 +325,73 @@ static __always_inline void take_values(struct pt_regs *ctx, const struct mp_bpf
 #undef TAKE
 }
 
+/* A chain of objects that are put, from the one that has been told on. */
+struct pool_chain {
+	struct mp_bpf_pool row;
+	const struct mp_bpf_control *c;
+	u64 offset; /* of the next one's address in each */
+	u64 next;
+	bool is_cut;
+};
+
+/* Some more are no chain, but a circle; and who waits for it has to go on. */
+#define CHAIN_ROWS_MAX (65536 / MP_BPF_POOL_CHAINED)
+
+/* Takes the next one's address out of an object; false: it is not in memory. */
+static __always_inline bool read_next(struct pool_chain *chain, u64 object)
+{
+	/* What cannot be read is 0 afterwards, as at the end. */
+	chain->is_cut =
+	    bpf_probe_read_user(&chain->next, sizeof(chain->next), (void *)(object + chain->offset));
+	return !chain->is_cut;
+}
+
+/* The next ones, in one row: many rows take longer than the objects. An object is told when it has been read:
+ * what is not in memory is none. */
+static long put_next(u32 i, struct pool_chain *chain)
+{
+	struct {
+		struct mp_bpf_pool pool;
+		u64 ptr[MP_BPF_POOL_CHAINED];
+	} * row;
+	u64 objects[MP_BPF_POOL_CHAINED] = {0};
+	u32 n = 0;
+
+	for (; n < MP_BPF_POOL_CHAINED && chain->next; n++) {
+		objects[n] = chain->next;
+		if (!read_next(chain, objects[n]))
+			break;
+	}
+	chain->row.ptr = n;
+	row = bpf_ringbuf_reserve(&pool_rows, sizeof(*row), 0);
+	if (row) {
+		row->pool = chain->row;
+		__builtin_memcpy(row->ptr, objects, sizeof(objects));
+		bpf_ringbuf_submit(row, wakeup_flags(&pool_rows, chain->c->pool_ring_bytes));
+	} else {
+		miss_pool(&chain->row, n);
+	}
+	return chain->is_cut || !chain->next;
+}
+
+static __always_inline void put_chain(
+    const struct mp_bpf_control *c, const struct mp_bpf_pool *first, u64 offset, u32 number)
+{
+	struct pool_chain chain = {.row = *first, .c = c, .offset = offset};
+	struct mp_bpf_stats *st = get_stats();
+	u64 start = bpf_ktime_get_ns();
+
+	chain.row.with = MP_BPF_POOL_CHAIN;
+	if (read_next(&chain, first->ptr) && chain.next)
+		bpf_loop(CHAIN_ROWS_MAX, put_next, &chain, 0);
+	if (!st)
+		return;
+	if (chain.is_cut || chain.next)
+		__sync_fetch_and_add(&st->pool_chains_cut, 1);
+	if (number < MP_BPF_POOL_FUNCTIONS)
+		__sync_fetch_and_add(&st->pool_chain_ns[number], bpf_ktime_get_ns() - start);
+}
+
 /* Is the name of the pool to be told with what happens to it? */
 static __always_inline bool wants_name(const struct mp_bpf_pool_function *f, u64 pool, u32 number)
 {
@@ -375,6 +447,8 @@ static __always_inline void tell_pool(struct pt_regs *ctx, const struct mp_bpf_c
 		emit_named(c, &r, (const char *)text);
 	else
 		emit_pool(ctx, c, &r, call->where.sp);
+	if (f->next.from != MP_FETCH_NOTHING && fetch(&f->next, ctx, call->args, false, &text))
+		put_chain(c, &r, text, call->number);
 }
 
 static __always_inline void count_pool_call(u32 number)
