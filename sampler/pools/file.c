@@ -39,6 +39,7 @@ static const struct {
     [MP_POOL_KEY_NAME] = {"name", true, true},
     [MP_POOL_KEY_ABOUT] = {"about", false, true},
     [MP_POOL_KEY_VERSIONS] = {"versions", false, true},
+    [MP_POOL_KEY_VARIABLE] = {"variable", false, true},
     [MP_POOL_KEY_KNOWN] = {"known", false, true},
 };
 

@@ -49,6 +49,7 @@ enum mp_pool_key {
 	/* Of [profile]. */
 	MP_POOL_KEY_ABOUT,
 	MP_POOL_KEY_VERSIONS,
+	MP_POOL_KEY_VARIABLE,
 	MP_POOL_KEY_KNOWN,
 	MP_POOL_KEY_COUNT,
 };

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sampler/pools/profile.h"
+
 /* A running target (tests/targets/pool_functions.cc), in whose files functions are found, and a folder. */
 static pid_t target_pid;
 static int target_in = -1;
@@ -241,6 +243,28 @@ Test(pool_function, std_pmr_needs_no_configuration)
 	cr_assert_eq(set.n_kinds, 3);
 	cr_assert_eq(gets, 3);
 	mp_pool_set_free(&set);
+}
+
+/* A library that is linked into the program has no file of its own. */
+Test(pool_function, a_profile_of_what_the_program_has)
+{
+	bool chosen[64];
+	struct mp_pool_profile p = {
+	    .modules = "libnone.so*", .versions = "libnone.so.1", .variable = "pool_tabel"};
+
+	cr_assert_leq(target.n_modules, 64);
+	cr_expect(!mp_pool_profile_match(&p, &target, chosen));
+	p.variable = "pool_table";
+	cr_assert(mp_pool_profile_match(&p, &target, chosen));
+	for (size_t i = 0; i < target.n_modules; i++)
+		cr_expect_eq(chosen[i], target.modules[i].is_exe);
+	cr_expect_str_eq(p.where, "pool_functions");
+	cr_expect_str_eq(p.unknown_version, "");
+	p = (struct mp_pool_profile){
+	    .modules = "libstdc++.so*", .versions = "libstdc++.so.6*", .variable = "pool_table"};
+	cr_assert(mp_pool_profile_match(&p, &target, chosen));
+	for (size_t i = 0; i < target.n_modules; i++)
+		cr_expect(!chosen[i] || !target.modules[i].is_exe, "the library is there");
 }
 
 #define GET "get = pool_get(ptr=ret)\n"
