@@ -47,6 +47,7 @@ refuses "chain and failure" pools.ini:3 "failure= beside next=: a chain has to b
 	<<<$'[pool a]\n'"$get"$'\nput = pool_put(ptr=arg1, next=8, failure=nonzero)'
 refuses "chain that is returned" pools.ini:3 "pool_get in $TARGETS/pool_functions cannot be followed: a chain has to be read" \
 	<<<$'[pool a]\n'"$get"$'\nput = pool_get(ptr=ret, next=8)'
+refuses "name" pools.ini:3 "'arg0': a name is text in memory: write name=str@" <<<$'[pool a]\n'"$get"$'\nname = arg0'
 refuses "pointer's text" pools.ini:2 "a function that a variable leads to is written pointer:VARIABLE+OFFSET(...)" <<<$'[pool a]\nget = pointer:pool_table+8:16(ptr=ret)'
 refuses "pointer's variable" pools.ini:2 "unknown function: no variable 'pool_tabel'" <<<$'[pool a]\nget = pointer:pool_tabel(ptr=ret)'
 refuses "pointer to no function" pools.ini:2 "unknown function: pointer:pool_table+8 leads to 0x20, where no function begins" \

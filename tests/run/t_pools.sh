@@ -7,8 +7,9 @@
 #   full      a ring that is too small: what is in use stays right, and the rest is counted as lost
 #   withdrawn   those that cost more than the budget bears are left alone
 #   bulk      many objects at once, and failures that a status tells (tests/targets/pools_bulk.c)
+#   bulk_full   the same while nobody empties the ring
 #   pmr apr glib dpdk   pools of libstdc++, APR, GLib and DPDK, with no file
-# cases: marked preload tracefs functions multi beside threads full bulk pmr apr glib dpdk withdrawn
+# cases: marked preload tracefs functions multi beside threads full bulk bulk_full pmr apr glib dpdk withdrawn
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 cat >pools.ini <<'END'
@@ -239,6 +240,21 @@ bulk)
 			"chains of objects that were not read to their end 1"
 		eq "other findings" "$(sql s.db "SELECT count(*) FROM v_pool_event WHERE kind NOT IN ('high_water', 'empty')")" 0
 	done
+	;;
+bulk_full)
+	need_root
+	start_target pools_bulk 8 20000
+	start_recorder -p "$TARGET" -o s.db --heap off --pools bulk.ini
+	kill -STOP "$RECORDER"
+	go
+	wait_done
+	kill -CONT "$RECORDER"
+	stop_recorder
+	end_target
+	eq "gets and puts, also those that were lost" "$(rows s.db "SELECT gets, puts, in_use FROM v_pool_sum JOIN v_pool USING (pool_id)
+		WHERE name = 'bulk one'")" "$(awk '$1 == "bulk" { print $2, $3, $5 }' target.out)"
+	holds "some were" "$(sql s.db "SELECT max(lost) FROM v_pool_sum") > 0"
+	eq "what only looks wrong is no finding" "$(sql s.db "SELECT count(*) FROM v_pool_event WHERE kind LIKE 'double%' OR kind LIKE 'foreign%'")" 0
 	;;
 full)
 	start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=64 "$TARGETS/pools_marked" 4 20000
