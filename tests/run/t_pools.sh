@@ -223,7 +223,7 @@ bulk)
 		start_target pools_bulk ${course% *} ${course#* }
 		record_work s.db --heap off --pools bulk.ini --force
 		for pool in bulk burst blocks single coded chain; do
-			eq "$pool" "$(rows s.db "SELECT replace(name, ' one', ''), gets, puts, failures, in_use, in_use_max, double_puts + foreign_puts + older_puts + lost
+			eq "$pool" "$(rows s.db "SELECT replace(name, ' one', ''), gets, puts, failures, in_use, in_use_max, coalesce(double_puts, 0) + foreign_puts + older_puts + lost
 				FROM v_pool_sum JOIN v_pool USING (pool_id) WHERE name IN ('$pool', '$pool one')")" "$(grep "^$pool " target.out) 0"
 		done
 		eq "names" "$(sql s.db "SELECT group_concat(name) FROM (SELECT name FROM v_pool WHERE source = 'bulk.ini' ORDER BY name)")" \
@@ -238,6 +238,8 @@ bulk)
 			WHERE name = 'bulk one' AND kind = 'empty' ORDER BY t_ns)")" "8,0 0"
 		eq "a chain that led out of memory" "$(rows s.db "SELECT source, sum(lost) FROM v_loss WHERE lost GROUP BY source")" \
 			"chains of objects that were not read to their end 1"
+		eq "what nobody told is not known" "$(sql s.db "SELECT count(*) FROM v_pool_sum JOIN v_pool USING (pool_id) WHERE name LIKE 'b%'
+			AND double_puts IS NULL AND cross_puts IS NULL AND lifo_reuses IS NULL AND objects IS NULL AND lines IS NULL")" 3
 		eq "other findings" "$(sql s.db "SELECT count(*) FROM v_pool_event WHERE kind NOT IN ('high_water', 'empty')")" 0
 	done
 	;;
