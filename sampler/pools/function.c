@@ -503,8 +503,10 @@ static int resolve_function(struct section *s, const struct mp_pool_entry *e)
 		return 0;
 	if (ret == -ENOENT && s->profile && !f.text.is_pointer)
 		return mp_err_set(s->r->err, ENOENT, "%s is not in %s", f.text.name, s->where.text);
-	if (ret == -ENOENT && s->profile)
+	if (ret == -ENOENT && s->profile) {
+		s->r->out->waits = true;
 		return mp_err_set(s->r->err, ENOENT, "%s", why.text);
+	}
 	if (ret)
 		return at(s, e, ret, &why);
 	for (size_t i = 0; !ret && i < n; i++)
@@ -773,6 +775,7 @@ static int resolve_profile_section(
     struct resolver *r, const struct mp_pool_section *text, const struct mp_pool_profile *p)
 {
 	size_t n = r->out->n, n_kinds = r->out->n_kinds;
+	bool waited = r->out->waits;
 	struct mp_err why = {0}, *err = r->err;
 
 	r->err = &why;
@@ -780,10 +783,10 @@ static int resolve_profile_section(
 	r->err = err;
 	if (ret == -ENOMEM)
 		return out_of_memory(err);
-	if (ret) {
+	if (ret && waited == r->out->waits)
 		note(r, "profile %s: %s: not recorded", p->name, why.text);
+	if (ret)
 		r->out->n = n;
-	}
 	if (r->out->n == n)
 		r->out->n_kinds = n_kinds;
 	return 0;

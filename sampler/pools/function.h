@@ -72,6 +72,8 @@ struct mp_pool_set {
 	size_t n_kinds;
 	struct mp_pool_function *functions; /* those of a file stand together */
 	size_t n;
+	bool
+	    waits; /* for a table of functions that a profile needs, and that the target has not filled yet */
 	char notes[1024]; /* profiles that are of another version of a library than the target's, functions
 			     left out: lines for people; or empty */
 };

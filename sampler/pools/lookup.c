@@ -558,8 +558,8 @@ static int take_pointers(struct mp_pool_lookup *l, const struct mp_function_tabl
 		ret = take_pointer(l, variable + offset, name, out, n, err);
 	}
 	return ret || *n ? ret
-			 : mp_err_set(err, ENOENT, "unknown function: pointer:%s leads to none: it is NULL",
-			       text->name);
+			 : mp_err_set(err, ENOENT,
+			       "unknown function: pointer:%s leads to none: it is NULL so far", text->name);
 }
 
 /* Those that have no name here, but a place in memory that leads to them. */

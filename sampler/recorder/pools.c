@@ -13,6 +13,9 @@
 #define PROFILE_SHARE  0.5
 #define PROFILE_SAVE_S 4
 
+/* A command that has just been started fills its tables within its first moments. */
+#define WAITS_MAX 20
+
 static bool is_builtin(const struct mp_pool_set *set, size_t i)
 {
 	return set->kinds[set->functions[i].pool_kind].is_builtin;
@@ -104,17 +107,24 @@ static bool take_new(struct mp_pool_set *set, const struct mp_pool_set *more)
 	return true;
 }
 
+bool mp_recorder_awaits_pools(const struct mp_recorder *r)
+{
+	return r->pools.set.waits && r->pools.waited < WAITS_MAX;
+}
+
 int mp_recorder_attach_new_pools(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_pool_set *set = &r->pools.set, more;
 	size_t before = set->n;
 	int ret = 0;
 
+	r->pools.waited += set->waits;
 	if (!r->uprobe || r->pools.is_withdrawn || !wants_functions(r) ||
 	    mp_pool_resolve(&r->target, r->o->pools_file, &more, err))
 		return 0; /* of the user's functions some may be in a library that is gone again */
 	if (!take_new(set, &more))
 		ret = mp_err_set(err, ENOMEM, "out of memory");
+	set->waits = more.waits;
 	mp_pool_set_free(&more);
 	/* In any case: the kinds may have moved. */
 	if (!ret)

@@ -207,6 +207,19 @@ dpdk)
 		FROM v_pool_sum JOIN v_pool USING (pool_id) WHERE source = 'dpdk' AND name = 'early'")" \
 		"$(truth early) $(truth early_bytes)  $(truth early_gets) $(truth early_puts) $(($(truth early_gets) - $(truth early_puts)))"
 	eq "findings" "$(sql s.db "SELECT count(*) FROM v_pool_event WHERE kind NOT IN ('high_water', 'empty')")" 0
+
+	# A command that was just started has not filled the table of drivers yet.
+	launch -o l.db --heap off --plane uprobe -- "$TARGETS/pools_dpdk"
+	wait_ready
+	until [[ $(sql l.db "SELECT count(*) > 0 FROM v_probe WHERE op = 'pool'") == 1 ]]; do
+		kill -0 "$RECORDER" || die "the recorder has ended"
+		sleep 0.1
+	done
+	go
+	wait_done
+	end_launched
+	eq "orders, launched" "$(rows l.db "SELECT gets, puts, failures, in_use, in_use_max FROM v_pool_sum JOIN v_pool USING (pool_id)
+		WHERE source = 'dpdk' AND name = 'orders'")" "$(truth gets) $(truth puts) $(truth failures) $(truth left) $(truth high)"
 	;;
 withdrawn)
 	need_root

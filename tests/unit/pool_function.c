@@ -210,7 +210,7 @@ Test(pool_function, by_a_pointer)
 	cr_expect_str_eq(find(&set, MPSAMPLE_KIND_POOL_PUT, 0)->name, "pool_put");
 	mp_pool_set_free(&set);
 	refuses("[pool a]\nget = pointer:pool_ops(ptr=ret)\n", -ENOENT,
-	    "a.ini:2: unknown function: pointer:pool_ops leads to none: it is NULL");
+	    "a.ini:2: unknown function: pointer:pool_ops leads to none: it is NULL so far");
 	refuses("[pool a]\nget = pointer:pool_ops+20(ptr=ret)\n", -ENOENT, "where no function begins");
 	refuses(
 	    "[pool a]\nget = pointer:pool_ops+8:4:2(ptr=ret)\n", -EINVAL, "written pointer:VARIABLE+OFFSET(");
