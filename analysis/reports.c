@@ -3,6 +3,7 @@
 #include "analysis/beside.h"
 #include "analysis/cache/cache.h"
 #include "analysis/explain/explain.h"
+#include "analysis/gc/gc.h"
 #include "analysis/impact/impact.h"
 #include "analysis/jitter/jitter.h"
 #include "analysis/patterns/patterns.h"
@@ -203,6 +204,67 @@ const struct mp_report mp_reports[] = {
 		{.name = "notes",
 		    .title = "What is not known",
 		    .sql = "sql/reports/pools_notes.sql",
+		    .data_only = true}}},
+    {.name = "gc",
+	.purpose =
+	    "what garbage collections cost, what they leave to the program, what they go along with, what to "
+	    "change",
+	.fill = mp_gc_fill,
+	.before = "sql/reports/gc_sentences.sql",
+	.after = "sql/reports/gc_advice_lines.sql",
+	.section =
+	    {{.name = "kinds",
+		 .title = "Collections, by kind",
+		 .sql = "sql/reports/gc_kinds.sql",
+		 .note = "(pauses as the threads feel them; is_pause 0: beside the program; share: of the "
+			 "time)",
+		 .is_optional = true},
+		{.name = "mmu",
+		    .title = "What is left to the program in the worst window of a length",
+		    .sql = "sql/reports/gc_mmu.sql",
+		    .is_optional = true},
+		{.name = "timeline",
+		    .title = "Pauses over time, a character a step",
+		    .sql = "sql/reports/gc_timeline.sql",
+		    .note = "('.': none; '-': less than 0.1 % of the step; digit d: 0.1 % times 2^d or more)",
+		    .is_optional = true},
+		{.name = "pools",
+		    .title = "Memory before and after collections",
+		    .sql = "sql/reports/gc_pools.sql",
+		    .note = "(trend: of what is in use after them, with 95 % confidence from trend_lo to "
+			    "trend_hi)",
+		    .is_optional = true},
+		{.name = "pressure",
+		    .title = "Pressure",
+		    .sql = "sql/reports/gc_pressure.sql",
+		    .is_optional = true},
+		{.name = "correlation",
+		    .title = "What pauses go along with",
+		    .sql = "sql/reports/gc_correlation.sql",
+		    .note = "(rank correlations slot by slot; p_value: all tests together; slope: pauses by "
+			    "so many "
+			    "`unit` for each further `step`. All lags: --table lags)",
+		    .is_optional = true},
+		{.name = "lags",
+		    .title = "What pauses go along with, by lag",
+		    .sql = "sql/reports/gc_lags.sql",
+		    .data_only = true},
+		{.name = "predictions",
+		    .title = "How well the next pause was foreseen",
+		    .sql = "sql/reports/gc_predictions.sql",
+		    .note = "(error: of the time that was left half-way between two pauses)",
+		    .is_optional = true},
+		{.name = "jitter",
+		    .title = "Native calls in collections and 10 ms after, against outside",
+		    .sql = "sql/reports/gc_jitter.sql",
+		    .is_optional = true},
+		{.name = "advice",
+		    .title = "What to change",
+		    .sql = "sql/reports/gc_advice.sql",
+		    .data_only = true},
+		{.name = "sentences",
+		    .title = "In words",
+		    .sql = "sql/reports/gc_sentences.sql",
 		    .data_only = true}}},
     {.name = "advice",
 	.purpose = "what to change: each finding with its figures, the one that costs most first",

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "sampler/files.h"
+#include "sampler/import/gc_import.h"
 #include "sampler/import/import.h"
 #include "symbolize/debuginfod.h"
 
@@ -95,7 +96,33 @@ static void tell(const struct options *o, const struct mp_import_totals *t)
 		    o->import.output);
 }
 
-static int run(struct options *o)
+static void tell_gc(const struct options *o, const struct mp_gc_log_totals *t)
+{
+	fprintf(stderr,
+	    "%smpsample: imported %" PRIu64 " pauses and %" PRIu64
+	    " concurrent collections from %s; of %" PRIu64 " lines %" PRIu64
+	    " tell nothing that is kept, %" PRIu64 " were not understood",
+	    isatty(STDERR_FILENO) ? "\r" : "", t->pauses, t->beside, o->import.input, t->lines, t->other,
+	    t->unknown);
+	if (t->no_time)
+		fprintf(stderr, "; %" PRIu64 " collections without a time are LEFT OUT", t->no_time);
+	fprintf(stderr, "; mpsample report gc %s\n", o->import.output);
+}
+
+static int run_gc(struct options *o)
+{
+	struct mp_gc_log_totals totals;
+	struct mp_err err;
+	int ret = mp_gc_import(&o->import, &totals, &err);
+
+	if (!ret)
+		tell_gc(o, &totals);
+	else
+		fprintf(stderr, "mpsample: %s\n", err.text);
+	return ret ? 1 : 0;
+}
+
+static int run_perf(struct options *o)
 {
 	const struct mp_debuginfod_options fetch = {show_fetch, NULL};
 	struct mp_import_totals totals;
@@ -103,9 +130,6 @@ static int run(struct options *o)
 
 	o->import.symbolize.debug_dirs = o->debug_dirs.dir;
 	o->import.symbolize.n_debug_dirs = o->debug_dirs.n;
-	o->import.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
-	o->import.stop = &stop;
-	catch_signals();
 	mp_raise_file_limit();
 	if (o->import.symbolize_later || mp_debuginfod_new(&fetch, &o->import.symbolize.debuginfod, NULL))
 		o->import.symbolize.debuginfod = NULL;
@@ -117,6 +141,14 @@ static int run(struct options *o)
 	}
 	fprintf(stderr, "mpsample: %s\n", err.text);
 	return 1;
+}
+
+static int run(struct options *o)
+{
+	o->import.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
+	o->import.stop = &stop;
+	catch_signals();
+	return mp_gc_import_knows(o->import.input) ? run_gc(o) : run_perf(o);
 }
 
 /* ---- Options ---- */

@@ -10,6 +10,7 @@
 
 #include "sampler/doctor/pmu.h"
 #include "sampler/doctor/rows.h"
+#include "sampler/gc/profile.h"
 #include "sampler/perf/event.h"
 #include "sampler/pools/profile.h"
 #include "sampler/profile.h"
@@ -21,7 +22,7 @@ static const char usage[] =
     "usage: mpsample list events|profiles|reports [--format table|json|csv]\n"
     "\n"
     "  events     what a recording holds besides the calls, and what -e can ask for\n"
-    "  profiles   the allocators and pools that are known, and how they are recognised\n"
+    "  profiles   the allocators, pools and garbage collectors that are known, and how they are recognised\n"
     "  reports    what can be asked of a recording with mpsample report\n"
     "\n"
     "  --format table|json|csv\n"
@@ -136,6 +137,34 @@ static int list_pool_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_e
 			 "SELECT name, about, modules, versions, known FROM pool_profile ORDER BY name", err);
 }
 
+static int list_gc_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
+{
+	int ret = mp_rows_run(db, err,
+	    "CREATE TABLE gc_profile(name TEXT, about TEXT, modules TEXT, symbols TEXT, variants TEXT, known "
+	    "TEXT)");
+
+	for (size_t i = 0; !ret; i++) {
+		struct mp_gc_profile p;
+		ret = mp_gc_profile_load(i, &p, err);
+		if (ret == -ENOENT)
+			break;
+		if (!ret)
+			ret = mp_rows_run(db, err, "INSERT INTO gc_profile VALUES (%Q, %Q, %Q, %Q, NULL, %Q)",
+			    p.name, p.about, p.modules, p.symbols, p.known);
+		for (size_t k = 0; !ret && k < p.n_variants; k++)
+			ret = mp_rows_run(db, err,
+			    "UPDATE gc_profile SET variants = coalesce(variants || ', ', '') || %Q WHERE "
+			    "name = %Q",
+			    p.variants[k].name, p.name);
+		mp_gc_profile_free(&p);
+	}
+	return ret && ret != -ENOENT ? ret
+				     : mp_rows_emit(e, db, "runtimes", "garbage collectors",
+					   "SELECT name, about, modules, symbols, variants, known FROM "
+					   "gc_profile ORDER BY name",
+					   err);
+}
+
 static int list_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
 {
 	struct mp_profiles p;
@@ -161,7 +190,9 @@ static int list_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_err *e
 			"defines malloc");
 	mp_emit_note(e, "and is none of these is probed as 'interposed'; not covered: recognised, so that a "
 			"recording says so");
-	return ret ? ret : list_pool_profiles(e, db, err);
+	if (!ret)
+		ret = list_pool_profiles(e, db, err);
+	return ret ? ret : list_gc_profiles(e, db, err);
 }
 
 /* "sql/reports/jitter_ops.sql" is a section of report jitter; object_*.sql are part of every report. */

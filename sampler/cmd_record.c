@@ -76,6 +76,11 @@ static const char usage[] =
     "      --cpu LIST          the recorder itself runs on these CPUs only, such as 0-1,7: not on those of "
     "the\n"
     "                          process's threads\n"
+    "      --gc auto|off       follow the garbage collectors of runtimes in the process that are known "
+    "(mpsample\n"
+    "                          list profiles; default auto)\n"
+    "      --predict           tell once a second when the next collection is due (it is in v_gc_prediction\n"
+    "                          in any case)\n"
     "      --heap on|off       look now and then at how fragmented glibc's heaps are (default on): takes at\n"
     "                          most 1 % of a core of the recorder's own time\n"
     "  -h, --help\n";
@@ -101,6 +106,8 @@ enum {
 	OPT_MAX_SIZE,
 	OPT_CPU,
 	OPT_HEAP,
+	OPT_GC,
+	OPT_PREDICT,
 };
 
 static const struct option long_options[] = {
@@ -128,6 +135,8 @@ static const struct option long_options[] = {
     {"max-size", required_argument, NULL, OPT_MAX_SIZE},
     {"cpu", required_argument, NULL, OPT_CPU},
     {"heap", required_argument, NULL, OPT_HEAP},
+    {"gc", required_argument, NULL, OPT_GC},
+    {"predict", no_argument, NULL, OPT_PREDICT},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -319,6 +328,11 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		return 0;
 	case OPT_SPANS:
 		return add_spans(o, arg, err);
+	case OPT_PREDICT:
+		o->predict = true;
+		return 0;
+	case OPT_GC:
+		return parse_choice("--gc", arg, "auto", "off", &o->gc, err);
 	case OPT_HEAP:
 		return parse_choice("--heap", arg, "on", "off", &o->heap, err);
 	case OPT_FOLLOW_FORKS:
@@ -384,6 +398,7 @@ int mp_cmd_record(int argc, char **argv)
 	    .stack = MP_STACK_COPY,
 	    .keep_over_ns = -1,
 	    .sample_every = -1,
+	    .gc = true,
 	    .heap = true,
 	    .budget = 0.02};
 	struct mp_err err;

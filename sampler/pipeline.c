@@ -40,6 +40,7 @@ struct mp_pipeline {
 	struct mp_samples *samples;
 	struct mp_markers *markers;
 	struct mp_pools *pools;
+	struct mp_gc *gc;
 	struct mp_context *context;
 	bool *is_written; /* by the symbolizer's number of a mapping: it is in the session */
 	size_t is_written_room;
@@ -103,8 +104,9 @@ struct mp_pipeline *mp_pipeline_new(struct mp_session *session, struct mp_symbol
 	p->samples = p->stacks ? mp_samples_new(session, symbolizer, p->stacks) : NULL;
 	p->markers = mp_markers_new(session);
 	p->pools = p->stacks ? mp_pools_new(session, p->stacks) : NULL;
+	p->gc = mp_gc_new(session);
 	p->context = mp_context_new();
-	if (!p->stacks || !p->deferred || !p->samples || !p->markers || !p->pools || !p->context) {
+	if (!p->stacks || !p->deferred || !p->samples || !p->markers || !p->pools || !p->gc || !p->context) {
 		mp_pipeline_free(p);
 		return NULL;
 	}
@@ -117,6 +119,7 @@ void mp_pipeline_free(struct mp_pipeline *p)
 		return;
 	mp_samples_free(p->samples);
 	mp_pools_free(p->pools);
+	mp_gc_free(p->gc);
 	mp_stack_table_free(p->stacks);
 	mp_deferred_free(p->deferred);
 	mp_markers_free(p->markers);
@@ -451,6 +454,24 @@ void mp_pipeline_pool_lost(struct mp_pipeline *p, const struct mp_pool_lost *los
 		mp_pools_lost(p->pools, lost);
 }
 
+void mp_pipeline_gc_follow(
+    struct mp_pipeline *p, const struct mp_gc_set *set, const struct mp_gc_listener *listener)
+{
+	mp_gc_follow(p->gc, set, listener);
+}
+
+void mp_pipeline_gc(struct mp_pipeline *p, const struct mp_gc_event *e)
+{
+	if (!p->failed)
+		mp_gc_take(p->gc, e);
+}
+
+void mp_pipeline_gc_known(struct mp_pipeline *p, int64_t t_ns)
+{
+	if (!p->failed)
+		fail(p, mp_gc_settle(p->gc, t_ns, err_of(p)));
+}
+
 void mp_pipeline_loss(
     struct mp_pipeline *p, int64_t t_ns, const char *source, const char *what, uint64_t lost)
 {
@@ -471,6 +492,8 @@ static void tell_markers_lost(struct mp_pipeline *p, int64_t t_ns)
 	for (size_t i = 0; (limit = mp_markers_lost(p->markers, i, &lost)); i++)
 		mp_pipeline_loss(p, t_ns, limit, "events", lost);
 	for (size_t i = 0; (limit = mp_pools_lost_by(p->pools, i, &lost)); i++)
+		mp_pipeline_loss(p, t_ns, limit, "events", lost);
+	for (size_t i = 0; (limit = mp_gc_lost_by(p->gc, i, &lost)); i++)
 		mp_pipeline_loss(p, t_ns, limit, "events", lost);
 }
 
@@ -540,6 +563,8 @@ int mp_pipeline_end(struct mp_pipeline *p, bool (*is_impatient)(void *ctx), void
 		fail(p, mp_markers_end(p->markers, err_of(p)));
 	if (!p->failed)
 		fail(p, mp_pools_end(p->pools, err_of(p)));
+	if (!p->failed)
+		fail(p, mp_gc_end(p->gc, err_of(p)));
 	tell_markers_lost(p, p->committed_ns);
 	tell_stacks_lost(p, p->committed_ns);
 	tell_refused(p, p->committed_ns);

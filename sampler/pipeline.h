@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "sampler/context.h"
+#include "sampler/gc/collector.h"
 #include "sampler/perf/level.h"
 #include "sampler/pools/pools.h"
 #include "store/append.h"
@@ -140,6 +141,13 @@ int mp_pipeline_pool_kinds(
     struct mp_pipeline *p, const struct mp_pool_kind *kinds, size_t n, struct mp_err *err);
 void mp_pipeline_pool(struct mp_pipeline *p, const struct mp_pool_event *e);
 void mp_pipeline_pool_lost(struct mp_pipeline *p, const struct mp_pool_lost *lost);
+
+/* What points in the code of runtimes tell of garbage collections (sampler/gc/collector.h); likewise. All
+ * that was told before a time has been handed in. */
+void mp_pipeline_gc_follow(
+    struct mp_pipeline *p, const struct mp_gc_set *set, const struct mp_gc_listener *listener);
+void mp_pipeline_gc(struct mp_pipeline *p, const struct mp_gc_event *e);
+void mp_pipeline_gc_known(struct mp_pipeline *p, int64_t t_ns);
 
 /* A call of a function that --spans names. The name is copied. */
 struct mp_span_event {

@@ -80,11 +80,11 @@ static uint64_t slow_events(const struct mp_switcher *s)
 static void add_up(struct mp_switcher *s, struct mp_latency *latency)
 {
 	const struct mp_floor *f = mp_uprobe_floor(s->u);
-	uint64_t skipped[MP_PROBE_GROUPS][2];
+	uint64_t skipped[MP_SKIPPING_GROUPS][2];
 
 	mp_latency_poll(latency, false);
 	s->window_cost_ns = s->events = 0;
-	for (unsigned int group = 0; group < MP_PROBE_GROUPS; group++)
+	for (unsigned int group = 0; group < MP_SKIPPING_GROUPS; group++)
 		mp_uprobe_skipped(s->u, (enum mp_probe_group)group, skipped[group]);
 	for (unsigned int op = 0; op < MP_OP_COUNT; op++) {
 		uint64_t calls = mp_latency_calls(latency, op);

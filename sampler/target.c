@@ -294,6 +294,18 @@ static bool is_loader(const char *path, uint64_t start, uint64_t loader)
 	return loader ? start == loader : !strncmp(name, "ld-linux", 8) || !strncmp(name, "ld-musl", 7);
 }
 
+/* A program of a fixed position is where its ELF file says. */
+static bool is_fixed(const struct mp_module *m)
+{
+	Elf64_Ehdr head;
+	int fd = open(m->open_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool fixed = fd >= 0 && pread(fd, &head, sizeof(head), 0) == sizeof(head) && head.e_type == ET_EXEC;
+
+	if (fd >= 0)
+		close(fd);
+	return fixed;
+}
+
 /* Modules are the files with executable mappings; a file mapped in pieces is one. */
 static int find_modules(struct mp_target *t, struct mp_err *err)
 {
@@ -323,10 +335,11 @@ static int find_modules(struct mp_target *t, struct mp_err *err)
 		mod->inode = m->inode;
 		mod->dev_major = m->dev_major;
 		mod->dev_minor = m->dev_minor;
-		mod->base = first_start;
 		mod->link_order = ~0u;
 		mod->is_loader = is_loader(m->path, first_start, loader);
 		mod->is_exe = !strcmp(m->path, t->exe);
+		/* The dynamic linker, where there is one, knows better. */
+		mod->base = mod->is_exe && is_fixed(mod) ? 0 : first_start;
 	}
 	read_link_order(t);
 	for (size_t i = 0; i < t->n_modules; i++)

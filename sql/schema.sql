@@ -444,7 +444,7 @@ CREATE TABLE gc_phase (         -- parts of a collection, where the runtime show
 CREATE TABLE gc_prediction (    -- when the next pause was expected, made while recording
   made_ns INTEGER NOT NULL,
   runtime TEXT NOT NULL,
-  kind    TEXT NOT NULL,        -- of the pause; '': any
+  kind    TEXT NOT NULL,        -- of the pause, one or several words; '': any
   due_ns  INTEGER NOT NULL,
   lo_ns   INTEGER NOT NULL,     -- between these it was expected with probability `coverage`
   hi_ns   INTEGER NOT NULL,

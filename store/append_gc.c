@@ -2,6 +2,7 @@
 #include "store/append_gc.h"
 
 #include "store/bind.h"
+#include "store/retention_priv.h"
 
 enum statement { GC, POOL, PHASE, PREDICTION, SETTING, PRESSURE, STATEMENTS };
 
@@ -67,8 +68,8 @@ int mp_append_gc_pool(
 	return mp_statement_run(s, st, err);
 }
 
-int mp_append_gc_phase(struct mp_session *s, int64_t gc_id, const char *name, int64_t t_ns, int64_t dur_ns,
-    struct mp_err *err)
+int mp_append_gc_phase(
+    struct mp_session *s, int64_t gc_id, const char *name, int64_t t_ns, int64_t dur_ns, struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, PHASE);
 
@@ -104,11 +105,11 @@ int mp_append_gc_setting(
 	return mp_statement_run(s, st, err);
 }
 
-int mp_append_pressure(
-    struct mp_session *s, int64_t t_ns, const char *name, double value, struct mp_err *err)
+int mp_append_pressure(struct mp_session *s, int64_t t_ns, const char *name, double value, struct mp_err *err)
 {
 	sqlite3_stmt *st = get(s, PRESSURE);
 
+	mp_retention_count(s, MP_AREA_SLOT, MP_PRESSURE_BYTES);
 	bind_int(st, 1, t_ns);
 	bind_text(st, 2, name);
 	sqlite3_bind_double(st, 3, value);

@@ -30,8 +30,8 @@ struct mp_gc_pool_row {
 int mp_append_gc_pool(
     struct mp_session *s, int64_t gc_id, const struct mp_gc_pool_row *row, struct mp_err *err);
 
-int mp_append_gc_phase(struct mp_session *s, int64_t gc_id, const char *name, int64_t t_ns, int64_t dur_ns,
-    struct mp_err *err);
+int mp_append_gc_phase(
+    struct mp_session *s, int64_t gc_id, const char *name, int64_t t_ns, int64_t dur_ns, struct mp_err *err);
 
 struct mp_gc_prediction_row {
 	int64_t made_ns;
@@ -39,8 +39,7 @@ struct mp_gc_prediction_row {
 	int64_t due_ns, lo_ns, hi_ns;
 	double coverage;
 };
-int mp_append_gc_prediction(
-    struct mp_session *s, const struct mp_gc_prediction_row *row, struct mp_err *err);
+int mp_append_gc_prediction(struct mp_session *s, const struct mp_gc_prediction_row *row, struct mp_err *err);
 
 /* Takes the place of what was told before. */
 int mp_append_gc_setting(

@@ -378,6 +378,8 @@ static int tell_all(struct mp_retention *r, struct mp_err *err)
 {
 	int rc = tell_thinned(r, "call outlier", r->thinned_outliers, err);
 
+	if (!rc)
+		rc = tell_thinned(r, "pressure", r->thinned_pressure, err);
 	for (int a = 0; !rc && a < MP_AREAS; a++)
 		if (area_names[a])
 			rc = tell_thinned(r, area_names[a], r->thinned[a], err);
@@ -483,6 +485,7 @@ void mp_retention_totals(const struct mp_session *s, struct mp_retention_totals 
 	out->calls_removed = r->calls_removed;
 	for (int a = MP_AREA_CALL + 1; a < MP_AREAS; a++)
 		out->others += r->thinned[a];
+	out->others += r->thinned_pressure;
 	out->longest_step_ns = r->longest_step_ns;
 }
 

@@ -18,7 +18,7 @@
  * as they are until they are most of what is kept; then the faster half of them become samples the rest
  * kernel events, spans, marks: each has the same chance to stay. Samples of perf events: likewise, and those
  * that stay stand for more periods slots        of about a second become slots of 10 s, 1 min, 10 min, 1 h,
- * the oldest first: sums stay exact
+ * the oldest first: sums stay exact; of pressure the last, the least and the greatest of each stay
  *
  * in steps of some hundred rows between two appended ones, so that no writer waits for long. What went is
  * counted in table `thinned`. If all that does not help, as when stacks and names alone fill the file,

@@ -54,6 +54,9 @@ extern const double mp_row_bytes[MP_AREAS];
 /* Likewise one of pool_latency. */
 #define MP_POOL_LATENCY_BYTES 24.0
 
+/* And one of pressure. */
+#define MP_PRESSURE_BYTES 40.0
+
 enum mp_retention_statement {
 	MP_RS_PAGES,
 	MP_RS_FREE_PAGES,
@@ -97,7 +100,7 @@ struct mp_retention {
 	int64_t roll_ns[MP_ROLL_LEVELS];
 	bool rolls;
 
-	uint64_t thinned[MP_AREAS], thinned_outliers;
+	uint64_t thinned[MP_AREAS], thinned_outliers, thinned_pressure;
 	uint64_t calls_removed; /* of those, rows that had been written */
 	struct mp_retention_refused refused;
 	uint64_t longest_step_ns;

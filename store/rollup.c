@@ -89,7 +89,19 @@ static const char *const merge[] = {
 };
 #define MERGES ((int)(sizeof(merge) / sizeof(*merge)))
 
-enum { FIND_BEFORE = MERGES, FIND_FROM, COUNT, CROSSES, STATEMENTS };
+/*
+ * Of pressure, which is known by the end of a second, the last row of each name stays, and the one with the
+ * least and the one with the greatest value. Of counters, which grow, these are two.
+ */
+static const char thin_pressure[] =
+    "DELETE FROM pressure WHERE t_ns > ?1 AND t_ns <= ?3 AND (t_ns, name) IN (SELECT t_ns, name FROM ("
+    "SELECT t_ns, name, row_number() OVER (PARTITION BY name ORDER BY t_ns DESC) AS from_last,"
+    " row_number() OVER (PARTITION BY name ORDER BY value, t_ns) AS from_least,"
+    " row_number() OVER (PARTITION BY name ORDER BY value DESC, t_ns) AS from_greatest"
+    " FROM pressure WHERE t_ns > ?1 AND t_ns <= ?3)"
+    " WHERE from_last > 1 AND from_least > 1 AND from_greatest > 1)";
+
+enum { THIN_PRESSURE = MERGES, FIND_BEFORE, FIND_FROM, COUNT, CROSSES, STATEMENTS };
 
 _Static_assert(STATEMENTS <= MP_RETENTION_STATEMENTS - MP_RS_ROLL, "all statements have room");
 
@@ -111,7 +123,7 @@ static int find(
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : mp_session_fail(r->session, "write", err);
 }
 
-/* About what a slot takes: nearly all of it are the buckets. */
+/* About what a slot takes without its pressure: nearly all of it are the buckets. */
 static double bytes_of(struct mp_retention *r, int64_t slot_ns)
 {
 	sqlite3_stmt *st = mp_retention_get(r, MP_RS_ROLL + COUNT,
@@ -127,19 +139,32 @@ static double bytes_of(struct mp_retention *r, int64_t slot_ns)
 	return bytes;
 }
 
+/* A statement over both slots. */
+static int join(struct mp_retention *r, int which, const char *sql, const struct slot *into,
+    const struct slot *s, struct mp_err *err)
+{
+	sqlite3_stmt *st = mp_retention_get(r, MP_RS_ROLL + which, sql);
+
+	sqlite3_bind_int64(st, 1, into->slot_ns);
+	sqlite3_bind_int64(st, 2, s->slot_ns);
+	sqlite3_bind_int64(st, 3, s->slot_ns + s->dur_ns);
+	return mp_retention_run(r, st, err);
+}
+
 static int absorb(
     struct mp_retention *r, const struct slot *into, const struct slot *s, uint64_t *work, struct mp_err *err)
 {
 	double of_it = bytes_of(r, s->slot_ns), before = bytes_of(r, into->slot_ns) + of_it;
 	int rc = 0;
 
-	for (int i = 0; !rc && i < MERGES; i++) {
-		sqlite3_stmt *st = mp_retention_get(r, MP_RS_ROLL + i, merge[i]);
-
-		sqlite3_bind_int64(st, 1, into->slot_ns);
-		sqlite3_bind_int64(st, 2, s->slot_ns);
-		sqlite3_bind_int64(st, 3, s->slot_ns + s->dur_ns);
-		rc = mp_retention_run(r, st, err);
+	for (int i = 0; !rc && i < MERGES; i++)
+		rc = join(r, i, merge[i], into, s, err);
+	if (!rc)
+		rc = join(r, THIN_PRESSURE, thin_pressure, into, s, err);
+	if (!rc) {
+		int gone = sqlite3_changes(r->session->db);
+		r->thinned_pressure += (uint64_t)gone;
+		r->bytes[MP_AREA_SLOT] -= gone * MP_PRESSURE_BYTES;
 	}
 	*work += (uint64_t)(of_it / ROW_BYTES);
 	r->bytes[MP_AREA_SLOT] -= before - bytes_of(r, into->slot_ns);

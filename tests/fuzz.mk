@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-# Fuzz targets: tests/fuzz/fuzz_NAME.c, each with the code that reads the target's files (symbolize/), its heaps, and recordings of
-# perf, built by clang with libFuzzer. Without its runtime they are built by gcc and only run what is in the corpus (tests/fuzz/replay.c).
+# Fuzz targets: tests/fuzz/fuzz_NAME.c, each with the code that reads the target's files (symbolize/), its heaps, a JVM's
+# hsperfdata, and recordings of perf, built by clang with libFuzzer. Without its runtime they are built by gcc and only run what is in the corpus (tests/fuzz/replay.c).
 
 FUZZ_DIR     := $(O)/fuzz
 FUZZ_SRC     := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ         := $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_DIR)/%)
 FUZZ_OBJ     := $(patsubst %.c,$(FUZZ_DIR)/obj/%.o,$(wildcard symbolize/*.c symbolize/*/*.c) store/err.c \
-	$(addprefix sampler/,index.c pools/glibc_arena.c pools/glibc_heap.c $(addprefix perf/,record.c level.c data_file.c data_describe.c data_order.c space.c spe.c)))
+	$(addprefix sampler/,index.c import/gc_line.c import/gc_log.c pools/glibc_arena.c pools/glibc_heap.c pressure/hsperf.c $(addprefix perf/,record.c level.c data_file.c data_describe.c data_order.c space.c spe.c)))
 FUZZ_SECONDS ?= 20
 FUZZ_CFLAGS  := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 

@@ -24,6 +24,10 @@ has_header = $(if $(wildcard /usr/include/$(1)),$(TARGET_DIR)/$(2))
 TARGETS += $(TARGET_DIR)/pools_pmr $(call has_header,apr-1.0/apr_pools.h,pools_apr) $(call has_header,glib-2.0/glib.h,pools_glib) \
 	$(call has_header,dpdk/rte_mempool.h,pools_dpdk)
 
+# Loads on collectors of garbage (gc/), where what builds them is there. Those in Python and JavaScript are run as they are.
+has_command = $(if $(shell command -v $(1) 2>/dev/null),$(addprefix $(TARGET_DIR)/gc/,$(2)))
+TARGETS += $(call has_command,javac,GcLoad.class) $(call has_command,go,gc_load gc_load_stripped) $(call has_header,gc.h,gc/boehm)
+
 .PHONY: targets
 targets: $(TARGETS)
 
@@ -148,6 +152,22 @@ $(TARGET_DIR)/family_static: tests/targets/family.c $(TARGET_HDR)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -static -o $@ $<
+
+$(TARGET_DIR)/gc/GcLoad.class: tests/targets/gc/GcLoad.java
+	@mkdir -p $(@D)
+	$(call say,JAVAC,$@)
+	$(Q)javac -XDignore.symbol.file -d $(@D) $<
+
+# With the compiled packages that it keeps in build/: the home of whoever builds may not be writable.
+$(TARGET_DIR)/gc/gc_load $(TARGET_DIR)/gc/gc_load_stripped: tests/targets/gc/gc_load.go
+	@mkdir -p $(@D)
+	$(call say,GO,$@)
+	$(Q)GO111MODULE=off GOFLAGS= CGO_ENABLED=0 GOCACHE=$(abspath $(O))/go-cache go build $(if $(filter %_stripped,$@),-ldflags=-s) -o $@ $<
+
+$(TARGET_DIR)/gc/boehm: tests/targets/gc/boehm.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -o $@ $< -lgc -pthread
 
 NOLIBC_CFLAGS := -ffreestanding -nostdlib -static -fno-stack-protector -fcf-protection=none -Wl,--build-id
 $(TARGET_DIR)/noalloc $(TARGET_DIR)/noalloc32: tests/targets/noalloc.c

@@ -9,6 +9,7 @@
 #include "analysis/beside.h"
 #include "analysis/cache/cache.h"
 #include "analysis/explain/why.h"
+#include "analysis/gc/gc.h"
 #include "analysis/pools/pools.h"
 #include "store/embed.h"
 
@@ -181,6 +182,10 @@ int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, st
 	if (!rc)
 		rc = mp_pools_judge(s, scope, err);
 	if (!rc)
+		rc = mp_gc_begin(s, err);
+	if (!rc)
+		rc = mp_gc_judge(s, scope, err);
+	if (!rc)
 		rc = judge(s, scope, err);
 	if (!rc)
 		rc = mp_why_divide(s, err);
@@ -188,8 +193,8 @@ int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, st
 	return rc;
 }
 
-/* Without samples and pools their rules find nothing: slow calls, which explain is of, are not what these
- * speak of. */
+/* Without samples, pools and collections their rules find nothing: slow calls, which explain is of, are not
+ * what these speak of. */
 static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_t top, struct mp_err *err)
 {
 	int rc = fill_why(s, scope, top, err);
@@ -198,6 +203,8 @@ static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_
 		rc = mp_cache_begin(s, err);
 	if (!rc)
 		rc = mp_pools_begin(s, err);
+	if (!rc)
+		rc = mp_gc_begin(s, err);
 	if (!rc)
 		rc = judge(s, scope, err);
 	if (!rc)

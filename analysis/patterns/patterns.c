@@ -507,7 +507,19 @@ static int load(struct fill *f, const struct mp_report_scope *scope, struct mp_e
 	return f->traits ? 0 : -EIO;
 }
 
-int mp_patterns_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+static int look_for_all(struct fill *f, struct mp_err *err)
+{
+	int rc = fill_rhythm(f, err);
+
+	if (!rc)
+		rc = fill_clusters(f, err);
+	if (!rc)
+		rc = fill_sites(f, err);
+	return rc ? rc : fill_gc(f, err);
+}
+
+static int run(struct mp_session *s, const struct mp_report_scope *scope,
+    int (*look)(struct fill *f, struct mp_err *err), struct mp_err *err)
 {
 	struct fill f = {.session = s, .start_ns = scope->start_ns};
 	sqlite3 *db = mp_session_db(s);
@@ -519,17 +531,21 @@ int mp_patterns_fill(struct mp_session *s, const struct mp_report_scope *scope, 
 	if (!rc)
 		rc = load(&f, scope, err);
 	if (!rc)
-		rc = fill_rhythm(&f, err);
-	if (!rc)
-		rc = fill_clusters(&f, err);
-	if (!rc)
-		rc = fill_sites(&f, err);
-	if (!rc)
-		rc = fill_gc(&f, err);
+		rc = look(&f, err);
 	sqlite3_exec(db, "PRAGMA query_only=ON", NULL, NULL, NULL);
 	mp_traits_close(f.traits);
 	mp_kept_free(&f.calls);
 	free(f.t_ns);
 	free(f.owner);
 	return rc;
+}
+
+int mp_patterns_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+{
+	return run(s, scope, look_for_all, err);
+}
+
+int mp_patterns_fill_gc(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+{
+	return run(s, scope, fill_gc, err);
 }

@@ -14,4 +14,7 @@
  */
 int mp_patterns_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 
+/* The same tables, of which only pattern_gc has rows. */
+int mp_patterns_fill_gc(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
+
 #endif

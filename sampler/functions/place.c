@@ -93,11 +93,16 @@ static int refuse(const char **why, const char *reason)
 int mp_function_place_entry(const struct mp_function_table *t, const struct mp_function_symbol *f,
     unsigned int args, struct mp_function_place *out, const char **why)
 {
+	return t->is_go ? refuse(why, "it is Go's, whose stacks move")
+			: mp_function_place_point(t, f, args, out, why);
+}
+
+int mp_function_place_point(const struct mp_function_table *t, const struct mp_function_symbol *f,
+    unsigned int args, struct mp_function_place *out, const char **why)
+{
 	uint64_t offset;
 
 	*out = (struct mp_function_place){0};
-	if (t->is_go)
-		return refuse(why, "it is Go's, whose stacks move");
 	unsigned char *code = mp_function_code(t, f, &offset);
 	if (!code)
 		return refuse(why, "its code is not in the file");

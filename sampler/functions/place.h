@@ -31,6 +31,10 @@ struct mp_function_place {
 int mp_function_place_entry(const struct mp_function_table *t, const struct mp_function_symbol *f,
     unsigned int args, struct mp_function_place *out, const char **why);
 
+/* The same for who does not look for the end of a call by its stack pointer: of Go's functions also. */
+int mp_function_place_point(const struct mp_function_table *t, const struct mp_function_symbol *f,
+    unsigned int args, struct mp_function_place *out, const char **why);
+
 /*
  * The ends: those of a function that has data in its code cannot be told, and one that never returns has
  * none. With `through_jumps`, where it goes on as another function of the module (a tail call), that one's

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sampler/grow.h"
+#include "symbolize/elf/gopclntab.h"
 #include "symbolize/elf/section.h"
 
 #define MAX_FUNCTION_BYTES (1u << 20) /* of code that is decoded */
@@ -84,6 +85,8 @@ int mp_function_table_open(const struct mp_module *m, struct mp_function_table *
 	}
 	out->is_go = has_go(out->elf);
 	mp_elf_each_function(out->elf, take, &l);
+	if (out->is_go && !mp_elf_has_symtab(out->elf) && !l.failed && !mp_gopclntab_open(out->elf, &out->go))
+		mp_gopclntab_each(out->go, take, &l);
 	if (l.failed)
 		mp_function_table_close(out);
 	else if (out->n)
@@ -93,6 +96,7 @@ int mp_function_table_open(const struct mp_module *m, struct mp_function_table *
 
 void mp_function_table_close(struct mp_function_table *t)
 {
+	mp_gopclntab_close(t->go);
 	if (t->elf)
 		mp_elf_close(t->elf);
 	free(t->all);

@@ -30,6 +30,8 @@ struct mp_function_table {
 	struct mp_elf *elf;
 	struct mp_function_symbol *all;
 	size_t n;
+	struct mp_gopclntab
+	    *go;    /* where the names of a stripped Go program are; NULL: in the symbol tables */
 	bool is_go; /* built by Go, whose stacks move: no probe on a return, no pairing by the stack */
 };
 

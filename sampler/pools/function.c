@@ -8,16 +8,42 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/functions/expression.h"
+#include "sampler/functions/lookup.h"
 #include "sampler/functions/place.h"
+#include "sampler/functions/text.h"
 #include "sampler/grow.h"
-#include "sampler/pools/expression.h"
 #include "sampler/pools/file.h"
-#include "sampler/pools/lookup.h"
 #include "sampler/pools/profile.h"
-#include "sampler/pools/text.h"
 #include "symbolize/demangle/demangle.h"
 
 #define USDT_ARGUMENTS_MAX 12
+
+/* What the text of a function says of it. */
+enum value {
+	POOL,
+	PTR,
+	COUNT, /* objects at once, that are not told one by one */
+	NEXT,  /* where in each object of a chain the next one's address is: all of them are put */
+	SIZE,
+	CAPACITY,
+	OBJECT_BYTES,
+	NAME,
+	FAILURE, /* no expression: a word of enum mp_function_failure */
+	VALUES,
+};
+
+static const char *const value_names[VALUES + 1] = {[POOL] = "pool",
+    [PTR] = "ptr",
+    [COUNT] = "count",
+    [NEXT] = "next",
+    [SIZE] = "size",
+    [CAPACITY] = "capacity",
+    [OBJECT_BYTES] = "object_bytes",
+    [NAME] = "name",
+    [FAILURE] = "failure"};
+
+_Static_assert(VALUES <= MP_FUNCTION_VALUES_MAX, "a text has room for all");
 
 static const unsigned int kinds[MP_POOL_KEY_FUNCTIONS] = {
     [MP_POOL_KEY_GET] = MPSAMPLE_KIND_POOL_GET,
@@ -30,10 +56,10 @@ static const unsigned int kinds[MP_POOL_KEY_FUNCTIONS] = {
 
 struct resolver {
 	const struct mp_target *target;
-	struct mp_pool_lookup lookup;
+	struct mp_function_lookup lookup;
 	struct mp_pool_set *out;
 	size_t room;
-	bool *chosen; /* room for struct mp_pool_where */
+	bool *chosen; /* room for struct mp_function_where */
 	struct mp_err *err;
 };
 
@@ -44,7 +70,7 @@ struct section {
 	const struct mp_pool_profile *profile; /* NULL: of the user's file */
 	const char *source;
 	size_t kind;
-	struct mp_pool_where where;
+	struct mp_function_where where;
 	bool wants_latency, null_is_empty, exceptions_never, by_size;
 	const struct mp_pool_entry *capacity, *object_bytes, *name; /* where functions do not say them */
 	size_t with_pool, without_pool; /* functions that say which pool, and not */
@@ -57,7 +83,7 @@ struct section {
 struct function {
 	struct section *s;
 	const struct mp_pool_entry *entry;
-	struct mp_pool_text text;
+	struct mp_function_text text;
 	struct mp_function_table const *table; /* where it was found */
 	const char *usdt_args;                 /* of a USDT probe */
 };
@@ -110,7 +136,7 @@ static int variable(void *ctx, const char *name, uint64_t *address, struct mp_er
 {
 	const struct function *f = ctx;
 
-	return mp_pool_find_variable(&f->s->r->lookup, f->table, name, address, err);
+	return mp_function_find_variable(&f->s->r->lookup, f->table, name, address, err);
 }
 
 static bool is_mapped(void *ctx, uint64_t address, size_t n)
@@ -135,82 +161,81 @@ static int text_address(const char *text, const char **out, struct mp_err *err)
 	return 0;
 }
 
-static int parse_value(const struct function *f, enum mp_pool_value v, const char *text, struct mp_fetch *out,
-    struct mp_err *err)
+static int parse_value(
+    const struct function *f, enum value v, const char *text, struct mp_fetch *out, struct mp_err *err)
 {
 	const struct mp_expression_names names = {.has_return = !f->text.is_usdt,
 	    .argument = f->text.is_usdt ? usdt_argument : NULL,
 	    .variable = f->table ? variable : NULL,
 	    .is_mapped = f->table ? is_mapped : NULL,
 	    .ctx = (void *)(uintptr_t)f};
-	int ret = v == MP_POOL_VALUE_NAME ? text_address(text, &text, err) : 0;
+	int ret = v == NAME ? text_address(text, &text, err) : 0;
 
 	return ret ? ret : mp_expression_parse(text, &names, out, err);
 }
 
-/* MP_POOL_FAILURE_NONE is an error, which has been told. */
-static enum mp_pool_failure failure_of(const struct function *f, const char *text)
+/* MP_FUNCTION_FAILURE_NONE is an error, which has been told. */
+static enum mp_function_failure failure_of(const struct function *f, const char *text)
 {
-	static const char *const words[MP_POOL_FAILURES] = {
-	    [MP_POOL_FAILURE_NONZERO] = "nonzero",
-	    [MP_POOL_FAILURE_NEGATIVE] = "negative",
-	    [MP_POOL_FAILURE_NULL] = "null",
-	    [MP_POOL_FAILURE_FALSE] = "false",
+	static const char *const words[MP_FUNCTION_FAILURES] = {
+	    [MP_FUNCTION_FAILURE_NONZERO] = "nonzero",
+	    [MP_FUNCTION_FAILURE_NEGATIVE] = "negative",
+	    [MP_FUNCTION_FAILURE_NULL] = "null",
+	    [MP_FUNCTION_FAILURE_FALSE] = "false",
 	};
 	struct mp_err *err = f->s->r->err;
 
-	for (int i = MP_POOL_FAILURE_NONE + 1; i < MP_POOL_FAILURES; i++) {
+	for (int i = MP_FUNCTION_FAILURE_NONE + 1; i < MP_FUNCTION_FAILURES; i++) {
 		if (strcmp(words[i], text))
 			continue;
 		if (!f->text.is_usdt)
-			return (enum mp_pool_failure)i;
+			return (enum mp_function_failure)i;
 		mp_pool_error(err, &f->entry->place, EINVAL,
 		    "failure=%s: a USDT probe is a place in the code, which returns nothing", text);
-		return MP_POOL_FAILURE_NONE;
+		return MP_FUNCTION_FAILURE_NONE;
 	}
 	mp_pool_error(err, &f->entry->place, EINVAL,
 	    "failure=%s: what the function returns when it fails is nonzero (an int), negative (an int), "
-	    "null (a "
-	    "pointer) or false (a bool)",
+	    "null (a pointer) or false (a bool)",
 	    text);
-	return MP_POOL_FAILURE_NONE;
+	return MP_FUNCTION_FAILURE_NONE;
 }
 
 static int parse_values(const struct function *f, struct mp_pool_function *out)
 {
-	struct mp_fetch *const fetches[MP_POOL_VALUES] = {
-	    [MP_POOL_VALUE_POOL] = &out->pool,
-	    [MP_POOL_VALUE_PTR] = &out->ptr,
-	    [MP_POOL_VALUE_COUNT] = &out->ptr,
-	    [MP_POOL_VALUE_SIZE] = &out->size,
-	    [MP_POOL_VALUE_CAPACITY] = &out->capacity,
-	    [MP_POOL_VALUE_OBJECT_BYTES] = &out->object_bytes,
-	    [MP_POOL_VALUE_NAME] = &out->text,
-	    [MP_POOL_VALUE_NEXT] = &out->next,
+	struct mp_fetch *const fetches[VALUES] = {
+	    [POOL] = &out->pool,
+	    [PTR] = &out->ptr,
+	    [COUNT] = &out->ptr,
+	    [SIZE] = &out->size,
+	    [CAPACITY] = &out->capacity,
+	    [OBJECT_BYTES] = &out->object_bytes,
+	    [NAME] = &out->text,
+	    [NEXT] = &out->next,
 	};
 	struct section *s = f->s;
 	struct mp_err why = {0};
 
-	out->counts = f->text.values[MP_POOL_VALUE_COUNT][0];
-	for (int v = 0; v < MP_POOL_VALUES; v++) {
-		const struct mp_pool_entry *e = v == MP_POOL_VALUE_CAPACITY       ? s->capacity
-						: v == MP_POOL_VALUE_OBJECT_BYTES ? s->object_bytes
-						: v == MP_POOL_VALUE_NAME         ? s->name
-										  : NULL;
+	out->counts = f->text.values[COUNT][0];
+	for (int v = 0; v < VALUES; v++) {
+		const struct mp_pool_entry *e = v == CAPACITY       ? s->capacity
+						: v == OBJECT_BYTES ? s->object_bytes
+						: v == NAME         ? s->name
+								    : NULL;
 		const char *text = f->text.values[v];
 		if (*text)
 			e = f->entry;
 		else if (e && f->entry->key != MP_POOL_KEY_DESTROY && f->entry->key != MP_POOL_KEY_CLEAR)
 			text = e->value;
-		else if (v == MP_POOL_VALUE_POOL && s->by_size)
-			text = f->text.values[MP_POOL_VALUE_SIZE], e = f->entry;
+		else if (v == POOL && s->by_size)
+			text = f->text.values[SIZE], e = f->entry;
 		if (!*text)
 			continue;
-		if (v == MP_POOL_VALUE_FAILURE && (out->failure = failure_of(f, text)))
+		if (v == FAILURE && (out->failure = failure_of(f, text)))
 			continue;
-		if (v == MP_POOL_VALUE_FAILURE)
+		if (v == FAILURE)
 			return -EINVAL;
-		int ret = parse_value(f, (enum mp_pool_value)v, text, fetches[v], &why);
+		int ret = parse_value(f, (enum value)v, text, fetches[v], &why);
 		if (ret)
 			return at(s, e, ret, &why);
 	}
@@ -223,9 +248,9 @@ static int check_object(const struct function *f)
 	struct section *s = f->s;
 	enum mp_pool_key key = f->entry->key;
 	bool has_objects = key == MP_POOL_KEY_GET || key == MP_POOL_KEY_PUT;
-	bool says_which = f->text.values[MP_POOL_VALUE_PTR][0];
-	bool says_count = f->text.values[MP_POOL_VALUE_COUNT][0];
-	bool says_next = f->text.values[MP_POOL_VALUE_NEXT][0];
+	bool says_which = f->text.values[PTR][0];
+	bool says_count = f->text.values[COUNT][0];
+	bool says_next = f->text.values[NEXT][0];
 
 	if (says_count && !has_objects)
 		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
@@ -233,13 +258,13 @@ static int check_object(const struct function *f)
 	if (says_next && (key != MP_POOL_KEY_PUT || !says_which))
 		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
 		    "next= is of put, beside ptr=, which then begins a chain of objects");
-	if (says_next && f->text.values[MP_POOL_VALUE_FAILURE][0])
+	if (says_next && f->text.values[FAILURE][0])
 		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
 		    "failure= beside next=: a chain has to be read before it is put back");
 	if (says_count && says_which)
 		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
 		    "count= beside ptr=: objects are told one by one, or only how many they are");
-	if (says_count && !s->by_size && f->text.values[MP_POOL_VALUE_SIZE][0])
+	if (says_count && !s->by_size && f->text.values[SIZE][0])
 		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
 		    "size= beside count=: whose bytes come back cannot be told; write object_bytes=");
 	if (has_objects && !says_which && !says_count)
@@ -250,7 +275,7 @@ static int check_object(const struct function *f)
 		s->with_ptr = f->entry;
 	if (says_count)
 		s->with_count = f->entry;
-	if (says_count && !f->text.values[MP_POOL_VALUE_POOL][0])
+	if (says_count && !f->text.values[POOL][0])
 		s->count_alone = f->entry;
 	return 0;
 }
@@ -260,7 +285,7 @@ static int check_text(struct function *f)
 {
 	struct section *s = f->s;
 	enum mp_pool_key key = f->entry->key;
-	bool says_pool = f->text.values[MP_POOL_VALUE_POOL][0];
+	bool says_pool = f->text.values[POOL][0];
 	struct mp_pool_function ignored = {0};
 	int ret = check_object(f);
 
@@ -269,8 +294,7 @@ static int check_text(struct function *f)
 	if (s->by_size && says_pool)
 		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
 		    "pool= beside instances = size: pools are told apart by the one or the other");
-	if (s->by_size && (key == MP_POOL_KEY_GET || key == MP_POOL_KEY_PUT) &&
-	    !f->text.values[MP_POOL_VALUE_SIZE][0])
+	if (s->by_size && (key == MP_POOL_KEY_GET || key == MP_POOL_KEY_PUT) && !f->text.values[SIZE][0])
 		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
 		    "%s without size=, by which the pools are told apart (instances = size)",
 		    mp_pool_key_name(key));
@@ -435,7 +459,7 @@ static void settle_null(const struct function *f, struct mp_pool_function *out)
 			     (!out->counts || reads_memory(&out->ptr));
 }
 
-static int take_function(struct function *f, const struct mp_pool_found *found)
+static int take_function(struct function *f, const struct mp_function_found *found)
 {
 	struct mp_function_place place;
 	char name[MP_DEMANGLED_MAX];
@@ -458,7 +482,7 @@ static int take_function(struct function *f, const struct mp_pool_found *found)
 	return ret ? ret : add(f->s, f->entry, &out);
 }
 
-static int take_probe(struct function *f, const struct mp_pool_probe *probe)
+static int take_probe(struct function *f, const struct mp_usdt_place *probe)
 {
 	f->table = probe->table;
 	f->usdt_args = probe->args;
@@ -473,9 +497,9 @@ static int take_probe(struct function *f, const struct mp_pool_probe *probe)
 
 static int resolve_probes(struct function *f, struct mp_err *why)
 {
-	struct mp_pool_probe *probes;
+	struct mp_usdt_place *probes;
 	size_t n;
-	int ret = mp_pool_find_probes(&f->s->r->lookup, &f->s->where, &f->text, &probes, &n, why);
+	int ret = mp_function_find_probes(&f->s->r->lookup, &f->s->where, &f->text, &probes, &n, why);
 
 	if (ret)
 		return at(f->s, f->entry, ret, why);
@@ -488,16 +512,16 @@ static int resolve_probes(struct function *f, struct mp_err *why)
 static int resolve_function(struct section *s, const struct mp_pool_entry *e)
 {
 	struct function f = {.s = s, .entry = e};
-	struct mp_pool_found found[MP_POOL_FOUND_MAX];
+	struct mp_function_found found[MP_FUNCTION_FOUND_MAX];
 	struct mp_err why = {0};
 	size_t n = 0;
-	int ret = mp_pool_text_parse(e->value, &f.text, &why);
+	int ret = mp_function_text_parse(e->value, value_names, &f.text, &why);
 
 	if (ret)
 		return at(s, e, ret, &why);
 	if (f.text.is_usdt)
 		return resolve_probes(&f, &why);
-	ret = mp_pool_find(&s->r->lookup, &s->where, &f.text, found, &n, &why);
+	ret = mp_function_find(&s->r->lookup, &s->where, &f.text, found, &n, &why);
 	/* A profile is for several versions of a library: only gets and puts have to be there. */
 	if (ret == -ENOENT && s->profile && e->key != MP_POOL_KEY_GET && e->key != MP_POOL_KEY_PUT)
 		return 0;
@@ -649,7 +673,7 @@ static int choose_modules(struct section *s)
 	if (s->where.chosen)
 		return 0;
 	if (s->profile) {
-		s->where = (struct mp_pool_where){.chosen = s->profile->chosen};
+		s->where = (struct mp_function_where){.chosen = s->profile->chosen};
 		snprintf(s->where.text, sizeof(s->where.text), "%s", s->profile->where);
 		return 0;
 	}
@@ -690,7 +714,7 @@ static int check_functions(struct section *s)
 		if (f.entry->key >= MP_POOL_KEY_FUNCTIONS)
 			continue;
 		has_get |= f.entry->key == MP_POOL_KEY_GET;
-		int ret = mp_pool_text_parse(f.entry->value, &f.text, &why);
+		int ret = mp_function_text_parse(f.entry->value, value_names, &f.text, &why);
 		ret = ret ? at(s, f.entry, ret, &why) : check_text(&f);
 		if (ret)
 			return ret;
@@ -841,13 +865,13 @@ int mp_pool_resolve(const struct mp_target *t, const char *file, struct mp_pool_
 
 	*out = (struct mp_pool_set){0};
 	r.chosen = calloc(2 * t->n_modules + 1, sizeof(*r.chosen));
-	int ret = r.chosen ? mp_pool_lookup_open(t, &r.lookup, err) : out_of_memory(err);
+	int ret = r.chosen ? mp_function_lookup_open(t, &r.lookup, err) : out_of_memory(err);
 	if (!ret && file)
 		ret = resolve_file(&r, file);
 	if (!ret)
 		ret = resolve_profiles(&r);
 	if (r.lookup.modules)
-		mp_pool_lookup_close(&r.lookup);
+		mp_function_lookup_close(&r.lookup);
 	free(r.chosen);
 	if (ret)
 		mp_pool_set_free(out);

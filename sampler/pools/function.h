@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sampler/pools/fetch.h"
+#include "sampler/functions/fetch.h"
 #include "sampler/preload/mpsample.h"
 #include "sampler/target.h"
 #include "store/err.h"
@@ -47,7 +47,7 @@ struct mp_pool_function {
 				 its own; or MP_FETCH_NOTHING */
 	struct mp_fetch text; /* where the pool's name is in memory, or MP_FETCH_NOTHING */
 	bool fails_on_null;   /* a get that gives 0 has found the pool empty (else such a call is ignored) */
-	enum mp_pool_failure failure; /* by what is returned the call has done nothing */
+	enum mp_function_failure failure; /* by what is returned the call has done nothing */
 
 	char name[128];       /* demangled, as found; of a USDT probe provider:name */
 	char module[4096];    /* path as the target sees it */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sampler/cause.h"
+#include "sampler/recorder/gc.h"
 #include "sampler/recorder/pools.h"
 #include "sampler/recorder/private.h"
 #include "store/append.h"
@@ -135,6 +136,8 @@ int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err)
 		ret = store_span_probes(r, err);
 	if (!ret)
 		ret = mp_recorder_store_pool_probes(r, 0, err);
+	if (!ret)
+		ret = mp_recorder_store_gc_probes(r, 0, err);
 	if (!ret && r->o->max_bytes)
 		ret = mp_session_set(s, err, "max_size_bytes", "%" PRIu64, r->o->max_bytes);
 	if (!ret)
@@ -273,6 +276,7 @@ static void tell_limits(const struct mp_recorder *r)
 {
 	tell_spans(r);
 	mp_recorder_tell_pools(r);
+	mp_recorder_tell_gc(r);
 	if (!r->preload)
 		tell_stepped(r);
 	if (r->uprobe)
@@ -293,7 +297,7 @@ static void tell_switched(const struct mp_recorder *r)
 		fprintf(stderr,
 		    "mpsample: every call is probed, whatever it costs: -e is to tell whose data it is\n");
 	if (!r->switcher) {
-		if (!r->preload && r->o->probe != MP_PROBE_ALL)
+		if (!r->preload && r->probes.n && r->o->probe != MP_PROBE_ALL)
 			fprintf(stderr,
 			    "mpsample: --probe %s: backend %s cannot take probes out and put them in again: "
 			    "every call "
@@ -350,7 +354,8 @@ void mp_recorder_tell_begin(const struct mp_recorder *r)
 		fprintf(stderr, "by libmpsample.so in it, floor %" PRIu64 " ns, cost %" PRIu64 " ns a call",
 		    mp_preload_floor_ns(r->preload), mp_preload_cost_ns(r->preload));
 	else
-		fprintf(stderr, "%zu probes by %s, floor %" PRIu64 " ns, cost %" PRIu64 " ns a call",
+		fprintf(stderr,
+		    "%zu allocation probes by %s, floor %" PRIu64 " ns, cost %" PRIu64 " ns a call",
 		    r->probes.n, mp_backend_name(mp_uprobe_backend(r->uprobe)),
 		    mp_uprobe_floor(r->uprobe)->ns[0], mp_uprobe_floor(r->uprobe)->cost_ns[0]);
 	if (r->o->duration_ns)
@@ -369,7 +374,7 @@ void mp_recorder_tell_progress(struct mp_recorder *r, int64_t now)
 {
 	uint64_t calls = mp_latency_calls_all(r->latency);
 
-	if (!r->told_no_calls && !calls && now - r->start_ns >= NS_PER_S) {
+	if (!r->told_no_calls && !calls && (r->preload || r->probes.n) && now - r->start_ns >= NS_PER_S) {
 		r->told_no_calls = true;
 		fprintf(stderr,
 		    "mpsample: no allocation call in the first second: %s is idle, or allocates by means "

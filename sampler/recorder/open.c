@@ -8,6 +8,7 @@
 
 #include "sampler/launch.h"
 #include "sampler/preload_plane/library.h"
+#include "sampler/recorder/gc.h"
 #include "sampler/recorder/pools.h"
 #include "sampler/recorder/private.h"
 #include "sampler/tracefs.h"
@@ -26,10 +27,16 @@ static void drop_target(struct mp_recorder *r)
 	r->child = 0;
 }
 
+/* A program without an allocator that is known may have a runtime that is. */
 static int resolve(struct mp_recorder *r, struct mp_err *err)
 {
 	mp_probe_set_free(&r->found);
-	return mp_probe_resolve(&r->target, &r->profiles, &r->found, err);
+	mp_gc_set_free(&r->gc.set);
+	int ret = mp_recorder_resolve_gc(r, err);
+	if (ret)
+		return ret;
+	ret = mp_probe_resolve(&r->target, &r->profiles, &r->found, err);
+	return ret == -ENOENT && r->gc.set.n ? 0 : ret;
 }
 
 static int start(struct mp_recorder *r, const char *library, struct mp_err *err)
@@ -274,6 +281,8 @@ static int open_uprobe(struct mp_recorder *r, struct mp_err *err)
 		ret = attach_spans(r, err);
 	if (ret >= 0)
 		ret = mp_recorder_open_pools(r, err);
+	if (ret >= 0)
+		ret = mp_recorder_open_gc(r, err);
 	return ret > 0 ? 0 : ret;
 }
 
@@ -303,7 +312,7 @@ static int open_beside_preload(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_err why;
 
-	bool wants_cost = r->o->n_spans || r->pools.set.n;
+	bool wants_cost = r->o->n_spans || r->pools.set.n || r->gc.set.n;
 	bool wants_probes = r->o->watch != MP_WATCH_NOTHING || wants_cost;
 	if (wants_probes &&
 	    mp_uprobe_open_beside(r->target.pid, r->o->watch, wants_cost, &r->uprobe, &r->missing))
@@ -315,6 +324,8 @@ static int open_beside_preload(struct mp_recorder *r, struct mp_err *err)
 			return ret;
 	}
 	int ret = mp_recorder_open_pools(r, err);
+	if (!ret)
+		ret = mp_recorder_open_gc(r, err);
 	if (ret)
 		return ret;
 	if (!mp_sideband_open(r->target.pid, &r->sideband, &why))

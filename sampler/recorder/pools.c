@@ -189,7 +189,7 @@ static const char *dearest(const struct mp_recorder *r)
 void mp_recorder_watch_pools(struct mp_recorder *r, int64_t now)
 {
 	struct mp_recorder_pools *p = &r->pools;
-	double rate = r->o->budget / 100 * PROFILE_SHARE, most = rate * PROFILE_SAVE_S * 1e9;
+	double rate = r->o->budget * PROFILE_SHARE, most = rate * PROFILE_SAVE_S * 1e9;
 	uint64_t calls, cost;
 	char detail[256];
 

@@ -13,11 +13,13 @@
 #include <time.h>
 
 #include "sampler/census.h"
+#include "sampler/gc/watch.h"
 #include "sampler/hiccup.h"
 #include "sampler/perf/plane.h"
 #include "sampler/perf/sideband.h"
 #include "sampler/pools/heap_watch.h"
 #include "sampler/preload_plane/plane.h"
+#include "sampler/pressure/pressure.h"
 #include "sampler/recorder/recorder.h"
 #include "sampler/switcher.h"
 #include "store/retention.h"
@@ -41,6 +43,15 @@ struct mp_recorder {
 		uint64_t watched_cost_ns;
 		uint64_t slot_calls, slot_cost_ns; /* so many are accounted for in `overhead` */
 	} pools;
+	struct mp_recorder_gc {
+		struct mp_gc_set set;
+		struct mp_gc_watch *watch;
+		bool is_in, is_withdrawn; /* is_withdrawn: what runtimes give out is not counted any more */
+		double credit_ns;         /* of that: see mp_recorder_tick_gc() */
+		int64_t watched_ns;
+		uint64_t watched_cost_ns;
+		uint64_t slot_hits, slot_cost_ns; /* so many are accounted for in `overhead` */
+	} gc;
 	struct mp_preload *preload;   /* NULL: calls come by uprobes */
 	struct mp_switcher *switcher; /* NULL: the probes are in all the time, or there are none */
 	struct mp_uprobe *uprobe; /* with `preload` for kernel events only, and NULL where there are none */
@@ -51,6 +62,7 @@ struct mp_recorder {
 	struct mp_pipeline *pipeline;
 	struct mp_hiccup *hiccup;    /* NULL: stalls of the machine are not seen */
 	struct mp_heap_watch *heaps; /* NULL: not wanted */
+	struct mp_pressure *pressure;
 	struct mp_latency *latency;
 	struct mp_keep keep;
 	pid_t child;            /* the target, when it was started by us */

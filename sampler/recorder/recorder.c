@@ -17,6 +17,7 @@
 #include "sampler/files.h"
 #include "sampler/launch.h"
 #include "sampler/naming.h"
+#include "sampler/recorder/gc.h"
 #include "sampler/recorder/pools.h"
 #include "sampler/recorder/private.h"
 #include "symbolize/unwind/cfi.h"
@@ -209,7 +210,9 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	r->pipeline = r->symbolizer ? mp_pipeline_new(r->session, r->symbolizer) : NULL;
 	if (!r->latency || !r->pipeline)
 		return mp_err_set(err, ENOMEM, "out of memory");
-	ret = mp_pipeline_pool_kinds(r->pipeline, r->pools.set.kinds, r->pools.set.n_kinds, err);
+	ret = mp_recorder_begin_gc(r, err);
+	if (!ret)
+		ret = mp_pipeline_pool_kinds(r->pipeline, r->pools.set.kinds, r->pools.set.n_kinds, err);
 	if (!ret && r->keep.track)
 		ret = mp_pipeline_track(r->pipeline, r->target.pid, err);
 	if (ret)
@@ -218,6 +221,8 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 		mp_pipeline_all_kernel_events(r->pipeline);
 	r->hiccup = mp_hiccup_start();
 	if (r->o->heap && !(r->heaps = mp_heap_watch_new(r->target.pid, r->session)))
+		return mp_err_set(err, ENOMEM, "out of memory");
+	if (!(r->pressure = mp_pressure_new(r->target.pid)))
 		return mp_err_set(err, ENOMEM, "out of memory");
 
 	/* Read again: it went on mapping while the probes went in. What comes from now on the sideband tells.
@@ -231,16 +236,21 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	if (ret)
 		return ret;
 	add_threads_and_mappings(r, r->start_ns);
-	/* On a busy machine all of the above takes its time, and no call is counted before now. */
+	ret = mp_session_commit(r->session, err);
+	if (ret)
+		return ret;
+	/* On a busy machine all of the above takes its time: from here on what happens is recorded. */
 	r->start_ns = r->slot_ns = r->resolved_ns = mp_recorder_now_ns();
+	mp_latency_window(r->latency, r->start_ns);
+	mp_recorder_begin_slots(r);
+	enable_planes(r);
 	ret = mp_session_set(r->session, err, "start_ns", "%" PRId64, r->start_ns);
+	if (!ret)
+		ret = mp_pressure_step(r->pressure, r->session, r->start_ns, err);
 	if (!ret)
 		ret = mp_pipeline_commit(r->pipeline, r->start_ns, err);
 	if (ret)
 		return ret;
-	mp_latency_window(r->latency, r->start_ns);
-	mp_recorder_begin_slots(r);
-	enable_planes(r);
 	if (r->is_held) {
 		r->is_held = false;
 		ret = mp_launch_go(r->target.pid, err);
@@ -327,7 +337,7 @@ static int look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *e
 	if (read_target_anew(r, &moved) || mp_probe_resolve(&r->target, &r->profiles, &found, &ignored))
 		return 0;
 	int n = mp_recorder_attach_new(r, &found, &ignored);
-	if (n >= 0 && mp_recorder_attach_new_pools(r, &ignored))
+	if (n >= 0 && (mp_recorder_attach_new_pools(r, &ignored) || mp_recorder_attach_new_gc(r, &ignored)))
 		n = -1;
 	mp_probe_set_free(&found);
 	r->resolve_pause_ns = (mp_recorder_now_ns() - now) * RESOLVE_SHARE;
@@ -474,13 +484,14 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
 	if (r->perf)
 		settle_samples(r);
+	ret = mp_recorder_tick_gc(r, now, err);
 	if (r->preload)
 		mp_preload_poll(r->preload, false);
 	tell_counters(r);
 	mp_latency_poll(r->latency, false);
 	mp_latency_window(r->latency, now);
 	steer(r, now);
-	if (!r->preload && (r->new_code || mp_recorder_awaits_pools(r)) &&
+	if (!ret && !r->preload && (r->new_code || mp_recorder_awaits_pools(r)) &&
 	    now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
 		ret = look_at_new_code(r, now, err);
 	if (!ret && now - r->slot_ns >= SLOT_NS) {
@@ -721,6 +732,7 @@ static void close_all(struct mp_recorder *r)
 	mp_perf_plane_close(r->perf);
 	mp_hiccup_stop(r->hiccup);
 	mp_heap_watch_free(r->heaps);
+	mp_pressure_free(r->pressure);
 	mp_sideband_close(r->sideband);
 	mp_census_free(r->census);
 	mp_latency_free(r->latency);
@@ -728,6 +740,8 @@ static void close_all(struct mp_recorder *r)
 	mp_symbolizer_free(r->symbolizer);
 	mp_span_set_free(&r->spans);
 	mp_pool_set_free(&r->pools.set);
+	mp_gc_watch_free(r->gc.watch);
+	mp_gc_set_free(&r->gc.set);
 	mp_probe_set_free(&r->found);
 	mp_probe_set_free(&r->probes);
 	mp_profiles_free(&r->profiles);

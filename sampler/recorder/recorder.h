@@ -49,6 +49,8 @@ struct mp_record_options {
 	const char *pools_file;           /* functions of pools; NULL: those of profiles only */
 	const struct mp_perf_want *wants; /* perf events to sample and to count */
 	size_t n_wants;
+	bool gc;                  /* follow garbage collectors of runtimes that are known */
+	bool predict;             /* tell when the next collection is due, on stderr */
 	bool heap;                /* look at the allocator's heaps now and then */
 	double budget;            /* the share of a core that samples, and probes likewise, may cost */
 	uint64_t max_bytes;       /* of the session; 0: no limit (store/retention.h) */

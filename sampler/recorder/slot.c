@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "sampler/cause.h"
+#include "sampler/recorder/gc.h"
 #include "sampler/recorder/pools.h"
 #include "sampler/recorder/private.h"
 #include "store/append.h"
@@ -57,7 +58,8 @@ uint64_t mp_recorder_other_cost_ns(struct mp_recorder *r)
 	uint64_t n;
 
 	mp_uprobe_stats(r->uprobe, &stats);
-	return kernel_cost_ns(r, &stats, &n) + span_cost_ns(r, &n) + mp_recorder_pool_cost_ns(r, &n);
+	return kernel_cost_ns(r, &stats, &n) + span_cost_ns(r, &n) + mp_recorder_pool_cost_ns(r, &n) +
+	       mp_recorder_gc_cost_ns(r, &n);
 }
 
 static int store_kernel_overhead(struct mp_recorder *r, const struct mp_uprobe_stats *now,
@@ -101,6 +103,7 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	    r->pipeline, now, "tracked call ring", "events", s.tracked_lost - last->tracked_lost);
 	mp_pipeline_loss(
 	    r->pipeline, now, "spans that did not return", "events", s.spans_left - last->spans_left);
+	mp_pipeline_loss(r->pipeline, now, "ring of collections", "events", s.gc_lost - last->gc_lost);
 	mp_pipeline_loss(r->pipeline, now, "pool functions that did not return", "events",
 	    s.pools_left - last->pools_left);
 	mp_pipeline_loss(r->pipeline, now, "chains of objects that were not read to their end", "events",
@@ -270,11 +273,15 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	if (!ret)
 		ret = mp_recorder_store_pool_overhead(r, err);
 	if (!ret)
+		ret = mp_recorder_store_gc_overhead(r, err);
+	if (!ret)
 		ret = store_heap_looks(r, err);
 	if (!ret)
 		ret = store_own_cost(r, err);
 	if (!ret && r->perf)
 		ret = mp_perf_plane_slot(r->perf, r->session, r->pipeline, r->slot_ns, now, err);
+	if (!ret)
+		ret = mp_pressure_step(r->pressure, r->session, now, err);
 	if (!ret)
 		ret = mp_append_slot(r->session, r->slot_ns, now - r->slot_ns, err);
 	if (!ret)

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sampler/uprobe/backend_bpf_gc.h"
 #include "sampler/uprobe/backend_bpf_pools.h"
 #include "sampler/uprobe/backend_bpf_rings.h"
 #include "sampler/uprobe/kernel_cost.h"
@@ -29,6 +30,7 @@ extern const uint64_t mp_bpf_uprobe_size;
 #define KERNEL_RING_BYTES  (8u << 20)
 #define MARKER_RING_BYTES  (8u << 20)
 #define POOL_RING_BYTES    (16u << 20)
+#define GC_RING_BYTES      (1u << 20)
 #define TRACKED_RING_BYTES (16u << 20) /* where there are any */
 #define KERNEL_LONG_NS     100000      /* of a page fault or a time off the CPU */
 
@@ -210,6 +212,7 @@ static int load(struct bpf_plane *b, struct mp_err *err)
 	bpf_program__set_expected_attach_type(b->span_exit, ATTACH_UPROBE_MULTI);
 	bpf_program__set_flags(b->marker, bpf_program__flags(b->marker) | BPF_F_SLEEPABLE);
 	mp_bpf_pools_prepare(b->object);
+	mp_bpf_gc_prepare(b->object);
 
 	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++)
 		bpf_program__set_autoload(
@@ -221,6 +224,7 @@ static int load(struct bpf_plane *b, struct mp_err *err)
 	bpf_map__set_max_entries(map(b, "kernel_rows"), KERNEL_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "marker_rows"), MARKER_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "pool_rows"), POOL_RING_BYTES);
+	bpf_map__set_max_entries(map(b, "gc_rows"), GC_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "tracked_calls"), b->tracked_ring_bytes);
 
 	int ret = bpf_object__load(b->object);
@@ -258,6 +262,7 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 	b->control->kernel_ring_bytes = KERNEL_RING_BYTES;
 	b->control->marker_ring_bytes = MARKER_RING_BYTES;
 	b->control->pool_ring_bytes = POOL_RING_BYTES;
+	b->control->gc_ring_bytes = GC_RING_BYTES;
 	b->control->tracked_ring_bytes = b->tracked_ring_bytes;
 	b->control->kernel_long_ns = KERNEL_LONG_NS;
 	return 0;
@@ -640,6 +645,29 @@ static uint64_t bpf_plane_pool_chain_ns(void *impl, size_t i)
 	return ((struct bpf_plane *)impl)->stats->pool_chain_ns[i];
 }
 
+static int bpf_plane_attach_gc(
+    void *impl, pid_t pid, const struct mp_gc_set *set, size_t from, struct mp_err *err)
+{
+	struct bpf_plane *b = impl;
+	size_t links_before = b->n_links;
+	int ret = mp_bpf_gc_attach(b->object, pid, set, from, keep_link, b, err);
+
+	b->rings.gc = set;
+	while (ret && b->n_links > links_before)
+		close(b->links[--b->n_links].fd);
+	return ret;
+}
+
+static uint64_t bpf_plane_gc_hits(void *impl, size_t i)
+{
+	return ((struct bpf_plane *)impl)->stats->gc_hits[i];
+}
+
+static uint64_t bpf_plane_gc_allocated(void *impl, size_t runtime)
+{
+	return ((struct bpf_plane *)impl)->stats->gc_allocated[runtime];
+}
+
 static void bpf_plane_enable(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns)
 {
 	struct bpf_plane *b = impl;
@@ -731,6 +759,7 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 	out->spans_deep = s->spans_deep;
 	out->pools_left = s->pools_left;
 	out->pool_chains_cut = s->pool_chains_cut;
+	out->gc_lost = s->gc_lost;
 	for (int k = 0; k < MP_KERNEL_KINDS; k++)
 		out->kernel_events[k] = s->kernel_events[k];
 }
@@ -791,9 +820,10 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 #define BPF_PLANE_OPS                                                                                        \
 	.attach = bpf_plane_attach, .attach_spans = bpf_plane_attach_spans,                                  \
 	.attach_pools = bpf_plane_attach_pools, .pool_calls = bpf_plane_pool_calls,                          \
-	.pool_chain_ns = bpf_plane_pool_chain_ns, .span_calls = bpf_plane_span_calls,                        \
-	.counter = bpf_plane_counter, .enable = bpf_plane_enable, .keep = bpf_plane_keep,                    \
-	.hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,                          \
+	.pool_chain_ns = bpf_plane_pool_chain_ns, .attach_gc = bpf_plane_attach_gc,                          \
+	.gc_hits = bpf_plane_gc_hits, .gc_allocated = bpf_plane_gc_allocated,                                \
+	.span_calls = bpf_plane_span_calls, .counter = bpf_plane_counter, .enable = bpf_plane_enable,        \
+	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,  \
 	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \
 	.detach_group = bpf_plane_detach_group, .window = bpf_plane_window,                                  \
 	.slow_open = bpf_plane_slow_open, .slow_callers = bpf_plane_slow_callers,                            \

@@ -5,12 +5,11 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
-#include <linux/ptrace.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sampler/saved_regs.h"
+#include "sampler/uprobe/kernel_fetch.h"
 #include "sampler/uprobe/shared.h"
 #include "sampler/uprobe/uprobe_link.h"
 
@@ -35,30 +34,6 @@ void mp_bpf_pools_prepare(struct bpf_object *object)
 
 /* ---- Attaching ---- */
 
-/* The word of the kernel's struct pt_regs that is register `n` by DWARF's numbers (System V ABI, AMD64
- * supplement, figure 3.36; arm64's are the kernel's). */
-static unsigned char register_word(unsigned char n)
-{
-#ifdef __x86_64__
-#define WORD(member) (unsigned char)(offsetof(struct pt_regs, member) / sizeof(uint64_t))
-	static const unsigned char words[] = {WORD(rax), WORD(rdx), WORD(rcx), WORD(rbx), WORD(rsi),
-	    WORD(rdi), WORD(rbp), WORD(rsp), WORD(r8), WORD(r9), WORD(r10), WORD(r11), WORD(r12), WORD(r13),
-	    WORD(r14), WORD(r15)};
-	return words[n & 15];
-#else
-	return n;
-#endif
-}
-
-static struct mp_fetch for_kernel(const struct mp_fetch *f)
-{
-	struct mp_fetch out = *f;
-
-	if (out.from == MP_FETCH_REGISTER)
-		out.number = register_word(out.number);
-	return out;
-}
-
 static int describe(struct bpf_object *object, const struct mp_pool_set *set, size_t from, struct mp_err *err)
 {
 	int fd = bpf_object__find_map_fd_by_name(object, "pool_functions");
@@ -72,13 +47,13 @@ static int describe(struct bpf_object *object, const struct mp_pool_set *set, si
 		    .ignores_null = !f->fails_on_null,
 		    .counts = f->counts,
 		    .failure = (unsigned char)f->failure,
-		    .pool = for_kernel(&f->pool),
-		    .ptr = for_kernel(&f->ptr),
-		    .bytes = for_kernel(&f->size),
-		    .capacity = for_kernel(&f->capacity),
-		    .object_bytes = for_kernel(&f->object_bytes),
-		    .text = for_kernel(&f->text),
-		    .next = for_kernel(&f->next)};
+		    .pool = mp_kernel_fetch(&f->pool),
+		    .ptr = mp_kernel_fetch(&f->ptr),
+		    .bytes = mp_kernel_fetch(&f->size),
+		    .capacity = mp_kernel_fetch(&f->capacity),
+		    .object_bytes = mp_kernel_fetch(&f->object_bytes),
+		    .text = mp_kernel_fetch(&f->text),
+		    .next = mp_kernel_fetch(&f->next)};
 		if (bpf_map_update_elem(fd, &i, &it, BPF_ANY))
 			return mp_err_set(
 			    err, errno, "cannot tell the BPF programs of %s: %s", f->name, strerror(errno));

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sampler/saved_regs.h"
+#include "sampler/uprobe/backend_bpf_gc.h"
 #include "sampler/uprobe/backend_bpf_pools.h"
 
 /* So many rows of a ring are read in one turn. A target that fills it as fast as it is read would else keep
@@ -185,13 +186,24 @@ static int handle_pool(void *ctx, void *data, size_t size)
 	return next_row(b);
 }
 
+static int handle_gc(void *ctx, void *data, size_t size)
+{
+	struct mp_bpf_rings *b = ctx;
+
+	if (!b->pipeline)
+		return 0;
+	mp_bpf_gc_take(b->pipeline, b->gc, data, size);
+	return next_row(b);
+}
+
 int mp_bpf_rings_open(struct mp_bpf_rings *b, struct bpf_object *object, struct mp_err *err)
 {
 	static const struct {
 		const char *map;
 		ring_buffer_sample_fn handle;
 	} rings[MP_BPF_RINGS] = {{"call_rows", handle_call}, {"kernel_rows", handle_kernel},
-	    {"marker_rows", handle_marker}, {"tracked_calls", handle_tracked}, {"pool_rows", handle_pool}};
+	    {"marker_rows", handle_marker}, {"tracked_calls", handle_tracked}, {"pool_rows", handle_pool},
+	    {"gc_rows", handle_gc}};
 
 	b->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (b->fd < 0)

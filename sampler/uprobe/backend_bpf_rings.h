@@ -2,6 +2,7 @@
 #ifndef MP_SAMPLER_UPROBE_BACKEND_BPF_RINGS_H
 #define MP_SAMPLER_UPROBE_BACKEND_BPF_RINGS_H
 
+#include "sampler/gc/points.h"
 #include "sampler/pipeline.h"
 #include "sampler/pools/function.h"
 #include "sampler/span.h"
@@ -9,9 +10,10 @@
 
 /*
  * The ring buffers that the programs of uprobe.bpf.c write: of calls, of kernel events, of markers, of pools,
- * and of calls that are no rows. Each is read for itself, so that none waits for another's end. One thread.
+ * of garbage collections, and of calls that are no rows. Each is read for itself, so that none waits for
+ * another's end. One thread.
  */
-#define MP_BPF_RINGS 5
+#define MP_BPF_RINGS 6
 
 /* What of the kernel is seen: a bit of `sees`. */
 #define MP_SEES(kind) (1u << MP_KERNEL_##kind)
@@ -25,6 +27,7 @@ struct mp_bpf_rings {
 	const struct mp_bpf_control *control; /* the owner's, as what follows */
 	const struct mp_span_set *spans;      /* NULL: none */
 	const struct mp_pool_set *pools;      /* likewise */
+	const struct mp_gc_set *gc;           /* likewise */
 	uint32_t sees;
 	uint64_t span_calls[MP_SPANS_MAX]; /* so far, by function */
 

@@ -6,7 +6,7 @@
  * What the BPF programs (uprobe.bpf.c) and their loader (backend_bpf.c) share: the layout of the maps and of
  * the ring buffer records. Fixed-width integers are spelled out because BPF programs include no libc header.
  */
-#include "sampler/pools/fetch.h"
+#include "sampler/functions/fetch.h"
 #include "store/histogram.h"
 #include "store/op.h"
 
@@ -32,10 +32,11 @@ enum mp_stack_mode {
 #define MP_OP_CALIBRATE MP_OP_COUNT
 
 /* In struct mp_probe and the session's table of probes: no operation, but a marker, or a function that is a
- * span, or of a pool. */
+ * span, or of a pool, or a point that tells of garbage collections. */
 #define MP_OP_MARKER 255
 #define MP_OP_SPAN   254
 #define MP_OP_POOL   253
+#define MP_OP_GC     252
 
 /* Histogram blocks of one shard: (operation, size class); a slow path each, whose calls do not always know
  * their size; and one for the calibration. */
@@ -49,12 +50,14 @@ enum mp_stack_mode {
  *   window   functions of the family, in for a while and out for a while
  *   slow     what is only called when the thread's cache cannot serve a call (sampler/slow_path.h)
  *   profile  functions of pools that built-in profiles know: in until they cost too much
+ *   gc       where runtimes give out memory, which is summed up: likewise
  */
 enum mp_probe_group {
 	MP_PROBES_ALWAYS,
 	MP_PROBES_WINDOW,
 	MP_PROBES_SLOW,
 	MP_PROBES_PROFILE,
+	MP_PROBES_GC,
 	MP_PROBE_GROUPS
 };
 
@@ -82,8 +85,11 @@ struct mp_bpf_probes {
 
 /* Hits of probes whose return was not wanted, by group and whether they are stepped. Of one shard: a cache
  * line, for each CPU writes its own. */
+#define MP_SKIPPING_GROUPS (MP_PROBES_SLOW + 1)
+
 struct mp_bpf_hits {
-	unsigned long long skipped[MP_PROBE_GROUPS][2];
+	unsigned long long skipped[MP_SKIPPING_GROUPS][2];
+	unsigned long long pad[2];
 };
 
 _Static_assert(sizeof(struct mp_bpf_hits) == 64, "a cache line");
@@ -91,6 +97,8 @@ _Static_assert(sizeof(struct mp_bpf_hits) == 64, "a cache line");
 /* Which operation a slow function was called for: that into whose code it returns. Addresses in the target.
  * `hits`: by slow function. */
 #define MP_BPF_POOL_FUNCTIONS 256
+#define MP_BPF_GC_POINTS      64
+#define MP_BPF_GC_RUNTIMES    4
 #define MP_BPF_SLOW_CALLERS   128
 #define MP_BPF_SLOW_FUNCTIONS 256
 
@@ -214,6 +222,7 @@ struct mp_bpf_control {
 	unsigned int marker_ring_bytes;
 	unsigned int tracked_ring_bytes;
 	unsigned int pool_ring_bytes;
+	unsigned int gc_ring_bytes;
 	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
 	unsigned long long cost_ns[2];  /* likewise: what a call that is probed inside another adds to that */
 	unsigned long long keep_over_ns[MP_OP_ROWS];
@@ -238,7 +247,10 @@ struct mp_bpf_stats {
 	unsigned long long
 	    pool_chain_ns[MP_BPF_POOL_FUNCTIONS]; /* likewise: what it took to read chains of objects */
 	unsigned long long pool_chains_cut;       /* chains that were not read to their end */
-	unsigned long long markers_lost;          /* markers and spans for which the ring had no room */
+	unsigned long long gc_lost;               /* what told of collections and found no room in the ring */
+	unsigned long long gc_hits[MP_BPF_GC_POINTS];
+	unsigned long long gc_allocated[MP_BPF_GC_RUNTIMES]; /* bytes */
+	unsigned long long markers_lost; /* markers and spans for which the ring had no room */
 	unsigned long long
 	    spans_left; /* spans that began and did not end: left by a longjmp or an exception */
 	unsigned long long spans_deep; /* spans that were not followed: too many inside one another */
@@ -370,7 +382,7 @@ struct mp_bpf_pool_function {
 	unsigned char is_usdt;
 	unsigned char ignores_null; /* a get that gives 0 is none */
 	unsigned char counts;       /* `ptr` is how many objects */
-	unsigned char failure;      /* enum mp_pool_failure */
+	unsigned char failure;      /* enum mp_function_failure */
 	struct mp_fetch pool, ptr, bytes, capacity, object_bytes, text, next;
 };
 
@@ -383,6 +395,30 @@ struct mp_bpf_pool_key {
 
 struct mp_bpf_pool_missed {
 	unsigned long long gets, puts;
+};
+
+/*
+ * What a point of a garbage collector tells (sampler/gc/points.h). The text of what is read need not end with
+ * a zero.
+ */
+#define MP_BPF_GC_VALUES     7
+#define MP_BPF_GC_TEXT_BYTES 48
+
+struct mp_bpf_gc {
+	unsigned int tid;
+	unsigned int point;
+	unsigned long long t_ns;
+	unsigned long long allocated;                /* by the runtime, since the recording began */
+	unsigned long long values[MP_BPF_GC_VALUES]; /* ~0: not told */
+	char text[MP_BPF_GC_TEXT_BYTES];
+};
+
+/* A point, by its number. */
+struct mp_bpf_gc_point {
+	unsigned char counts; /* only the bytes are added up */
+	unsigned char runtime;
+	unsigned char pad[6];
+	struct mp_fetch values[MP_BPF_GC_VALUES], bytes, text, text_bytes;
 };
 
 /* A call of a function that is a span. In the ring of the markers, with this as its kind. */

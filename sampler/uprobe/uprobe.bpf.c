@@ -86,7 +86,7 @@ static __always_inline void count_skipped(const struct mp_bpf_control *c, u64 co
 	struct mp_bpf_hits *h = my_hits(c);
 	u32 group = cookie_group(cookie);
 
-	if (h && group < MP_PROBE_GROUPS)
+	if (h && group < MP_SKIPPING_GROUPS)
 		__sync_fetch_and_add(&h->skipped[group][cookie_is_stepped(cookie)], 1);
 }
 
@@ -605,6 +605,7 @@ static __always_inline void read_name(char name[static MP_MARKER_NAME_BYTES], co
 	__builtin_memset(name, 0, MP_MARKER_NAME_BYTES);
 }
 
+#include "sampler/uprobe/bpf/gc.h"
 #include "sampler/uprobe/bpf/pools.h"
 
 /* The registers of each kind: see MPSAMPLE_FIRE_* of mpsample.h. */

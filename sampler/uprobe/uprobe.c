@@ -415,6 +415,37 @@ int mp_uprobe_attach_pools(
 	return u->ops->attach_pools(u->impl, u->pid, set, from, err);
 }
 
+bool mp_uprobe_follows_gc(const struct mp_uprobe *u)
+{
+	return u->ops->attach_gc;
+}
+
+int mp_uprobe_attach_gc(struct mp_uprobe *u, const struct mp_gc_set *set, size_t from, struct mp_err *err)
+{
+	if (!u->ops->attach_gc)
+		return mp_err_set(err, ENOTSUP,
+		    "garbage collections need BPF, which backend %s is without: use --backend session or "
+		    "multi",
+		    mp_backend_name(u->ops->backend));
+	u->ops->keep(u->impl, &u->keep, &u->floor);
+	return u->ops->attach_gc(u->impl, u->pid, set, from, err);
+}
+
+uint64_t mp_uprobe_gc_cost_ns(const struct mp_uprobe *u, const struct mp_gc_point *p)
+{
+	return probe_cost_ns(u, p->is_stepped) + (p->by_return_probe ? probe_cost_ns(u, false) : 0);
+}
+
+uint64_t mp_uprobe_gc_hits(const struct mp_uprobe *u, size_t i)
+{
+	return u->ops->gc_hits ? u->ops->gc_hits(u->impl, i) : 0;
+}
+
+uint64_t mp_uprobe_gc_allocated(const struct mp_uprobe *u, size_t runtime)
+{
+	return u->ops->gc_allocated ? u->ops->gc_allocated(u->impl, runtime) : 0;
+}
+
 void mp_uprobe_counter(struct mp_uprobe *u, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)
 {
 	if (u->ops->counter)

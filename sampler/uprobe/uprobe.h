@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sampler/gc/points.h"
 #include "sampler/latency.h"
 #include "sampler/pipeline.h"
 #include "sampler/pools/function.h"
@@ -57,6 +58,7 @@ struct mp_uprobe_stats {
 	uint64_t spans_ended;
 	uint64_t kernel_rows_lost, kernel_thinned;
 	uint64_t tracked_lost;           /* calls that were to be told, and found no room */
+	uint64_t gc_lost;                /* what told of garbage collections */
 	uint64_t pools_left;             /* calls of pool functions that were not seen to return */
 	uint64_t pool_chains_cut;        /* chains of objects that were not read to their end */
 	uint64_t spans_left, spans_deep; /* began, and did not end; too many inside one another */
@@ -156,6 +158,15 @@ uint64_t mp_uprobe_pool_calls(const struct mp_uprobe *u, size_t i);
 /* What reading chains took beside, in all. */
 uint64_t mp_uprobe_pool_chain_ns(const struct mp_uprobe *u, size_t i);
 
+/* Likewise of points that tell of garbage collections, whose events go to mp_pipeline_gc(): those of the set
+ * from index `from` on. How often one was hit; and what a runtime has given out since it was attached, in
+ * bytes. */
+bool mp_uprobe_follows_gc(const struct mp_uprobe *u);
+int mp_uprobe_attach_gc(struct mp_uprobe *u, const struct mp_gc_set *set, size_t from, struct mp_err *err);
+uint64_t mp_uprobe_gc_cost_ns(const struct mp_uprobe *u, const struct mp_gc_point *p);
+uint64_t mp_uprobe_gc_hits(const struct mp_uprobe *u, size_t i);
+uint64_t mp_uprobe_gc_allocated(const struct mp_uprobe *u, size_t runtime);
+
 /* Where a thread of the target counts its calls itself (sampler/preload/shared.h, struct mp_slot): its spans
  * are told by that what they spent in them. */
 void mp_uprobe_counter(struct mp_uprobe *u, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
@@ -215,6 +226,9 @@ struct mp_uprobe_ops {
 	    void *impl, pid_t pid, const struct mp_pool_set *set, size_t from, struct mp_err *err);
 	uint64_t (*pool_calls)(void *impl, size_t i);
 	uint64_t (*pool_chain_ns)(void *impl, size_t i);
+	int (*attach_gc)(void *impl, pid_t pid, const struct mp_gc_set *set, size_t from, struct mp_err *err);
+	uint64_t (*gc_hits)(void *impl, size_t i);
+	uint64_t (*gc_allocated)(void *impl, size_t runtime);
 	void (*counter)(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
 	/* `hand_over_ns`: all kernel events of this duration are handed on; 0: only what becomes a row. */
 	void (*enable)(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns);

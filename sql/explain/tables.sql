@@ -53,7 +53,7 @@ CREATE INDEX temp.why_part_call ON why_part (call_id);
 DROP TABLE IF EXISTS temp.why_advice;
 CREATE TEMP TABLE why_advice (  -- what the rules of sql/advice/ found
   rule TEXT, finding TEXT, kind TEXT, site TEXT, evidence TEXT, advice TEXT, weight_ns INTEGER,
-  share REAL                    -- of rules about samples or pools, which have no time: what they are about of all of these
+  share REAL                    -- of rules about samples, pools or collections, which have no time: what they are about of all of these
 );
 
 DROP TABLE IF EXISTS temp.why_site;

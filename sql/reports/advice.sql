@@ -4,9 +4,10 @@
 -- Parameters: :limit (-1: all)
 -- Columns:
 --   rule       the file in sql/advice/
---   kind       the cause that it is about; NULL: of a site, whatever the cause; cache: of samples (report cache); pool: of a pool (report pools)
---   weight_ns  time in slow calls that it is about; NULL: it is about samples or pools, which come after these, the one
---              with the largest share of their latency, or of what the pool does, first
+--   kind       the cause that it is about; NULL: of a site, whatever the cause; cache: of samples (report cache); pool: of a pool (report pools);
+--              gc: of garbage collections (report gc)
+--   weight_ns  time in slow calls that it is about; NULL: it is about samples, pools or collections, which come after these, the one
+--              with the largest share of their latency, of what the pool does, or of paused time, first
 --   finding    what was seen
 --   site       the site that has most of it; NULL: none in particular
 --   evidence   the figures

@@ -1,11 +1,30 @@
 -- SPDX-License-Identifier: MIT
 -- Pressure on memory and CPU, on the clock of the calls and collections: beside the target, and in its runtimes.
 --
---   t_ns   session clock
---   name   with its unit: rss_bytes swap_bytes minor_faults major_faults (since the recording began)
---          psi_memory_some_ns psi_memory_full_ns psi_cpu_some_ns psi_io_full_ns (of the machine, likewise)
---          cgroup_memory_bytes cgroup_high_bytes cgroup_high_events ...; RUNTIME.NAME for those of a runtime
+--   t_ns   session clock: looked at then, once a second
+--   name   with its unit; counters are since the recording began
+--     of the process  rss_bytes; swap_bytes (*); minor_faults major_faults; cpu_user_ns cpu_system_ns (in ticks of 10 ms)
+--     of the machine  psi_memory_some_ns psi_memory_full_ns: time in which some, or all, tasks waited for memory;
+--                     psi_cpu_some_ns psi_io_some_ns psi_io_full_ns (*): likewise for a CPU, for IO;
+--                     machine_direct_scan_pages (*): looked at by tasks that had to find free memory themselves;
+--                     machine_kswapd_steal_pages machine_swap_in_pages machine_swap_out_pages (*);
+--                     machine_refault_pages (*): that had been reclaimed too early
+--     of its control group   cgroup_memory_bytes: of all in it; cgroup_high_bytes cgroup_max_bytes (*): its own limits, none
+--                     where it has none (-1: any more); cgroup_high_events cgroup_max_events cgroup_oom_events (*): came to
+--                     them; cgroup_psi_memory_some_ns cgroup_psi_memory_full_ns (*). Version 1: without high, oom, psi
+--     of a JVM, as it tells them in hsperfdata   hotspot.safepoints; hotspot.safepoint_ns: in safepoints;
+--                     hotspot.safepoint_sync_ns: until all threads had stopped for them, before;
+--                     hotspot.collector_N_collections, hotspot.collector_N_ns: its name is in v_gc_setting. Whether that is
+--                     pauses or all of a collection is as the collector means it (Shenandoah: all);
+--                     hotspot.PART_used_bytes, hotspot.PART_capacity_bytes: eden survivor young old heap metaspace.
+--                     Most of these the JVM writes down at collections only
+--     RUNTIME.NAME    what other runtimes tell
 --   value
+--
+-- Caveats: a value that has not changed is written again only after 10 s: what was last written holds until then (carry it
+-- forward). (*): looked at each fourth second. What is not there, or must not be read, has no rows. A JVM that starts while
+-- it is recorded is found within some seconds, and its counters are then those since its start. Where `record --max-size`
+-- needed room, of each longer slot (v_slot) and name the last row is left, and those of the least and the greatest value.
 --
 -- Example: SELECT (t_ns - (SELECT start_ns FROM session_time)) / 1e9 AS t_s, value FROM v_pressure WHERE name = 'rss_bytes'
 

@@ -12,5 +12,5 @@
 -- Example: SELECT op, allocator, function FROM v_probe
 
 CREATE VIEW v_probe AS
-SELECT coalesce(op.name, CASE op_id WHEN 254 THEN 'span' WHEN 253 THEN 'pool' ELSE 'marker' END) AS op, function, module, allocator, file_offset, skipped_bytes
+SELECT coalesce(op.name, CASE op_id WHEN 254 THEN 'span' WHEN 253 THEN 'pool' WHEN 252 THEN 'gc' ELSE 'marker' END) AS op, function, module, allocator, file_offset, skipped_bytes
 FROM probe LEFT JOIN op USING (op_id);

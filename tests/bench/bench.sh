@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 # What it costs, measured on this machine: one table of everything beside its peers (compare/), then the details.
 # Nothing here passes or fails. `make bench` runs it.
-#   SECTIONS="..."   only these: compare budget backends markers pools preload store unwinding perf symbolize analysis
+#   SECTIONS="..."   only these: compare budget backends markers pools gc preload store unwinding perf symbolize analysis
 #   QUICK=1          a table in under 3 minutes, and no details unless SECTIONS asks for them
 set -euo pipefail
 O=${O:-build}
 here=${BASH_SOURCE[0]%/*}
-all="compare budget backends markers pools preload store unwinding perf symbolize analysis"
+all="compare budget backends markers pools gc preload store unwinding perf symbolize analysis"
 [[ ! ${QUICK:-} ]] || all=compare
 sections=${SECTIONS:-$all}
 rounds=${ROUNDS:-5}
@@ -38,6 +38,8 @@ section_markers() {
 }
 
 section_pools() { ROUNDS=$rounds "$here/pools.sh"; }
+
+section_gc() { "$here/gc.sh"; }
 
 section_preload() { ROUNDS=$((rounds * 2 - 1)) "$here/preload.sh"; }
 

@@ -7,6 +7,7 @@
 
 #include "symbolize/debug_file.h"
 #include "symbolize/elf/elf.h"
+#include "symbolize/elf/gopclntab.h"
 #include "symbolize/elf/link.h"
 #include "symbolize/elf/section.h"
 #include "symbolize/functions.h"
@@ -55,6 +56,17 @@ static void read_sections(const struct mp_elf *e)
 	}
 }
 
+static void read_go_functions(const struct mp_elf *e)
+{
+	struct mp_gopclntab *t;
+	uint64_t last = 0;
+
+	if (!mp_gopclntab_open(e, &t)) {
+		mp_gopclntab_each(t, on_function, &last);
+		mp_gopclntab_close(t);
+	}
+}
+
 static void read_links(const struct mp_elf *e)
 {
 	char name[MP_ELF_LINK_MAX], build_id[129];
@@ -96,6 +108,7 @@ static void use(const struct mp_elf *e)
 	mp_elf_each_usdt(e, on_usdt, NULL);
 	read_sections(e);
 	read_links(e);
+	read_go_functions(e);
 	struct mp_functions *functions = mp_functions_new(e, NULL);
 	for (uint64_t vaddr = 0; vaddr < 0x4000; vaddr += 0x101)
 		ask(e, functions, vaddr);

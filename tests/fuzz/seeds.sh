@@ -37,7 +37,21 @@ objcopy -S --keep-symbol=hidden plain mini
 xz -9 mini
 objcopy --add-section .gnu_debugdata=mini.xz stripped debugdata
 $CC -c -Os -ffunction-sections -o object s.c
-cp plain lazy debug stripped packed-* only-debug linked alternative debugdata object "$out/elf"
+cat >go.s <<'S'
+.text
+first: .skip 4
+end:
+.section .gopclntab,"a"
+t: .4byte 0xfffffff1
+.byte 0, 0, 1, 8
+.8byte 1, 0, 0, names-t, 0, 0, 0, pairs-t
+names: .asciz "f"
+.balign 4
+pairs: .4byte 0, f-pairs, end-first
+f: .4byte 0, 0
+S
+$CC $small -s -o go go.s
+cp plain lazy debug go stripped packed-* only-debug linked alternative debugdata object "$out/elf"
 
 # With call frame information, also where only a debugger looks for it.
 frames=${small/-fno-asynchronous-unwind-tables/}

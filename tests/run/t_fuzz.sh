@@ -3,10 +3,10 @@
 # Truth: what reads the target's files, and recordings of perf, bears any of them: no crash, no hang, no more than bounded
 # memory. A bounded run of each fuzz target (tests/fuzz/) over its corpus and what comes of it by a fixed seed; `make fuzz`
 # goes on for longer. An input that fails is kept in $O/tests.
-# cases: elf dwarf demangle jitdump perf_map cfi unwind perf_record perf_data spe glibc_heap
+# cases: elf dwarf demangle jitdump perf_map cfi unwind perf_record perf_data spe glibc_heap hsperf gc_log
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
-declare -A RUNS=([elf]=4000 [demangle]=40000 [jitdump]=20000 [perf_map]=4000 [perf_record]=100000 [perf_data]=20000 [spe]=20000)
+declare -A RUNS=([elf]=4000 [demangle]=40000 [jitdump]=20000 [perf_map]=4000 [perf_record]=100000 [perf_data]=20000 [spe]=20000 [hsperf]=40000 [gc_log]=40000)
 fuzzer=$O/fuzz/fuzz_$CASE
 [[ -x $fuzzer ]] || die "$fuzzer is not there: make fuzz-targets"
 corpus=()

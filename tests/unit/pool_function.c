@@ -189,11 +189,13 @@ Test(pool_function, many_at_once_and_what_failed)
 		if (!strcmp(f->name, "pool_many"))
 			cr_expect(f->fails_on_null && !f->failure, "none found is a failure");
 		if (!strcmp(f->name, "pool_get"))
-			cr_expect(!f->fails_on_null && f->failure == MP_POOL_FAILURE_NULL && f->wants_return);
+			cr_expect(
+			    !f->fails_on_null && f->failure == MP_FUNCTION_FAILURE_NULL && f->wants_return);
 		if (!strcmp(f->name, "pool_put") && f->counts)
 			cr_expect(f->ptr.from == MP_FETCH_CONSTANT && f->ptr.constant == 1);
 		if (!strcmp(f->name, "OrderPool::acquire"))
-			cr_expect(f->failure == MP_POOL_FAILURE_FALSE && f->fails_on_null && f->wants_return,
+			cr_expect(
+			    f->failure == MP_FUNCTION_FAILURE_FALSE && f->fails_on_null && f->wants_return,
 			    "the status is looked at, however short it may be kept");
 	}
 	mp_pool_set_free(&set);

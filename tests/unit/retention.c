@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/append_gc.h"
 #include "store/append_pool.h"
 #include "store/retention_priv.h"
 
@@ -310,6 +311,15 @@ static void write_pool_slot(int i, int64_t slot_ns)
 	cr_assert_eq(mp_append_pool_heap(s, 2, slot_ns + 8 * SECOND / 10, &heap, &err), 0);
 }
 
+/* A counter, and a value that is highest in second 7 of each ten and lowest in second 3. */
+static void write_pressure(int i, int64_t t_ns)
+{
+	double gauge = i % 10 == 7 ? 1000 : i % 10 == 3 ? -1000 : i % 10;
+
+	cr_assert_eq(mp_append_pressure(s, t_ns, "counter", i, &err), 0);
+	cr_assert_eq(mp_append_pressure(s, t_ns, "gauge", gauge, &err), 0);
+}
+
 static void write_slot(int i)
 {
 	int64_t slot_ns = START + i * SECOND;
@@ -332,6 +342,7 @@ static void write_slot(int i)
 	write_pool_slot(i, slot_ns);
 	cr_assert_eq(mp_append_loss(s, slot_ns + SECOND, "ring", "rows", 2, &err), 0);
 	cr_assert_eq(mp_append_clock(s, slot_ns + SECOND + 1, 1, &err), 0);
+	write_pressure(i, slot_ns + SECOND);
 	cr_assert_eq(mp_append_slot(s, slot_ns, SECOND, &err), 0, "%s", err.text);
 }
 
@@ -381,6 +392,27 @@ static void expect_pools_rolled_up(int slots)
 	    0);
 }
 
+/* Of a slot stay the last, the least and the greatest, which of a counter are two. */
+static void expect_pressure_rolled_up(int slots)
+{
+	cr_assert_eq(here("SELECT count(*) FROM slot WHERE dur_ns > 1000000000 AND"
+			  " (SELECT count(*) FROM pressure WHERE name = 'counter' AND t_ns > slot_ns"
+			  " AND t_ns <= slot_ns + dur_ns) <> 2"),
+	    0);
+	cr_assert_eq(here("SELECT count(*) FROM slot WHERE (SELECT value FROM pressure WHERE name = 'counter'"
+			  " AND t_ns = slot_ns + dur_ns) IS NOT (slot_ns + dur_ns) / 1000000000 - 1001"),
+	    0);
+	cr_assert_eq(
+	    here("SELECT count(*) FROM slot WHERE dur_ns >= 10000000000 AND ("
+		 "SELECT max(value) <> 1000 OR min(value) <> -1000 OR count(*) > 3 OR max(t_ns) <> slot_ns + "
+		 "dur_ns"
+		 " FROM pressure WHERE name = 'gauge' AND t_ns > slot_ns AND t_ns <= slot_ns + dur_ns)"),
+	    0);
+	cr_assert_eq(
+	    here("SELECT count(*) FROM pressure") + (long long)s->retention->thinned_pressure, 2 * slots);
+	cr_assert(here("SELECT count(*) FROM pressure") < slots / 2);
+}
+
 Test(retention, slots_that_are_rolled_up_add_up)
 {
 	enum { SLOTS = 8000 };
@@ -406,6 +438,7 @@ Test(retention, slots_that_are_rolled_up_add_up)
 	cr_assert_eq(here("SELECT sum(cost_ns) FROM overhead"), 70 * SLOTS);
 	cr_assert_eq(here("SELECT sum(running_ns) FROM thread_counter"), 30 * SLOTS);
 	expect_pools_rolled_up(SLOTS);
+	expect_pressure_rolled_up(SLOTS);
 	cr_assert_eq(here("SELECT sum(lost) FROM loss"), 2 * SLOTS);
 	cr_assert(here("SELECT count(*) FROM loss") < SLOTS / 10);
 	cr_assert(here("SELECT count(*) FROM clock") < SLOTS / 10);
@@ -444,5 +477,11 @@ Test(retention, what_is_thinned_is_told)
 	mp_retention_totals(s, &totals);
 	cr_assert_eq(here("SELECT rows FROM v_thinned WHERE name = 'call sample'"), (long long)totals.calls);
 	cr_assert_eq(here("SELECT count(*) FROM call") + (long long)totals.calls_removed, 5000);
+	cr_assert_eq(totals.others, 0);
+	s->retention->thinned_pressure = 7;
+	cr_assert_eq(mp_retention_settle(s, &err), 0);
+	mp_retention_totals(s, &totals);
+	cr_assert_eq(here("SELECT rows FROM v_thinned WHERE name = 'pressure'"), 7);
+	cr_assert_eq(totals.others, 7);
 	cr_assert_eq(here("SELECT count(*) FROM v_loss"), 0);
 }

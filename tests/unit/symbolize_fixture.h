@@ -45,7 +45,7 @@ static void fixture_remove(void)
 		run("rm -rf %s", fixture_dir);
 }
 
-static void fixture_make(void)
+__attribute__((unused)) static void fixture_make(void)
 {
 	char path[128];
 

@@ -1,0 +1,10 @@
+-- SPDX-License-Identifier: MIT
+-- Objects of half a region of G1 and more, which start collections.
+--
+-- Speaks from, and the figures: sql/views/v_gc_advice.sql.
+
+SELECT finding, 'gc' AS kind, NULL AS site, runtime || ': ' || evidence AS evidence,
+       setting || '. ' || effect || '. ' || how_to_check AS advice, NULL AS weight_ns, share
+FROM temp.gc_advice
+WHERE rule = 'humongous'
+ORDER BY share DESC, runtime;

@@ -1,0 +1,121 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Truth: a runtime's own account of its pauses (tests/targets/gc/). Each pause that it tells within the recorded time is one
+# row of v_gc, there are no others, and the rows' lengths are the told ones: by the median, to no more than twice what was
+# measured for the places where probes can be put (ERROR_NS).
+#   hotspot-*     the JVM of JAVA_HOME or of the PATH; by its log, time to safepoint and the whole stop too
+#   hotspot25-*   a JVM of version 25 below /usr/lib/jvm
+#   cpython       Debian's, which has USDT probes          cpython-no-usdt   others, of pyenv or of PYTHONS="PATH..."
+#   go-stripped   without symbols
+# cases: hotspot-g1 hotspot-parallel hotspot-serial hotspot-z hotspot-shenandoah
+# cases: hotspot25-g1 hotspot25-parallel hotspot25-serial hotspot25-z hotspot25-shenandoah
+# cases: cpython cpython-no-usdt node go go-stripped boehm
+source "${BASH_SOURCE[0]%/*}/lib.sh"
+source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
+
+RECORD_S=6
+declare -A ERROR_NS=([g1]=17000 [z]=4700 [shenandoah]=12000 [serial]=46000 [parallel]=83000 [safepoint]=4200
+	[cpython]=3000 [node]=2700 [go]=3000 [boehm]=21000)
+declare -A COLLECTOR=([g1]=G1 [z]=Z [shenandoah]=Shenandoah [serial]=Serial [parallel]=Parallel)
+
+# record SECONDS: the ready target, as a user does it.
+record() {
+	rm -f s.db*
+	(
+		close_target_in
+		exec "$MPSAMPLE" record -p "$TARGET" -o s.db -d "$1" </dev/null >recorder.out 2>recorder.err
+	) &
+	RECORDER=$!
+	wait_recorder
+	cat recorder.err
+}
+
+kinds_agree() {
+	eq "kinds that are not those of the log" "$(gc_figure kinds_differ)" 0
+	eq "pauses without a kind" "$(gc_figure kinds_unknown)" 0
+}
+
+hotspot() { # MAJOR COLLECTOR
+	need_gc_java "$1"
+	start_gc_java "${COLLECTOR[$2]}" --mode mixed --rate "$([[ $2 == z || $2 == shenandoah ]] && echo 400 || echo 300)"
+	record "$RECORD_S"
+	end_gc_load
+	awk -f "$ROOT/tests/tools/gc_truth.awk" gc.log >gc.truth || die "no truth in gc.log"
+	gc_pauses_agree s.db gc.truth hotspot
+	gc_error length $((2 * ERROR_NS[$2]))
+	gc_error stop $((2 * ERROR_NS[safepoint]))
+	kinds_agree
+}
+
+cpython() { # INTERPRETER SECONDS
+	echo "---- $1: $("$1" --version)"
+	start_target "$1" "$GC_LOADS/gc_load.py" gc.truth
+	record "$2"
+	end_gc_load
+	gc_pauses_agree s.db gc.truth cpython
+	gc_error length $((2 * ERROR_NS[cpython]))
+	kinds_agree
+}
+
+# Of pyenv those whose collector is found by its functions (3.8 to 3.13).
+pythons() {
+	local python
+
+	for python in ${PYTHONS:-$(compgen -G "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.*/bin/python3" | grep -E '/3\.(8|9|1[0-3])\.')}; do
+		[[ ! -x $python ]] || readlink -f "$python"
+	done
+}
+
+# `env go`: `go` is a function of lib.sh.
+golang() { # PROGRAM
+	need_gc_target "$1" "Go (Debian: golang-go)"
+	local version
+	version=$(env go version) || skip "go is not installed (Debian: golang-go)"
+	[[ $version =~ go1\.(19|20|21) ]] || skip "only the traces of Go 1.19 to 1.21 are read, not those of $version"
+	start_target "$TARGETS/gc/$1" go.trace
+	record "$RECORD_S"
+	end_gc_load
+	env go tool trace -d go.trace 2>go.trace.err | awk -f "$ROOT/tests/tools/gc_truth_go.awk" >gc.truth || die "no truth in the trace: $(tail -n 1 go.trace.err)"
+	gc_pauses_agree s.db gc.truth go
+	gc_error length $((2 * ERROR_NS[go]))
+	eq "kinds that are not those of the trace" "$(gc_figure kinds_differ)" 0
+}
+
+need_root
+case $CASE in
+hotspot-*) hotspot '' "${CASE#*-}" ;;
+hotspot25-*) hotspot 25 "${CASE#*-}" ;;
+cpython)
+	need_gc_python
+	cpython "$PYTHON" "$RECORD_S"
+	;;
+cpython-no-usdt)
+	all=$(pythons)
+	[[ $all ]] || skip "no CPython without USDT probes: PYTHONS=\"PATH...\" names some"
+	for python in $all; do
+		cpython "$python" 4
+	done
+	;;
+node)
+	need_command node nodejs
+	# Small, so that it is full often; what lives is more than it holds, so that the old space fills too.
+	start_target bash -c 'exec node --trace-gc --max-semi-space-size=2 --max-old-space-size=40 "$0" node.truth --rate 600000 --say 3 3>&1 >trace.out' \
+		"$GC_LOADS/gc_load.js"
+	record "$RECORD_S"
+	end_gc_load
+	awk -f "$ROOT/tests/tools/gc_truth_node.awk" node.truth trace.out >gc.truth || die "no truth in node.truth and trace.out"
+	gc_pauses_agree s.db gc.truth v8
+	gc_error length $((2 * ERROR_NS[node]))
+	kinds_agree
+	;;
+go) golang gc_load ;;
+go-stripped) golang gc_load_stripped ;;
+boehm)
+	need_gc_target boehm libgc-dev
+	start_target "$TARGETS/gc/boehm" gc.truth
+	record "$RECORD_S"
+	end_gc_load
+	gc_pauses_agree s.db gc.truth boehm
+	gc_error length $((2 * ERROR_NS[boehm]))
+	;;
+esac
