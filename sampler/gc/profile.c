@@ -178,6 +178,8 @@ static int take_law(struct parsing *p, const char *name, const char *value)
 		return set_text(p, &o->law_kind, value);
 	if (!strcmp(name, "filled"))
 		return set_text(p, &o->law_filled, value);
+	if (!strcmp(name, "within"))
+		return set_text(p, &o->law_within, value);
 	return !strcmp(name, "limit") ? set_text(p, &o->law_limit, value) : wrong(p, "unknown key", name);
 }
 
@@ -265,7 +267,7 @@ void mp_gc_profile_free(struct mp_gc_profile *p)
 	free_words(&p->kinds);
 	free_words(&p->causes);
 	char *const texts[] = {p->name, p->about, p->modules, p->symbols, p->known, p->default_kind,
-	    p->not_heap, p->law_kind, p->law_filled, p->law_limit};
+	    p->not_heap, p->law_kind, p->law_filled, p->law_limit, p->law_within};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		free(texts[i]);
 	free(p->variants);

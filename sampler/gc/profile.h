@@ -49,8 +49,9 @@
  *     [law]                                   the next pause comes when `filled` reaches `limit`
  *     kind     = young                        of these kinds (globs); none: of any
  *     filled   = allocated                    a gauge; or `allocated`, since the last pause
- *     limit    = pool:*Eden*                  a gauge; or the committed size of pools after the last pause;
- *                                             none: learned
+ *     limit    = pool:*Eden*                  a gauge, or one less another (`a - b`); or the committed size
+ * of pools after the last pause; none: learned within   = heap_marked 0.7 0.95         that limit is no less
+ * than from this gauge so much of the way to the limit's first one, and no more
  *
  * WHERE is one of
  *
@@ -117,7 +118,7 @@ struct mp_gc_profile {
 	struct mp_gc_words kinds, causes;
 	struct mp_gc_gauge_text *gauges;
 	size_t n_gauges;
-	char *law_kind, *law_filled, *law_limit;
+	char *law_kind, *law_filled, *law_limit, *law_within;
 };
 
 /* The i-th of the built-in profiles. -ENOENT: there are no more; -EINVAL with file and line; -ENOMEM. */

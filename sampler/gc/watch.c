@@ -3,6 +3,7 @@
 
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,9 +161,36 @@ static int store(struct mp_gc_watch *w, const struct mp_gc_runtime *rt, const ch
 	return mp_append_pressure(w->session, now_ns, text, value, err);
 }
 
-static bool is_named(const char *law, const char *gauge)
+/* What gauges of a runtime said at a look; NAN: nothing. */
+struct readings {
+	const struct mp_gc_runtime *rt;
+	double value[MP_GC_GAUGES_MAX];
+};
+
+/* Of the gauge whose name is the first word of a text. */
+static double reading(const struct readings *r, const char *text)
 {
-	return law && !strcmp(law, gauge);
+	size_t n = text ? strcspn(text, " ") : 0;
+
+	for (size_t i = 0; n && i < r->rt->n_gauges; i++)
+		if (strlen(r->rt->gauges[i].name) == n && !strncmp(r->rt->gauges[i].name, text, n))
+			return r->value[i];
+	return NAN;
+}
+
+/* "a", or "a - b", within what the profile says; < 0: not known. */
+static double limit_by(const struct readings *r)
+{
+	const struct mp_gc_profile *p = &r->rt->profile;
+	const char *minus = p->law_limit ? strstr(p->law_limit, " - ") : NULL;
+	double goal = reading(r, p->law_limit), limit = minus ? goal - reading(r, minus + 3) : goal, least,
+	       most;
+
+	if (p->law_within && sscanf(p->law_within, "%*s %lf %lf", &least, &most) == 2) {
+		double from = reading(r, p->law_within);
+		limit = fmin(fmax(limit, from + least * (goal - from)), from + most * (goal - from));
+	}
+	return isfinite(limit) ? limit : -1;
 }
 
 static int store_setting(
@@ -197,6 +225,7 @@ static int look_at(
 {
 	struct look *look = &w->runtimes[runtime].look;
 	const struct mp_gc_runtime *rt = &w->set->runtimes[runtime];
+	struct readings r = {.rt = rt};
 	uint64_t value;
 	int ret = 0;
 
@@ -205,14 +234,15 @@ static int look_at(
 		ret = store(w, rt, "allocated_bytes", (double)allocated, now_ns, err);
 	for (size_t i = 0; !ret && i < rt->n_gauges; i++) {
 		const struct mp_gc_gauge *g = &rt->gauges[i];
+		r.value[i] = NAN;
 		if (g->is_setting || !mp_gc_read(w->target, &g->value, &value))
 			continue;
-		if (is_named(rt->profile.law_filled, g->name))
-			look->filled = (double)value;
-		if (is_named(rt->profile.law_limit, g->name))
-			look->limit = (double)value;
+		r.value[i] = (double)value;
 		ret = store(w, rt, g->name, (double)value, now_ns, err);
 	}
+	if (isfinite(reading(&r, rt->profile.law_filled)))
+		look->filled = reading(&r, rt->profile.law_filled);
+	look->limit = limit_by(&r);
 	return ret;
 }
 

@@ -39,7 +39,10 @@ section_markers() {
 
 section_pools() { ROUNDS=$rounds "$here/pools.sh"; }
 
-section_gc() { "$here/gc.sh"; }
+section_gc() {
+	"$here/gc.sh"
+	"$here/gc_predict.sh"
+}
 
 section_preload() { ROUNDS=$((rounds * 2 - 1)) "$here/preload.sh"; }
 
