@@ -491,7 +491,8 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	mp_latency_poll(r->latency, false);
 	mp_latency_window(r->latency, now);
 	steer(r, now);
-	if (!ret && !r->preload && r->new_code && now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
+	if (!ret && !r->preload && (r->new_code || mp_recorder_awaits_pools(r)) &&
+	    now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
 		ret = look_at_new_code(r, now, err);
 	if (!ret && now - r->slot_ns >= SLOT_NS) {
 		ret = mp_recorder_end_slot(r, now, err);
