@@ -40,5 +40,6 @@ CREATE TEMP TABLE gc_relation ( -- analysis/gc/relations.h
 
 DROP TABLE IF EXISTS temp.gc_advice;
 CREATE TEMP TABLE gc_advice (   -- v_gc_advice
-  runtime TEXT, rule TEXT, finding TEXT, evidence TEXT, setting TEXT, effect TEXT, how_to_check TEXT, query TEXT, share REAL
+  runtime TEXT, rule TEXT, finding TEXT, evidence TEXT, setting TEXT, effect TEXT, how_to_check TEXT, query TEXT, share REAL,
+  measure TEXT, before REAL, predicted REAL
 );

@@ -11,6 +11,11 @@
 --   how_to_check  what to look at after it
 --   query         SQL that shows what it stands on
 --   share         of the paused time that it is about, 0 to 1
+--   measure       the figure that the setting is to change; NULL: there is none, and no figures
+--                   young_per_minute full_per_minute explicit_full_per_minute humongous_per_minute failed_per_minute
+--                   cycles_per_minute scavenges_per_minute gen0_per_minute gen2_per_minute: collections
+--                   resizes_per_minute: changes of committed_bytes of the heap      p99_ns: of the pauses
+--   before        it is so now; predicted: it should be so with the setting
 --
 -- Pauses are as the threads feel them: stopped_ns of v_gc, or dur_ns where that is not known.
 -- Speaks from: 5 seconds between the first and the last pause of the runtime; and young_size: 10 young pauses, more than one
@@ -85,6 +90,12 @@ WITH pause AS MATERIALIZED (
 ), promoted AS (
   SELECT total(max(used_after_bytes - used_before_bytes, 0)) AS bytes
   FROM pause JOIN gc_pool USING (gc_id) WHERE pool LIKE '%old%' OR pool LIKE 'tenured%'
+), filling AS (
+  -- Full collections a second in a heap of three times what is alive. Two thirds of it are old, which leaves as much as is alive
+  -- for what moves there, and Parallel and Serial collect it when that is full; the others while there is still room. A heap that
+  -- begins smaller (-Xms) would be collected whole to grow.
+  SELECT CASE WHEN collector IN ('Parallel', 'Serial') THEN promoted.bytes / s / nullif(live_bytes, 0) ELSE 0 END AS filled
+  FROM java, promoted
 ), marked AS (
   SELECT max(dur_ns) / 1e9 AS s FROM gc WHERE NOT is_pause AND kind LIKE 'concurrent-%cycle'
 ), start AS (
@@ -93,10 +104,17 @@ WITH pause AS MATERIALIZED (
                                   - 1.5 * coalesce(marked.s, 1) * promoted.bytes / java.s) / max_bytes)) AS INTEGER) AS percent
   FROM java, promoted, marked
 ), asked AS (
-  SELECT count(*) AS n, total(felt_ns) AS ns, max(felt_ns) AS max_ns FROM pause WHERE is_explicit AND runtime = 'hotspot'
+  -- Those that stop the threads for all of it: others are what a collector that marks beside the program makes of them.
+  SELECT count(*) AS n, total(felt_ns) AS ns, max(felt_ns) AS max_ns FROM pause WHERE is_explicit AND is_full
 ), huge AS (
+  -- As large as a region is told to be; else one of 2048, rounded up to a power of two (JDK 16 and later; before, down).
   SELECT count(*) AS n, total(felt_ns) AS ns,
-         coalesce((SELECT CAST(value AS INTEGER) FROM gc_setting WHERE runtime = 'hotspot' AND name = 'region_bytes'), 1048576) AS region_bytes
+         coalesce((SELECT n * CASE lower(substr(text, length(n) + 1, 1)) WHEN 'k' THEN 1024 WHEN 'm' THEN 1048576 ELSE 1 END
+                   FROM (SELECT text, CAST(text AS INTEGER) AS n FROM (
+                     SELECT substr(value, instr(value, 'G1HeapRegionSize=') + 17) AS text FROM gc_setting
+                     WHERE runtime = 'hotspot' AND name = 'vm_args' AND value LIKE '%G1HeapRegionSize=%'))),
+                  1048576 * (SELECT CASE WHEN gib > 32 THEN 32 WHEN gib > 16 THEN 16 WHEN gib > 8 THEN 8 WHEN gib > 4 THEN 4 WHEN gib > 2 THEN 2 ELSE 1 END
+                             FROM (SELECT max_bytes / 1073741824.0 AS gib FROM java))) AS region_bytes
   FROM pause WHERE cause = 'G1 Humongous Allocation'
 ), stop AS (
   SELECT count(*) AS n, total(felt_ns) AS felt_ns, total(ttsp_ns) AS ttsp_ns, max(ttsp_ns) AS max_ns, total(ttsp_ns > dur_ns) AS longer
@@ -112,15 +130,26 @@ WITH pause AS MATERIALIZED (
   SELECT *, cycles / s AS rate, goal_bytes / (1 + gogc / 100.0) AS live_bytes,
          CAST(gogc * min(16, 5 * cycles / s) AS INTEGER) / 10 * 10 AS wanted
   FROM go WHERE gogc > 0 AND cycles >= 10 AND cycles >= s
+), room AS (
+  -- What V8 gave out between two scavenges, MiB.
+  SELECT mib, row_number() OVER (ORDER BY mib) AS place, count(*) OVER () AS n
+  FROM (SELECT kind, (used_before_bytes - lag(used_after_bytes) OVER (ORDER BY t_ns, gc_id)) / 1048576.0 AS mib
+        FROM pause JOIN gc_pool USING (gc_id) WHERE runtime = 'v8' AND pool = 'heap')
+  WHERE kind = 'scavenge' AND mib > 0
 ), v8 AS (
+  -- mib: of a semi-space as large as V8 has made it, a power of two: half of it or more is given out, the rest is what survived.
+  -- It grows to its limit (16 MiB by default) only where much survives.
   SELECT run.*, (SELECT count(*) FROM pause WHERE runtime = 'v8' AND kind = 'scavenge') AS scavenges,
          (SELECT total(felt_ns) FROM pause WHERE runtime = 'v8' AND kind = 'scavenge') AS ns,
-         coalesce((SELECT CAST(value AS INTEGER) FROM gc_setting WHERE runtime = 'v8' AND name = 'max_semi_space_bytes') >> 20, 16) AS mib
+         coalesce((SELECT CASE WHEN mib <= 1 THEN 1 WHEN mib <= 2 THEN 2 WHEN mib <= 4 THEN 4 WHEN mib <= 8 THEN 8 WHEN mib <= 16 THEN 16
+                               WHEN mib <= 32 THEN 32 WHEN mib <= 64 THEN 64 ELSE 128 END
+                   FROM room WHERE place = (n + 1) / 2), 16) AS mib
   FROM run WHERE runtime = 'v8'
 ), semi AS (
   SELECT *, scavenges / s AS rate, CASE WHEN scavenges / s >= 4 THEN 8 ELSE 4 END * mib AS wanted FROM v8
 ), py AS (
   SELECT run.*, (SELECT count(*) FROM pause WHERE runtime = 'cpython' AND kind = 'gen0') AS gen0,
+         (SELECT count(*) FROM pause WHERE runtime = 'cpython' AND kind = 'gen1') AS gen1,
          (SELECT total(felt_ns) FROM pause WHERE runtime = 'cpython' AND kind = 'gen0') AS gen0_ns,
          (SELECT count(*) FROM pause WHERE runtime = 'cpython' AND kind = 'gen2') AS gen2,
          (SELECT total(felt_ns) FROM pause WHERE runtime = 'cpython' AND kind = 'gen2') AS gen2_ns,
@@ -156,20 +185,24 @@ SELECT runtime, 'young_size' AS rule, 'young collections come often' AS finding,
               eden_bytes / alloc_per_s, 1 / rate) AS effect,
        'record again: per_minute of the young pauses in report gc, and their p99' AS how_to_check,
        'SELECT t_ns, felt_ns, bytes_since_last FROM (SELECT *, coalesce(stopped_ns, dur_ns) AS felt_ns FROM v_gc) WHERE runtime = ''hotspot'' AND kind IN (''young'', ''mixed'', ''concurrent-start'') ORDER BY t_ns' AS query,
-       young_ns / felt_ns AS share
+       young_ns / felt_ns AS share,
+       'young_per_minute' AS measure, 60 * rate AS before, 60 * alloc_per_s / eden_bytes AS predicted
 FROM young WHERE rate > 1 AND eden_bytes >= 2 * alloc_per_s / rate
 UNION ALL
 SELECT runtime, 'heap_too_small', 'the heap has little room beside what is alive',
        printf('%.0f MB in use after collections', live_bytes / 1e6)
        || CASE WHEN max_bytes > 0 THEN printf(', %.0f %% of the %.0f MB that it may have', 100.0 * live_bytes / max_bytes, max_bytes / 1e6) ELSE '' END
        || printf('; %d full collections that nobody asked for, %.1f ms in all, %.1f ms at most', full.n, full.ns / 1e6, coalesce(full.max_ns, 0) / 1e6),
-       printf('-Xmx%dm, three times what is alive', 3 * live_bytes / 1048576 + 1),
-       printf('%.0f %% in use after collections; collections of the old generation %.1f times as seldom, and the %.1f ms of full ones not at all', 100.0 / 3,
-              max(1.0, 2.0 * live_bytes / max(coalesce(max_bytes, 2 * live_bytes) - live_bytes, 0.05 * live_bytes)), full.ns / 1e6),
+       printf('-Xms%dm -Xmx%dm, three times what is alive', 3 * live_bytes / 1048576 + 1, 3 * live_bytes / 1048576 + 1),
+       printf('%.0f %% in use after collections; ', 100.0 / 3)
+       || CASE WHEN filled > 0 AND full.n > 0 THEN printf('a full one each %.1f s in place of each %.1f s', 1 / min(filled, full.n / s), s / full.n)
+               ELSE printf('collections of the old generation %.1f times as seldom, and the %.1f ms of full ones not at all',
+                           max(1.0, 2.0 * live_bytes / max(coalesce(max_bytes, 2 * live_bytes) - live_bytes, 0.05 * live_bytes)), full.ns / 1e6) END,
        'record again: after_p50_bytes of the heap is below half of max_bytes in report gc, and kind full is gone',
        'SELECT t_ns, kind, cause, used_after_bytes, max_bytes FROM v_gc JOIN v_gc_pool USING (gc_id) WHERE pool = ''heap'' ORDER BY t_ns',
-       max(full.ns / java.felt_ns, CASE WHEN max_bytes > 0 THEN (1.0 * live_bytes / max_bytes - 0.7) ELSE 0 END)
-FROM java, full
+       max(full.ns / java.felt_ns, CASE WHEN max_bytes > 0 THEN (1.0 * live_bytes / max_bytes - 0.7) ELSE 0 END),
+       iif(full.n > 0, 'full_per_minute', NULL), iif(full.n > 0, 60 * full.n / s, NULL), iif(full.n > 0, 60 * min(filled, full.n / s), NULL)
+FROM java, full, filling
 WHERE live_bytes > 0 AND (live_bytes > 0.7 * max_bytes OR (full.n >= 2 AND coalesce(live_bytes > 0.4 * max_bytes, 1)))
 UNION ALL
 SELECT runtime, 'heap_resizes', 'the heap changes its size while it runs',
@@ -180,7 +213,7 @@ SELECT runtime, 'heap_resizes', 'the heap changes its size while it runs',
        printf('none of the %d changes, and no page of the heap is touched for the first time in a pause', n),
        'record again: committed_bytes of the heap is the same after each collection',
        'SELECT t_ns, committed_bytes FROM v_gc JOIN v_gc_pool USING (gc_id) WHERE pool = ''heap'' ORDER BY t_ns',
-       min(1.0, n / pauses)
+       min(1.0, n / pauses), 'resizes_per_minute', 60 * n / s, 0.0
 FROM java, resized, touched WHERE n >= 3 AND least < most
 UNION ALL
 SELECT runtime, 'ihop', 'G1 begins to mark too late',
@@ -190,7 +223,7 @@ SELECT runtime, 'ihop', 'G1 begins to mark too late',
        printf('marking ends before the heap is full: %.1f ms less in pauses', failed.ns / 1e6),
        'record again: no pause with cause G1 Compaction Pause, and v_gc_phase has no to-space exhausted',
        'SELECT t_ns, kind, cause, dur_ns FROM v_gc WHERE cause = ''G1 Compaction Pause'' OR gc_id IN (SELECT gc_id FROM v_gc_phase WHERE name IN (''to-space exhausted'', ''evacuation failure'')) ORDER BY t_ns',
-       failed.ns / java.felt_ns
+       failed.ns / java.felt_ns, 'failed_per_minute', 60 * failed.n / java.s, 0.0
 FROM java, failed, marked, promoted WHERE failed.n >= 1 AND coalesce(collector, 'G1') = 'G1'
 UNION ALL
 SELECT runtime, 'collector', printf('%s stops the threads for long', collector),
@@ -206,16 +239,19 @@ SELECT runtime, 'collector', printf('%s stops the threads for long', collector),
                         felt_ns / s / 1e6) END,
        'record again: p99 and mmu of report gc; and allocation stalls (v_mark), which say that it cannot keep up',
        'SELECT kind, count(*), max(coalesce(stopped_ns, dur_ns)) FROM v_gc WHERE is_pause GROUP BY kind',
-       min(1.0, p99_ns / 1e8)
+       min(1.0, p99_ns / 1e8),
+       'p99_ns', p99_ns, CASE WHEN collector IN ('Parallel', 'Serial') AND p99_ns < 50000000 THEN p99_ns / 2.0 ELSE 1e6 END
 FROM java WHERE pauses >= 20 AND p99_ns >= 10000000 AND collector IN ('Parallel', 'Serial', 'G1')
 UNION ALL
 SELECT runtime, 'explicit', 'the program asks for collections',
-       printf('System.gc() %d times: %.1f ms in all, %.1f ms at most', n, ns / 1e6, asked.max_ns / 1e6),
+       printf('System.gc() %d times: full pauses of %.1f ms in all, %.1f ms at most', n, ns / 1e6, asked.max_ns / 1e6),
        CASE WHEN coalesce(collector, 'G1') = 'G1' THEN '-XX:+ExplicitGCInvokesConcurrent; or -XX:+DisableExplicitGC, where no direct buffers depend on it'
             ELSE '-XX:+DisableExplicitGC, where no direct buffers depend on it' END,
-       printf('%.1f ms less in pauses, %.1f %% of all of them', ns / 1e6, 100.0 * ns / java.felt_ns),
-       'record again: no cause System.gc() in v_gc',
-       'SELECT t_ns, kind, dur_ns FROM v_gc WHERE cause LIKE ''%System.gc()%'' ORDER BY t_ns', ns / java.felt_ns
+       printf('none of these full pauses: %.1f ms less, %.1f %% of all', ns / 1e6, 100.0 * ns / java.felt_ns)
+       || iif(coalesce(collector, 'G1') = 'G1', '; with the first, short ones begin and end a marking', ''),
+       'record again: no kind full with cause System.gc() in v_gc',
+       'SELECT t_ns, kind, dur_ns FROM v_gc WHERE kind = ''full'' AND cause LIKE ''%System.gc()%'' ORDER BY t_ns', ns / java.felt_ns,
+       'explicit_full_per_minute', 60 * n / s, 0.0
 FROM java, asked WHERE n >= 1
 UNION ALL
 SELECT runtime, 'humongous', 'objects of half a region and more start collections',
@@ -223,7 +259,8 @@ SELECT runtime, 'humongous', 'objects of half a region and more start collection
        printf('-XX:G1HeapRegionSize=%dm; or smaller arrays', min(32, max(2, 4 * region_bytes / 1048576))),
        printf('objects up to %d KiB are no longer humongous: up to %d pauses fewer, %.1f ms', min(32768, max(2048, 4 * region_bytes / 1024)) / 2, n, ns / 1e6),
        'record again: cause G1 Humongous Allocation in v_gc',
-       'SELECT t_ns, kind, dur_ns FROM v_gc WHERE cause = ''G1 Humongous Allocation'' ORDER BY t_ns', ns / java.felt_ns
+       'SELECT t_ns, kind, dur_ns FROM v_gc WHERE cause = ''G1 Humongous Allocation'' ORDER BY t_ns', ns / java.felt_ns,
+       'humongous_per_minute', 60 * n / s, 0.0
 FROM java, huge WHERE n >= 3 AND region_bytes < 33554432
 UNION ALL
 SELECT runtime, 'safepoint', 'threads take longer to stop than the collector to work',
@@ -233,7 +270,7 @@ SELECT runtime, 'safepoint', 'threads take longer to stop than the collector to 
               max(1, CAST(stop.max_ns / 2e6 AS INTEGER))),
        printf('up to %.2f ms less of standing still, %.0f %%', stop.ttsp_ns / 1e6, 100 * stop.ttsp_ns / stop.felt_ns),
        'record again: ttsp_max of report gc',
-       'SELECT t_ns, kind, ttsp_ns, dur_ns FROM v_gc WHERE ttsp_ns > dur_ns ORDER BY ttsp_ns DESC', stop.ttsp_ns / stop.felt_ns
+       'SELECT t_ns, kind, ttsp_ns, dur_ns FROM v_gc WHERE ttsp_ns > dur_ns ORDER BY ttsp_ns DESC', stop.ttsp_ns / stop.felt_ns, NULL, NULL, NULL
 FROM java, stop WHERE n >= 10 AND stop.ttsp_ns >= 0.5 * stop.felt_ns AND stop.max_ns >= 1000000
 UNION ALL
 SELECT runtime, 'gogc', 'Go collects often',
@@ -243,23 +280,25 @@ SELECT runtime, 'gogc', 'Go collects often',
        printf('a cycle each %.1f s in place of each %.2f s, for %.1f MB more', 1.0 / rate * wanted / gogc, 1 / rate, live_bytes * (wanted - gogc) / 1e8),
        'record again: per_minute in report gc; rss_bytes of v_pressure stays below the limit',
        'SELECT t_ns, name, value FROM v_pressure WHERE name IN (''go.heap_live_bytes'', ''go.heap_goal_bytes'') ORDER BY t_ns',
-       min(1.0, rate / 10)
+       min(1.0, rate / 10), 'cycles_per_minute', 60 * rate, 60 * rate * gogc / wanted
 FROM gogc WHERE goal_bytes > 0 AND wanted > gogc
 UNION ALL
 SELECT runtime, 'semi_space', 'scavenges come often',
-       printf('%d in %.1f s, one each %.0f ms, %.1f ms in all, with semi-spaces of up to %d MiB', scavenges, s, 1000 / rate, ns / 1e6, mib),
-       printf('--max-semi-space-size=%d', wanted),
+       printf('%d in %.1f s, one each %.0f ms, %.1f ms in all, with semi-spaces of %d MiB', scavenges, s, 1000 / rate, ns / 1e6, mib),
+       printf('--max-semi-space-size=%d --min-semi-space-size=%d', wanted, wanted),
        printf('a scavenge each %.0f ms in place of each %.0f ms, for up to %d MiB more; fewer objects are old before they die', 1000 / rate * wanted / mib, 1000 / rate, 3 * (wanted - mib)),
        'record again: per_minute of kind scavenge in report gc, and its p99',
-       'SELECT t_ns, dur_ns FROM v_gc WHERE runtime = ''v8'' AND kind = ''scavenge'' ORDER BY t_ns', ns / felt_ns
+       'SELECT t_ns, dur_ns FROM v_gc WHERE runtime = ''v8'' AND kind = ''scavenge'' ORDER BY t_ns', ns / felt_ns,
+       'scavenges_per_minute', 60 * rate, 60 * rate * mib / wanted
 FROM semi WHERE scavenges >= 20 AND rate >= 2 AND mib BETWEEN 1 AND 64
 UNION ALL
 SELECT runtime, 'freeze', 'collections of the oldest generation take most of the paused time',
        printf('%d of generation 2: %.1f of %.1f ms, %.2f ms at most', gen2, gen2_ns / 1e6, felt_ns / 1e6, gen2_max_ns / 1e6),
        'gc.collect(); gc.freeze() once all that stays is loaded; and gc.set_threshold(' || threshold || ', 10, 100)',
-       printf('what is frozen is not looked at again: up to %.1f ms a second less', gen2_ns / s / 1e6),
+       printf('what is frozen is not looked at again, and generation 2 is collected each %.1f s in place of each %.1f s: up to %.1f ms a second less',
+              1 / min(gen2 / s, (gen1 + gen2) / 101.0 / s), s / gen2, gen2_ns / s / 1e6),
        'record again: p99 of kind gen2 in report gc',
-       'SELECT t_ns, dur_ns FROM v_gc WHERE runtime = ''cpython'' AND kind = ''gen2'' ORDER BY t_ns', gen2_ns / felt_ns
+       'SELECT t_ns, dur_ns FROM v_gc WHERE runtime = ''cpython'' AND kind = ''gen2'' ORDER BY t_ns', gen2_ns / felt_ns, 'gen2_per_minute', 60 * gen2 / s, 60 * min(gen2, (gen1 + gen2) / 101.0) / s
 FROM py WHERE gen2 >= 3 AND gen2_ns >= 0.3 * felt_ns AND gen2_ns > 0
 UNION ALL
 SELECT runtime, 'threshold', 'collections of the youngest generation come often',
@@ -267,7 +306,8 @@ SELECT runtime, 'threshold', 'collections of the youngest generation come often'
        printf('gc.set_threshold(%d)', min(100000, CAST(threshold * gen0 / s AS INTEGER))),
        printf('%.1f a second in place of %.0f', 1.0 * threshold * gen0 / s / min(100000, CAST(threshold * gen0 / s AS INTEGER)), gen0 / s),
        'record again: per_minute of kind gen0 in report gc',
-       'SELECT t_ns, dur_ns FROM v_gc WHERE runtime = ''cpython'' AND kind = ''gen0'' ORDER BY t_ns', gen0_ns / max(felt_ns, 1)
+       'SELECT t_ns, dur_ns FROM v_gc WHERE runtime = ''cpython'' AND kind = ''gen0'' ORDER BY t_ns', gen0_ns / max(felt_ns, 1),
+       'gen0_per_minute', 60 * gen0 / s, 60.0 * threshold * gen0 / s / min(100000, CAST(threshold * gen0 / s AS INTEGER))
 FROM py WHERE gen0 >= 100 AND gen0 >= 10 * s
 UNION ALL
 SELECT runtime, 'memory_pressure', 'memory is short while collectors work',
@@ -278,7 +318,7 @@ SELECT runtime, 'memory_pressure', 'memory is short while collectors work',
        printf('collectors touch memory that is there: up to %.1f ms of waiting and %d major faults fewer', psi_near_ns / 1e6, faults_near),
        'record again: in_pauses_share of psi_memory_some_ns and major_faults in report gc',
        'SELECT t_ns, name, value FROM v_pressure WHERE name IN (''psi_memory_some_ns'', ''major_faults'', ''swap_bytes'') ORDER BY t_ns',
-       min(1.0, psi_near_ns / max(felt_ns, 1))
+       min(1.0, psi_near_ns / max(felt_ns, 1)), NULL, NULL, NULL
 FROM memory, (SELECT runtime, felt_ns, max(pauses) FROM run)
 WHERE runtime IS NOT NULL
       AND ((psi_ns >= 10000000 AND 3 * psi_near_ns >= psi_ns) OR (swap_bytes > 0 AND faults >= 10));

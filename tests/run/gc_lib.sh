@@ -171,6 +171,18 @@ need_gc_target() { # NAME PACKAGE
 	[[ -x $TARGETS/gc/$1 ]] || skip "tests/targets/gc/$1 was not built: no $2"
 }
 
+# record SECONDS: the ready target into s.db, as a user does it.
+record() {
+	rm -f s.db*
+	(
+		close_target_in
+		exec "$MPSAMPLE" record -p "$TARGET" -o s.db -d "$1" </dev/null >recorder.out 2>recorder.err
+	) &
+	RECORDER=$!
+	wait_recorder
+	cat recorder.err
+}
+
 # end_gc_load: ends it as an operator does; what it checked of its own data held.
 end_gc_load() {
 	kill -TERM "$TARGET"

@@ -19,18 +19,6 @@ declare -A ERROR_NS=([g1]=17000 [z]=4700 [shenandoah]=12000 [serial]=46000 [para
 	[cpython]=3000 [node]=2700 [go]=3000 [boehm]=21000)
 declare -A COLLECTOR=([g1]=G1 [z]=Z [shenandoah]=Shenandoah [serial]=Serial [parallel]=Parallel)
 
-# record SECONDS: the ready target, as a user does it.
-record() {
-	rm -f s.db*
-	(
-		close_target_in
-		exec "$MPSAMPLE" record -p "$TARGET" -o s.db -d "$1" </dev/null >recorder.out 2>recorder.err
-	) &
-	RECORDER=$!
-	wait_recorder
-	cat recorder.err
-}
-
 kinds_agree() {
 	eq "kinds that are not those of the log" "$(gc_figure kinds_differ)" 0
 	eq "pauses without a kind" "$(gc_figure kinds_unknown)" 0

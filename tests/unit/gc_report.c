@@ -152,6 +152,20 @@ static void expect_setting(const char *rule, const char *want)
 	sqlite3_finalize(st);
 }
 
+/* What it foretells, within 2 %. */
+static void expect_figures(const char *rule, const char *measure, double before, double predicted)
+{
+	sqlite3_stmt *st = query("SELECT measure, before, predicted FROM v_gc_advice WHERE rule = ?", rule);
+
+	cr_assert_eq(sqlite3_step(st), SQLITE_ROW, "%s", rule);
+	cr_expect_str_eq((const char *)sqlite3_column_text(st, 0), measure);
+	cr_expect_float_eq(sqlite3_column_double(st, 1), before, 0.02 * before, "%s: %g, not %g", rule,
+	    sqlite3_column_double(st, 1), before);
+	cr_expect_float_eq(sqlite3_column_double(st, 2), predicted, 0.02 * predicted, "%s: %g, not %g", rule,
+	    sqlite3_column_double(st, 2), predicted);
+	sqlite3_finalize(st);
+}
+
 /* ---- Rules ---- */
 
 Test(gc_report, calm)
@@ -183,6 +197,7 @@ Test(gc_report, young_size)
 	expect_rules("young_size");
 	expect_setting(
 	    "young_size", "-Xmn47"); /* 500 MB, in MiB; the first pause tells of what was before it */
+	expect_figures("young_size", "young_per_minute", 120, 6);
 }
 
 /* 400 MB/s of allocation, and a heap of 1 GB: half of what is not alive, and the size that would do. */
@@ -208,7 +223,7 @@ Test(gc_report, heap_too_small)
 	j.eden = 100 * MB;
 	append_jvm(&j);
 	expect_rules("heap_too_small");
-	expect_setting("heap_too_small", "-Xmx4578m");
+	expect_setting("heap_too_small", "-Xms4578m -Xmx4578m");
 }
 
 Test(gc_report, full_collections)
@@ -224,6 +239,31 @@ Test(gc_report, full_collections)
 		append_pool(id, "heap", 2000 * MB, 1000 * MB, 2000 * MB, 2000 * MB);
 	}
 	expect_rules("heap_too_small");
+	expect_figures("heap_too_small", "full_per_minute", 3 * 60 / 116.0, 0);
+}
+
+/* Parallel has them still: what moves fills a third of the larger heap. */
+Test(gc_report, full_collections_parallel)
+{
+	struct jvm j = calm;
+
+	begin();
+	j.collector = "Parallel";
+	append_jvm(&j);
+	for (int i = 0; i < 40; i++) {
+		bool is_full = i % 2;
+		struct mp_gc_row row =
+		    pause_of("hotspot", is_full ? "full" : "young", "Ergonomics", 10 + 2 * i + 0.5, 2);
+		int64_t id = append(&row);
+
+		if (is_full)
+			append_pool(id, "heap", 2000 * MB, 1000 * MB, 2000 * MB, 2000 * MB);
+		else
+			append_pool(id, "PS Old Gen", 1000 * MB, 1096 * MB, 1300 * MB, 1300 * MB);
+	}
+	expect_rules("heap_too_small");
+	expect_setting("heap_too_small", "-Xms2862m -Xmx2862m");
+	expect_figures("heap_too_small", "full_per_minute", 20 * 60 / 116.0, 20 * 60 / 116.0 * 0.096);
 }
 
 Test(gc_report, heap_resizes)
@@ -311,6 +351,17 @@ Test(gc_report, explicit)
 	append(&row);
 	expect_rules("explicit");
 	expect_setting("explicit", "-XX:+ExplicitGCInvokesConcurrent");
+	expect_figures("explicit", "explicit_full_per_minute", 60 / 116.0, 0);
+}
+
+Test(gc_report, explicit_concurrent, .description = "what the advice makes of them is not advised on again")
+{
+	struct jvm j = calm;
+
+	begin();
+	j.cause = "System.gc()";
+	append_jvm(&j);
+	expect_rules("");
 }
 
 Test(gc_report, humongous)
@@ -318,11 +369,24 @@ Test(gc_report, humongous)
 	struct jvm j = calm;
 
 	begin();
-	set("hotspot", "region_bytes", "2097152");
+	set("hotspot", "vm_args", "-Xmx2g -XX:G1HeapRegionSize=2048k -Xmn1g");
 	j.cause = "G1 Humongous Allocation";
 	append_jvm(&j);
 	expect_rules("humongous");
 	expect_setting("humongous", "-XX:G1HeapRegionSize=8m");
+}
+
+Test(gc_report, humongous_large_heap, .description = "whose regions are larger though nobody told them to be")
+{
+	struct jvm j = calm;
+
+	begin();
+	set("hotspot", "vm_args", "-Xmx10g");
+	j.max = j.committed = 10737418240;
+	j.cause = "G1 Humongous Allocation";
+	append_jvm(&j);
+	expect_rules("humongous");
+	expect_setting("humongous", "-XX:G1HeapRegionSize=32m");
 }
 
 Test(gc_report, safepoint)
@@ -361,6 +425,7 @@ Test(gc_report, gogc)
 	expect_rules("gogc");
 	expect_setting("gogc",
 	    "GOGC=1260 GOMEMLIMIT=586MiB"); /* 40 MB alive, 544 at the goal; a tenth and 16 MiB more */
+	expect_figures("gogc", "cycles_per_minute", 150, 12);
 }
 
 Test(gc_report, calm_go)
@@ -384,7 +449,22 @@ Test(gc_report, semi_space)
 	begin();
 	append_scavenges(0.3);
 	expect_rules("semi_space");
-	expect_setting("semi_space", "--max-semi-space-size=64");
+	expect_setting("semi_space", "--max-semi-space-size=64 --min-semi-space-size=64");
+	expect_figures("semi_space", "scavenges_per_minute", 200, 50);
+}
+
+/* It has not grown to its limit: what is given out between scavenges tells. */
+Test(gc_report, semi_space_small)
+{
+	begin();
+	for (int i = 0; i < 100; i++) {
+		struct mp_gc_row row = pause_of("v8", "scavenge", NULL, 1 + i * 0.1, 1);
+
+		append_pool(append(&row), "heap", 31500000, 30 * MB, -1, -1);
+	}
+	expect_rules("semi_space");
+	expect_setting("semi_space", "--max-semi-space-size=16 --min-semi-space-size=16");
+	expect_figures("semi_space", "scavenges_per_minute", 600, 75);
 }
 
 Test(gc_report, calm_v8)
@@ -414,6 +494,8 @@ Test(gc_report, python)
 	expect_rules("freeze threshold");
 	expect_setting("threshold", "gc.set_threshold(14");
 	expect_setting("freeze", "gc.collect(); gc.freeze()");
+	expect_figures("threshold", "gen0_per_minute", 1200, 60);
+	expect_figures("freeze", "gen2_per_minute", 24, 60 * 200 / 101.0 / 9.95);
 }
 
 Test(gc_report, calm_python)

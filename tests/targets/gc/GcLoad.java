@@ -23,6 +23,8 @@ import sun.misc.Signal;
  *   --live MB        the constant live set (default 16); what grows, grows to four times that
  *   --threads N      that allocate (default 1)
  *   --churn N        so many threads a second are started and end
+ *   --ask MS         a thread calls System.gc() each MS ms
+ *   --huge N         a thread makes N arrays of 768 KiB a second, which G1 calls humongous where regions have 1 MiB
  *   --latency        a thread measures how late it gets up from short sleeps
  *   --progress       a line `at NS units N` every 0.1 s
  *
@@ -37,7 +39,7 @@ public class GcLoad {
 	static String mode = "steady";
 	static double seconds = 0;
 	static long rateBytes = 200L << 20, liveBytes = 16L << 20;
-	static int threads = 1, churn = 0, compute = 0;
+	static int threads = 1, churn = 0, compute = 0, ask = 0, huge = 0;
 	static boolean latency, progress;
 
 	static volatile boolean stop;
@@ -182,6 +184,23 @@ public class GcLoad {
 		}
 	}
 
+	static void makeHuge() {
+		byte[][] last = new byte[4][];
+		long next = System.nanoTime();
+		for (int i = 0; !stop; i++) {
+			last[i % last.length] = new byte[3 << 18];
+			next += 1_000_000_000L / huge;
+			LockSupport.parkNanos(next - System.nanoTime());
+		}
+	}
+
+	static void askForCollections() {
+		while (!stop) {
+			System.gc();
+			LockSupport.parkNanos(ask * 1_000_000L);
+		}
+	}
+
 	static long allUnits() {
 		long n = 0;
 		for (int i = 0; i < threads; i++)
@@ -206,6 +225,8 @@ public class GcLoad {
 			case "--live": liveBytes = Long.parseLong(args[++i]) << 20; break;
 			case "--threads": threads = Integer.parseInt(args[++i]); break;
 			case "--churn": churn = Integer.parseInt(args[++i]); break;
+			case "--ask": ask = Integer.parseInt(args[++i]); break;
+			case "--huge": huge = Integer.parseInt(args[++i]); break;
 			case "--latency": latency = true; break;
 			case "--progress": progress = true; break;
 			default:
@@ -235,6 +256,10 @@ public class GcLoad {
 		}
 		if (churn > 0)
 			start(all, GcLoad::startAndJoin);
+		if (ask > 0)
+			start(all, GcLoad::askForCollections);
+		if (huge > 0)
+			start(all, GcLoad::makeHuge);
 		if (latency)
 			start(all, GcLoad::measureStalls);
 		System.out.println("ready " + ProcessHandle.current().pid());

@@ -7,12 +7,15 @@
 TRUTH is written at the end, a line `begin_ns end_ns gen0|gen1|gen2` for each collection, on CLOCK_MONOTONIC, by
 gc.callbacks; -: none, and no callback.
 
-  --mode steady     cycles at a constant rate, of which one in 32 lives for a while; a constant live set
+  --mode steady     cycles at a constant rate, of which some live for a while; a constant live set
          bursty     the rate changes every 2 s between a fifth and 1.8 of it
   --seconds N       ends after N s; 0 (default): at SIGTERM
   --rate N          cycles made a second (default 100000); 0: as fast as it goes
   --compute N       steps of arithmetic for each cycle beside making it (default 0)
   --live N          cycles in the live set (default 20000)
+  --keep N          one in so many cycles lives for a while (default 32)
+  --loaded N        so many cycles are made before it is ready, and stay (default 0)
+  --then CODE       Python, run when it is ready; it knows gc
   --churn N         so many threads a second are started and end
   --latency         a thread measures how late it gets up from short sleeps
   --progress        a line `at NS units N` every 0.1 s
@@ -57,6 +60,12 @@ def write_truth(path):
             truth.write(f"{begin} {end} gen{generation}\n")
 
 
+def make_cycle(number):
+    cycle = [number]
+    cycle.append([cycle])
+    return cycle
+
+
 def check(cycle, number):
     global wrong
     if cycle is not None and (cycle[0] != number or cycle[1][0] is not cycle):
@@ -82,9 +91,8 @@ def work(options):
         for _ in range(BATCH):
             for _ in range(options.compute):
                 seed = (seed * 1103515245 + 12345) & 0x7fffffff
-            cycle = [units]
-            cycle.append([cycle])
-            if units % 32 == 0:
+            cycle = make_cycle(units)
+            if units % options.keep == 0:
                 check(live[place], numbers[place])
                 live[place] = cycle
                 numbers[place] = units
@@ -138,6 +146,9 @@ def parse_options():
     parser.add_argument("--rate", type=int, default=100000)
     parser.add_argument("--compute", type=int, default=0)
     parser.add_argument("--live", type=int, default=20000)
+    parser.add_argument("--keep", type=int, default=32)
+    parser.add_argument("--loaded", type=int, default=0)
+    parser.add_argument("--then", default="")
     parser.add_argument("--churn", type=int, default=0)
     parser.add_argument("--latency", action="store_true")
     parser.add_argument("--progress", action="store_true")
@@ -159,6 +170,8 @@ def main():
         beside.append(threading.Thread(target=measure_stalls))
     if options.churn:
         beside.append(threading.Thread(target=start_and_join, args=(options.churn,)))
+    loaded = [make_cycle(number) for number in range(options.loaded)]
+    exec(options.then)
     print("ready", os.getpid(), flush=True)
     if options.progress:
         beside.append(threading.Thread(target=tell_progress))
@@ -170,6 +183,8 @@ def main():
     if options.truth != "-":
         gc.callbacks.remove(on_collection)
         write_truth(options.truth)
+    for number, cycle in enumerate(loaded):
+        check(cycle, number)
     print(f"units {units}\nwrong {wrong}\nchurned {churned}")
     if options.latency:
         print(f"longest_stall_ns {longest_stall_ns}")
