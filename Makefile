@@ -9,6 +9,11 @@ CLANG   ?= clang
 DEBUG   ?=
 SAN     ?=
 
+# As many at a time as there are CPUs, unless make is told otherwise.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 VERSION := 0.1.0
 ARCH    := $(or $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null))),$(shell uname -m))
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)

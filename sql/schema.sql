@@ -385,7 +385,8 @@ CREATE TABLE loss (
 CREATE INDEX loss_t_ns ON loss (t_ns);
 
 CREATE TABLE thinned (          -- rows that gave way to `record --max-size`: not lost, for those that stayed stand for them
-  name TEXT PRIMARY KEY,        -- call sample | call outlier | kernel_event | sample | span | mark | pool_event | slot
+  name TEXT PRIMARY KEY,        -- call sample | call outlier | kernel_event | sample | span | mark | pool_event |
+                                -- gc | gc_prediction | pressure | slot
   rows INTEGER NOT NULL         -- so many are not there any more
 ) STRICT, WITHOUT ROWID;
 

@@ -38,6 +38,9 @@ int mp_append_gc(struct mp_session *s, const struct mp_gc_row *row, int64_t *gc_
 {
 	sqlite3_stmt *st = get(s, GC);
 
+	*gc_id = 0;
+	if (!mp_retention_takes_gc(s, row->dur_ns))
+		return 0;
 	bind_int(st, 1, row->t_ns);
 	bind_int(st, 2, row->dur_ns);
 	bind_known(st, 3, row->ttsp_ns >= 0, row->ttsp_ns);
@@ -59,6 +62,8 @@ int mp_append_gc_pool(
 {
 	sqlite3_stmt *st = get(s, POOL);
 
+	if (!gc_id)
+		return 0;
 	bind_int(st, 1, gc_id);
 	bind_text(st, 2, row->pool);
 	bind_known(st, 3, row->used_before_bytes >= 0, row->used_before_bytes);
@@ -73,6 +78,8 @@ int mp_append_gc_phase(
 {
 	sqlite3_stmt *st = get(s, PHASE);
 
+	if (!gc_id)
+		return 0;
 	bind_int(st, 1, gc_id);
 	bind_text(st, 2, name);
 	bind_int(st, 3, t_ns);
@@ -84,6 +91,8 @@ int mp_append_gc_prediction(struct mp_session *s, const struct mp_gc_prediction_
 {
 	sqlite3_stmt *st = get(s, PREDICTION);
 
+	if (!mp_retention_takes(s, MP_AREA_GC_PREDICTION))
+		return 0;
 	bind_int(st, 1, row->made_ns);
 	bind_text(st, 2, row->runtime);
 	bind_text(st, 3, row->kind);

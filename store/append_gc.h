@@ -20,6 +20,7 @@ struct mp_gc_row {
 	int64_t bytes_since_last; /* < 0: not known */
 	const char *source;       /* "probes" or "log" */
 };
+/* *gc_id 0: it gave way to `record --max-size`, and what is told of it below is ignored. */
 int mp_append_gc(struct mp_session *s, const struct mp_gc_row *row, int64_t *gc_id, struct mp_err *err);
 
 /* < 0: not known. Of a pool that is told again, what is known now is added. */

@@ -16,7 +16,9 @@ const double mp_row_bytes[MP_AREAS] = {[MP_AREA_CALL] = MP_CALL_BYTES,
     [MP_AREA_SAMPLE] = 80,
     [MP_AREA_SPAN] = 65,
     [MP_AREA_MARK] = 60,
-    [MP_AREA_POOL_EVENT] = 45};
+    [MP_AREA_POOL_EVENT] = 45,
+    [MP_AREA_GC] = 300,
+    [MP_AREA_GC_PREDICTION] = 60};
 
 /* The parts of the file that the areas may have when it is full. */
 static const double share[MP_AREAS] = {[MP_AREA_CALL] = 0.50,
@@ -25,6 +27,8 @@ static const double share[MP_AREAS] = {[MP_AREA_CALL] = 0.50,
     [MP_AREA_SPAN] = 0.10,
     [MP_AREA_MARK] = 0.02,
     [MP_AREA_POOL_EVENT] = 0.02,
+    [MP_AREA_GC] = 0.05,
+    [MP_AREA_GC_PREDICTION] = 0.02,
     [MP_AREA_SLOT] = 0.20};
 
 static const char *const area_names[MP_AREAS] = {[MP_AREA_CALL] = "call sample",
@@ -33,6 +37,8 @@ static const char *const area_names[MP_AREAS] = {[MP_AREA_CALL] = "call sample",
     [MP_AREA_SPAN] = "span",
     [MP_AREA_MARK] = "mark",
     [MP_AREA_POOL_EVENT] = "pool_event",
+    [MP_AREA_GC] = "gc",
+    [MP_AREA_GC_PREDICTION] = "gc_prediction",
     [MP_AREA_SLOT] = "slot"};
 
 #define STACK_SHARE 0.25
@@ -205,6 +211,19 @@ bool mp_retention_takes(struct mp_session *s, enum mp_area area)
 		return false;
 	}
 	r->bytes[area] += mp_row_bytes[area];
+	return true;
+}
+
+bool mp_retention_takes_gc(struct mp_session *s, int64_t dur_ns)
+{
+	struct mp_retention *r = s->retention;
+	bool is_long = r && (double)dur_ns >= MP_GC_LONG * r->gc_mean_ns;
+
+	if (r)
+		r->gc_mean_ns += ((double)dur_ns - r->gc_mean_ns) / 256;
+	if (!is_long || is_full(r))
+		return mp_retention_takes(s, MP_AREA_GC);
+	r->bytes[MP_AREA_GC] += mp_row_bytes[MP_AREA_GC];
 	return true;
 }
 

@@ -22,6 +22,8 @@ enum mp_area {
 	MP_AREA_SPAN,
 	MP_AREA_MARK,
 	MP_AREA_POOL_EVENT,
+	MP_AREA_GC, /* with what each collection did to its pools */
+	MP_AREA_GC_PREDICTION,
 	MP_AREA_SLOT,  /* all that is counted by slot */
 	MP_AREA_STACK, /* stacks, frames and their names: only counted */
 	MP_AREAS
@@ -51,6 +53,10 @@ struct mp_draw {
 extern const double mp_row_bytes[MP_AREAS];
 #define MP_CALL_BYTES 50.0
 
+/* Collections of so many times the mean, or more, are kept as long as there is room. */
+#define MP_GC_LONG      4
+#define MP_GC_LONG_TEXT "4"
+
 /* Likewise one of pool_latency. */
 #define MP_POOL_LATENCY_BYTES 24.0
 
@@ -70,7 +76,7 @@ enum mp_retention_statement {
 	MP_RS_CAUSE_BACK,
 	MP_RS_CAUSE_CLEAR,
 	MP_RS_ROWS, /* thin_rows.c: some for each area */
-	MP_RS_ROLL = MP_RS_ROWS + 6 * 5,
+	MP_RS_ROLL = MP_RS_ROWS + 7 * 8,
 	MP_RETENTION_STATEMENTS = MP_RS_ROLL + 32
 };
 
@@ -100,6 +106,7 @@ struct mp_retention {
 	int64_t roll_ns[MP_ROLL_LEVELS];
 	bool rolls;
 
+	double gc_mean_ns; /* of recent collections */
 	uint64_t thinned[MP_AREAS], thinned_outliers, thinned_pressure;
 	uint64_t calls_removed; /* of those, rows that had been written */
 	struct mp_retention_refused refused;
@@ -117,6 +124,8 @@ int mp_retention_slot(struct mp_session *s, int64_t slot_ns, struct mp_err *err)
 
 /* Whether a row that comes is written: counted where not. */
 bool mp_retention_takes(struct mp_session *s, enum mp_area area);
+/* The same of a collection: those that take many times what others do stay. */
+bool mp_retention_takes_gc(struct mp_session *s, int64_t dur_ns);
 /* The period of a sample that is written: those that are not, it stands for. */
 uint64_t mp_retention_period(const struct mp_session *s, uint64_t period);
 void mp_retention_count_call(struct mp_session *s, const struct mp_call *c);

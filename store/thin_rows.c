@@ -7,15 +7,19 @@
 #define BATCH      512
 #define LEAST_ROWS 2048
 
-enum { BOUNDS, LAST, SAVE, DOUBLE, DELETE, BACK_AND_CLEAR, PER_AREA };
+enum { BOUNDS, LAST, SAVE, DOUBLE, DELETE, BACK_AND_CLEAR, PARTS, PER_AREA };
 
 static const struct {
 	const char *table, *id;
+	const char *stays; /* a condition on what goes on being there; NULL: none */
 } tables[MP_AREAS] = {[MP_AREA_KERNEL_EVENT] = {"kernel_event", "event_id"},
     [MP_AREA_SAMPLE] = {"sample", "sample_id"},
     [MP_AREA_SPAN] = {"span", "span_id"},
     [MP_AREA_MARK] = {"mark", "mark_id"},
-    [MP_AREA_POOL_EVENT] = {"pool_event", "pool_event_id"}};
+    [MP_AREA_POOL_EVENT] = {"pool_event", "pool_event_id"},
+    [MP_AREA_GC] = {"gc", "gc_id",
+	"dur_ns >= " MP_GC_LONG_TEXT " * (SELECT avg(dur_ns) FROM main.gc WHERE gc_id > ?1 AND gc_id <= ?2)"},
+    [MP_AREA_GC_PREDICTION] = {"gc_prediction", "made_ns"}};
 
 static const char *const texts[PER_AREA] = {
     [BOUNDS] = "SELECT count(*), coalesce(max(%2$s), 0) FROM (SELECT %2$s FROM main.%1$s WHERE %2$s > ?1 AND "
@@ -23,19 +27,22 @@ static const char *const texts[PER_AREA] = {
 	       "?2 ORDER BY %2$s LIMIT 512)",
     [LAST] = "SELECT coalesce(max(%2$s), 0) - 1 FROM main.%1$s",
     [SAVE] = "INSERT INTO temp.kept_%1$s SELECT * FROM main.%1$s WHERE %2$s > ?1 AND %2$s <= ?2 AND "
-	     "(random() & 1)",
+	     "((random() & 1) OR %3$s)",
     [DOUBLE] = "UPDATE temp.kept_%1$s SET period = min(period, 1 << 61) * 2",
     [DELETE] = "DELETE FROM main.%1$s WHERE %2$s > ?1 AND %2$s <= ?2",
     [BACK_AND_CLEAR] = "INSERT INTO main.%1$s SELECT * FROM temp.kept_%1$s",
+    [PARTS] = "DELETE FROM main.gc_pool WHERE gc_id > ?1 AND gc_id <= ?2 AND gc_id NOT IN (SELECT gc_id FROM "
+	      "main.gc)",
 };
 
-_Static_assert(PER_AREA * 5 <= MP_RS_ROLL - MP_RS_ROWS, "statements of all areas have room");
+_Static_assert(PER_AREA * 7 <= MP_RS_ROLL - MP_RS_ROWS, "statements of all areas have room");
 
 static sqlite3_stmt *get(struct mp_retention *r, enum mp_area area, int which)
 {
-	char sql[256];
+	char sql[512];
 
-	snprintf(sql, sizeof(sql), texts[which], tables[area].table, tables[area].id);
+	snprintf(sql, sizeof(sql), texts[which], tables[area].table, tables[area].id,
+	    tables[area].stays ? tables[area].stays : "0");
 	return mp_retention_get(r, MP_RS_ROWS + ((int)area - MP_AREA_KERNEL_EVENT) * PER_AREA + which, sql);
 }
 
@@ -44,7 +51,7 @@ static int run(
 {
 	sqlite3_stmt *st = get(r, area, which);
 
-	if (which == SAVE || which == DELETE) {
+	if (which == SAVE || which == DELETE || which == PARTS) {
 		sqlite3_bind_int64(st, 1, from);
 		sqlite3_bind_int64(st, 2, to);
 	}
@@ -118,6 +125,8 @@ int mp_thin_rows(struct mp_retention *r, enum mp_area area, uint64_t *work, stru
 		rc = run(r, area, BACK_AND_CLEAR, 0, 0, err);
 	if (!rc && n)
 		rc = exec(r, area, "DELETE FROM temp.kept_%1$s", err);
+	if (!rc && n && area == MP_AREA_GC)
+		rc = run(r, area, PARTS, p->at, to, err);
 	p->at = n < BATCH ? p->end : to;
 	r->thinned[area] += (uint64_t)(n - stay);
 	r->bytes[area] -= (double)(n - stay) * mp_row_bytes[area];

@@ -15,13 +15,14 @@ TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own thre
 	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
 	stamped logged paced seeded bad_region frozen_writer \
 	markers markers_static markers_cxx libmarkers_late.so dry_pool \
-	causes libcause_alloc.so heap heap_static orders spans spans_cxx pool_functions pools pools_marked watched paged \
+	causes libcause_alloc.so heap heap_static orders spans spans_cxx pool_functions pools pools_marked pools_bulk watched paged \
 	where where_other libwhere_a.so libwhere_b.so order_flow \
 	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
 
 # Programs of libraries with pools of their own, where these are there.
 has_header = $(if $(wildcard /usr/include/$(1)),$(TARGET_DIR)/$(2))
-TARGETS += $(TARGET_DIR)/pools_pmr $(call has_header,apr-1.0/apr_pools.h,pools_apr) $(call has_header,glib-2.0/glib.h,pools_glib)
+TARGETS += $(TARGET_DIR)/pools_pmr $(call has_header,apr-1.0/apr_pools.h,pools_apr) $(call has_header,glib-2.0/glib.h,pools_glib) \
+	$(call has_header,dpdk/rte_mempool.h,pools_dpdk)
 
 # Loads on collectors of garbage (gc/), where what builds them is there. Those in Python and JavaScript are run as they are.
 has_command = $(if $(shell command -v $(1) 2>/dev/null),$(addprefix $(TARGET_DIR)/gc/,$(2)))
@@ -103,6 +104,18 @@ $(TARGET_DIR)/pools_glib: tests/targets/pools_glib.c $(TARGET_HDR)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) $(shell pkg-config --cflags glib-2.0 2>/dev/null | sed 's/-I/-isystem /g') -o $@ $< -lglib-2.0
+
+# What a program links that uses no device; a driver of mempools registers itself, and no symbol of it is used.
+DPDK_LIBS := -Wl,--no-as-needed -lrte_eal -lrte_mempool -lrte_mempool_ring -lrte_mbuf
+$(TARGET_DIR)/pools_dpdk: tests/targets/pools_dpdk.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) $(shell pkg-config --cflags libdpdk 2>/dev/null | sed 's/-I/-isystem /g') -o $@ $< $(DPDK_LIBS)
+
+$(TARGET_DIR)/pools_bulk: tests/targets/pools_bulk.c $(TARGET_HDR)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fvisibility=hidden -s -rdynamic -o $@ $< -pthread
 
 $(TARGET_DIR)/pool_functions: sampler/preload/mpsample.h
 $(TARGET_DIR)/pool_functions: TARGET_CXXFLAGS += -Isampler/preload

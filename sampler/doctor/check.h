@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "sampler/doctor/facts.h"
+#include "sampler/gc/points.h"
 #include "sampler/probe.h"
 #include "sampler/target.h"
 #include "sampler/uprobe/uprobe.h"
@@ -75,6 +76,7 @@ struct mp_doctor_target {
 	char open_error[640];     /* no permission: all else is an error of mp_doctor_target_open() */
 	struct mp_profiles profiles;
 	struct mp_probe_set probes;
+	struct mp_gc_set collectors;
 	char resolve_error[640];
 	int resolve_code;
 	unsigned int threads;

@@ -61,6 +61,11 @@ int mp_doctor_target_open(pid_t pid, struct mp_doctor_target *out, struct mp_err
 	mp_target_each_thread(pid, count_thread, &out->threads);
 	out->unreadable = count_unreadable(&out->process);
 	out->guesses = out->process.n_modules > 1 && mp_target_link_state(&out->process) < 0;
+	ret = mp_gc_resolve(&out->process, &out->collectors, err);
+	if (ret) {
+		mp_doctor_target_close(out);
+		return ret;
+	}
 	out->resolve_code = mp_probe_resolve(&out->process, &out->profiles, &out->probes, &why);
 	if (out->resolve_code)
 		snprintf(out->resolve_error, sizeof(out->resolve_error), "%s", why.text);
@@ -70,13 +75,17 @@ int mp_doctor_target_open(pid_t pid, struct mp_doctor_target *out, struct mp_err
 void mp_doctor_target_close(struct mp_doctor_target *t)
 {
 	mp_probe_set_free(&t->probes);
+	mp_gc_set_free(&t->collectors);
 	mp_target_close(&t->process);
 	mp_profiles_free(&t->profiles);
 }
 
 const char *mp_doctor_target_obstacle(const struct mp_doctor_target *t)
 {
-	return *t->open_error ? t->open_error : *t->resolve_error ? t->resolve_error : NULL;
+	if (*t->open_error)
+		return t->open_error;
+	/* A program without an allocator that is known may have a runtime that is. */
+	return *t->resolve_error && !t->collectors.n ? t->resolve_error : NULL;
 }
 
 static void check_process(struct mp_doctor *d, const void *arg, struct mp_finding *out)
@@ -192,6 +201,28 @@ static void check_uncovered(struct mp_doctor *d, const void *arg, struct mp_find
 	mp_finding_no_fix(out, "nothing to do: this version has no probes for it");
 }
 
+static void check_collectors(struct mp_doctor *d, const void *arg, struct mp_finding *out)
+{
+	const struct mp_gc_set *set = &d->target->collectors;
+	char list[400] = "";
+	size_t n = 0;
+
+	(void)arg;
+	if (*set->notes) {
+		mp_finding_set(out, MP_CHECK_LIMITED, "%.*s", (int)strcspn(set->notes, "\n"), set->notes);
+		mp_finding_no_fix(out, "nothing to do: the runtime is of another version, or without the "
+				       "symbols that are needed");
+		return;
+	}
+	for (size_t i = 0; i < set->n_runtimes && n < sizeof(list); i++)
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s in %.200s", n ? ", " : "",
+		    set->runtimes[i].profile.name, set->runtimes[i].module);
+	if (set->n)
+		mp_finding_set(out, MP_CHECK_WORKS, "%zu points to probe: %s", set->n, list);
+	else
+		mp_finding_set(out, MP_CHECK_WORKS, "no runtime that is known collects garbage in it");
+}
+
 static const struct mp_check closed[] = {
     {"process", check_process, NULL},
     {NULL, NULL, NULL},
@@ -204,6 +235,7 @@ static const struct mp_check open_to_us[] = {
     {"its link order", check_link_order, NULL},
     {"its files", check_target_files, NULL},
     {"its allocator", check_allocator, NULL},
+    {"its collectors", check_collectors, NULL},
     {"not covered", check_uncovered, NULL},
     {NULL, NULL, NULL},
 };

@@ -18,6 +18,17 @@ enum mp_fetch_from {
 	MP_FETCH_REGISTER, /* `number`: DWARF's; of USDT probes */
 };
 
+/* What a function returns when it has failed: an int that is not 0, a negative int, a pointer that is NULL, a
+ * bool that is false. */
+enum mp_function_failure {
+	MP_FUNCTION_FAILURE_NONE,
+	MP_FUNCTION_FAILURE_NONZERO,
+	MP_FUNCTION_FAILURE_NEGATIVE,
+	MP_FUNCTION_FAILURE_NULL,
+	MP_FUNCTION_FAILURE_FALSE,
+	MP_FUNCTION_FAILURES,
+};
+
 struct mp_fetch {
 	unsigned char from; /* enum mp_fetch_from */
 	unsigned char number;

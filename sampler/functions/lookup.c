@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -393,7 +394,7 @@ int mp_function_find_probes(struct mp_function_lookup *l, const struct mp_functi
 
 struct variable {
 	const char *name;
-	bool found;
+	bool found, is_exported;
 	uint64_t vaddr;
 	struct offering offered;
 };
@@ -407,7 +408,37 @@ static int take_variable(void *ctx, const struct mp_elf_sym *sym)
 	if (strcmp(sym->name, v->name) && strcmp(name, v->name))
 		return 0;
 	v->vaddr = sym->vaddr;
+	v->is_exported |= sym->exported;
+	v->found = true;
+	return sym->exported; /* one that is in two tables comes twice */
+}
+
+static int take_exported(void *ctx, const struct mp_elf_sym *sym)
+{
+	struct variable *v = ctx;
+
+	if (!sym->exported || strcmp(sym->name, v->name))
+		return 0;
+	v->vaddr = sym->vaddr;
 	return v->found = true;
+}
+
+/* The program's variable of this name, which the dynamic linker binds a library's users, and itself, to: a
+ * program that is linked to a library's variable has a copy of it (R_X86_64_COPY, R_AARCH64_COPY). */
+static bool find_in_program(struct mp_function_lookup *l, const char *name, uint64_t *address)
+{
+	struct variable v = {.name = name};
+
+	for (size_t i = 0; i < l->target->n_modules; i++) {
+		const struct mp_function_table *t =
+		    l->target->modules[i].is_exe ? mp_function_lookup_table(l, i) : NULL;
+		if (!t)
+			continue;
+		mp_elf_each_variable(t->elf, take_exported, &v);
+		*address = t->module->base + v.vaddr;
+		return v.found;
+	}
+	return false;
 }
 
 static int offer_variable(void *ctx, const struct mp_elf_sym *sym)
@@ -416,13 +447,15 @@ static int offer_variable(void *ctx, const struct mp_elf_sym *sym)
 	return 0;
 }
 
-int mp_function_find_variable(
-    const struct mp_function_table *table, const char *name, uint64_t *address, struct mp_err *err)
+int mp_function_find_variable(struct mp_function_lookup *l, const struct mp_function_table *table,
+    const char *name, uint64_t *address, struct mp_err *err)
 {
 	struct variable v = {.name = name, .offered.nearest.wanted = name};
 	char hint[400];
 
 	mp_elf_each_variable(table->elf, take_variable, &v);
+	if (v.is_exported && !table->module->is_exe && find_in_program(l, name, address))
+		return 0;
 	if (v.found) {
 		*address = table->module->base + v.vaddr;
 		return 0;
@@ -447,54 +480,50 @@ static const struct mp_function_table *table_at(struct mp_function_lookup *l, ui
 	return module ? mp_function_lookup_table(l, (size_t)(module - l->target->modules)) : NULL;
 }
 
-/* The function that begins at an address, which only memory of the target tells. */
-static int function_at(struct mp_function_lookup *l, const struct mp_function_text *text, uint64_t address,
+/* The function that begins at an address, which only memory of the target tells. `what` leads there, a name
+ * for one that has none. */
+static int function_at(struct mp_function_lookup *l, const char *what, uint64_t address,
     struct mp_function_found *out, struct mp_err *err)
 {
 	const struct mp_function_table *t = table_at(l, address);
 	uint64_t vaddr = t ? address - t->module->base : 0;
 	const struct mp_function_symbol *named = t ? mp_function_at(t, vaddr) : NULL;
 	uint64_t begin = 0, bytes = 0;
-	char name[MP_FUNCTION_TEXT_MAX + 32];
 
 	*out = (struct mp_function_found){t, named};
 	if (named && named->vaddr == vaddr)
 		return 0;
 	if (!t || !mp_function_extent(t->elf, vaddr, &begin, &bytes) || begin != vaddr)
 		return mp_err_set(err, ENOENT,
-		    "unknown function: function %u of the virtual table of %s leads to 0x%llx, where no "
-		    "function begins",
-		    text->slot, text->name, (unsigned long long)address);
+		    "unknown function: %s leads to 0x%llx, where no function begins", what,
+		    (unsigned long long)address);
 	if (l->n_unnamed == MP_FUNCTION_UNNAMED_MAX)
 		return mp_err_set(
 		    err, E2BIG, "more than %d functions without a name", MP_FUNCTION_UNNAMED_MAX);
-	snprintf(name, sizeof(name), "%s:%u", text->name, text->slot);
-	struct mp_function_symbol *f = malloc(sizeof(*f) + strlen(name) + 1);
+	struct mp_function_symbol *f = malloc(sizeof(*f) + strlen(what) + 1);
 	if (!f)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	*f =
-	    (struct mp_function_symbol){.name = strcpy((char *)(f + 1), name), .vaddr = vaddr, .size = bytes};
+	    (struct mp_function_symbol){.name = strcpy((char *)(f + 1), what), .vaddr = vaddr, .size = bytes};
 	out->function = l->unnamed[l->n_unnamed++] = f;
 	return 0;
 }
 
-static int take_virtual(struct mp_function_lookup *l, const struct mp_function_table *t,
-    const struct mp_function_text *text, struct mp_function_found *out, size_t *n, struct mp_err *err)
+/* Adds the function whose address is at `at` in the target, if it is not there yet; a pointer that is NULL is
+ * to none. */
+static int take_pointer(struct mp_function_lookup *l, uint64_t at, const char *what,
+    struct mp_function_found *out, size_t *n, struct mp_err *err)
 {
-	char name[MP_FUNCTION_TEXT_MAX + 16];
-	uint64_t table, address;
 	struct mp_function_found found;
-	int ret;
+	uint64_t address;
+	int ret = mp_target_read(l->target, at, &address, sizeof(address));
 
-	snprintf(name, sizeof(name), "vtable for %s", text->name);
-	if (*n == MP_FUNCTION_FOUND_MAX || mp_function_find_variable(t, name, &table, err))
-		return 0;
-	ret = mp_target_read(
-	    l->target, table + TABLE_HEAD_BYTES + 8 * (uint64_t)text->slot, &address, sizeof(address));
 	if (ret)
-		return mp_err_set(err, -ret, "cannot read the virtual table of %s in %s: %s", text->name,
-		    t->module->path, strerror(-ret));
-	ret = function_at(l, text, address, &found, err);
+		return mp_err_set(
+		    err, -ret, "cannot read %s at 0x%llx: %s", what, (unsigned long long)at, strerror(-ret));
+	if (!address || *n == MP_FUNCTION_FOUND_MAX)
+		return 0;
+	ret = function_at(l, what, address, &found, err);
 	for (size_t i = 0; !ret && i < *n; i++)
 		if (out[i].table == found.table && out[i].function->vaddr == found.function->vaddr)
 			return 0;
@@ -503,7 +532,40 @@ static int take_virtual(struct mp_function_lookup *l, const struct mp_function_t
 	return ret;
 }
 
-static int find_virtual(struct mp_function_lookup *l, const struct mp_function_where *where,
+static int take_virtual(struct mp_function_lookup *l, const struct mp_function_table *t,
+    const struct mp_function_text *text, struct mp_function_found *out, size_t *n, struct mp_err *err)
+{
+	char name[MP_FUNCTION_TEXT_MAX + 64];
+	uint64_t table;
+
+	snprintf(name, sizeof(name), "vtable for %s", text->name);
+	if (mp_function_find_variable(l, t, name, &table, err))
+		return 0;
+	snprintf(name, sizeof(name), "virtual:%s:%u", text->name, text->slot);
+	return take_pointer(l, table + TABLE_HEAD_BYTES + 8 * (uint64_t)text->slot, name, out, n, err);
+}
+
+static int take_pointers(struct mp_function_lookup *l, const struct mp_function_table *t,
+    const struct mp_function_text *text, struct mp_function_found *out, size_t *n, struct mp_err *err)
+{
+	char name[MP_FUNCTION_TEXT_MAX + 64];
+	uint64_t variable;
+	int ret = 0;
+
+	if (mp_function_find_variable(l, t, text->name, &variable, err))
+		return 0;
+	for (unsigned int i = 0; !ret && i < text->slots; i++) {
+		uint64_t offset = text->offset + (uint64_t)i * text->step;
+		snprintf(name, sizeof(name), "pointer:%s+%" PRIu64, text->name, offset);
+		ret = take_pointer(l, variable + offset, name, out, n, err);
+	}
+	return ret || *n ? ret
+			 : mp_err_set(err, ENOENT,
+			       "unknown function: pointer:%s leads to none: it is NULL so far", text->name);
+}
+
+/* Those that have no name here, but a place in memory that leads to them. */
+static int find_by_memory(struct mp_function_lookup *l, const struct mp_function_where *where,
     const struct mp_function_text *text, struct mp_function_found *out, size_t *n, struct mp_err *err)
 {
 	int ret = 0;
@@ -514,12 +576,15 @@ static int find_virtual(struct mp_function_lookup *l, const struct mp_function_w
 			const struct mp_function_table *t =
 			    is_searched(l, where, i, libraries) ? mp_function_lookup_table(l, i) : NULL;
 			if (t)
-				ret = take_virtual(l, t, text, out, n, err);
+				ret = text->is_virtual ? take_virtual(l, t, text, out, n, err)
+						       : take_pointers(l, t, text, out, n, err);
 		}
-	return ret || *n
-		   ? ret
-		   : mp_err_set(err, ENOENT, "unknown function: no class '%s' with a virtual table in %s",
-			 text->name, where->text);
+	if (ret || *n)
+		return ret;
+	return mp_err_set(err, ENOENT,
+	    text->is_virtual ? "unknown function: no class '%s' with a virtual table in %s"
+			     : "unknown function: no variable '%s' in %s",
+	    text->name, where->text);
 }
 
 /* ---- All of them ---- */
@@ -531,8 +596,8 @@ int mp_function_find(struct mp_function_lookup *l, const struct mp_function_wher
 	struct finding f = {.lookup = l, .text = text, .out = out, .is_glob = strpbrk(text->name, "*?[")};
 	int ret = 0;
 
-	if (text->is_virtual)
-		return find_virtual(l, where, text, out, n, err);
+	if (text->is_virtual || text->is_pointer)
+		return find_by_memory(l, where, text, out, n, err);
 	find_plain(&f);
 	for (int libraries = 0; libraries < 2 && !f.n; libraries++)
 		for (size_t i = 0; i < l->target->n_modules; i++) {

@@ -59,8 +59,8 @@ const struct mp_function_table *mp_function_lookup_table(struct mp_function_look
  * The functions of a name, and of its parameters where they are given: first those that are called exactly
  * so, by their symbol or demangled, with template arguments or shortened; where there are none, those that
  * match it as a glob. Clones of which the compiler has changed the arguments are none. Of the variants of one
- * constructor or destructor those that only pass on to another one are left out. Of virtual functions, what
- * the tables in the target lead to.
+ * constructor or destructor those that only pass on to another one are left out. Of virtual functions,
+ * and of pointers, what the tables in the target lead to.
  *
  * Errors, as half a sentence: -ENOENT none, with the nearest names; -EINVAL several that differ in their
  * parameters, or are in several libraries; -ENOTSUP only changed clones; -E2BIG; -ENOMEM.
@@ -73,8 +73,9 @@ int mp_function_find(struct mp_function_lookup *l, const struct mp_function_wher
 int mp_function_find_probes(struct mp_function_lookup *l, const struct mp_function_where *where,
     const struct mp_function_text *text, struct mp_usdt_place **out, size_t *n, struct mp_err *err);
 
-/* The address in the target of a variable of a module. -ENOENT with the nearest names. */
-int mp_function_find_variable(
-    const struct mp_function_table *table, const char *name, uint64_t *address, struct mp_err *err);
+/* The address in the target of a variable of a module; of one that a library exports, of the program's copy
+ * where it has one. -ENOENT with the nearest names. */
+int mp_function_find_variable(struct mp_function_lookup *l, const struct mp_function_table *table,
+    const char *name, uint64_t *address, struct mp_err *err);
 
 #endif

@@ -2,7 +2,9 @@
 #include "sampler/functions/text.h"
 #include "store/nearest.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,25 +141,86 @@ static int split_virtual(struct mp_function_text *out, struct mp_err *err)
 	return 0;
 }
 
+/* A number behind `mark`, at `*s`, which it moves on. */
+static bool take_number(char **s, char mark, unsigned int least, unsigned int most, unsigned int *out)
+{
+	char *end;
+
+	if (**s != mark || !isdigit((unsigned char)(*s)[1]))
+		return false;
+	errno = 0;
+	unsigned long n = strtoul(*s + 1, &end, strncmp(*s + 1, "0x", 2) ? 10 : 16);
+	**s = 0;
+	*s = end;
+	*out = (unsigned int)n;
+	return !errno && n >= least && n <= most;
+}
+
+/* "VARIABLE", "VARIABLE+112", "VARIABLE+112:128:16" */
+static int split_pointer(struct mp_function_text *out, struct mp_err *err)
+{
+	/* The colons of C++ come two at a time. */
+	char *at = strchr(out->name, '+'), *end = out->name + strlen(out->name);
+
+	out->is_pointer = true;
+	out->slots = 1;
+	if (!at)
+		for (at = strchr(out->name, ':'); at && at[1] == ':';)
+			at = strchr(at + 2, ':');
+	if (!at)
+		at = end;
+	bool has_name = at != out->name;
+	bool is_right = *at != '+' || take_number(&at, '+', 0, INT_MAX, &out->offset);
+	if (is_right && *at)
+		is_right = take_number(&at, ':', 8, 1u << 20, &out->step) &&
+			   take_number(&at, ':', 1, MP_FUNCTION_SLOTS_MAX, &out->slots);
+	if (is_right && has_name && at == end)
+		return 0;
+	return mp_err_set(err, EINVAL,
+	    "a function that a variable leads to is written pointer:VARIABLE+OFFSET(...), and a table of "
+	    "them pointer:VARIABLE+OFFSET:BYTES:COUNT(...), with at least 8 bytes and 1 to %d of them",
+	    MP_FUNCTION_SLOTS_MAX);
+}
+
+static int split_usdt(struct mp_function_text *out, struct mp_err *err)
+{
+	const char *colon = strchr(out->name, ':');
+
+	out->is_usdt = true;
+	return colon && colon != out->name && colon[1] && !strchr(colon + 1, ':')
+		   ? 0
+		   : mp_err_set(err, EINVAL, "a USDT probe is written usdt:PROVIDER:NAME(...)");
+}
+
+/* A name that begins with what says how the function is found. */
+static bool split_prefixed(
+    struct mp_function_text *out, const char *s, size_t n, int *ret, struct mp_err *err)
+{
+	static const struct {
+		const char *prefix;
+		int (*split)(struct mp_function_text *out, struct mp_err *err);
+	} forms[] = {{"virtual:", split_virtual}, {"pointer:", split_pointer}, {"usdt:", split_usdt}};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		size_t length = strlen(forms[i].prefix);
+		if (n < length || strncmp(s, forms[i].prefix, length))
+			continue;
+		copy_trimmed(out->name, s + length, n - length);
+		*ret = forms[i].split(out, err);
+		return true;
+	}
+	return false;
+}
+
 static int split_name(struct mp_function_text *out, const char *s, size_t n, struct mp_err *err)
 {
-	static const char usdt[] = "usdt:", virtual[] = "virtual:";
 	size_t all, open;
+	int ret;
 
 	n = trimmed(&s, n);
 	all = n;
-	if (n >= sizeof(virtual) - 1 && !strncmp(s, virtual, sizeof(virtual) - 1)) {
-		copy_trimmed(out->name, s + sizeof(virtual) - 1, n - (sizeof(virtual) - 1));
-		return split_virtual(out, err);
-	}
-	if (n >= sizeof(usdt) - 1 && !strncmp(s, usdt, sizeof(usdt) - 1)) {
-		out->is_usdt = true;
-		copy_trimmed(out->name, s + sizeof(usdt) - 1, n - (sizeof(usdt) - 1));
-		char *colon = strchr(out->name, ':');
-		return colon && colon != out->name && colon[1] && !strchr(colon + 1, ':')
-			   ? 0
-			   : mp_err_set(err, EINVAL, "a USDT probe is written usdt:PROVIDER:NAME(...)");
-	}
+	if (split_prefixed(out, s, n, &ret, err))
+		return ret;
 	n = without_qualifiers(s, n);
 	open = last_bracket(s, n);
 	if (open < n && !is_call_operator(s, open)) {

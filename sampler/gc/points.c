@@ -62,8 +62,8 @@ static int usdt_argument(void *ctx, unsigned int number, struct mp_fetch *out, s
 
 static int variable(void *ctx, const char *name, uint64_t *address, struct mp_err *err)
 {
-	const struct resolver *r = ctx;
-	return mp_function_find_variable(r->table, name, address, err);
+	struct resolver *r = ctx;
+	return mp_function_find_variable(&r->lookup, r->table, name, address, err);
 }
 
 static bool is_by_end(const struct resolver *r)

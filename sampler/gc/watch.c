@@ -20,6 +20,9 @@
 
 #define TELL_NS 1000000000
 
+/* So many of a cycle are stored: of one of minutes not each look's. */
+#define STORED_OF_CYCLE 16
+
 /* As the runtime was at a look. Whether a pause had begun before that is known only at the next one. */
 struct look {
 	int64_t t_ns; /* 0: none */
@@ -32,9 +35,9 @@ struct runtime {
 	struct look look;
 	char kinds[2 * MP_GC_NAME_BYTES]; /* of the pauses so far that the law is of; empty: there was none */
 	int64_t pause_ns;
-	uint64_t allocated; /* at that */
-	double committed;   /* of the pools that are the limit, after it; < 0: not known */
-	int64_t told_ns;
+	uint64_t allocated;         /* at that */
+	double committed;           /* of the pools that are the limit, after it; < 0: not known */
+	int64_t told_ns, stored_ns; /* the last predictions */
 	bool has_settings;
 };
 
@@ -271,6 +274,9 @@ static int predict(struct mp_gc_watch *w, size_t runtime, int64_t now_ns, struct
 		return 0;
 	if (w->tells)
 		tell(r, &row);
+	if (now_ns - r->stored_ns < (row.due_ns - r->pause_ns) / STORED_OF_CYCLE)
+		return 0;
+	r->stored_ns = now_ns;
 	return mp_append_gc_prediction(w->session, &row, err);
 }
 

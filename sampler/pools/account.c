@@ -188,6 +188,18 @@ static void let_go(struct mp_pool_account *a, struct mp_pool_object *o)
 	o->is_out = false;
 }
 
+static void set_in_use_of_get(struct mp_pool_account *a, int64_t in_use, const struct mp_pool_deed *d)
+{
+	int64_t before = a->sum.in_use_max;
+
+	set_in_use(a, in_use);
+	if (a->sum.in_use_max == before)
+		return;
+	a->sum.in_use_max_t_ns = d->t_ns;
+	a->sum.in_use_max_tid = d->tid;
+	a->high_place = d->place;
+}
+
 enum mp_pool_finding mp_pool_account_get(
     struct mp_pool_account *a, const struct mp_pool_deed *d, struct mp_pool_limit *limit)
 {
@@ -220,15 +232,8 @@ enum mp_pool_finding mp_pool_account_get(
 	}
 	if (bytes)
 		add_bytes(a, bytes, o || !limit->max);
-	if (finding == MP_POOL_FINE) {
-		int64_t before = a->sum.in_use_max;
-		set_in_use(a, a->in_use + 1);
-		if (a->sum.in_use_max != before) {
-			a->sum.in_use_max_t_ns = d->t_ns;
-			a->sum.in_use_max_tid = d->tid;
-			a->high_place = d->place;
-		}
-	}
+	if (finding == MP_POOL_FINE)
+		set_in_use_of_get(a, a->in_use + 1, d);
 	return finding;
 }
 
@@ -282,6 +287,42 @@ enum mp_pool_finding mp_pool_account_put(
 	put_into_order(a, number);
 	set_in_use(a, a->in_use - 1);
 	return MP_POOL_FINE;
+}
+
+void mp_pool_account_get_many(
+    struct mp_pool_account *a, const struct mp_pool_deed *d, struct mp_pool_limit *limit)
+{
+	uint32_t user = user_number(a, d->place, limit);
+
+	a->is_counted = true;
+	begin_use(a);
+	a->use.gets += d->count;
+	a->sum.gets += d->count;
+	if (d->dur_ns >= 0)
+		mp_pool_hist_count(&a->get_hist, (uint64_t)d->dur_ns);
+	note_thread(a, d->tid, limit);
+	if (user)
+		a->users[user - 1].gets += d->count;
+	set_in_use_of_get(a, a->in_use + (int64_t)d->count, d);
+}
+
+uint64_t mp_pool_account_put_many(struct mp_pool_account *a, const struct mp_pool_deed *d)
+{
+	bool is_known = a->is_whole && !a->has_gaps;
+	uint64_t out = a->in_use > 0 ? (uint64_t)a->in_use : 0;
+	uint64_t excess = is_known && d->count > out ? d->count - out : 0;
+
+	a->is_counted = true;
+	if (is_known && !a->sum.gets)
+		return 0;
+	begin_use(a);
+	a->use.puts += d->count;
+	a->sum.puts += d->count;
+	a->sum.foreign_puts += excess;
+	if (d->dur_ns >= 0)
+		mp_pool_hist_count(&a->put_hist, (uint64_t)d->dur_ns);
+	set_in_use(a, a->in_use - (int64_t)(d->count - excess));
+	return excess;
 }
 
 void mp_pool_account_foreign(struct mp_pool_account *a)
@@ -437,7 +478,7 @@ void mp_pool_account_sum(struct mp_pool_account *a, int64_t object_bytes, bool i
 	s->reuse_depth_p50 = median_depth(a);
 	s->objects = a->given;
 	s->lines = s->lines_least = s->pages = s->pages_least = -1;
-	if (is_end && object_bytes > 0)
+	if (is_end && object_bytes > 0 && !a->is_counted)
 		sum_spread(a, (uint64_t)object_bytes);
 	s->in_use_bytes_max = a->tells_bytes ? a->most_bytes : -1;
 	s->requested_bytes = a->tells_bytes ? a->requested_bytes : -1;

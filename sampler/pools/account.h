@@ -41,9 +41,10 @@ struct mp_pool_account {
 	int64_t in_use, in_use_bytes;
 	bool tells_bytes;
 	int64_t most_bytes, requested_bytes;
-	uint64_t given; /* objects that were out once */
-	bool is_whole;  /* seen since it was made: what it did not give out is foreign */
-	bool has_gaps;  /* gets and puts were lost: what looks wrong may be right, and only counts */
+	uint64_t given;  /* objects that were out once */
+	bool is_whole;   /* seen since it was made: what it did not give out is foreign */
+	bool has_gaps;   /* gets and puts were lost: what looks wrong may be right, and only counts */
+	bool is_counted; /* of some gets and puts only how many objects they were of is told */
 	struct mp_pool_sum sum;
 	uint32_t high_place; /* of the get that made it the most */
 	bool is_rising;      /* it has never been so full: at_high_water is yet to be told */
@@ -95,12 +96,25 @@ struct mp_pool_deed {
 	pid_t tid;
 	int64_t t_ns, dur_ns; /* dur_ns < 0: not told */
 	uint32_t place;
+	uint64_t count; /* of mp_pool_account_get_many() and put_many(): objects */
 };
 
 enum mp_pool_finding mp_pool_account_get(
     struct mp_pool_account *a, const struct mp_pool_deed *d, struct mp_pool_limit *limit);
 enum mp_pool_finding mp_pool_account_put(
     struct mp_pool_account *a, const struct mp_pool_deed *d, struct mp_pool_limit *limit);
+
+/*
+ * So many objects at once, `d->count`, of which no more is known: neither who holds them nor for how long, in
+ * which order they are used again, nor whether they were out; `d->ptr` and `d->bytes` do not count. Durations
+ * are those of calls. What is put into a pool that was seen since it was made before anything was taken out
+ * is its stock, and no put.
+ *
+ * Returned, of a put: how many more than were out of a pool that was seen since it was made: foreign ones.
+ */
+void mp_pool_account_get_many(
+    struct mp_pool_account *a, const struct mp_pool_deed *d, struct mp_pool_limit *limit);
+uint64_t mp_pool_account_put_many(struct mp_pool_account *a, const struct mp_pool_deed *d);
 
 /* What a put of MP_POOL_UNKNOWN was. Older: the object was out before the recording began, and is not now. */
 void mp_pool_account_foreign(struct mp_pool_account *a);

@@ -36,9 +36,10 @@ static const struct {
     [MP_POOL_KEY_CLEAR_IS_RETURN] = {"clear_is_return", true, false},
     [MP_POOL_KEY_LATENCY] = {"latency", true, false},
     [MP_POOL_KEY_EXCEPTIONS] = {"exceptions", true, false},
-    [MP_POOL_KEY_NAME] = {"name", false, true},
+    [MP_POOL_KEY_NAME] = {"name", true, true},
     [MP_POOL_KEY_ABOUT] = {"about", false, true},
     [MP_POOL_KEY_VERSIONS] = {"versions", false, true},
+    [MP_POOL_KEY_VARIABLE] = {"variable", false, true},
     [MP_POOL_KEY_KNOWN] = {"known", false, true},
 };
 

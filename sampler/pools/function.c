@@ -20,14 +20,28 @@
 #define USDT_ARGUMENTS_MAX 12
 
 /* What the text of a function says of it. */
-enum value { POOL, PTR, SIZE, CAPACITY, OBJECT_BYTES, NAME, VALUES };
+enum value {
+	POOL,
+	PTR,
+	COUNT, /* objects at once, that are not told one by one */
+	NEXT,  /* where in each object of a chain the next one's address is: all of them are put */
+	SIZE,
+	CAPACITY,
+	OBJECT_BYTES,
+	NAME,
+	FAILURE, /* no expression: a word of enum mp_function_failure */
+	VALUES,
+};
 
 static const char *const value_names[VALUES + 1] = {[POOL] = "pool",
     [PTR] = "ptr",
+    [COUNT] = "count",
+    [NEXT] = "next",
     [SIZE] = "size",
     [CAPACITY] = "capacity",
     [OBJECT_BYTES] = "object_bytes",
-    [NAME] = "name"};
+    [NAME] = "name",
+    [FAILURE] = "failure"};
 
 _Static_assert(VALUES <= MP_FUNCTION_VALUES_MAX, "a text has room for all");
 
@@ -58,9 +72,11 @@ struct section {
 	size_t kind;
 	struct mp_function_where where;
 	bool wants_latency, null_is_empty, exceptions_never, by_size;
-	const struct mp_pool_entry *capacity, *object_bytes; /* where functions do not say them */
-	size_t with_pool, without_pool;                      /* functions that say which pool, and not */
-	const struct mp_pool_entry *without;                 /* one of the latter */
+	const struct mp_pool_entry *capacity, *object_bytes, *name; /* where functions do not say them */
+	size_t with_pool, without_pool; /* functions that say which pool, and not */
+	/* One that says which object, one that says how many, and one of the latter that says no pool. */
+	const struct mp_pool_entry *with_ptr, *with_count, *count_alone;
+	const struct mp_pool_entry *without; /* one of the latter */
 };
 
 /* One of its functions. */
@@ -120,7 +136,7 @@ static int variable(void *ctx, const char *name, uint64_t *address, struct mp_er
 {
 	const struct function *f = ctx;
 
-	return mp_function_find_variable(f->table, name, address, err);
+	return mp_function_find_variable(&f->s->r->lookup, f->table, name, address, err);
 }
 
 static bool is_mapped(void *ctx, uint64_t address, size_t n)
@@ -158,22 +174,53 @@ static int parse_value(
 	return ret ? ret : mp_expression_parse(text, &names, out, err);
 }
 
+/* MP_FUNCTION_FAILURE_NONE is an error, which has been told. */
+static enum mp_function_failure failure_of(const struct function *f, const char *text)
+{
+	static const char *const words[MP_FUNCTION_FAILURES] = {
+	    [MP_FUNCTION_FAILURE_NONZERO] = "nonzero",
+	    [MP_FUNCTION_FAILURE_NEGATIVE] = "negative",
+	    [MP_FUNCTION_FAILURE_NULL] = "null",
+	    [MP_FUNCTION_FAILURE_FALSE] = "false",
+	};
+	struct mp_err *err = f->s->r->err;
+
+	for (int i = MP_FUNCTION_FAILURE_NONE + 1; i < MP_FUNCTION_FAILURES; i++) {
+		if (strcmp(words[i], text))
+			continue;
+		if (!f->text.is_usdt)
+			return (enum mp_function_failure)i;
+		mp_pool_error(err, &f->entry->place, EINVAL,
+		    "failure=%s: a USDT probe is a place in the code, which returns nothing", text);
+		return MP_FUNCTION_FAILURE_NONE;
+	}
+	mp_pool_error(err, &f->entry->place, EINVAL,
+	    "failure=%s: what the function returns when it fails is nonzero (an int), negative (an int), "
+	    "null (a pointer) or false (a bool)",
+	    text);
+	return MP_FUNCTION_FAILURE_NONE;
+}
+
 static int parse_values(const struct function *f, struct mp_pool_function *out)
 {
 	struct mp_fetch *const fetches[VALUES] = {
 	    [POOL] = &out->pool,
 	    [PTR] = &out->ptr,
+	    [COUNT] = &out->ptr,
 	    [SIZE] = &out->size,
 	    [CAPACITY] = &out->capacity,
 	    [OBJECT_BYTES] = &out->object_bytes,
 	    [NAME] = &out->text,
+	    [NEXT] = &out->next,
 	};
 	struct section *s = f->s;
 	struct mp_err why = {0};
 
+	out->counts = f->text.values[COUNT][0];
 	for (int v = 0; v < VALUES; v++) {
 		const struct mp_pool_entry *e = v == CAPACITY       ? s->capacity
 						: v == OBJECT_BYTES ? s->object_bytes
+						: v == NAME         ? s->name
 								    : NULL;
 		const char *text = f->text.values[v];
 		if (*text)
@@ -184,10 +231,52 @@ static int parse_values(const struct function *f, struct mp_pool_function *out)
 			text = f->text.values[SIZE], e = f->entry;
 		if (!*text)
 			continue;
+		if (v == FAILURE && (out->failure = failure_of(f, text)))
+			continue;
+		if (v == FAILURE)
+			return -EINVAL;
 		int ret = parse_value(f, (enum value)v, text, fetches[v], &why);
 		if (ret)
 			return at(s, e, ret, &why);
 	}
+	return 0;
+}
+
+/* Which object it is, or how many. */
+static int check_object(const struct function *f)
+{
+	struct section *s = f->s;
+	enum mp_pool_key key = f->entry->key;
+	bool has_objects = key == MP_POOL_KEY_GET || key == MP_POOL_KEY_PUT;
+	bool says_which = f->text.values[PTR][0];
+	bool says_count = f->text.values[COUNT][0];
+	bool says_next = f->text.values[NEXT][0];
+
+	if (says_count && !has_objects)
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "%s with count=: only get and put have it", mp_pool_key_name(key));
+	if (says_next && (key != MP_POOL_KEY_PUT || !says_which))
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "next= is of put, beside ptr=, which then begins a chain of objects");
+	if (says_next && f->text.values[FAILURE][0])
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "failure= beside next=: a chain has to be read before it is put back");
+	if (says_count && says_which)
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "count= beside ptr=: objects are told one by one, or only how many they are");
+	if (says_count && !s->by_size && f->text.values[SIZE][0])
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "size= beside count=: whose bytes come back cannot be told; write object_bytes=");
+	if (has_objects && !says_which && !says_count)
+		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
+		    "%s without ptr=: which object, as in %s, or count=: how many", mp_pool_key_name(key),
+		    key == MP_POOL_KEY_GET ? "ptr=ret" : "ptr=arg1");
+	if (says_which)
+		s->with_ptr = f->entry;
+	if (says_count)
+		s->with_count = f->entry;
+	if (says_count && !f->text.values[POOL][0])
+		s->count_alone = f->entry;
 	return 0;
 }
 
@@ -198,11 +287,10 @@ static int check_text(struct function *f)
 	enum mp_pool_key key = f->entry->key;
 	bool says_pool = f->text.values[POOL][0];
 	struct mp_pool_function ignored = {0};
+	int ret = check_object(f);
 
-	if ((key == MP_POOL_KEY_GET || key == MP_POOL_KEY_PUT) && !f->text.values[PTR][0])
-		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
-		    "%s without ptr=: which object, as in %s", mp_pool_key_name(key),
-		    key == MP_POOL_KEY_GET ? "ptr=ret" : "ptr=arg1");
+	if (ret)
+		return ret;
 	if (s->by_size && says_pool)
 		return mp_pool_error(s->r->err, &f->entry->place, EINVAL,
 		    "pool= beside instances = size: pools are told apart by the one or the other");
@@ -230,11 +318,13 @@ static bool reads_memory(const struct mp_fetch *f)
 static bool has_returned_value(const struct mp_pool_function *f)
 {
 	const struct mp_fetch *all[] = {
-	    &f->pool, &f->ptr, &f->size, &f->capacity, &f->object_bytes, &f->text};
+	    &f->pool, &f->ptr, &f->size, &f->capacity, &f->object_bytes, &f->text, &f->next};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (all[i]->from == MP_FETCH_RETURNED)
 			return true;
+	if (f->failure)
+		return true;
 	if (f->kind == MPSAMPLE_KIND_POOL_CREATE)
 		return reads_memory(&f->pool) || reads_memory(&f->size) || reads_memory(&f->capacity) ||
 		       reads_memory(&f->object_bytes) || f->text.from != MP_FETCH_NOTHING;
@@ -243,16 +333,17 @@ static bool has_returned_value(const struct mp_pool_function *f)
 
 static bool uses_ret(const struct mp_pool_function *f)
 {
-	return f->pool.from == MP_FETCH_RETURNED || f->ptr.from == MP_FETCH_RETURNED ||
+	return f->failure || f->pool.from == MP_FETCH_RETURNED || f->ptr.from == MP_FETCH_RETURNED ||
 	       f->size.from == MP_FETCH_RETURNED || f->capacity.from == MP_FETCH_RETURNED ||
-	       f->object_bytes.from == MP_FETCH_RETURNED || f->text.from == MP_FETCH_RETURNED;
+	       f->object_bytes.from == MP_FETCH_RETURNED || f->text.from == MP_FETCH_RETURNED ||
+	       f->next.from == MP_FETCH_RETURNED;
 }
 
 static unsigned int needs(const struct mp_pool_function *f)
 {
 	return mp_expression_needs(&f->pool) | mp_expression_needs(&f->ptr) | mp_expression_needs(&f->size) |
 	       mp_expression_needs(&f->capacity) | mp_expression_needs(&f->object_bytes) |
-	       mp_expression_needs(&f->text);
+	       mp_expression_needs(&f->text) | mp_expression_needs(&f->next);
 }
 
 static int cannot_follow(const struct function *f, const struct mp_pool_function *out, const char *why)
@@ -269,10 +360,15 @@ static int place_return(const struct function *f, const struct mp_function_symbo
     struct mp_function_place *place, struct mp_pool_function *out)
 {
 	const char *why = NULL;
-	bool is_needed = has_returned_value(out);
+	bool is_needed = has_returned_value(out), is_chain = out->next.from != MP_FETCH_NOTHING;
 
-	out->wants_return = is_needed || (f->s->wants_latency && (out->kind == MPSAMPLE_KIND_POOL_GET ||
-								     out->kind == MPSAMPLE_KIND_POOL_PUT));
+	if (is_chain && is_needed)
+		return cannot_follow(
+		    f, out, "a chain has to be read before it is put back, not at the return");
+
+	out->wants_return =
+	    is_needed || (f->s->wants_latency && !is_chain &&
+			     (out->kind == MPSAMPLE_KIND_POOL_GET || out->kind == MPSAMPLE_KIND_POOL_PUT));
 	if (!out->wants_return)
 		return 0;
 	out->by_return_probe = f->s->exceptions_never || mp_function_is_closed(f->table, symbol);
@@ -310,12 +406,32 @@ static bool is_known(const struct section *s, const struct mp_pool_function *f)
 	return false;
 }
 
+/* Another section that waits for the return of the same call: by the stack pointer both are one. */
+static const struct mp_pool_function *rival_of(const struct section *s, const struct mp_pool_function *f)
+{
+	for (size_t i = 0; i < s->r->out->n; i++) {
+		const struct mp_pool_function *o = &s->r->out->functions[i];
+		if (o->entry == f->entry && !strcmp(o->open_path, f->open_path) && o->wants_return &&
+		    f->wants_return)
+			return o;
+	}
+	return NULL;
+}
+
 static int add(struct section *s, const struct mp_pool_entry *e, const struct mp_pool_function *f)
 {
 	struct resolver *r = s->r;
+	const struct mp_pool_function *rival;
 
 	if (is_known(s, f))
 		return 0;
+	rival = rival_of(s, f);
+	if (rival)
+		return mp_pool_error(r->err, &e->place, EINVAL,
+		    "%s is a function of [pool %s] already: of one call, one section only can see the "
+		    "return; "
+		    "write latency = no in one of them, if nothing that it returns is asked for",
+		    f->name, r->out->kinds[rival->pool_kind].name);
 	if (r->out->n == MP_POOL_FUNCTIONS_MAX)
 		return mp_pool_error(r->err, &e->place, E2BIG,
 		    "too many functions: %s is one more than the %d that can be followed; name fewer",
@@ -328,14 +444,19 @@ static int add(struct section *s, const struct mp_pool_entry *e, const struct mp
 
 static struct mp_pool_function begin_function(const struct function *f)
 {
-	struct mp_pool_function out = {.kind = kinds[f->entry->key],
-	    .pool_kind = f->s->kind,
-	    .fails_on_null = f->entry->key == MP_POOL_KEY_GET && f->s->null_is_empty,
-	    .is_usdt = f->text.is_usdt};
+	struct mp_pool_function out = {
+	    .kind = kinds[f->entry->key], .pool_kind = f->s->kind, .is_usdt = f->text.is_usdt};
 
 	snprintf(out.module, sizeof(out.module), "%s", f->table->module->path);
 	snprintf(out.open_path, sizeof(out.open_path), "%s", f->table->module->open_path);
 	return out;
+}
+
+/* What has been asked for may be 0; what was found is 0 only where there was nothing. */
+static void settle_null(const struct function *f, struct mp_pool_function *out)
+{
+	out->fails_on_null = f->entry->key == MP_POOL_KEY_GET && f->s->null_is_empty &&
+			     (!out->counts || reads_memory(&out->ptr));
 }
 
 static int take_function(struct function *f, const struct mp_function_found *found)
@@ -351,6 +472,7 @@ static int take_function(struct function *f, const struct mp_function_found *fou
 	int ret = parse_values(f, &out);
 	if (ret)
 		return ret;
+	settle_null(f, &out);
 	if (mp_function_place_entry(f->table, found->function, needs(&out), &place, &why))
 		return cannot_follow(f, &out, why);
 	out.entry = place.entry;
@@ -369,6 +491,7 @@ static int take_probe(struct function *f, const struct mp_usdt_place *probe)
 	out.entry = probe->entry;
 	out.semaphore = probe->semaphore;
 	int ret = parse_values(f, &out);
+	settle_null(f, &out);
 	return ret ? ret : add(f->s, f->entry, &out);
 }
 
@@ -402,8 +525,12 @@ static int resolve_function(struct section *s, const struct mp_pool_entry *e)
 	/* A profile is for several versions of a library: only gets and puts have to be there. */
 	if (ret == -ENOENT && s->profile && e->key != MP_POOL_KEY_GET && e->key != MP_POOL_KEY_PUT)
 		return 0;
-	if (ret == -ENOENT && s->profile)
+	if (ret == -ENOENT && s->profile && !f.text.is_pointer)
 		return mp_err_set(s->r->err, ENOENT, "%s is not in %s", f.text.name, s->where.text);
+	if (ret == -ENOENT && s->profile) {
+		s->r->out->waits = true;
+		return mp_err_set(s->r->err, ENOENT, "%s", why.text);
+	}
 	if (ret)
 		return at(s, e, ret, &why);
 	for (size_t i = 0; !ret && i < n; i++)
@@ -471,6 +598,7 @@ static int read_settings(struct section *s, struct mp_pool_kind *kind)
 	s->wants_latency = true;
 	s->capacity = mp_pool_section_get(s->text, MP_POOL_KEY_CAPACITY);
 	s->object_bytes = mp_pool_section_get(s->text, MP_POOL_KEY_OBJECT_BYTES);
+	s->name = mp_pool_section_get(s->text, MP_POOL_KEY_NAME);
 	if (!ret && instances && strcmp(instances->value, "size"))
 		ret = mp_pool_error(s->r->err, &instances->place, EINVAL,
 		    "instances = %s: pools are told apart by pool=, or by instances = size",
@@ -598,6 +726,16 @@ static int check_functions(struct section *s)
 		return mp_pool_error(s->r->err, &s->without->place, EINVAL,
 		    "%s without pool=, which other functions of [pool %s] have",
 		    mp_pool_key_name(s->without->key), s->text->name);
+	if (s->with_ptr && s->with_count)
+		return mp_pool_error(s->r->err, &s->with_count->place, EINVAL,
+		    "count= in %s, and ptr= in line %d: objects are told one by one, or only how many they "
+		    "are; for "
+		    "one at a time write count=1",
+		    mp_pool_key_name(s->with_count->key), s->with_ptr->place.line);
+	if (s->with_pool && s->count_alone && !s->by_size)
+		return mp_pool_error(s->r->err, &s->count_alone->place, EINVAL,
+		    "%s with count= without pool=: there is no object that says which pool it is of",
+		    mp_pool_key_name(s->count_alone->key));
 	return 0;
 }
 
@@ -661,6 +799,7 @@ static int resolve_profile_section(
     struct resolver *r, const struct mp_pool_section *text, const struct mp_pool_profile *p)
 {
 	size_t n = r->out->n, n_kinds = r->out->n_kinds;
+	bool waited = r->out->waits;
 	struct mp_err why = {0}, *err = r->err;
 
 	r->err = &why;
@@ -668,10 +807,10 @@ static int resolve_profile_section(
 	r->err = err;
 	if (ret == -ENOMEM)
 		return out_of_memory(err);
-	if (ret) {
+	if (ret && waited == r->out->waits)
 		note(r, "profile %s: %s: not recorded", p->name, why.text);
+	if (ret)
 		r->out->n = n;
-	}
 	if (r->out->n == n)
 		r->out->n_kinds = n_kinds;
 	return 0;

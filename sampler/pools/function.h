@@ -35,14 +35,19 @@ struct mp_pool_kind {
  * A function, or a USDT probe, that works on a pool.
  *
  * Arguments are always those of the entry; memory is read there, too, but for what a function leaves behind:
- * all values of a function that creates a pool, and `ptr` of one that gets, are read at its return.
+ * all values of a function that creates a pool, and `ptr` of one that gets, are read at its return. A call
+ * that failed, as `failure` says, has done nothing; one that gets has found the pool empty.
  */
 struct mp_pool_function {
 	unsigned int kind; /* enum mpsample_kind: MPSAMPLE_KIND_POOL_* */
 	size_t pool_kind;  /* index of its struct mp_pool_kind */
 	struct mp_fetch pool, ptr, size, capacity, object_bytes;
+	bool counts;          /* `ptr` is how many objects it is of, which are not told one by one */
+	struct mp_fetch next; /* `ptr` begins a chain, of which each has the next one's address so far behind
+				 its own; or MP_FETCH_NOTHING */
 	struct mp_fetch text; /* where the pool's name is in memory, or MP_FETCH_NOTHING */
 	bool fails_on_null;   /* a get that gives 0 has found the pool empty (else such a call is ignored) */
+	enum mp_function_failure failure; /* by what is returned the call has done nothing */
 
 	char name[128];       /* demangled, as found; of a USDT probe provider:name */
 	char module[4096];    /* path as the target sees it */
@@ -67,6 +72,8 @@ struct mp_pool_set {
 	size_t n_kinds;
 	struct mp_pool_function *functions; /* those of a file stand together */
 	size_t n;
+	bool
+	    waits; /* for a table of functions that a profile needs, and that the target has not filled yet */
 	char notes[1024]; /* profiles that are of another version of a library than the target's, functions
 			     left out: lines for people; or empty */
 };

@@ -21,7 +21,8 @@
 
 #define KIND_LOST 255 /* no event: of so many gets (ptr) and puts (bytes) only the number is known */
 
-/* What a hostile target says it has, or lost, and sums of that, stay clear of what overflows. */
+/* What a hostile target says it has, lost, or takes and puts back at once, and sums of that, stay clear of
+ * what overflows. */
 #define MAX_CREDIBLE (INT64_MAX / 4)
 #define MAX_LOST     (1ull << 32)
 
@@ -34,6 +35,7 @@ static const char *const limit_names[LIMITS] = {
     [LIMIT_EVENTS] = "rows of pools, of too many",
     [LIMIT_PLACES] = "places that use pools, of too many",
     [LIMIT_THREADS] = "threads that use pools, of too many",
+    [LIMIT_COUNTS] = "gets and puts of more objects than can be",
     [LIMIT_UNTOLD] = "puts into pools that only their objects tell, lost",
 };
 
@@ -154,6 +156,7 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 	    .object_bytes = credible(e->object_bytes),
 	    .tid = e->tid,
 	    .kind = (uint8_t)e->kind,
+	    .counts = e->counts,
 	    .group = (uint16_t)e->group};
 
 	/* A put of nothing is none, as free(NULL). */
@@ -161,9 +164,13 @@ void mp_pools_take(struct mp_pools *p, const struct mp_pool_event *e)
 		return;
 	if (is_of_none(p, e->group, e->pool))
 		return;
+	if (e->counts && e->ptr > MAX_LOST) {
+		p->lost[LIMIT_COUNTS]++;
+		return;
+	}
 	w.pool = handle_of(p, e->group, e->pool);
 	w.place = mp_pool_places_take(p->places, e);
-	if (e->kind == MPSAMPLE_KIND_POOL_CREATE && e->name && (w.birth = calloc(1, sizeof(*w.birth))))
+	if (e->name && (w.birth = calloc(1, sizeof(*w.birth))))
 		snprintf(
 		    w.birth->name, sizeof(w.birth->name), "%.*s", (int)sizeof(w.birth->name) - 1, e->name);
 	if (!mp_time_queue_push(&p->queue, &w)) {
@@ -299,7 +306,7 @@ static int open_pool(struct mp_pools *p, struct pool *pool, const struct waiting
 	name_of(p, w, pool->is_rest, name);
 	pool->capacity = pool->is_rest ? -1 : w->capacity;
 	pool->object_bytes = pool->is_rest ? -1 : by_size ? (int64_t)w->pool : w->object_bytes;
-	pool->account.is_whole = is_known;
+	pool->account.is_whole = is_known && !pool->is_rest;
 	pool->account.has_gaps = w->at.t_ns <= pool->doubt_ns || w->at.t_ns <= p->doubt_ns;
 	p->rows[w->group]++;
 	const struct mp_pool_row row = {.name = name,
@@ -379,10 +386,15 @@ static void put_into_rest(
 {
 	int64_t bytes = i->out > 0 ? i->bytes / i->out : 0;
 
-	mp_pool_account_put(&pool->account, d, &p->no_objects);
+	if (d->count && i->is_new)
+		return;
+	if (d->count)
+		mp_pool_account_put_many(&pool->account, d);
+	else
+		mp_pool_account_put(&pool->account, d, &p->no_objects);
 	mp_pool_account_return(&pool->account, 0, bytes);
 	i->bytes -= bytes;
-	i->out--;
+	i->out -= d->count ? (int64_t)d->count : 1;
 }
 
 static void get_from_rest(
@@ -390,17 +402,25 @@ static void get_from_rest(
 {
 	int64_t before = pool->account.in_use_bytes;
 
-	mp_pool_account_get(&pool->account, d, &p->no_objects);
+	i->is_new = false;
+	if (d->count)
+		mp_pool_account_get_many(&pool->account, d, &p->no_objects);
+	else
+		mp_pool_account_get(&pool->account, d, &p->no_objects);
 	i->bytes += pool->account.in_use_bytes - before;
-	i->out++;
+	i->out += d->count ? (int64_t)d->count : 1;
 }
 
 static int apply_to_rest(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 {
 	const struct key k = {w->group, w->pool};
 	struct instance *i = instance_of(p, &k, !is_end(w));
-	const struct mp_pool_deed d = {
-	    .bytes = w->bytes, .tid = w->tid, .t_ns = w->at.t_ns, .dur_ns = w->dur_ns, .place = w->place};
+	const struct mp_pool_deed d = {.bytes = w->bytes,
+	    .count = w->counts ? w->ptr : 0,
+	    .tid = w->tid,
+	    .t_ns = w->at.t_ns,
+	    .dur_ns = w->dur_ns,
+	    .place = w->place};
 
 	if (!i) {
 		p->lost[LIMIT_POOLS] += !is_end(w);
@@ -427,6 +447,7 @@ static int apply_to_rest(struct mp_pools *p, struct pool *pool, const struct wai
 		mp_pool_account_lost(&pool->account, w->ptr, w->bytes, w->at.t_ns);
 		break;
 	default: /* it begins, ends or is cleared: nothing of it is out */
+		i->is_new = w->kind == MPSAMPLE_KIND_POOL_CREATE;
 		mp_pool_account_return(&pool->account, i->out, i->bytes);
 		i->out = i->bytes = 0;
 	}
@@ -487,8 +508,10 @@ static int empty(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 	/* Of a pool that was there before the recording nobody knows what else is out. */
 	bool is_known = pool->account.is_whole && pool->capacity >= 0 && in_use <= pool->capacity;
 	int64_t free = is_known ? pool->capacity - in_use : -1;
+	/* Who asked for more than was free was not kept from anything. */
+	bool are_too_few = w->counts && free < (int64_t)w->ptr;
 
-	mp_pool_account_empty(&pool->account, free, w->dur_ns);
+	mp_pool_account_empty(&pool->account, are_too_few ? -1 : free, w->dur_ns);
 	return mp_pools_event(p, pool, w, "empty", free);
 }
 
@@ -505,6 +528,19 @@ static int destroy(struct mp_pools *p, struct pool *pool, const struct waiting *
 	return ret ? ret : close_pool(p, pool, w->at.t_ns);
 }
 
+static int apply_many(
+    struct mp_pools *p, struct pool *pool, const struct waiting *w, const struct mp_pool_deed *d)
+{
+	uint64_t foreign;
+
+	if (w->kind == MPSAMPLE_KIND_POOL_GET) {
+		mp_pool_account_get_many(&pool->account, d, &p->objects);
+		return 0;
+	}
+	foreign = mp_pool_account_put_many(&pool->account, d);
+	return foreign ? mp_pools_event(p, pool, w, "foreign_put", (int64_t)foreign) : 0;
+}
+
 static int apply_to(struct mp_pools *p, struct pool *pool, const struct waiting *w)
 {
 	const struct mp_pool_deed d = {.ptr = w->ptr,
@@ -512,11 +548,14 @@ static int apply_to(struct mp_pools *p, struct pool *pool, const struct waiting 
 	    .tid = w->tid,
 	    .t_ns = w->at.t_ns,
 	    .dur_ns = w->dur_ns,
+	    .count = w->counts ? w->ptr : 0,
 	    .place = w->place};
 	int ret = learn(p, pool, w);
 
 	if (ret)
 		return ret;
+	if (d.count && (w->kind == MPSAMPLE_KIND_POOL_GET || w->kind == MPSAMPLE_KIND_POOL_PUT))
+		return apply_many(p, pool, w, &d);
 	switch (w->kind) {
 	case MPSAMPLE_KIND_POOL_GET:
 		if (!w->ptr)

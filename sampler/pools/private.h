@@ -18,10 +18,11 @@ enum limit {
 	LIMIT_PLACES,
 	LIMIT_THREADS,
 	LIMIT_UNTOLD,
+	LIMIT_COUNTS,
 	LIMITS
 };
 
-/* What only a create tells. */
+/* What few events tell. */
 struct birth {
 	char name[MP_POOL_NAME_BYTES];
 };
@@ -35,6 +36,7 @@ struct waiting {
 	uint32_t place;
 	pid_t tid;
 	uint8_t kind;
+	bool counts; /* `ptr` is a number of objects */
 	uint16_t group;
 };
 
@@ -52,6 +54,7 @@ struct pool {
 struct instance {
 	uint64_t handle;
 	unsigned int group;
+	bool is_new; /* it was seen to be made, and nothing was taken out: its stock is put in */
 	int64_t out, bytes;
 };
 

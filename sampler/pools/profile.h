@@ -16,16 +16,19 @@
  *     [profile]
  *     name     = glib
  *     about    = what it is, for people
- *     module   = libglib-2.0.so.0*      ; globs of file names: it is used where one of them is mapped; may be
- * repeated versions = libglib-2.0.so.0.7[0-5]* ; globs of file names that it knows, by spaces; without: all
+ *     module   = libglib-2.0.so.0*      ; globs of file names: it is used where one of them is mapped
+ *     versions = libglib-2.0.so.0.7[0-5]* ; globs of file names that it knows, by spaces; without: all
+ *     variable = g_slice_config         ; where none is mapped, the program is looked into if it has this
  *     known    = what it does not see, for people
+ *
+ * `module` may be repeated. What is linked into the program has no version.
  *
  * One file after the other is read; none is kept.
  */
 struct mp_pool_profile {
 	struct mp_pool_file file;
-	const char *name, *about, *versions, *known; /* of the file; "" where it does not say */
-	char modules[256];                           /* its globs, by spaces */
+	const char *name, *about, *versions, *variable, *known; /* of the file; "" where it does not say */
+	char modules[256];                                      /* its globs, by spaces */
 
 	/* What mp_pool_profile_match() found. */
 	const bool *chosen;        /* by module of the target */

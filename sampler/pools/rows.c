@@ -20,7 +20,7 @@ int mp_pools_event(
 		.t_ns = w->at.t_ns,
 		.tid = w->tid,
 		.kind = kind,
-		.addr = w->ptr,
+		.addr = w->counts ? 0 : w->ptr,
 		.stack_id = mp_pool_places_stack(p->places, w->place),
 		.n = n}};
 

@@ -312,7 +312,8 @@ static int open_beside_preload(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_err why;
 
-	bool wants_cost = r->o->n_spans || r->pools.set.n || r->gc.set.n;
+	/* What is started may come to have a runtime in it. */
+	bool wants_cost = r->o->n_spans || r->pools.set.n || r->gc.set.n || (r->o->gc && r->is_held);
 	bool wants_probes = r->o->watch != MP_WATCH_NOTHING || wants_cost;
 	if (wants_probes &&
 	    mp_uprobe_open_beside(r->target.pid, r->o->watch, wants_cost, &r->uprobe, &r->missing))

@@ -13,6 +13,9 @@
 #define PROFILE_SHARE  0.5
 #define PROFILE_SAVE_S 4
 
+/* A command that has just been started fills its tables within its first moments. */
+#define WAITS_MAX 20
+
 static bool is_builtin(const struct mp_pool_set *set, size_t i)
 {
 	return set->kinds[set->functions[i].pool_kind].is_builtin;
@@ -104,17 +107,24 @@ static bool take_new(struct mp_pool_set *set, const struct mp_pool_set *more)
 	return true;
 }
 
+bool mp_recorder_awaits_pools(const struct mp_recorder *r)
+{
+	return r->pools.set.waits && r->pools.waited < WAITS_MAX;
+}
+
 int mp_recorder_attach_new_pools(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_pool_set *set = &r->pools.set, more;
 	size_t before = set->n;
 	int ret = 0;
 
+	r->pools.waited += set->waits;
 	if (!r->uprobe || r->pools.is_withdrawn || !wants_functions(r) ||
 	    mp_pool_resolve(&r->target, r->o->pools_file, &more, err))
 		return 0; /* of the user's functions some may be in a library that is gone again */
 	if (!take_new(set, &more))
 		ret = mp_err_set(err, ENOMEM, "out of memory");
+	set->waits = more.waits;
 	mp_pool_set_free(&more);
 	/* In any case: the kinds may have moved. */
 	if (!ret)
@@ -131,6 +141,14 @@ int mp_recorder_attach_new_pools(struct mp_recorder *r, struct mp_err *err)
 
 /* ---- What they cost ---- */
 
+/* What so many calls of function `i`, all that there were, or none of them, have cost. */
+static uint64_t call_cost_ns(const struct mp_recorder *r, size_t i, uint64_t calls)
+{
+	return calls ? calls * mp_uprobe_pool_cost_ns(r->uprobe, &r->pools.set.functions[i]) +
+			   mp_uprobe_pool_chain_ns(r->uprobe, i)
+		     : 0;
+}
+
 static uint64_t cost_ns(const struct mp_recorder *r, bool builtin_only, uint64_t *calls)
 {
 	const struct mp_pool_set *set = &r->pools.set;
@@ -140,7 +158,7 @@ static uint64_t cost_ns(const struct mp_recorder *r, bool builtin_only, uint64_t
 	for (size_t i = 0; r->pools.is_in && i < set->n; i++) {
 		uint64_t n = builtin_only && !is_builtin(set, i) ? 0 : mp_uprobe_pool_calls(r->uprobe, i);
 		*calls += n;
-		cost += n * mp_uprobe_pool_cost_ns(r->uprobe, &set->functions[i]);
+		cost += call_cost_ns(r, i, n);
 	}
 	return cost;
 }
@@ -158,9 +176,8 @@ static const char *dearest(const struct mp_recorder *r)
 	const char *name = "";
 
 	for (size_t i = 0; i < set->n; i++) {
-		uint64_t cost = is_builtin(set, i) ? mp_uprobe_pool_calls(r->uprobe, i) *
-							 mp_uprobe_pool_cost_ns(r->uprobe, &set->functions[i])
-						   : 0;
+		uint64_t cost =
+		    is_builtin(set, i) ? call_cost_ns(r, i, mp_uprobe_pool_calls(r->uprobe, i)) : 0;
 		if (cost > most)
 			name = set->functions[i].name;
 		most = cost > most ? cost : most;

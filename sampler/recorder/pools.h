@@ -16,6 +16,9 @@ int mp_recorder_open_pools(struct mp_recorder *r, struct mp_err *err);
 /* The target has mapped code. */
 int mp_recorder_attach_new_pools(struct mp_recorder *r, struct mp_err *err);
 
+/* Is it to be called once more, without new code: for a table that the target may have filled meanwhile? */
+bool mp_recorder_awaits_pools(const struct mp_recorder *r);
+
 /* Those from index `from` on go into the table of probes. */
 int mp_recorder_store_pool_probes(struct mp_recorder *r, size_t from, struct mp_err *err);
 

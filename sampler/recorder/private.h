@@ -37,6 +37,7 @@ struct mp_recorder {
 	struct mp_recorder_pools {
 		struct mp_pool_set set;
 		bool is_in, is_withdrawn; /* is_withdrawn: those of profiles */
+		unsigned int waited;      /* how often it was looked whether set.waits has an end */
 		double credit_ns;         /* of profiles: see mp_recorder_watch_pools() */
 		int64_t watched_ns;
 		uint64_t watched_cost_ns;

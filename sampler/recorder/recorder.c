@@ -323,23 +323,34 @@ static int read_target_anew(struct mp_recorder *r, bool *moved)
 	return ret;
 }
 
-/* The target mapped code, or is another program: probes go into what is new. A target that defines none (yet)
- * is no error here. */
-static int look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *err)
+/* Allocation functions, unless the library sees calls. Returns how many; a target that defines none (yet) is
+ * no error here. */
+static int attach_new_functions(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_probe_set found;
+	struct mp_err none;
+
+	if (r->preload || mp_probe_resolve(&r->target, &r->profiles, &found, &none))
+		return 0;
+	int n = mp_recorder_attach_new(r, &found, err);
+	mp_probe_set_free(&found);
+	return n;
+}
+
+/* The target mapped code, or is another program: probes go into what is new. */
+static int look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *err)
+{
 	struct mp_err ignored;
 	bool moved = false;
 	size_t before = r->probes.n;
 
 	r->new_code = false;
 	r->resolved_ns = now;
-	if (read_target_anew(r, &moved) || mp_probe_resolve(&r->target, &r->profiles, &found, &ignored))
+	if (read_target_anew(r, &moved))
 		return 0;
-	int n = mp_recorder_attach_new(r, &found, &ignored);
+	int n = attach_new_functions(r, &ignored);
 	if (n >= 0 && (mp_recorder_attach_new_pools(r, &ignored) || mp_recorder_attach_new_gc(r, &ignored)))
 		n = -1;
-	mp_probe_set_free(&found);
 	r->resolve_pause_ns = (mp_recorder_now_ns() - now) * RESOLVE_SHARE;
 	if (n < 0) { /* the library may be gone again: no reason to end */
 		fprintf(stderr, "mpsample: %s; the recording goes on without these probes\n", ignored.text);
@@ -491,7 +502,8 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	mp_latency_poll(r->latency, false);
 	mp_latency_window(r->latency, now);
 	steer(r, now);
-	if (!ret && !r->preload && r->new_code && now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
+	if (!ret && (r->new_code || mp_recorder_awaits_pools(r)) &&
+	    now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
 		ret = look_at_new_code(r, now, err);
 	if (!ret && now - r->slot_ns >= SLOT_NS) {
 		ret = mp_recorder_end_slot(r, now, err);

@@ -106,6 +106,8 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	mp_pipeline_loss(r->pipeline, now, "ring of collections", "events", s.gc_lost - last->gc_lost);
 	mp_pipeline_loss(r->pipeline, now, "pool functions that did not return", "events",
 	    s.pools_left - last->pools_left);
+	mp_pipeline_loss(r->pipeline, now, "chains of objects that were not read to their end", "events",
+	    s.pool_chains_cut - last->pool_chains_cut);
 	mp_pipeline_loss(
 	    r->pipeline, now, "spans inside too many others", "events", s.spans_deep - last->spans_deep);
 	if (!ret)

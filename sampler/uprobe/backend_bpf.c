@@ -640,6 +640,11 @@ static uint64_t bpf_plane_pool_calls(void *impl, size_t i)
 	return ((struct bpf_plane *)impl)->stats->pool_calls[i];
 }
 
+static uint64_t bpf_plane_pool_chain_ns(void *impl, size_t i)
+{
+	return ((struct bpf_plane *)impl)->stats->pool_chain_ns[i];
+}
+
 static int bpf_plane_attach_gc(
     void *impl, pid_t pid, const struct mp_gc_set *set, size_t from, struct mp_err *err)
 {
@@ -753,6 +758,7 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 	out->spans_left = s->spans_left;
 	out->spans_deep = s->spans_deep;
 	out->pools_left = s->pools_left;
+	out->pool_chains_cut = s->pool_chains_cut;
 	out->gc_lost = s->gc_lost;
 	for (int k = 0; k < MP_KERNEL_KINDS; k++)
 		out->kernel_events[k] = s->kernel_events[k];
@@ -814,10 +820,10 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 #define BPF_PLANE_OPS                                                                                        \
 	.attach = bpf_plane_attach, .attach_spans = bpf_plane_attach_spans,                                  \
 	.attach_pools = bpf_plane_attach_pools, .pool_calls = bpf_plane_pool_calls,                          \
-	.attach_gc = bpf_plane_attach_gc, .gc_hits = bpf_plane_gc_hits,                                      \
-	.gc_allocated = bpf_plane_gc_allocated, .span_calls = bpf_plane_span_calls,                          \
-	.counter = bpf_plane_counter, .enable = bpf_plane_enable, .keep = bpf_plane_keep,                    \
-	.hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,                          \
+	.pool_chain_ns = bpf_plane_pool_chain_ns, .attach_gc = bpf_plane_attach_gc,                          \
+	.gc_hits = bpf_plane_gc_hits, .gc_allocated = bpf_plane_gc_allocated,                                \
+	.span_calls = bpf_plane_span_calls, .counter = bpf_plane_counter, .enable = bpf_plane_enable,        \
+	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,  \
 	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \
 	.detach_group = bpf_plane_detach_group, .window = bpf_plane_window,                                  \
 	.slow_open = bpf_plane_slow_open, .slow_callers = bpf_plane_slow_callers,                            \

@@ -45,12 +45,15 @@ static int describe(struct bpf_object *object, const struct mp_pool_set *set, si
 		    .is_stepped = f->is_stepped,
 		    .is_usdt = f->is_usdt,
 		    .ignores_null = !f->fails_on_null,
+		    .counts = f->counts,
+		    .failure = (unsigned char)f->failure,
 		    .pool = mp_kernel_fetch(&f->pool),
 		    .ptr = mp_kernel_fetch(&f->ptr),
 		    .bytes = mp_kernel_fetch(&f->size),
 		    .capacity = mp_kernel_fetch(&f->capacity),
 		    .object_bytes = mp_kernel_fetch(&f->object_bytes),
-		    .text = mp_kernel_fetch(&f->text)};
+		    .text = mp_kernel_fetch(&f->text),
+		    .next = mp_kernel_fetch(&f->next)};
 		if (bpf_map_update_elem(fd, &i, &it, BPF_ANY))
 			return mp_err_set(
 			    err, errno, "cannot tell the BPF programs of %s: %s", f->name, strerror(errno));
@@ -204,6 +207,18 @@ static void take_stack(
 	e->stack = stack;
 }
 
+/* One after the other of those that follow. */
+static void take_chain(
+    struct mp_pipeline *p, const struct mp_bpf_pool *r, size_t room, struct mp_pool_event *e)
+{
+	const unsigned long long *ptr = (const unsigned long long *)(r + 1);
+
+	for (size_t i = 0; i < r->ptr && i < room / sizeof(*ptr); i++) {
+		e->ptr = ptr[i];
+		mp_pipeline_pool(p, e);
+	}
+}
+
 void mp_bpf_pools_take(struct mp_pipeline *p, const struct mp_pool_set *set, const void *row, size_t bytes)
 {
 	const struct mp_bpf_pool *r = row;
@@ -219,12 +234,17 @@ void mp_bpf_pools_take(struct mp_pipeline *p, const struct mp_pool_set *set, con
 	    .dur_ns = known(r->dur_ns),
 	    .pool = r->pool,
 	    .ptr = r->ptr,
+	    .counts = r->function != MP_BPF_POOL_MARKER && set->functions[r->function].counts,
 	    .bytes = r->bytes,
 	    .capacity = known(r->capacity),
 	    .object_bytes = known(r->object_bytes),
 	    .ip = r->ip};
 	if (r->with == MP_BPF_POOL_STACK)
 		take_stack(r, bytes - sizeof(*r), &stack, &e);
+	if (r->with == MP_BPF_POOL_CHAIN) {
+		take_chain(p, r, bytes - sizeof(*r), &e);
+		return;
+	}
 	if (r->with == MP_BPF_POOL_NAME && bytes - sizeof(*r) >= MP_MARKER_NAME_BYTES) {
 		memcpy(name, r + 1, MP_MARKER_NAME_BYTES);
 		e.name = name[0] ? name : "(unreadable)";

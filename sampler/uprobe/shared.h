@@ -244,7 +244,10 @@ struct mp_bpf_stats {
 	unsigned long long pools_left; /* calls of pool functions that began and did not end, or were too
 					  many inside one another */
 	unsigned long long pool_calls[MP_BPF_POOL_FUNCTIONS]; /* hits, by function */
-	unsigned long long gc_lost; /* what told of collections and found no room in the ring */
+	unsigned long long
+	    pool_chain_ns[MP_BPF_POOL_FUNCTIONS]; /* likewise: what it took to read chains of objects */
+	unsigned long long pool_chains_cut;       /* chains that were not read to their end */
+	unsigned long long gc_lost;               /* what told of collections and found no room in the ring */
 	unsigned long long gc_hits[MP_BPF_GC_POINTS];
 	unsigned long long gc_allocated[MP_BPF_GC_RUNTIMES]; /* bytes */
 	unsigned long long markers_lost; /* markers and spans for which the ring had no room */
@@ -331,10 +334,14 @@ struct mp_bpf_marker {
 
 /*
  * What happened to a pool, by a marker or a function. Behind it, as `with` says: a name of
- * MP_MARKER_NAME_BYTES, or a struct mp_bpf_pool_stack, with what struct mp_bpf_call has behind it.
+ * MP_MARKER_NAME_BYTES, or a struct mp_bpf_pool_stack, with what struct mp_bpf_call has behind it, or of
+ * objects that are put back with one before them the addresses: of `ptr`, up to MP_BPF_POOL_CHAINED.
  */
 #define MP_BPF_POOL_NAME  1
 #define MP_BPF_POOL_STACK 2
+#define MP_BPF_POOL_CHAIN 3
+
+#define MP_BPF_POOL_CHAINED 16
 
 struct mp_bpf_pool {
 	unsigned int tid;
@@ -343,7 +350,8 @@ struct mp_bpf_pool {
 	unsigned long long t_ns;   /* when it was done */
 	unsigned long long dur_ns; /* ~0: not told, as with the last two */
 	unsigned long long pool;   /* ~0: the function does not say which */
-	unsigned long long ptr, bytes;
+	unsigned long long ptr;    /* the object, or of a function that counts, how many */
+	unsigned long long bytes;
 	unsigned long long ip; /* the return address; of a marker, behind its first byte */
 	unsigned long long capacity, object_bytes;
 };
@@ -373,7 +381,9 @@ struct mp_bpf_pool_function {
 	unsigned char is_stepped;
 	unsigned char is_usdt;
 	unsigned char ignores_null; /* a get that gives 0 is none */
-	struct mp_fetch pool, ptr, bytes, capacity, object_bytes, text;
+	unsigned char counts;       /* `ptr` is how many objects */
+	unsigned char failure;      /* enum mp_function_failure */
+	struct mp_fetch pool, ptr, bytes, capacity, object_bytes, text, next;
 };
 
 /* Gets and puts that found no room in the ring, by pool: so that how full it is stays right. */

@@ -323,6 +323,11 @@ uint64_t mp_uprobe_pool_calls(const struct mp_uprobe *u, size_t i)
 	return u->ops->pool_calls ? u->ops->pool_calls(u->impl, i) : 0;
 }
 
+uint64_t mp_uprobe_pool_chain_ns(const struct mp_uprobe *u, size_t i)
+{
+	return u->ops->pool_chain_ns ? u->ops->pool_chain_ns(u->impl, i) : 0;
+}
+
 uint64_t mp_uprobe_span_calls(const struct mp_uprobe *u, size_t i)
 {
 	return u->ops->span_calls ? u->ops->span_calls(u->impl, i) : 0;

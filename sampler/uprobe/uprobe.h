@@ -60,6 +60,7 @@ struct mp_uprobe_stats {
 	uint64_t tracked_lost;           /* calls that were to be told, and found no room */
 	uint64_t gc_lost;                /* what told of garbage collections */
 	uint64_t pools_left;             /* calls of pool functions that were not seen to return */
+	uint64_t pool_chains_cut;        /* chains of objects that were not read to their end */
 	uint64_t spans_left, spans_deep; /* began, and did not end; too many inside one another */
 	uint64_t kernel_events[MP_KERNEL_KINDS];
 };
@@ -154,6 +155,8 @@ int mp_uprobe_attach_pools(
     struct mp_uprobe *u, const struct mp_pool_set *set, size_t from, struct mp_err *err);
 uint64_t mp_uprobe_pool_cost_ns(const struct mp_uprobe *u, const struct mp_pool_function *f);
 uint64_t mp_uprobe_pool_calls(const struct mp_uprobe *u, size_t i);
+/* What reading chains took beside, in all. */
+uint64_t mp_uprobe_pool_chain_ns(const struct mp_uprobe *u, size_t i);
 
 /* Likewise of points that tell of garbage collections, whose events go to mp_pipeline_gc(): those of the set
  * from index `from` on. How often one was hit; and what a runtime has given out since it was attached, in
@@ -222,6 +225,7 @@ struct mp_uprobe_ops {
 	int (*attach_pools)(
 	    void *impl, pid_t pid, const struct mp_pool_set *set, size_t from, struct mp_err *err);
 	uint64_t (*pool_calls)(void *impl, size_t i);
+	uint64_t (*pool_chain_ns)(void *impl, size_t i);
 	int (*attach_gc)(void *impl, pid_t pid, const struct mp_gc_set *set, size_t from, struct mp_err *err);
 	uint64_t (*gc_hits)(void *impl, size_t i);
 	uint64_t (*gc_allocated)(void *impl, size_t runtime);

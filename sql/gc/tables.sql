@@ -15,6 +15,7 @@ CREATE TEMP TABLE gc_pause (    -- pauses as the threads feel them: fill_pause.s
   from_ns INTEGER,              -- the order to stop, where that was seen
   felt_ns INTEGER, ttsp_ns INTEGER
 );
+CREATE INDEX temp.gc_pause_from_ns ON gc_pause (from_ns);
 
 DROP TABLE IF EXISTS temp.gc_mmu;
 CREATE TEMP TABLE gc_mmu (window_ns INTEGER PRIMARY KEY, mmu REAL, pause_ns INTEGER, t_ns INTEGER); -- analysis/gc/mmu.h

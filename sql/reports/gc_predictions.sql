@@ -12,11 +12,14 @@
 --
 -- Caveats: predictions whose pause had not come when the recording ended are left out.
 
-WITH foreseen AS (
+WITH made AS MATERIALIZED (
+  -- Each of its columns is a search of its own.
+  SELECT * FROM v_gc_prediction WHERE made_ns >= :from_ns AND made_ns < :to_ns
+), foreseen AS (
   SELECT *, row_number() OVER (PARTITION BY runtime, kind, actual_ns
                                ORDER BY abs(made_ns - (since_ns + (actual_ns - since_ns) / 2)), made_ns) AS nth
-  FROM v_gc_prediction
-  WHERE actual_ns IS NOT NULL AND since_ns IS NOT NULL AND made_ns >= :from_ns AND made_ns < :to_ns
+  FROM made
+  WHERE actual_ns IS NOT NULL AND since_ns IS NOT NULL
 ), middle AS (
   SELECT *, abs(error) AS off, row_number() OVER (PARTITION BY runtime, kind ORDER BY abs(error)) AS place,
          count(*) OVER (PARTITION BY runtime, kind) AS n

@@ -46,7 +46,7 @@ FROM temp.pool_line AS line
 LEFT JOIN temp.pool_strip AS strip USING (pool_id)
 LEFT JOIN temp.pool_forecast USING (pool_id)
 LEFT JOIN temp.pool_sizing AS z USING (pool_id)
-LEFT JOIN pool_sum AS s USING (pool_id)
+LEFT JOIN v_pool_sum AS s USING (pool_id)
 LEFT JOIN temp.pool_quantile AS hold ON hold.pool_id = line.pool_id AND hold.what = 'hold'
 LEFT JOIN temp.pool_quantile AS took ON took.pool_id = line.pool_id AND took.what = 'get'
 LEFT JOIN temp.pool_quantile AS gave ON gave.pool_id = line.pool_id AND gave.what = 'put'

@@ -176,7 +176,7 @@ SELECT runtime, 'young_size' AS rule, 'young collections come often' AS finding,
        printf('%d young pauses in %.1f s, one each %.0f ms, at %.1f MB/s of allocation: eden fills with %.1f MB; %.1f ms in all',
               youngs, s, 1000 / rate, alloc_per_s / 1e6, alloc_per_s / rate / 1e6, young_ns / 1e6) AS evidence,
        printf('-Xmn%dm', CAST(eden_bytes / 0.8 / 1048576 AS INTEGER) + 1)
-       || CASE WHEN eden_bytes < 10 * alloc_per_s
+       || CASE WHEN eden_bytes < 10 * alloc_per_s AND 12.5 * alloc_per_s + 1.5 * coalesce(live_bytes, 0) <= 8 * max_bytes
                THEN printf('; for one each 10 s, -Xmn%dm and -Xmx%dm', CAST(12.5 * alloc_per_s / 1048576 AS INTEGER) + 1,
                            CAST((12.5 * alloc_per_s + 1.5 * coalesce(live_bytes, 0)) / 1048576 AS INTEGER) + 1)
                ELSE '' END

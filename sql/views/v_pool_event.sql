@@ -12,7 +12,8 @@
 --             grown: it has more room than before
 --   addr      the object; NULL: of none
 --   stack_id  v_stack; NULL: no stack was taken. Of the get's or put's place in the program, not of this one time
---   n         high_water: objects out; empty: free objects that it did not find; not_returned: objects; grown: the capacity
+--   n         high_water: objects out; empty: free objects that it did not find; not_returned: objects; grown: the capacity;
+--             foreign_put: of many at once, how many were too many; NULL: one
 --
 -- Example: SELECT name, t_ns, tid FROM v_pool_event JOIN v_pool USING (pool_id) WHERE kind = 'empty'
 

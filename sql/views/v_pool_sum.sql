@@ -18,11 +18,15 @@
 --   lines, pages     cache lines of 64 bytes and pages of 4096 in which they lie; lines_least, pages_least: in which
 --                    in_use_max of them would fit; NULL: the size is not known
 --
+-- Of a pool whose functions tell only how many objects they are of (count=), and of "(others)", what needs to know the
+-- objects is NULL: double_puts, cross_puts, reuses, lifo_reuses, fifo_reuses and objects.
+--
 -- Example: SELECT name, 100.0 * cross_puts / puts AS cross_percent FROM v_pool_sum JOIN v_pool USING (pool_id)
 
 CREATE VIEW v_pool_sum AS
 SELECT pool_id, gets, puts, failures, in_use, in_use_max, in_use_max_t_ns, in_use_max_tid, in_use_max_stack_id,
-       in_use_bytes_max, requested_bytes, lost, double_puts, foreign_puts, older_puts, cross_puts, hidden_failures,
-       hidden_max, threads, reuses, lifo_reuses, fifo_reuses, reuse_depth_p50, objects, lines, lines_least, pages,
-       pages_least
-FROM pool_sum;
+       in_use_bytes_max, requested_bytes, lost, iif(is_told, double_puts, NULL) AS double_puts, foreign_puts, older_puts,
+       iif(is_told, cross_puts, NULL) AS cross_puts, hidden_failures, hidden_max, threads, iif(is_told, reuses, NULL) AS reuses,
+       iif(is_told, lifo_reuses, NULL) AS lifo_reuses, iif(is_told, fifo_reuses, NULL) AS fifo_reuses, reuse_depth_p50,
+       iif(is_told, objects, NULL) AS objects, lines, lines_least, pages, pages_least
+FROM (SELECT *, objects > 0 OR gets = 0 AS is_told FROM pool_sum);

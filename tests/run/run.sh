@@ -21,10 +21,11 @@ export O
 passed=0 failed=0 skipped=0
 report=$O/tests/report.xml
 limit=180 # seconds a test: a guard against hanging
+workers=$(nproc)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/mpsample-run.XXXXXX")
 child=
 trap 'rm -rf "$scratch"' EXIT
-trap 'kill "$child" 2>/dev/null; wait; exit 130' INT TERM HUP
+trap 'kill "$child" $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM HUP
 
 usage() {
 	sed -n 's/^# \{0,1\}//; 3,12p' "$0" >&2
@@ -114,13 +115,22 @@ run_test() {
 
 # ---- Unit tests: Criterion writes a report of each binary ----
 
+# start_unit BINARY NUMBER: runs it in the background, and leaves what came of it in files of that number.
+start_unit() {
+	local at=$scratch/unit$2
+	(
+		trap - EXIT INT TERM HUP
+		LSAN_OPTIONS=suppressions=$root/tests/unit/lsan.supp run_limited "$at.log" "$1" --xml="$at.xml"
+		echo "status=$status seconds=$seconds" >"$at.end"
+	) &
+}
+
 # A unit test binary gives one line here, and its own test cases in the report.
-run_unit() {
-	local binary=$1 log=$scratch/log xml=$scratch/unit.xml name ok bad off
+tell_unit() {
+	local binary=$1 log=$scratch/unit$2.log xml=$scratch/unit$2.xml name ok bad off
 	name=${binary#"$root"/}
 
-	rm -f "$xml"
-	LSAN_OPTIONS=suppressions=$root/tests/unit/lsan.supp run_limited "$log" "$binary" --xml="$xml"
+	source "$scratch/unit$2.end"
 	ok=$(grep -c 'status="PASSED"' "$xml" 2>/dev/null)
 	bad=$(grep -cE 'status="(FAILED|ERRORED)"' "$xml" 2>/dev/null)
 	off=$(grep -c 'status="SKIPPED"' "$xml" 2>/dev/null)
@@ -136,6 +146,21 @@ run_unit() {
 		((off)) && echo ", $off skipped: $(grep -B 1 '<skipped/>' "$xml" | sed -n 's/.*testcase name="\([^"]*\)".*/\1/p' | xargs)"
 	)"
 	((bad == 0)) || sed 's/^/      | /' "$log"
+}
+
+# As many at a time as there are CPUs: what they are about is in themselves. Told in their order.
+run_units() {
+	local started=0 told=0
+
+	while ((told < $#)); do
+		while ((started < $# && started - told < workers)); do
+			started=$((started + 1))
+			start_unit "${!started}" "$started"
+		done
+		told=$((told + 1))
+		until [[ -e $scratch/unit$told.end ]]; do wait -n || true; done
+		tell_unit "${!told}" "$told"
+	done
 }
 
 # ---- Which, and what came of it ----
@@ -162,9 +187,7 @@ if [[ ! $into ]]; then
 	done
 fi
 
-for u in ${units[@]+"${units[@]}"}; do
-	run_unit "$u"
-done
+run_units ${units[@]+"${units[@]}"}
 for t in ${tests[@]+"${tests[@]}"}; do
 	run_test "$t"
 done

@@ -7,9 +7,10 @@
 #   hotspot25-*   a JVM of version 25 below /usr/lib/jvm
 #   cpython       Debian's, which has USDT probes          cpython-no-usdt   others, of pyenv or of PYTHONS="PATH..."
 #   go-stripped   without symbols
+#   launched      a command that `record` starts, which loads its runtime later
 # cases: hotspot-g1 hotspot-parallel hotspot-serial hotspot-z hotspot-shenandoah
 # cases: hotspot25-g1 hotspot25-parallel hotspot25-serial hotspot25-z hotspot25-shenandoah
-# cases: cpython cpython-no-usdt node go go-stripped boehm
+# cases: cpython cpython-no-usdt node go go-stripped boehm launched
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
 
@@ -95,6 +96,16 @@ node)
 	gc_pauses_agree s.db gc.truth v8
 	gc_error length $((2 * ERROR_NS[node]))
 	kinds_agree
+	;;
+launched)
+	need_gc_java ''
+	"$MPSAMPLE" record -o s.db -- "$JAVA" -XX:+UseG1GC -Xmx128m -Xlog:gc,safepoint:file=gc.log:timenanos,tags:filecount=0 \
+		-cp "$TARGETS/gc" GcLoad --seconds 8 >target.out 2>recorder.err || die "the recording fails: $(<recorder.err)"
+	awk -f "$ROOT/tests/tools/gc_truth.awk" gc.log >gc.truth || die "no truth in gc.log"
+	first=$(sql s.db "SELECT coalesce(min(t_ns), 0) FROM v_gc WHERE is_pause")
+	((first)) || die "no collection was recorded: $(<recorder.err)"
+	eq "pauses since the first" "$(sql s.db "SELECT count(*) FROM v_gc WHERE is_pause")" \
+		"$(awk -v first="$first" '$2 >= first' gc.truth | wc -l)"
 	;;
 go) golang gc_load ;;
 go-stripped) golang gc_load_stripped ;;

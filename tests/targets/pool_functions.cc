@@ -82,6 +82,10 @@ __attribute__((noinline, used, optimize("optimize-sibling-calls"))) void *pool_t
 {
 	return pool_get((OrderPool *)pool_table, n > 100 ? 1 : (unsigned)n);
 }
+/* What a table of drivers is: its second entry leads to functions, its third to the same, the others to none.
+ */
+void *pool_ops[8] = {nullptr, nullptr, (void *)pool_put, (void *)pool_get, nullptr, (void *)pool_get};
+
 KEPT void *pool_callback(void *(*f)(size_t), size_t n)
 {
 	void *p = f(n);

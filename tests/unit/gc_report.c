@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "store/append_gc.h"
+#include "store/embed.h"
 #include "tests/unit/explain_fixture.h"
 
 /* Sessions of collections that are written here, and what report `gc`, the rules and v_gc_advice say of them.
@@ -526,6 +527,28 @@ Test(gc_report, calm_memory, .description = "stalls that have nothing to do with
 		press(2 * i + 2, "psi_memory_some_ns", (i + 1) * 4e6);
 	}
 	expect_rules("");
+}
+
+/* Each rule has a file, and a test above. */
+Test(gc_report, every_rule_is_tried)
+{
+	static const char tried[] =
+	    " young_size heap_too_small heap_resizes ihop collector explicit humongous safepoint"
+	    " gogc semi_space freeze threshold memory_pressure ";
+	int rules = 0;
+
+	begin();
+	for (const struct mp_embedded *f = mp_embedded_files; f->path; f++) {
+		char rule[64];
+
+		if (sscanf(f->path, "sql/advice/gc_%60[a-z_].sql", rule + 1) != 1)
+			continue;
+		rule[0] = ' ';
+		strcat(rule, " ");
+		rules++;
+		cr_expect(strstr(tried, rule), "%s", f->path);
+	}
+	cr_assert_eq(rules, 13);
 }
 
 /* ---- The report ---- */

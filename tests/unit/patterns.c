@@ -113,7 +113,8 @@ static void append_gc(void)
 		double t = 3 + 7 * i;
 
 		snprintf(sql, sizeof(sql),
-		    "INSERT INTO gc (t_ns, dur_ns, runtime) VALUES (%lld, 50000000, 'test')",
+		    "INSERT INTO gc (t_ns, dur_ns, is_pause, runtime, source) VALUES (%lld, 50000000, 1, "
+		    "'test', 'probes')",
 		    (long long)(START_NS + (int64_t)(t * 1e9)));
 		cr_assert_eq(sqlite3_exec(mp_session_db(s), sql, NULL, NULL, NULL), SQLITE_OK);
 		for (int k = 0; k < 20; k++)
@@ -359,8 +360,10 @@ Test(patterns_none, hostile_rows_are_borne, .timeout = 120)
 	    "  n * 99999999999, n % 300 - 100, (n % 7 - 3) * 2000000000000000000, n,"
 	    "  (n % 5 - 1) * 3000000000000000000, n % 6, (n % 3 - 1) * 3074457345618258602,"
 	    "  (n % 9 - 4) * 2000000000000000000 FROM i;"
-	    "INSERT INTO gc (t_ns, dur_ns, runtime) VALUES (9000000000123, 9223372036854775807, 'x'),"
-	    "  (-9223372036854775807, -5, 'x'), (9223372036854775807, 9223372036854775807, 'x');"
+	    "INSERT INTO gc (t_ns, dur_ns, is_pause, runtime, source) VALUES"
+	    "  (9000000000123, 9223372036854775807, 1, 'x', 'log'), (-9223372036854775807, -5, 1, 'x', "
+	    "'log'),"
+	    "  (9223372036854775807, 9223372036854775807, 1, 'x', 'log');"
 	    "INSERT INTO span (name, tid, t_ns, dur_ns) SELECT 's', 1, 9000000000123 + call_id % 1000, "
 	    "dur_ns FROM call;"
 	    "UPDATE session SET value = '-4000000000000000000' WHERE key = 'start_ns';"

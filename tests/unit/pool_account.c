@@ -45,7 +45,7 @@ static enum mp_pool_finding put(uint64_t ptr, int64_t t_ns)
 
 static void get_at(uint64_t ptr, int64_t t_ns, pid_t tid, uint32_t place, uint64_t bytes)
 {
-	const struct mp_pool_deed d = {ptr, bytes, tid, t_ns, -1, place};
+	const struct mp_pool_deed d = {ptr, bytes, tid, t_ns, -1, place, 0};
 
 	mp_pool_account_get(&a, &d, &limit);
 }
@@ -175,7 +175,7 @@ Test(pool_account, what_is_put_back_twice)
 Test(pool_account, what_is_taken_twice)
 {
 	get_at(1, 10, 1, 1, 100);
-	const struct mp_pool_deed d = {1, 70, 2, 20, -1, 2};
+	const struct mp_pool_deed d = {1, 70, 2, 20, -1, 2, 0};
 	cr_expect_eq(mp_pool_account_get(&a, &d, &limit), MP_POOL_TWICE);
 	cr_expect(a.in_use == 1 && a.sum.in_use_max == 1 && a.sum.gets == 2 && a.in_use_bytes == 70);
 	cr_expect(user_of(1)->held == 0 && user_of(2)->held == 1);
@@ -429,7 +429,7 @@ Test(pool_account, accounts_share_the_limit)
 Test(pool_account, without_any_objects)
 {
 	struct mp_pool_limit none = {.lost = 1, .users_max = 4, .tids_max = 4};
-	const struct mp_pool_deed d = {0, 100, 1, 5, -1, 3};
+	const struct mp_pool_deed d = {0, 100, 1, 5, -1, 3, 0};
 
 	for (int i = 0; i < 3; i++)
 		cr_expect_eq(mp_pool_account_get(&a, &d, &none), MP_POOL_FINE);
@@ -468,6 +468,71 @@ Test(pool_account, the_oldest_that_a_place_holds)
 	put(1, 40);
 	cr_expect_eq(mp_pool_account_oldest(&a, 1), 0);
 	cr_expect_eq(mp_pool_account_oldest(&a, 2), 5);
+}
+
+/* ---- Many at once ---- */
+
+static struct mp_pool_deed many(uint64_t count, int64_t t_ns, int64_t dur_ns)
+{
+	return (struct mp_pool_deed){.tid = 1, .t_ns = t_ns, .dur_ns = dur_ns, .place = 7, .count = count};
+}
+
+static void get_many(uint64_t count, int64_t t_ns)
+{
+	const struct mp_pool_deed d = many(count, t_ns, 100);
+
+	mp_pool_account_get_many(&a, &d, &limit);
+}
+
+static uint64_t put_many(uint64_t count, int64_t t_ns)
+{
+	const struct mp_pool_deed d = many(count, t_ns, 200);
+
+	return mp_pool_account_put_many(&a, &d);
+}
+
+Test(pool_account, many_at_once)
+{
+	uint64_t sums[2] = {0};
+
+	get_many(32, 10);
+	get_many(7, 20);
+	cr_expect_eq(put_many(30, 30), 0);
+	get_many(5, 40);
+	cr_expect(a.in_use == 14 && a.sum.gets == 44 && a.sum.puts == 30);
+	cr_expect(a.sum.in_use_max == 39 && a.sum.in_use_max_t_ns == 20 && a.high_place == 7);
+	cr_expect(a.use.gets == 44 && a.use.puts == 30 && a.use.in_use_max == 39 && a.use.in_use_min == 0);
+	cr_expect(user_of(7)->gets == 44 && user_of(7)->held == 0 && user_of(7)->holds == 0);
+	mp_pool_hist_drain(&a.get_hist, add_up, sums);
+	cr_expect_eq(sums[0], 3, "durations are of calls");
+	mp_pool_account_sum(&a, 64, true);
+	cr_expect(
+	    a.sum.lines == -1 && a.sum.pages == -1 && a.sum.objects == 0, "nobody knows where they lie");
+	cr_expect(a.sum.in_use_bytes_max == -1 && a.sum.threads == 1);
+}
+
+/* The pool was there before: what was out then is back, and nothing is wrong. */
+Test(pool_account, many_that_were_out_before)
+{
+	a.is_whole = false;
+	get_many(3, 10);
+	cr_expect_eq(put_many(10, 20), 0);
+	cr_expect(a.in_use == -7 && a.use.in_use_min == -7 && a.sum.foreign_puts == 0 && a.sum.puts == 10);
+}
+
+Test(pool_account, many_into_a_new_pool)
+{
+	a.is_whole = true;
+	cr_expect_eq(put_many(100, 1), 0, "its stock");
+	cr_expect_eq(put_many(50, 2), 0);
+	cr_expect(a.sum.puts == 0 && a.in_use == 0 && !a.is_used);
+	get_many(20, 3);
+	cr_expect_eq(put_many(25, 4), 5, "nobody got these");
+	cr_expect(a.sum.puts == 25 && a.sum.foreign_puts == 5 && a.in_use == 0);
+	get_many(4, 5);
+	a.has_gaps = true;
+	cr_expect_eq(put_many(10, 6), 0, "gets of these may have been lost");
+	cr_expect(a.in_use == -6 && a.sum.foreign_puts == 5);
 }
 
 /* ---- A model ---- */

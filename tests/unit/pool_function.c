@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sampler/pools/profile.h"
+
 /* A running target (tests/targets/pool_functions.cc), in whose files functions are found, and a folder. */
 static pid_t target_pid;
 static int target_in = -1;
@@ -169,6 +171,59 @@ Test(pool_function, globs_sizes_and_virtual_functions)
 	mp_pool_set_free(&set);
 }
 
+Test(pool_function, many_at_once_and_what_failed)
+{
+	struct mp_pool_set set = resolved("[pool bulk]\n"
+					  "get = pool_many(pool=arg0, count=s32(ret))\n"
+					  "get = pool_get(pool=arg0, count=u32(arg1), failure=null)\n"
+					  "put = pool_put(pool=arg0, count=1)\n"
+					  "[pool single]\nlatency = no\n"
+					  "get = OrderPool::acquire()(ptr=u64@arg1, failure=false)\n"
+					  "put = pool_put(ptr=arg1)\n");
+	const struct mp_pool_function *f = set.functions;
+
+	for (size_t i = 0; i < set.n; i++, f++) {
+		if (f->pool_kind > 1)
+			continue;
+		cr_expect_eq(f->counts, f->pool_kind == 0);
+		if (!strcmp(f->name, "pool_many"))
+			cr_expect(f->fails_on_null && !f->failure, "none found is a failure");
+		if (!strcmp(f->name, "pool_get"))
+			cr_expect(
+			    !f->fails_on_null && f->failure == MP_FUNCTION_FAILURE_NULL && f->wants_return);
+		if (!strcmp(f->name, "pool_put") && f->counts)
+			cr_expect(f->ptr.from == MP_FETCH_CONSTANT && f->ptr.constant == 1);
+		if (!strcmp(f->name, "OrderPool::acquire"))
+			cr_expect(
+			    f->failure == MP_FUNCTION_FAILURE_FALSE && f->fails_on_null && f->wants_return,
+			    "the status is looked at, however short it may be kept");
+	}
+	mp_pool_set_free(&set);
+}
+
+Test(pool_function, by_a_pointer)
+{
+	struct mp_pool_set set = resolved("[pool a]\nget = pointer:pool_ops+8:16:3(ptr=ret)\n"
+					  "put = pointer:pool_ops+0x10(ptr=arg1)\n");
+
+	cr_assert(find(&set, MPSAMPLE_KIND_POOL_GET, 0) && find(&set, MPSAMPLE_KIND_POOL_PUT, 0));
+	cr_expect(!find(&set, MPSAMPLE_KIND_POOL_GET, 1), "twice the same, and NULL");
+	cr_expect_str_eq(find(&set, MPSAMPLE_KIND_POOL_GET, 0)->name, "pool_get");
+	cr_expect_str_eq(find(&set, MPSAMPLE_KIND_POOL_PUT, 0)->name, "pool_put");
+	mp_pool_set_free(&set);
+	refuses("[pool a]\nget = pointer:pool_ops(ptr=ret)\n", -ENOENT,
+	    "a.ini:2: unknown function: pointer:pool_ops leads to none: it is NULL so far");
+	refuses("[pool a]\nget = pointer:pool_ops+20(ptr=ret)\n", -ENOENT, "where no function begins");
+	refuses(
+	    "[pool a]\nget = pointer:pool_ops+8:4:2(ptr=ret)\n", -EINVAL, "written pointer:VARIABLE+OFFSET(");
+	refuses("[pool a]\nget = pointer:pool_ops+8:16:65(ptr=ret)\n", -EINVAL, "1 to 64 of them");
+	refuses("[pool a]\nget = pointer:pool_ops+8:16(ptr=ret)\n", -EINVAL,
+	    "pointer:VARIABLE+OFFSET:BYTES:COUNT(");
+	refuses("[pool a]\nget = pointer:pool_ops+-8(ptr=ret)\n", -EINVAL, "written pointer:");
+	refuses("[pool a]\nget = pointer:pool_ops+99999999999(ptr=ret)\n", -EINVAL, "written pointer:");
+	refuses("[pool a]\nget = pointer:+8(ptr=ret)\n", -EINVAL, "written pointer:");
+}
+
 Test(pool_function, markers_need_no_configuration)
 {
 	struct mp_pool_set set = resolved("[pool messages]\nusdt = mpsample:pool\n");
@@ -190,6 +245,28 @@ Test(pool_function, std_pmr_needs_no_configuration)
 	cr_assert_eq(set.n_kinds, 3);
 	cr_assert_eq(gets, 3);
 	mp_pool_set_free(&set);
+}
+
+/* A library that is linked into the program has no file of its own. */
+Test(pool_function, a_profile_of_what_the_program_has)
+{
+	bool chosen[64];
+	struct mp_pool_profile p = {
+	    .modules = "libnone.so*", .versions = "libnone.so.1", .variable = "pool_tabel"};
+
+	cr_assert_leq(target.n_modules, 64);
+	cr_expect(!mp_pool_profile_match(&p, &target, chosen));
+	p.variable = "pool_table";
+	cr_assert(mp_pool_profile_match(&p, &target, chosen));
+	for (size_t i = 0; i < target.n_modules; i++)
+		cr_expect_eq(chosen[i], target.modules[i].is_exe);
+	cr_expect_str_eq(p.where, "pool_functions");
+	cr_expect_str_eq(p.unknown_version, "");
+	p = (struct mp_pool_profile){
+	    .modules = "libstdc++.so*", .versions = "libstdc++.so.6*", .variable = "pool_table"};
+	cr_assert(mp_pool_profile_match(&p, &target, chosen));
+	for (size_t i = 0; i < target.n_modules; i++)
+		cr_expect(!chosen[i] || !target.modules[i].is_exe, "the library is there");
 }
 
 #define GET "get = pool_get(ptr=ret)\n"
@@ -288,7 +365,7 @@ Test(pool_function, included_files)
 
 	struct mp_pool_set set;
 	struct mp_err err = {0};
-	write_file("b.ini", "[pool b]\n" GET);
+	write_file("b.ini", "[pool b]\nget = pool_tail(ptr=ret)\nexceptions = never\n");
 	write_file("a.ini", "[pool a]\ninclude = b.ini\n" GET);
 	cr_assert_eq(mp_pool_resolve(&target, "a.ini", &set, &err), 0, "%s", err.text);
 	cr_assert_str_eq(set.kinds[1].name, "b");

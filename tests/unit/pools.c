@@ -606,6 +606,64 @@ Test(pools, lost_of_a_pool_that_is_told_by_its_objects)
 	cr_expect_eq(all_lost(), 0);
 }
 
+/* ---- Many at once ---- */
+
+static void take_many(unsigned int group, int64_t t_ns, unsigned int kind, uint64_t pool, uint64_t count)
+{
+	struct mp_pool_event e = event_of(group, t_ns, kind, pool, count);
+
+	e.counts = true;
+	e.capacity = kind == CREATE ? 100 : -1;
+	mp_pools_take(p, &e);
+}
+
+Test(pools, many_objects_at_once)
+{
+	commit(0);
+	take_many(PLAIN, 1, CREATE, 0xa0, 0);
+	take_many(PLAIN, 2, PUT, 0xa0, 100); /* its stock */
+	take_many(PLAIN, 3, GET, 0xa0, 60);
+	take_many(PLAIN, 4, GET, 0xa0, 30);
+	take_many(PLAIN, 5, EMPTY, 0xa0, 20); /* there are 10 */
+	take_many(PLAIN, 6, EMPTY, 0xa0, 10); /* there should have been */
+	take_many(PLAIN, 7, PUT, 0xa0, 80);
+	take_many(PLAIN, 8, PUT, 0xa0, 11);
+	take_many(PLAIN, 9, GET, 0xa0, 4);
+	end();
+	EXPECT(SUM, "94|91|4|90|-|1|0");
+	EXPECT("SELECT failures, hidden_failures, hidden_max FROM v_pool_sum", "2|1|10");
+	EXPECT(EVENTS, "1|5|empty|-|10\n1|6|empty|-|10\n1|8|foreign_put|-|1");
+	cr_expect_eq(all_lost(), 0);
+}
+
+Test(pools, more_at_once_than_can_be)
+{
+	commit(0);
+	take_many(PLAIN, 1, GET, 0xa0, UINT64_MAX);
+	take_many(PLAIN, 2, GET, 0xa0, 1ull << 32);
+	take_many(PLAIN, 3, GET, 0xa0, (1ull << 32) + 1);
+	end();
+	EXPECT(SUM, "4294967296|0|4294967296|4294967296|-|0|0");
+	cr_expect_eq(lost("gets and puts of more objects than can be"), 2);
+}
+
+Test(pools, many_of_the_rest_of_a_group)
+{
+	commit(0);
+	for (uint64_t i = 1; i <= 1025; i++)
+		take_many(PLAIN, (int64_t)i, CREATE, i * 16, 0);
+	take_many(PLAIN, 2000, PUT, 1025 * 16, 100); /* its stock */
+	take_many(PLAIN, 2001, GET, 1025 * 16, 30);
+	take_many(PLAIN, 2002, PUT, 1025 * 16, 10);
+	take_many(PLAIN, 2003, DESTROY, 1025 * 16, 0);
+	take_many(PLAIN, 2004, GET, 1026 * 16, 3);
+	end();
+	EXPECT(
+	    "SELECT gets, puts, in_use, in_use_max, foreign_puts FROM v_pool_sum JOIN v_pool USING (pool_id)"
+	    " WHERE name = 'plain (others)'",
+	    "33|10|3|30|0");
+}
+
 /* ---- More than are told apart ---- */
 
 Test(pools, the_rest_of_a_group)
@@ -634,7 +692,7 @@ Test(pools, the_rest_of_a_group)
 	       "in_use_max, double_puts,"
 	       " foreign_puts, older_puts, lost, objects, lines, in_use_bytes_max"
 	       " FROM v_pool JOIN v_pool_sum USING (pool_id) WHERE name = 'arena (others)'",
-	    "-|-|-|-|52|2|2|48|50|0|0|0|3|0|-|5000");
+	    "-|-|-|-|52|2|2|48|50|-|0|0|3|-|-|5000");
 	EXPECT("SELECT gets FROM v_pool_sum WHERE pool_id = 1", "2");
 	EXPECT(EVENTS, "");
 	cr_expect_eq(all_lost(), 0);
@@ -810,6 +868,7 @@ static void take_random(int64_t slot_ns)
 	e.name = r >> 22 & 1 ? "name" : NULL;
 	e.chain = chain;
 	e.n_chain = r >> 23 & 1 ? 2 : 0;
+	e.counts = r >> 24 & 1;
 	mp_pools_take(p, &e);
 	if (r % 512 == 0)
 		mp_pools_lost(

@@ -485,3 +485,52 @@ Test(retention, what_is_thinned_is_told)
 	cr_assert_eq(totals.others, 7);
 	cr_assert_eq(here("SELECT count(*) FROM v_loss"), 0);
 }
+
+/* A collection that took long stays, with what it did to its pools; of the others, and of what was foreseen,
+ * each half of what is there. */
+Test(retention, long_collections_stay)
+{
+	struct mp_gc_row row = {.ttsp_ns = -1,
+	    .stopped_ns = -1,
+	    .is_pause = true,
+	    .runtime = "rt",
+	    .kind = "young",
+	    .bytes_since_last = -1,
+	    .source = "probes"};
+	const struct mp_gc_pool_row pool = {"eden", 10, 0, 20, -1};
+	uint64_t work = 0;
+	int64_t id;
+
+	live(MP_RETENTION_MIN_BYTES);
+	for (int i = 0; i < 6000; i++) {
+		const struct mp_gc_prediction_row p = {START + i, "rt", "young", START, START, START, 0.9};
+		row.t_ns = START + i;
+		row.dur_ns = i % 100 == 50 ? 100000 : 1000;
+		cr_assert_eq(mp_append_gc(s, &row, &id, &err), 0, "%s", err.text);
+		cr_assert_eq(mp_append_gc_pool(s, id, &pool, &err), 0, "%s", err.text);
+		cr_assert_eq(mp_append_gc_prediction(s, &p, &err), 0, "%s", err.text);
+	}
+	for (enum mp_area area = MP_AREA_GC; area <= MP_AREA_GC_PREDICTION; area++)
+		do
+			cr_assert_eq(mp_thin_rows(s->retention, area, &work, &err), 0, "%s", err.text);
+		while (s->retention->pass[area].at < s->retention->pass[area].end);
+	cr_expect_eq(here("SELECT count(*) FROM gc WHERE dur_ns = 100000"), 60);
+	cr_expect(here("SELECT abs(count(*) - 2970) < 300 FROM gc WHERE dur_ns = 1000"));
+	cr_expect(here("SELECT abs(count(*) - 3000) < 300 FROM gc_prediction"));
+	cr_expect_eq(here("SELECT count(*) FROM gc_pool"), here("SELECT count(*) FROM gc"));
+	cr_expect_eq(here("SELECT count(*) FROM gc_pool WHERE gc_id NOT IN (SELECT gc_id FROM gc)"), 0);
+	cr_assert_eq(mp_retention_settle(s, &err), 0);
+	cr_expect_eq(
+	    here("SELECT rows FROM v_thinned WHERE name = 'gc'"), 6000 - here("SELECT count(*) FROM gc"));
+	/* From then on half is let in, and all that is long. */
+	for (int i = 0; i < 1000; i++) {
+		row.t_ns = START + 10000 + i;
+		row.dur_ns = i % 100 == 50 ? 100000 : 1000;
+		cr_assert_eq(mp_append_gc(s, &row, &id, &err), 0);
+		cr_assert_eq(mp_append_gc_pool(s, id, &pool, &err), 0);
+	}
+	cr_expect_eq(here("SELECT count(*) FROM gc WHERE dur_ns = 100000"), 70);
+	cr_expect(
+	    here("SELECT abs(count(*) - 495) < 120 FROM gc WHERE dur_ns = 1000 AND t_ns >= 1000000010000"));
+	cr_expect_eq(here("SELECT count(*) FROM gc_pool"), here("SELECT count(*) FROM gc"));
+}

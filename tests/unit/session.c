@@ -459,7 +459,7 @@ Test(session, a_full_disk_is_told_and_keeps_what_was_committed)
 	struct mp_session *s = create(false);
 	int rc = 0, commits = 0;
 
-	cr_assert_eq(sqlite3_exec(mp_session_db(s), "PRAGMA max_page_count=64", NULL, NULL, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(mp_session_db(s), "PRAGMA max_page_count=80", NULL, NULL, NULL), SQLITE_OK);
 	while (!rc && commits < 1000) {
 		for (int i = 0; !rc && i < 100; i++)
 			rc = mp_append_mark(

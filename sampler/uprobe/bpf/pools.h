@@ -32,6 +32,18 @@ struct {
 	__type(value, struct mp_bpf_pool_missed);
 } pool_missed SEC(".maps");
 
+/* How often the name of a pool that was there before was told, by its function: its first event is not always
+ * the one that is told first. */
+#define NAMED_ENOUGH 16
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mp_bpf_pool_key);
+	__type(value, u32);
+} pool_named SEC(".maps");
+
 /* ---- Rows ---- */
 
 /* Where in the program it happens: the address is a return address, or as one, behind what it is of. */
@@ -52,7 +64,7 @@ static __always_inline struct pool_where caller_of(struct pt_regs *ctx)
 	return where;
 }
 
-static __always_inline void miss_pool(const struct mp_bpf_pool *r)
+static __always_inline void miss_pool(const struct mp_bpf_pool *r, u64 objects)
 {
 	struct mp_bpf_pool_key key = {.pool = r->pool, .function = r->function};
 	struct mp_bpf_pool_missed none = {0}, *m;
@@ -66,7 +78,17 @@ static __always_inline void miss_pool(const struct mp_bpf_pool *r)
 		m = bpf_map_lookup_elem(&pool_missed, &key);
 	}
 	if (m)
-		__sync_fetch_and_add(r->kind == MPSAMPLE_KIND_POOL_GET ? &m->gets : &m->puts, 1);
+		__sync_fetch_and_add(r->kind == MPSAMPLE_KIND_POOL_GET ? &m->gets : &m->puts, objects);
+}
+
+/* Of how many objects a row is. A get of none has failed. */
+static __always_inline u64 objects_of(const struct mp_bpf_pool *r)
+{
+	u32 number = r->function;
+	const struct mp_bpf_pool_function *f =
+	    bpf_map_lookup_elem(&pool_functions, &number); /* NULL: a marker's */
+
+	return f && f->counts ? r->ptr : r->ptr != 0;
 }
 
 static __always_inline bool emit_with_stack(struct pt_regs *ctx, const struct mp_bpf_control *c,
@@ -131,7 +153,7 @@ static __always_inline void emit_pool(
 	}
 	if (bpf_ringbuf_output(
 		&pool_rows, (void *)r, sizeof(*r), wakeup_flags(&pool_rows, c->pool_ring_bytes)))
-		miss_pool(r);
+		miss_pool(r, objects_of(r));
 }
 
 /* With the name that stands at `text`. */
@@ -146,7 +168,7 @@ static __always_inline void emit_named(
 	row.pool.with = MP_BPF_POOL_NAME;
 	read_name(row.name, text);
 	if (bpf_ringbuf_output(&pool_rows, &row, sizeof(row), wakeup_flags(&pool_rows, c->pool_ring_bytes)))
-		miss_pool(r);
+		miss_pool(r, objects_of(r));
 }
 
 /* The registers of each kind: see MPSAMPLE_FIRE_* of mpsample.h. */
@@ -186,7 +208,7 @@ static __always_inline struct mp_bpf_pool_function *pool_function(u64 cookie)
 /* A call of a pool function, as far as it is known when it is told. */
 struct pool_call {
 	u32 number;
-	bool has_returned;
+	bool has_returned, has_failed;
 	u64 start_ns, end_ns, dur_ns; /* dur_ns ~0: not known */
 	const struct pool_args *args;
 	struct pool_where where;
@@ -213,6 +235,89 @@ static __always_inline void take_values(struct pt_regs *ctx, const struct mp_bpf
 #undef TAKE
 }
 
+/* A chain of objects that are put, from the one that has been told on. */
+struct pool_chain {
+	struct mp_bpf_pool row;
+	const struct mp_bpf_control *c;
+	u64 offset; /* of the next one's address in each */
+	u64 next;
+	bool is_cut;
+};
+
+/* Some more are no chain, but a circle; and who waits for it has to go on. */
+#define CHAIN_ROWS_MAX (65536 / MP_BPF_POOL_CHAINED)
+
+/* Takes the next one's address out of an object; false: it is not in memory. */
+static __always_inline bool read_next(struct pool_chain *chain, u64 object)
+{
+	/* What cannot be read is 0 afterwards, as at the end. */
+	chain->is_cut =
+	    bpf_probe_read_user(&chain->next, sizeof(chain->next), (void *)(object + chain->offset));
+	return !chain->is_cut;
+}
+
+/* The next ones, in one row: many rows take longer than the objects. An object is told when it has been read:
+ * what is not in memory is none. */
+static long put_next(u32 i, struct pool_chain *chain)
+{
+	struct {
+		struct mp_bpf_pool pool;
+		u64 ptr[MP_BPF_POOL_CHAINED];
+	} * row;
+	u64 objects[MP_BPF_POOL_CHAINED] = {0};
+	u32 n = 0;
+
+	for (; n < MP_BPF_POOL_CHAINED && chain->next; n++) {
+		objects[n] = chain->next;
+		if (!read_next(chain, objects[n]))
+			break;
+	}
+	chain->row.ptr = n;
+	row = bpf_ringbuf_reserve(&pool_rows, sizeof(*row), 0);
+	if (row) {
+		row->pool = chain->row;
+		__builtin_memcpy(row->ptr, objects, sizeof(objects));
+		bpf_ringbuf_submit(row, wakeup_flags(&pool_rows, chain->c->pool_ring_bytes));
+	} else {
+		miss_pool(&chain->row, n);
+	}
+	return chain->is_cut || !chain->next;
+}
+
+static __always_inline void put_chain(
+    const struct mp_bpf_control *c, const struct mp_bpf_pool *first, u64 offset, u32 number)
+{
+	struct pool_chain chain = {.row = *first, .c = c, .offset = offset};
+	struct mp_bpf_stats *st = get_stats();
+	u64 start = bpf_ktime_get_ns();
+
+	chain.row.with = MP_BPF_POOL_CHAIN;
+	if (read_next(&chain, first->ptr) && chain.next)
+		bpf_loop(CHAIN_ROWS_MAX, put_next, &chain, 0);
+	if (!st)
+		return;
+	if (chain.is_cut || chain.next)
+		__sync_fetch_and_add(&st->pool_chains_cut, 1);
+	if (number < MP_BPF_POOL_FUNCTIONS)
+		__sync_fetch_and_add(&st->pool_chain_ns[number], bpf_ktime_get_ns() - start);
+}
+
+/* Is the name of the pool to be told with what happens to it? */
+static __always_inline bool wants_name(const struct mp_bpf_pool_function *f, u64 pool, u32 number)
+{
+	struct mp_bpf_pool_key key = {.pool = pool, .function = number};
+	u32 one = 1, *told;
+
+	if (f->text.from == MP_FETCH_NOTHING)
+		return false;
+	if (f->kind == MPSAMPLE_KIND_POOL_CREATE)
+		return true;
+	told = bpf_map_lookup_elem(&pool_named, &key);
+	if (!told)
+		return !bpf_map_update_elem(&pool_named, &key, &one, BPF_NOEXIST);
+	return *told < NAMED_ENOUGH && __sync_fetch_and_add(told, 1) < NAMED_ENOUGH;
+}
+
 /*
  * All that the function tells. An object can be in other hands as soon as the call that puts it back has
  * begun, and not before the one that takes it out has returned: told by these times, what was put back is
@@ -236,15 +341,24 @@ static __always_inline void tell_pool(struct pt_regs *ctx, const struct mp_bpf_c
 	    .object_bytes = v->object_bytes};
 	u64 text;
 
-	/* A get of nothing is a failure, where that can be; a put of nothing is none, as free(NULL). */
-	if ((is_get && (v->ptr == ~0ULL || (!v->ptr && f->ignores_null))) ||
-	    (f->kind == MPSAMPLE_KIND_POOL_PUT && !v->ptr))
+	/* A number of objects that is negative, as of an error, is none. */
+	if (f->counts && (long long)r.ptr < 0 && (r.ptr != ~0ULL || !f->ptr.n_reads))
+		r.ptr = 0;
+	if (call->has_failed && !is_get)
 		return;
-	if (f->kind == MPSAMPLE_KIND_POOL_CREATE &&
+	/* A get of nothing is a failure, where that can be; a put of nothing is none, as free(NULL). */
+	if (call->has_failed)
+		r.kind = MPSAMPLE_KIND_POOL_EMPTY;
+	else if ((is_get && (r.ptr == ~0ULL || (!r.ptr && f->ignores_null))) ||
+		 (f->kind == MPSAMPLE_KIND_POOL_PUT && !r.ptr))
+		return;
+	if (wants_name(f, v->pool, call->number) &&
 	    fetch(&f->text, ctx, call->args, call->has_returned, &text))
 		emit_named(c, &r, (const char *)text);
 	else
 		emit_pool(ctx, c, &r, call->where.sp);
+	if (f->next.from != MP_FETCH_NOTHING && fetch(&f->next, ctx, call->args, false, &text))
+		put_chain(c, &r, text, call->number);
 }
 
 static __always_inline void count_pool_call(u32 number)
@@ -330,6 +444,14 @@ int pool_entry(struct pt_regs *ctx)
 	return 0;
 }
 
+static __always_inline bool has_failed(const struct mp_bpf_pool_function *f, u64 returned)
+{
+	return (f->failure == MP_FUNCTION_FAILURE_NONZERO && (u32)returned) ||
+	       (f->failure == MP_FUNCTION_FAILURE_NEGATIVE && (int)returned < 0) ||
+	       (f->failure == MP_FUNCTION_FAILURE_NULL && !returned) ||
+	       (f->failure == MP_FUNCTION_FAILURE_FALSE && !(unsigned char)returned);
+}
+
 /* `sp`: that of its entry. */
 static __always_inline int pool_left(struct pt_regs *ctx, u64 sp, struct pool_where where)
 {
@@ -343,6 +465,7 @@ static __always_inline int pool_left(struct pt_regs *ctx, u64 sp, struct pool_wh
 		return 0; /* began before the recording, or was too deep */
 	struct pool_call call = {.number = number,
 	    .has_returned = true,
+	    .has_failed = has_failed(f, PT_REGS_RC(ctx)),
 	    .start_ns = o->start_ns,
 	    .end_ns = bpf_ktime_get_ns(),
 	    .args = &o->args,
