@@ -108,9 +108,19 @@ static int64_t time_of(const struct mp_gc_event *e)
 	return told < seen && seen - told < TOLD_MAX_NS ? (int64_t)told : e->t_ns;
 }
 
+/* Texts are the target's, and are shown on terminals. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 void mp_gc_take(struct mp_gc *g, const struct mp_gc_event *e)
 {
 	struct waiting w = {.event = *e};
+
+	make_printable(w.event.text);
 
 	w.timed.t_ns = w.event.t_ns = time_of(e);
 

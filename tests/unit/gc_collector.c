@@ -255,6 +255,18 @@ Test(gc_collector, order_of_time)
 	close_fixture(&f);
 }
 
+Test(gc_collector, texts_are_printable)
+{
+	struct fixture f;
+
+	open_fixture(&f);
+	tell(&f, TELL_KIND, 90, "a\033[2Jb\n\177");
+	tell(&f, MP_GC_BEGIN, 100, "");
+	tell(&f, MP_GC_END, 200, "");
+	expect(&f, rows, "100|100|-|-|1|a?[2Jb??|-|7|-;");
+	close_fixture(&f);
+}
+
 /* What goes beyond a limit is counted. */
 Test(gc_collector, limits)
 {
