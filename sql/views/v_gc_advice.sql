@@ -228,19 +228,15 @@ FROM java, failed, marked, promoted WHERE failed.n >= 1 AND coalesce(collector, 
 UNION ALL
 SELECT runtime, 'collector', printf('%s stops the threads for long', collector),
        printf('%d pauses: p50 %.2f ms, p99 %.2f ms, longest %.2f ms', pauses, p50_ns / 1e6, p99_ns / 1e6, max_ns / 1e6),
-       CASE WHEN collector IN ('Parallel', 'Serial') AND p99_ns < 50000000
-            THEN printf('-XX:+UseG1GC -XX:MaxGCPauseMillis=%d', max(5, CAST(p99_ns / 2e6 AS INTEGER)))
-            WHEN version BETWEEN 21 AND 22 THEN '-XX:+UseZGC -XX:+ZGenerational'
+       CASE WHEN version BETWEEN 21 AND 22 THEN '-XX:+UseZGC -XX:+ZGenerational'
             WHEN version >= 23 THEN '-XX:+UseZGC'
             ELSE '-XX:+UseShenandoahGC, or -XX:+UseZGC' END,
-       CASE WHEN collector IN ('Parallel', 'Serial') AND p99_ns < 50000000
-            THEN printf('pauses of %.1f ms in place of a p99 of %.1f ms', p99_ns / 2e6, p99_ns / 1e6)
-            ELSE printf('pauses below 1 ms: %.1f ms a second of standing still become work beside the program, on CPUs of their own',
-                        felt_ns / s / 1e6) END,
+       printf('pauses below 1 ms: %.1f ms a second of standing still become work beside the program, on CPUs of their own',
+              felt_ns / s / 1e6),
        'record again: p99 and mmu of report gc; and allocation stalls (v_mark), which say that it cannot keep up',
        'SELECT kind, count(*), max(coalesce(stopped_ns, dur_ns)) FROM v_gc WHERE is_pause GROUP BY kind',
        min(1.0, p99_ns / 1e8),
-       'p99_ns', p99_ns, CASE WHEN collector IN ('Parallel', 'Serial') AND p99_ns < 50000000 THEN p99_ns / 2.0 ELSE 1e6 END
+       'p99_ns', p99_ns, 1e6
 FROM java WHERE pauses >= 20 AND p99_ns >= 10000000 AND collector IN ('Parallel', 'Serial', 'G1')
 UNION ALL
 SELECT runtime, 'explicit', 'the program asks for collections',
