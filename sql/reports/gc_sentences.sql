@@ -63,6 +63,10 @@ SELECT sentence FROM (
   UNION ALL
   SELECT 6, 0, printf('threads waited for memory %,d times (allocation stalls: v_mark)', count(*))
   FROM mark, temp.gc_scope WHERE name = 'allocation stall' AND t_ns >= from_ns AND t_ns < now_ns HAVING count(*) > 0
+  UNION ALL
+  SELECT 7, 0, printf('to record this cost the program %s of CPU time (%,d probe hits, as calibrated): %s of a core', mp_duration(sum(cost_ns)), sum(events),
+                      mp_share(1.0 * sum(cost_ns) / max(:covered_ns, 1)))
+  FROM overhead, temp.gc_scope WHERE plane = 'gc' AND overhead.slot_ns >= from_ns AND overhead.slot_ns < now_ns HAVING sum(events) > 0
 )
 WHERE sentence IS NOT NULL
 ORDER BY part, place DESC;

@@ -34,6 +34,13 @@ hotspot() { # MAJOR COLLECTOR
 	gc_error length $((2 * ERROR_NS[$2]))
 	gc_error stop $((2 * ERROR_NS[safepoint]))
 	kinds_agree
+	cost_is_told
+}
+
+# What the points cost, as the report says it.
+cost_is_told() {
+	eq "report gc tells its cost" "$("$MPSAMPLE" report gc s.db --table sentences | grep -c 'to record this cost the program .* of a core')" 1
+	holds "it is at most 1 % of a core" "$(sql s.db "SELECT sum(cost_ns) FROM v_overhead WHERE plane = 'gc'") <= 0.01 * $RECORD_S * 1e9"
 }
 
 cpython() { # INTERPRETER SECONDS
@@ -77,6 +84,7 @@ hotspot25-*) hotspot 25 "${CASE#*-}" ;;
 cpython)
 	need_gc_python
 	cpython "$PYTHON" "$RECORD_S"
+	cost_is_told
 	;;
 cpython-no-usdt)
 	all=$(pythons)
