@@ -10,9 +10,10 @@
 #include "sampler/time_queue.h"
 
 #define TOLD_MAX_NS 1000000000
-#define WAITING_MAX 65536 /* events between two settlings */
-#define OPEN_MAX    32    /* threads that collect at a time */
-#define DONE_MAX    8     /* collections while the threads stand still once */
+#define LONGEST_NS  INT64_C(60000000000) /* no pause takes so long */
+#define WAITING_MAX 65536                /* events between two settlings */
+#define OPEN_MAX    32                   /* threads that collect at a time */
+#define DONE_MAX    8                    /* collections while the threads stand still once */
 
 struct waiting {
 	struct mp_timed timed;
@@ -318,8 +319,9 @@ static void begin(
 	struct collection *c = open_of(r, e->tid);
 	struct told *told = told_of(r, e->tid);
 
-	/* One that begins in another is a part of it; one that goes on beside the program has ended. */
-	if (c && !c->is_beside)
+	/* One that begins in another is a part of it, unless that one's end was lost; one that goes on beside
+	 * the program has ended. */
+	if (c && !c->is_beside && e->t_ns - c->begin_ns < LONGEST_NS)
 		return;
 	c = c ? c : open_of(r, 0);
 	if (!c) {
@@ -350,10 +352,22 @@ static int end(struct mp_gc *g, size_t runtime, const struct mp_gc_event *e)
 	return ret;
 }
 
-static void stop(struct runtime *r, const struct mp_gc_event *e)
+/* What goes on was not told to end: a buffer was full. What had ended in it did. */
+static int forget_stop(struct mp_gc *g, size_t runtime)
 {
-	if (r->is_stopping)
-		return; /* it was asked for anew */
+	struct runtime *r = &g->runtimes[runtime];
+	int ret = 0;
+
+	for (size_t i = 0; !ret && r->is_stopping && i < r->n_done; i++)
+		ret = write(g, runtime, &r->done[i], -1, -1);
+	return ret;
+}
+
+static int stop(struct mp_gc *g, size_t runtime, const struct mp_gc_event *e)
+{
+	struct runtime *r = &g->runtimes[runtime];
+	int ret = forget_stop(g, runtime);
+
 	r->is_stopping = true;
 	r->is_collection = false;
 	r->stop_told = (struct told){0};
@@ -361,6 +375,7 @@ static void stop(struct runtime *r, const struct mp_gc_event *e)
 	r->stop_ns = e->t_ns;
 	r->stopped_ns = -1;
 	*told_of(r, e->tid) = (struct told){0};
+	return ret;
 }
 
 /* Several while the threads stood still once: each is from the end of the one before to its own. */
@@ -482,8 +497,7 @@ static int apply(void *ctx, const void *item)
 		return 0;
 	switch (p->role) {
 	case MP_GC_STOP:
-		stop(r, e);
-		return 0;
+		return stop(g, p->runtime, e);
 	case MP_GC_STOPPED:
 		r->stopped_ns = e->t_ns;
 		return 0;

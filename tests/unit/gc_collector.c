@@ -255,6 +255,28 @@ Test(gc_collector, order_of_time)
 	close_fixture(&f);
 }
 
+/* What says that something ended may be lost: then what comes next is not measured from there. */
+Test(gc_collector, ends_that_are_lost)
+{
+	const int64_t minutes = INT64_C(120000000000);
+	struct fixture f;
+
+	open_fixture(&f);
+	tell(&f, MP_GC_STOP, 100, "");
+	tell(&f, MP_GC_BEGIN, 110, "");
+	tell(&f, MP_GC_END, 150, "");
+	tell(&f, MP_GC_STOP, 1000, "");
+	tell(&f, MP_GC_BEGIN, 1010, "");
+	tell(&f, MP_GC_END, 1040, "");
+	tell(&f, MP_GC_RESUME, 1050, "");
+	tell(&f, MP_GC_BEGIN, 2000, "");
+	tell(&f, MP_GC_BEGIN, minutes, "");
+	tell(&f, MP_GC_END, minutes + 30, "");
+	expect(&f, rows,
+	    "110|40|-|-|1|young|-|7|-;1010|30|-|50|1|young|-|7|-;120000000000|30|-|-|1|young|-|7|-;");
+	close_fixture(&f);
+}
+
 Test(gc_collector, texts_are_printable)
 {
 	struct fixture f;
