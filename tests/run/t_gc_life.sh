@@ -3,12 +3,12 @@
 # A runtime that collects, and starts and ends threads (goroutines, workers) all the time, is recorded and let go again and
 # again, for a moment each time: it lives on, its data is what it was, each recording ends well, and pauses were seen. How
 # late a thread of it got up at worst is printed, recorded and not; it is no verdict.
-# MPSAMPLE_LONG=1: 100 times instead of 20 (run.sh --limit 900).
+# MPSAMPLE_LONG=1: 100 times instead of 8 (run.sh --limit 900).
 # cases: java python node go boehm
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
 
-CYCLES=$([[ ${MPSAMPLE_LONG:-} ]] && echo 100 || echo 20)
+CYCLES=$([[ ${MPSAMPLE_LONG:-} ]] && echo 100 || echo 8)
 PLAIN_S=5
 # What is attached beside the points of collectors is not what this is about.
 PARTS=(--causes off --stack off --heap off)
