@@ -541,6 +541,8 @@ int mp_gc_end(struct mp_gc *g, struct mp_err *err)
 {
 	int ret = mp_gc_settle(g, INT64_MAX, err);
 
+	for (size_t i = 0; !ret && i < MP_GC_RUNTIMES_MAX; i++)
+		ret = forget_stop(g, i); /* the threads are let go after the recording */
 	for (size_t i = 0; i < MP_GC_RUNTIMES_MAX; i++)
 		for (size_t k = 0; !ret && k < OPEN_MAX; k++)
 			if (g->runtimes[i].open[k].tid && g->runtimes[i].open[k].is_beside)

@@ -272,8 +272,13 @@ Test(gc_collector, ends_that_are_lost)
 	tell(&f, MP_GC_BEGIN, 2000, "");
 	tell(&f, MP_GC_BEGIN, minutes, "");
 	tell(&f, MP_GC_END, minutes + 30, "");
+	/* The recording ends before the threads are let go. */
+	tell(&f, MP_GC_STOP, minutes + 40, "");
+	tell(&f, MP_GC_BEGIN, minutes + 50, "");
+	tell(&f, MP_GC_END, minutes + 60, "");
 	expect(&f, rows,
-	    "110|40|-|-|1|young|-|7|-;1010|30|-|50|1|young|-|7|-;120000000000|30|-|-|1|young|-|7|-;");
+	    "110|40|-|-|1|young|-|7|-;1010|30|-|50|1|young|-|7|-;120000000000|30|-|-|1|young|-|7|-;"
+	    "120000000050|10|-|-|1|young|-|7|-;");
 	close_fixture(&f);
 }
 
