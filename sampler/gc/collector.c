@@ -122,9 +122,7 @@ void mp_gc_take(struct mp_gc *g, const struct mp_gc_event *e)
 	struct waiting w = {.event = *e};
 
 	make_printable(w.event.text);
-
 	w.timed.t_ns = w.event.t_ns = time_of(e);
-
 	if (!mp_time_queue_push(&g->queue, &w))
 		g->events_lost++;
 }

@@ -26,11 +26,6 @@ static const char *const roles[MP_GC_ROLES] = {
     [MP_GC_ALLOCATED] = "allocated",
 };
 
-const char *mp_gc_role_name(enum mp_gc_role role)
-{
-	return roles[role];
-}
-
 struct parsing {
 	struct mp_gc_profile *out;
 	char error[160];

@@ -82,8 +82,6 @@ enum mp_gc_role {
 	MP_GC_ROLES,
 };
 
-const char *mp_gc_role_name(enum mp_gc_role role);
-
 struct mp_gc_entry {
 	enum mp_gc_role role;
 	char *where; /* with its values */
