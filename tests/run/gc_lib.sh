@@ -96,8 +96,8 @@ gc_compare() {
 		SELECT 'kinds_differ', count(*) FROM both WHERE inside AND l_kind <> r_kind;
 		SELECT 'kinds_unknown', count(*) FROM both WHERE inside AND l_kind IS NOT NULL AND r_kind IS NULL;
 		SELECT 'causes_differ', count(*) FROM both WHERE inside AND l_cause <> r_cause;
-		SELECT '# missing', l.begin_ns, len_ns, kind FROM l WHERE inside AND id NOT IN (SELECT l_id FROM both) LIMIT 5;
-		SELECT '# extra', r.begin_ns, len_ns, kind FROM r WHERE id NOT IN (SELECT r_id FROM both) LIMIT 5;
+		SELECT '# missing', l.begin_ns, len_ns, kind, l.begin_ns - start_ns, edge.end_ns - l.end_ns FROM l JOIN edge WHERE inside AND id NOT IN (SELECT l_id FROM both) LIMIT 5;
+		SELECT '# extra', r.begin_ns, len_ns, kind, r.begin_ns - start_ns, edge.end_ns - r.end_ns FROM r JOIN edge WHERE id NOT IN (SELECT r_id FROM both) LIMIT 5;
 		SELECT DISTINCT '# kind', l_kind, r_kind FROM both WHERE inside AND l_kind <> r_kind LIMIT 5;
 		SELECT DISTINCT '# cause', l_cause, r_cause FROM both WHERE inside AND l_cause <> r_cause LIMIT 5" || die "comparison of $1 with $2"
 }
