@@ -8,7 +8,8 @@
 # One line a test (`ok`, `FAIL`, `skip` with its reason, and seconds), the output of those that failed, and at the end
 # `N passed, N failed, N skipped`. Writes JUnit XML to $O/tests/report.xml. Exits with 1 if anything failed.
 #
-# A black-box test with the line `# cases: A B ...` is run once with each as its argument, and is as many tests.
+# A black-box test with the line `# cases: A B ...` is run once with each as its argument, and is as many tests. With the
+# line `# beside others` its cases run beside others, as unit tests do; all that remain have the machine for themselves.
 # UNIT_ALSO="DIR..." names more build folders whose unit tests run too, as tests of their own (sanitizers).
 set -uo pipefail
 
@@ -22,13 +23,13 @@ passed=0 failed=0 skipped=0
 report=$O/tests/report.xml
 limit=180 # seconds a test: a guard against hanging
 workers=$(nproc)
+jobs=() # UNIT BINARY, or a black-box test: FILE:CASE
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/mpsample-run.XXXXXX")
-child=
 trap 'rm -rf "$scratch"' EXIT
-trap 'kill "$child" $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM HUP
+trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM HUP
 
 usage() {
-	sed -n 's/^# \{0,1\}//; 3,12p' "$0" >&2
+	sed -n 's/^# \{0,1\}//; 3,13p' "$0" >&2
 	exit 2
 }
 
@@ -38,13 +39,14 @@ escape() {
 
 # Runs a command under the limit; its output goes to a file. Sets status and seconds.
 run_limited() {
-	local log=$1 began ended
+	local log=$1 began ended child
 	shift
 
 	began=${EPOCHREALTIME/[.,]/}
 	# A process group of its own: what hangs is ended with all that it started.
 	timeout -k 20 "$limit" "$@" </dev/null >"$log" 2>&1 &
 	child=$!
+	trap 'kill "$child" 2>/dev/null; wait; exit 130' INT TERM HUP
 	wait "$child"
 	status=$?
 	ended=${EPOCHREALTIME/[.,]/}
@@ -69,12 +71,32 @@ report_case() {
 
 # ---- Black-box tests ----
 
-run_case() {
-	local test=$1 case=$2 log=$scratch/log name reason
+# find_cases TEST[:CASE]: one job each, `FILE:CASE` a line.
+find_cases() {
+	local test=${1%%:*} only='' cases c
+	[[ $1 != *:* ]] || only=${1#*:}
+
+	[[ -f $test ]] || test=$here/$test
+	[[ -f $test ]] || test=$here/t_$(basename "$test").sh
+	cases=$(sed -n 's/^# cases: //p' "$test" 2>/dev/null | paste -sd' ')
+	if [[ ! -f $test || ($only && " $cases " != *" $only "*) ]]; then
+		echo "run.sh: no test '$1'" >&2
+		exit 2
+	fi
+	for c in ${only:-${cases:-''}}; do
+		echo "$test:$c"
+	done
+}
+
+runs_beside() {
+	grep -qx '# beside others' "${1%:*}"
+}
+
+tell_case() {
+	local test=${1%:*} case=${1##*:} log=$2 name reason
 	name=$(basename "$test" .sh)
 	name=${name#t_}
 
-	run_limited "$log" bash "$test" ${case:+"$case"}
 	case $status in
 	0)
 		passed=$((passed + 1))
@@ -97,40 +119,13 @@ run_case() {
 	esac
 }
 
-run_test() {
-	local test=${1%%:*} only='' cases c
-	[[ $1 != *:* ]] || only=${1#*:}
-
-	[[ -f $test ]] || test=$here/$test
-	[[ -f $test ]] || test=$here/t_$(basename "$test").sh
-	cases=$(sed -n 's/^# cases: //p' "$test" 2>/dev/null | paste -sd' ')
-	if [[ ! -f $test || ($only && " $cases " != *" $only "*) ]]; then
-		echo "run.sh: no test '$1'" >&2
-		exit 2
-	fi
-	for c in ${only:-${cases:-''}}; do
-		run_case "$test" "$c"
-	done
-}
-
 # ---- Unit tests: Criterion writes a report of each binary ----
-
-# start_unit BINARY NUMBER: runs it in the background, and leaves what came of it in files of that number.
-start_unit() {
-	local at=$scratch/unit$2
-	(
-		trap - EXIT INT TERM HUP
-		LSAN_OPTIONS=suppressions=$root/tests/unit/lsan.supp run_limited "$at.log" "$1" --xml="$at.xml"
-		echo "status=$status seconds=$seconds" >"$at.end"
-	) &
-}
 
 # A unit test binary gives one line here, and its own test cases in the report.
 tell_unit() {
-	local binary=$1 log=$scratch/unit$2.log xml=$scratch/unit$2.xml name ok bad off
+	local binary=$1 log=$2 xml=${2%.log}.xml name ok bad off
 	name=${binary#"$root"/}
 
-	source "$scratch/unit$2.end"
 	ok=$(grep -c 'status="PASSED"' "$xml" 2>/dev/null)
 	bad=$(grep -cE 'status="(FAILED|ERRORED)"' "$xml" 2>/dev/null)
 	off=$(grep -c 'status="SKIPPED"' "$xml" 2>/dev/null)
@@ -148,18 +143,44 @@ tell_unit() {
 	((bad == 0)) || sed 's/^/      | /' "$log"
 }
 
-# As many at a time as there are CPUs: what they are about is in themselves. Told in their order.
-run_units() {
-	local started=0 told=0
+# ---- Jobs: each leaves what came of it in files of its number ----
 
-	while ((told < $#)); do
-		while ((started < $# && started - told < workers)); do
-			started=$((started + 1))
-			start_unit "${!started}" "$started"
+start_job() {
+	local at=$scratch/job$1 job=${jobs[$1]}
+	(
+		trap - EXIT
+		if [[ $job == UNIT\ * ]]; then
+			LSAN_OPTIONS=suppressions=$root/tests/unit/lsan.supp run_limited "$at.log" "${job#UNIT }" --xml="$at.xml"
+		else
+			run_limited "$at.log" bash "${job%:*}" ${job##*:}
+		fi
+		echo "status=$status seconds=$seconds" >"$at.end"
+	) &
+}
+
+tell_job() {
+	source "$scratch/job$1.end"
+	if [[ ${jobs[$1]} == UNIT\ * ]]; then
+		tell_unit "${jobs[$1]#UNIT }" "$scratch/job$1.log"
+	else
+		tell_case "${jobs[$1]}" "$scratch/job$1.log"
+	fi
+}
+
+# run_jobs FROM WORKERS: all jobs from number FROM on, so many at a time; told in their order.
+run_jobs() {
+	local started=$1 told=$1
+
+	for (( ; told < ${#jobs[@]}; told++)); do
+		until [[ -e $scratch/job$told.end ]]; do
+			if ((started < ${#jobs[@]} && $(jobs -pr | wc -l) < $2)); then
+				start_job "$started"
+				started=$((started + 1))
+			else
+				wait -n || true
+			fi
 		done
-		told=$((told + 1))
-		until [[ -e $scratch/unit$told.end ]]; do wait -n || true; done
-		tell_unit "${!told}" "$told"
+		tell_job "$told"
 	done
 }
 
@@ -187,10 +208,20 @@ if [[ ! $into ]]; then
 	done
 fi
 
-run_units ${units[@]+"${units[@]}"}
+alone=() cases=
 for t in ${tests[@]+"${tests[@]}"}; do
-	run_test "$t"
+	cases+=$(find_cases "$t")$'\n' || exit
 done
+for u in ${units[@]+"${units[@]}"}; do
+	jobs+=("UNIT $u")
+done
+while read -r c; do
+	[[ ! $c ]] || if runs_beside "$c"; then jobs+=("$c"); else alone+=("$c"); fi
+done <<<"$cases"
+run_jobs 0 "$workers"
+beside=${#jobs[@]}
+jobs+=(${alone[@]+"${alone[@]}"})
+run_jobs "$beside" 1
 
 mkdir -p "$(dirname "$report")"
 {

@@ -11,6 +11,7 @@
 #   split    .dwo, .dwp, dwz's supplementary file, and what addr2line cannot read (64-bit, type units and indexed ranges of
 #            DWARF 5): as the same program's plain DWARF
 #
+# beside others
 # cases: libc cxx rust kinds split
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 export LC_ALL=C

@@ -3,6 +3,7 @@
 # Truth: under another allocator (Debian's packages, preloaded) the counts are as exact, v_probe names the allocator and its
 # library, and the site is the program's function, not one of the allocator's. `cxx`: operator new and delete that do
 # not forward to malloc are counted once each. `prefixed`: an allocator that the program carries under a prefix.
+# beside others
 # cases: jemalloc tcmalloc mimalloc cxx_jemalloc cxx_tcmalloc cxx_mimalloc prefixed
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Truth: a command line that is not understood is one line and exit status 2, before anything is touched.
+# beside others
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 start_target count 10 10 1

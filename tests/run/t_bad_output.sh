@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: a place that cannot become a session is refused in one line before the target is touched; what is there
 # stays as it is. Only --force replaces a file, by a whole new session and not before that one is.
+# beside others
 # cases: exists symlink missing_directory not_writable directory force force_fails
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

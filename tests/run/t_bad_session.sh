@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: query and report read sessions and nothing else, and only read: everything else is refused in one line, with
 # the file as it was, to the byte.
+# beside others
 # cases: writes not_a_session schema usage
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

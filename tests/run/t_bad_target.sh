@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Truth: a target that cannot be recorded is refused in one line that says why; nothing is created.
+# beside others
 # cases: no_such_pid kernel_thread zombie thread thirty_two_bit others_process no_allocator
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -12,6 +12,7 @@
 #   mpsample.c   the cmd_*.h
 #
 # And this check finds an include that breaks the rule.
+# beside others
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 # violations DIR: "file: header" of each include of another folder that is not allowed.

@@ -3,6 +3,7 @@
 # Truth: with no room for a session from the start, one line says so and nothing is left. When the room ends in the midst
 # of a recording, the recorder ends with one line about it and status 1, the target goes on, and what was written
 # before is a sound database.
+# beside others
 # cases: at_start tmpfs file_limit
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -4,6 +4,7 @@
 # do, is refused before anything is touched, with what may have been meant.
 #   refused   names of record -e and --count
 #   listed    mpsample list events has the aliases, and doctor says of each what it comes to and how good that is
+# beside others
 # cases: refused listed
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -3,6 +3,7 @@
 # Truth: each function of the malloc family is counted as itself, once a call, with the bytes that were asked for, however
 # the allocator's functions call each other: in a shared libc, in a static program, and under C++'s new and delete.
 #   shared, static   tests/targets/family.c    cxx   tests/targets/family_cxx.cc
+# beside others
 # cases: shared static cxx
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -3,6 +3,7 @@
 # Truth: what reads the target's files, and recordings of perf, bears any of them: no crash, no hang, no more than bounded
 # memory. A bounded run of each fuzz target (tests/fuzz/) over its corpus and what comes of it by a fixed seed; `make fuzz`
 # goes on for longer. An input that fails is kept in $O/tests.
+# beside others
 # cases: elf dwarf demangle jitdump perf_map cfi unwind perf_record perf_data spe glibc_heap hsperf gc_log
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -8,6 +8,7 @@
 #   cpython       Debian's, which has USDT probes          cpython-no-usdt   others, of pyenv or of PYTHONS="PATH..."
 #   go-stripped   without symbols
 #   launched      a command that `record` starts, which loads its runtime later
+# beside others
 # cases: hotspot-g1 hotspot-parallel hotspot-serial hotspot-z hotspot-shenandoah
 # cases: hotspot25-g1 hotspot25-parallel hotspot25-serial hotspot25-z hotspot25-shenandoah
 # cases: cpython cpython-no-usdt node go go-stripped boehm launched

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The comparison of recorded with logged pauses (gc_lib.sh), on which t_gc.sh rests, finds what is wrong in made-up sessions
 # and nothing else; and HotSpot's log is read for what it says (log).
+# beside others
 # cases: same whole missing extra shifted late edges kinds other log
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"

@@ -4,6 +4,7 @@
 # allocates, of each collector, in each form: each line of a pause is a row, nothing else is one, and the sums are the
 # same; so are the cycles beside the program, the heap before and after, and how long the threads were stopped. What has no
 # times, is cut off, or is something else is told in one line.
+# beside others
 # cases: g1 parallel serial z shenandoah forms cut refused report
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -10,6 +10,7 @@
 #   preload   by the library
 #   busy      a heap that changes all the time: looks come to something, and nothing impossible
 #   off       --heap off
+# beside others
 # cases: plain nocache heaps foreign static preload busy off
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

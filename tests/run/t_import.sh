@@ -5,6 +5,7 @@
 # record writes here in each of its forms, has the same samples one by one: thread, time, event, period, data address,
 # instruction, callers. The other byte order makes no difference. What is no recording, or none any more, is refused in
 # one line and leaves nothing; what is cut off gives what is there, and says so.
+# beside others
 # cases: counts levels perf_script byte_order own_clock own_faults own_chains own_compressed own_pipe own_events names lost refused cut output reports
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -6,6 +6,7 @@
 #   node       V8; names of --perf-basic-prof, which it writes as it compiles
 #   jitdump    V8; names of --perf-prof, most of which it writes at its end
 #   late       the names of a perf map that is written only after the last call was recorded
+# beside others
 # cases: java node jitdump late
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

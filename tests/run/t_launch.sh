@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: `record -- COMMAND` counts from the first call on, constructors of libraries included, to the last, and
 # stores how the command ended. A script runs by its #! line. What cannot be started is one line and leaves nothing.
+# beside others
 # cases: whole exit_status signal script not_found not_executable
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

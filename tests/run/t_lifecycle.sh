@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: whatever becomes of the target's threads and of itself, the recorder ends well, the database holds what the
 # target says it did, and marks and threads tell what happened (tests/targets/lifecycle.c).
+# beside others
 # cases: fork exec churn late exit crash
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

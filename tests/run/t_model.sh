@@ -3,6 +3,7 @@
 # Proof: no order of steps of the writer, the reader and the memory between them breaks the ring. All of them are
 # searched, with small rings (tests/model/ring.pml). A proof that cannot fail is none: each of the other cases leaves
 # out one line that the ring needs, and passes when the search finds what goes wrong then.
+# beside others
 # cases: ordered relaxed frozen wide no_release no_reader_acquire no_writer_acquire early_release off_by_one no_room_for_owner no_mute no_count waits
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

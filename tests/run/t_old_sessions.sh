@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Sessions of older schemas are read: every view answers, every report runs, and what they had is what they say. What they
 # did not have is empty: no version's session is refused for what came later.
+# beside others
 # cases: 4 5 6
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

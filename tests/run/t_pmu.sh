@@ -8,6 +8,7 @@
 # kernel is entered for something else (QEMU's timer for them ends one too early, and is not set again), unless the
 # cycles counter interrupts at the same time. So the first cycles event is the one to sample.
 #
+# beside others
 # cases: counts doctor probes cycles instructions multiplexed refused
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

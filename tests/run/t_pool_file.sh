@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A file for --pools that cannot be followed is refused before anything is attached: one line, with file and line.
+# beside others
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_backend multi

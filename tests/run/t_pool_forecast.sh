@@ -7,6 +7,7 @@
 # The capacity that is advised at risk r is exceeded in about r of the courses, in a session of each that was not seen:
 # within what a binomial distribution leaves 99 % of the time for all of them, and not more often for any kind. Of many
 # more sessions, which share their courses and so are no independent ones, the share is within a third of r and 3 r.
+# beside others
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 "$O/tests/tools/pool_courses" 1 50 12 >courses || die "pool_courses: $?"

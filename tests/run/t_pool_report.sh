@@ -3,6 +3,7 @@
 # Report pools: what it says of a pool with a scripted course (tests/targets/dry_pool.c) is what the target did; and the
 # same of a recording that was written (tests/tools/pool_day.c), in part and in whole.
 #   recorded   a target by its markers, preloaded     written   60 pools are three pages; parts of it; what is not known
+# beside others
 # cases: recorded written
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

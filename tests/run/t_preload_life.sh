@@ -11,6 +11,7 @@
 #   environment    LD_PRELOAD of what the process starts
 #   limits         little address space, few descriptors
 #   secure         a set-user-ID program: the dynamic linker ignores LD_PRELOAD, and so the library is not there
+# beside others
 # cases: fork rawfork vfork spawn keys many tiny asking locked sealed closed daemon churn signals_same signals_above signals_below errno plugin plugin_static environment limits secure
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -8,6 +8,7 @@
 #   java, java_version           threads, by a program that the JVM compiles first
 #   bash, git, gcc, stl          what starts many processes, or loads and throws a lot
 #   jemalloc tcmalloc mimalloc   preloaded behind the library: their own new and delete count as such
+# beside others
 # cases: sqlite3 redis attached python python_tests java java_version bash git gcc stl jemalloc tcmalloc mimalloc
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: while it is being recorded, a session can be read: each public view answers the plain sqlite3 shell, again and
 # again, with figures that only grow, and nothing is lost by it.
+# beside others
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_root

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: every report comes in each format: JSON is one valid document with the promised keys, CSV has a header row and
 # rows of as many columns, the table is for people; what they say is what the views say.
+# beside others
 # cases: summary jitter outliers impact sites cache advice loss
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -7,6 +7,7 @@
 #   reports   they are right about slots of several lengths, and tell what was thinned
 #   recorder  the real one, of a real target, with every call a row
 #   options   sizes that are none
+# beside others
 # cases: day every reports recorder options
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

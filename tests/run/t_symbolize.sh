@@ -9,6 +9,7 @@
 #   bad       a session that is none, that is recorded right now, of another schema; a folder that is none; no session
 #   no_id     of a program without a build-id nothing can be said later, and what is known stays
 #   long      with --long-names template arguments are whole, also in a session that has names
+# beside others
 # cases: later better by_name other bad no_id long
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -5,6 +5,7 @@
 # frame equal, 10,000 stacks and more in all; those too deep for the copy are equal as far as it reaches and marked as
 # cut. And the comparison finds a stack of which one word was changed.
 #
+# beside others
 # cases: c cxx static broken
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -11,6 +11,7 @@
 #   reload       two libraries in turns at the same address, during the recording
 #   traps        beside the program FIFOs, folders, links, huge files by the names that debug files would have
 # Each with probes and with the library.
+# beside others
 # cases: plain namespace hidden replaced replacing memfd moved moving reload traps
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
