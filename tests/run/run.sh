@@ -21,7 +21,7 @@ export O
 
 passed=0 failed=0 skipped=0
 report=$O/tests/report.xml
-limit=180 # seconds a test: a guard against hanging
+limit=600 # seconds a test: a guard against hanging
 workers=$(nproc)
 jobs=() # UNIT BINARY, or a black-box test: FILE:CASE
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/mpsample-run.XXXXXX")
