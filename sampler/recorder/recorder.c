@@ -243,8 +243,8 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	mp_latency_window(r->latency, r->start_ns);
 	mp_recorder_begin_slots(r);
 	enable_planes(r);
-	/* On a busy machine all of the above takes its time: from here on all that happens is recorded, and some
-	 * of what happened just before. */
+	/* On a busy machine all of the above takes its time: from here on all that happens is recorded, and
+	 * some of what happened just before. */
 	r->start_ns = r->slot_ns = r->resolved_ns = mp_recorder_now_ns();
 	ret = mp_session_set(r->session, err, "start_ns", "%" PRId64, r->start_ns);
 	if (!ret)
