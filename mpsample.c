@@ -5,6 +5,7 @@
 
 #include "analysis/cmd_explain.h"
 #include "analysis/cmd_report.h"
+#include "sampler/cmd_classify.h"
 #include "sampler/cmd_doctor.h"
 #include "sampler/cmd_import.h"
 #include "sampler/cmd_list.h"
@@ -22,6 +23,7 @@ static const struct command {
     {"explain", "why the slowest calls were slow, and what to change", mp_cmd_explain},
     {"query", "ask a recording in SQL, read-only", mp_cmd_query},
     {"symbolize", "name the functions of a recording later, or elsewhere, or better", mp_cmd_symbolize},
+    {"classify", "say which part of the program allocations belong to, by rules", mp_cmd_classify},
     {"import", "make a session of a recording of perf, from any machine", mp_cmd_import},
     {"list", "what there is: events, profiles, reports", mp_cmd_list},
     {"doctor", "what works here, what does not, and the command that fixes it", mp_cmd_doctor},

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sampler/components/classify.h"
 #include "sampler/files.h"
 #include "sampler/naming.h"
 #include "sampler/profile.h"
@@ -130,6 +131,8 @@ static int name_session(struct mp_session *session, const struct options *o, str
 		    .is_wrapper = mp_profile_is_wrapper,
 		    .ctx = &profiles};
 		ret = mp_naming_run(&naming, &totals, err);
+		if (!ret)
+			ret = mp_components_again(session, err);
 	}
 	if (!ret) {
 		printf("%s: %" PRIu64 " of %" PRIu64 " addresses have a function, %" PRIu64

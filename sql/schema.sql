@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The session database, schema version 5 (PRAGMA user_version). Changes only add.
+-- The session database, schema version 8 (PRAGMA user_version). Changes only add.
 --
 -- Tables are private to mpsample; scripts read the views (sql/views/), which stay as they are.
 -- All times (`_ns`) are nanoseconds of CLOCK_MONOTONIC, the session clock; `clock` maps them to wall time.
@@ -467,9 +467,30 @@ CREATE TABLE pressure (         -- on memory and CPU, beside the target and in i
   PRIMARY KEY (t_ns, name)
 ) STRICT, WITHOUT ROWID;
 
--- The rest of the format. This version's planes write none of it: scripts that ask find no rows, and no error.
+-- Parts of the program that allocations belong to, by the rules of a file (sampler/components/rules.h).
 
-CREATE TABLE component (        -- parts of the program that allocations belong to
-  component_id INTEGER PRIMARY KEY,
+CREATE TABLE component (
+  component_id INTEGER PRIMARY KEY, -- 0: `other`, what no rule decides
   name         TEXT NOT NULL
 ) STRICT;
+
+CREATE TABLE component_rule (
+  rule_id      INTEGER PRIMARY KEY, -- in the order of the file
+  component_id INTEGER NOT NULL,
+  min_bytes    INTEGER NOT NULL,
+  max_bytes    INTEGER NOT NULL,
+  is_of_threads INTEGER NOT NULL    -- 1: only of those in component_thread
+) STRICT;
+
+CREATE TABLE component_thread (
+  rule_id INTEGER NOT NULL,
+  tid     INTEGER NOT NULL,
+  PRIMARY KEY (rule_id, tid)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE component_stack (   -- the rules to be asked about an allocation of a stack: the first that is true decides
+  stack_id INTEGER NOT NULL,     -- 0: of those without a stack
+  rank     INTEGER NOT NULL,
+  rule_id  INTEGER NOT NULL,
+  PRIMARY KEY (stack_id, rank)
+) STRICT, WITHOUT ROWID;

@@ -395,6 +395,10 @@ static const struct {
 	"CREATE TEMP TABLE gc_phase (gc_id, name, t_ns, dur_ns);"
 	"CREATE TEMP TABLE gc_prediction (made_ns, runtime, kind, due_ns, lo_ns, hi_ns, coverage);"
 	"CREATE TEMP TABLE gc_setting (runtime, name, value)"},
+    {8, "CREATE TEMP TABLE component_rule (rule_id INTEGER PRIMARY KEY, component_id, min_bytes, max_bytes,"
+	" is_of_threads);"
+	"CREATE TEMP TABLE component_thread (rule_id, tid);"
+	"CREATE TEMP TABLE component_stack (stack_id, rank, rule_id)"},
 };
 
 static int supplement(struct mp_session *s, struct mp_err *err)

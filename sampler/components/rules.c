@@ -219,6 +219,8 @@ int mp_component_rules_parse(
 	}
 	if (!p.code && !out->n)
 		wrong(&p, EINVAL, "no section [component NAME] in it", "");
+	if (!p.code && !(out->text = strdup(text)))
+		wrong(&p, ENOMEM, "out of memory", "");
 	if (!p.code)
 		return 0;
 	mp_component_rules_free(out);
@@ -278,6 +280,7 @@ void mp_component_rules_free(struct mp_component_rules *rules)
 		free(rules->all[i].threads);
 	}
 	free(rules->all);
+	free(rules->text);
 	*rules = (struct mp_component_rules){0};
 }
 

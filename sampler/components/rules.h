@@ -45,6 +45,7 @@ struct mp_component_rule {
 struct mp_component_rules {
 	struct mp_component_rule *all;
 	size_t n;
+	char *text; /* that they were read from */
 };
 
 /* Of a file for people to write: -EINVAL with `FILE:LINE: what is wrong`; -ENOENT and the like; -ENOMEM. */

@@ -354,6 +354,8 @@ int mp_recorder_open_planes(struct mp_recorder *r, struct mp_err *err)
 	/* First: what cannot be had is told before a probe touches the target. */
 	int ret = open_perf(r, err);
 
+	if (!ret && r->o->components_file)
+		ret = mp_component_rules_read(r->o->components_file, &r->components, err);
 	if (!ret)
 		ret = mp_recorder_resolve_pools(r, err);
 

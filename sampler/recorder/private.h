@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "sampler/census.h"
+#include "sampler/components/rules.h"
 #include "sampler/gc/watch.h"
 #include "sampler/hiccup.h"
 #include "sampler/perf/plane.h"
@@ -52,8 +53,9 @@ struct mp_recorder {
 		uint64_t watched_cost_ns;
 		uint64_t slot_hits, slot_cost_ns; /* so many are accounted for in `overhead` */
 	} gc;
-	struct mp_preload *preload;   /* NULL: calls come by uprobes */
-	struct mp_switcher *switcher; /* NULL: the probes are in all the time, or there are none */
+	struct mp_component_rules components; /* none: n is 0 */
+	struct mp_preload *preload;           /* NULL: calls come by uprobes */
+	struct mp_switcher *switcher;         /* NULL: the probes are in all the time, or there are none */
 	struct mp_uprobe *uprobe; /* with `preload` for kernel events only, and NULL where there are none */
 	struct mp_sideband *sideband; /* NULL: not permitted, then `census` */
 	struct mp_census *census;

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sampler/components/classify.h"
 #include "sampler/files.h"
 #include "sampler/launch.h"
 #include "sampler/naming.h"
@@ -668,7 +669,8 @@ static int name_frames(struct mp_recorder *r, struct mp_err *err)
 	    .is_wrapper = mp_profile_is_wrapper,
 	    .ctx = &r->profiles};
 
-	return mp_naming_run(&naming, &totals, err);
+	int ret = mp_naming_run(&naming, &totals, err);
+	return ret || !r->components.n ? ret : mp_components_classify(r->session, &r->components, err);
 }
 
 /* One more order to end: the user does not want to wait for the last stacks. */
@@ -752,6 +754,7 @@ static void close_all(struct mp_recorder *r)
 	mp_pipeline_free(r->pipeline);
 	mp_symbolizer_free(r->symbolizer);
 	mp_span_set_free(&r->spans);
+	mp_component_rules_free(&r->components);
 	mp_pool_set_free(&r->pools.set);
 	mp_gc_watch_free(r->gc.watch);
 	mp_gc_set_free(&r->gc.set);

@@ -13,6 +13,8 @@
 --   stack_id    for v_stack; NULL: no stack was taken
 --   site        the first function outside the allocator and its wrappers; before symbolization module+0xOFFSET or
 --               the address of the innermost frame; '[no stack]'
+--   component   the part of the program that it belongs to, by the rules of `record --components` or `mpsample classify`;
+--               'other': no rule decides; NULL: there are no rules
 --
 -- Caveats: where `record --max-size` needed room, samples and the fastest outliers stand for more calls than before
 -- (v_thinned). Rows that were lost (v_loss, what = 'rows') are missing here, and counted in v_latency.
@@ -22,5 +24,7 @@ CREATE VIEW v_call AS
 SELECT call_id, t_ns, tid, op.name AS op, size_bytes, addr, dur_ns,
        CASE kept WHEN 1 THEN 'outlier' WHEN 2 THEN 'sample' WHEN 3 THEN 'full' END AS kept,
        weight, stack_id,
-       coalesce((SELECT site FROM stack_site WHERE stack_site.stack_id = call.stack_id), '[no stack]') AS site
+       coalesce((SELECT site FROM stack_site WHERE stack_site.stack_id = call.stack_id), '[no stack]') AS site,
+       (SELECT name FROM call_component JOIN component USING (component_id)
+        WHERE call_component.call_id = call.call_id) AS component
 FROM call JOIN op USING (op_id);

@@ -226,9 +226,17 @@ sql() {
 	sqlite3 -batch "$1" "$2" || die "sqlite3 $1: $2"
 }
 
-# as_schema VERSION DB: makes a session of today one of version 4, 5 or 6, as far as its tables and views go.
+# as_schema VERSION DB: makes a session of today one of version 4 to 7, as far as its tables and views go.
 as_schema() {
 	sql "$2" "
+		DROP VIEW v_component; DROP VIEW call_component; DROP VIEW v_call;
+		DROP TABLE component_rule; DROP TABLE component_thread; DROP TABLE component_stack;
+		CREATE VIEW v_call AS SELECT call_id, t_ns, tid, op.name AS op, size_bytes, addr, dur_ns,
+			CASE kept WHEN 1 THEN 'outlier' WHEN 2 THEN 'sample' WHEN 3 THEN 'full' END AS kept, weight, stack_id,
+			coalesce((SELECT site FROM stack_site WHERE stack_site.stack_id = call.stack_id), '[no stack]') AS site
+			FROM call JOIN op USING (op_id);
+		PRAGMA user_version = 7"
+	(($1 > 6)) || sql "$2" "
 		DROP VIEW v_gc_advice; DROP VIEW v_gc; DROP VIEW v_gc_pool; DROP VIEW v_gc_phase; DROP VIEW v_gc_prediction; DROP VIEW v_gc_setting;
 		DROP VIEW v_pressure; DROP TABLE gc_phase; DROP TABLE gc_prediction; DROP TABLE gc_setting;
 		ALTER TABLE gc DROP COLUMN stopped_ns; ALTER TABLE gc DROP COLUMN is_pause; ALTER TABLE gc DROP COLUMN source;

@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Truth: the allocations of `orders` are of the components that their sites, sizes and threads say.
+#   recorded   by `record --components`, in both planes     again   other rules, for a session that is there
+#   later      recorded without names: the rules are applied again when the names come
+#   refused    what is no file of rules, before the target is touched; a session that is as it was then
+# beside others
+# cases: recorded_preload recorded_uprobe again later refused
+source "${BASH_SOURCE[0]%/*}/lib.sh"
+
+cat >rules.ini <<-'END'
+	[component sites]
+	function = site_a
+	[component big]
+	function = site_b site_c       ; the first of these that is true
+	size     = 150-
+	[component sites too]
+	function = site_b
+	file     = orders.c
+	[component nobody]
+	thread   = somebody*
+	[component orders]
+	thread   = order?
+	module   = orders
+	size     = 1-
+END
+
+record_orders() { # PLANE OPTION...
+	local library=()
+	[[ $1 == uprobe ]] || library=(env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=65536)
+	start_target "${library[@]}" "$TARGETS/orders" 200
+	record_work o.db --sample-every 4 --plane "$@"
+}
+
+# What the rules say, without them. Frames outside the program decide nothing here.
+are_right() {
+	local c="FROM v_call WHERE op = 'malloc' AND site"
+	eq "sites" "$(count sites)" "$(sql o.db "SELECT (SELECT count(*) $c = 'site_a') + (SELECT count(*) $c = 'site_b' AND size_bytes < 150)")"
+	eq "big" "$(count big)" "$(sql o.db "SELECT count(*) $c IN ('site_b', 'site_c') AND size_bytes >= 150")"
+	eq "orders" "$(count orders)" "$(sql o.db "SELECT count(*) $c = 'site_c' AND size_bytes < 150")"
+	eq "nobody" "$(count nobody)" 0
+	holds "there are such" "$(count sites) > 0 AND $(count big) > 0 AND $(count orders) > 0"
+	eq "frees, which have no size" "$(sql o.db "SELECT count(*) FROM v_call WHERE op = 'free' AND component <> 'other'")" 0
+	eq "each is of one" "$(sql o.db "SELECT sum(rows) FROM v_component")" "$(sql o.db "SELECT count(*) FROM v_call")"
+	eq "none is of no component" "$(sql o.db "SELECT count(*) FROM v_call WHERE component IS NULL")" 0
+}
+
+count() {
+	sql o.db "SELECT coalesce(sum(rows), 0) FROM v_component WHERE component = '$1' AND op = 'malloc'"
+}
+
+case $CASE in
+recorded_*)
+	record_orders "${CASE#*_}" --components rules.ini
+	are_right
+	;;
+again)
+	record_orders preload
+	eq "without rules" "$(sql o.db "SELECT count(component), (SELECT count(*) FROM v_component) FROM v_call")" "0|0"
+	"$MPSAMPLE" classify o.db --components rules.ini >out || die "classify fails"
+	are_right
+	contains "what it says" "$(<out)" "of the calls: sites"
+	eq "report sites" "$("$MPSAMPLE" report sites o.db --table components --format csv | tr -d '\r' | awk -F, '$4 == "malloc" { print $3, $7 }' | sort)" \
+		"$(sql o.db "SELECT component || ' ' || rows FROM v_component WHERE op = 'malloc' ORDER BY 1")"
+	printf '[component all]\nfunction = *\n' >all.ini
+	"$MPSAMPLE" classify o.db --components all.ini >out || die "classify fails"
+	eq "the rules before are forgotten" "$(sql o.db "SELECT group_concat(DISTINCT component) FROM v_call WHERE stack_id IS NOT NULL")" all
+	;;
+later)
+	record_orders preload --components rules.ini --symbolize later
+	eq "no names yet" "$(count sites)" 0
+	"$MPSAMPLE" symbolize o.db >out || die "symbolize fails"
+	are_right
+	;;
+refused)
+	record_orders preload
+	cp o.db before.db
+	printf '[component a]\nfunctoin = f\n' >bad.ini
+	mkfifo fifo
+	for rules in bad.ini fifo /nowhere; do
+		status=0
+		"$MPSAMPLE" classify o.db --components "$rules" >out 2>err || status=$?
+		eq "classify by $rules" "$status $(wc -l <err)" "1 1"
+		cmp -s o.db before.db || fail "$rules: the session is not as it was"
+	done
+	"$MPSAMPLE" classify o.db --components bad.ini 2>err || true
+	eq "what is wrong" "$(<err)" "mpsample: bad.ini:2: unknown key 'functoin'; did you mean function?"
+	start_target "$TARGETS/orders" 1
+	status=0
+	"$MPSAMPLE" record -p "$TARGET" -o x.db --components bad.ini 2>err || status=$?
+	eq "record" "$status $(<err)" "1 mpsample: bad.ini:2: unknown key 'functoin'; did you mean function?"
+	[[ ! -e x.db ]] || fail "a session is left"
+	go
+	wait_done
+	end_target
+	;;
+esac
