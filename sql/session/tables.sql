@@ -1,0 +1,31 @@
+-- SPDX-License-Identifier: MIT
+-- Temporary tables of report session, filled by analysis/session/session.h. n numbers the times of phases, in their order;
+-- 0 is the whole recording, as far as it was asked for.
+
+DROP TABLE IF EXISTS temp.session_phase;
+DROP TABLE IF EXISTS temp.session_stack;
+DROP TABLE IF EXISTS temp.session_component;
+DROP TABLE IF EXISTS temp.session_cause;
+
+CREATE TEMP TABLE session_phase(
+  n INTEGER PRIMARY KEY,
+  name, nth, source,   -- nth: of the phases of this name; NULL of the whole
+  start_ns, end_ns,    -- session clock; within what was asked for
+  covered_ns,          -- by slots
+  allocs, frees,       -- exact calls: those that give memory out, and free and delete
+  bytes,               -- asked for
+  alloc_ns,            -- in calls that give memory out
+  p50_ns, p99_ns, p999_ns, max_ns -- of these
+);
+
+CREATE TEMP TABLE session_stack( -- estimates from the kept calls that give memory out
+  n, stack_id, calls, bytes, time_ns, PRIMARY KEY (n, stack_id)
+);
+
+CREATE TEMP TABLE session_component(
+  n, component_id, calls, bytes, time_ns, PRIMARY KEY (n, component_id)
+);
+
+CREATE TEMP TABLE session_cause( -- of the time of kept calls, by v_cause
+  n, kind, times, time_ns
+);
