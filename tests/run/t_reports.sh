@@ -3,7 +3,7 @@
 # Truth: every report comes in each format: JSON is one valid document with the promised keys, CSV has a header row and
 # rows of as many columns, the table is for people; what they say is what the views say.
 # beside others
-# cases: summary jitter outliers impact sites cache advice loss
+# cases: summary jitter outliers impact sites session cache advice loss
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 need_root
@@ -52,6 +52,11 @@ summary)
 	eq "as v_percentile" \
 		"$(sqlite3 -batch csv.db "SELECT op, calls, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns FROM r")" \
 		"$(sql s.db "SELECT * FROM v_percentile")"
+	;;
+session)
+	has_keys '$.tables' phases,components
+	eq "the whole" "$(json '$.tables.phases[0].phase')" "(all)"
+	within "calls that give memory out" "$(sqlite3 -batch csv.db "SELECT allocs_per_s * dur_ns / 1e9 FROM r LIMIT 1")" 100003 1
 	;;
 jitter)
 	has_keys '$.tables' ops,percentiles,phases,sizes,strip,histogram,threads,seconds

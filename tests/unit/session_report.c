@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Report session over a day of 12 seconds that is known: 4 calm ones, 4 busy ones, 4 calm ones. The phases
+ * that it tells, or finds where none are told, and what their cards say.
+ */
+#include <criterion/criterion.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "analysis/report.h"
+#include "store/append.h"
+#include "store/append_component.h"
+#include "store/append_gc.h"
+#include "store/histogram.h"
+#include "store/op.h"
+
+#define START_NS INT64_C(5000000000123)
+#define SECOND   INT64_C(1000000000)
+#define SLOTS    12
+
+enum { CALM = 1000, BUSY = 20000, CALM_NS = 100, BUSY_NS = 3000, BYTES = 64 };
+
+static char path[] = "/tmp/mp-session-XXXXXX";
+static struct mp_session *s;
+static struct mp_err err;
+
+static bool is_busy(int slot)
+{
+	return slot >= 4 && slot < 8;
+}
+
+static void append_slot(int slot)
+{
+	int64_t t_ns = START_NS + slot * SECOND;
+	uint64_t calls = is_busy(slot) ? BUSY : CALM, ns = is_busy(slot) ? BUSY_NS : CALM_NS;
+	struct mp_latency_sum sum = {calls, calls * BYTES, calls * ns, ns}, frees = {calls / 2, 0, calls, 10};
+
+	cr_assert_eq(mp_append_slot(s, t_ns, SECOND, &err), 0);
+	cr_assert_eq(mp_append_latency(s, t_ns, MP_OP_MALLOC, 6, mp_hist_bucket(ns), calls, &err), 0);
+	cr_assert_eq(mp_append_latency_sum(s, t_ns, MP_OP_MALLOC, 6, &sum, &err), 0);
+	cr_assert_eq(mp_append_latency(s, t_ns, MP_OP_FREE, 0, mp_hist_bucket(2), calls / 2, &err), 0);
+	cr_assert_eq(mp_append_latency_sum(s, t_ns, MP_OP_FREE, 0, &frees, &err), 0);
+	for (int i = 0; i < 10; i++) {
+		const struct mp_call c = {.t_ns = t_ns + i * SECOND / 10,
+		    .tid = 7,
+		    .op = i ? MP_OP_MALLOC : MP_OP_FREE,
+		    .kept = 2,
+		    .weight = 100,
+		    .size_bytes = i ? BYTES + (uint64_t)i : 0,
+		    .dur_ns = (int64_t)ns,
+		    .stack_id = is_busy(slot) ? 2 : 1};
+		int64_t call_id;
+		cr_assert_eq(mp_append_call(s, &c, &call_id, &err), 0);
+		if (i != 1)
+			continue;
+		const struct mp_cause_row cause = {
+		    call_id, is_busy(slot) ? "minor_fault" : "irq", NULL, 50, 1};
+		cr_assert_eq(mp_append_cause(s, &cause, &err), 0);
+	}
+}
+
+static void setup(void)
+{
+	close(mkstemp(path));
+	cr_assert_eq(mp_session_create(path, true, &s, &err), 0, "%s", err.text);
+	cr_assert_eq(mp_session_publish(s, &err), 0, "%s", err.text);
+	mp_session_set(s, &err, "start_ns", "%lld", (long long)START_NS);
+	mp_session_set(s, &err, "end_ns", "%lld", (long long)(START_NS + SLOTS * SECOND));
+	cr_assert_eq(sqlite3_exec(mp_session_db(s),
+			 "INSERT INTO stack (stack_id, site) VALUES (1, 'calm_site'), (2, 'busy_site')", NULL,
+			 NULL, NULL),
+	    SQLITE_OK);
+	for (int slot = 0; slot < SLOTS; slot++)
+		append_slot(slot);
+	int64_t gc_id;
+	const struct mp_gc_row gc = {.t_ns = START_NS + 5 * SECOND,
+	    .dur_ns = 2000,
+	    .ttsp_ns = -1,
+	    .stopped_ns = 3000,
+	    .is_pause = true,
+	    .runtime = "go",
+	    .kind = "young",
+	    .bytes_since_last = -1,
+	    .source = "probes"};
+	cr_assert_eq(mp_append_gc(s, &gc, &gc_id, &err), 0);
+}
+
+static void teardown(void)
+{
+	mp_session_close(s, NULL);
+	unlink(path);
+}
+
+TestSuite(session_report, .init = setup, .fini = teardown, .timeout = 60);
+
+static void append_phase(const char *name, int from, int to)
+{
+	int64_t id;
+
+	cr_assert_eq(mp_append_phase(s, name, START_NS + from * SECOND, "calendar", &id, &err), 0);
+	cr_assert_eq(mp_update_phase(s, id, START_NS + to * SECOND, &err), 0);
+}
+
+/* The session as it is, as JSON. */
+static char *run_report(const char *phase)
+{
+	struct mp_report_filter filter = {.from_ns = -1, .to_ns = -1, .limit = -1, .phase = phase};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	cr_assert_eq(mp_session_close(s, &err), 0, "%s", err.text);
+	cr_assert_eq(mp_session_open(path, &s, &err), 0, "%s", err.text);
+	int rc = mp_report_run(s, mp_report_find("session", &err), &filter, out, MP_FORMAT_JSON, &err);
+	fclose(out);
+	cr_assert_eq(rc, 0, "%s", err.text);
+	return text;
+}
+
+/* What of a report a query says. */
+static const char *ask(const char *json, const char *sql)
+{
+	static char answer[4096];
+	sqlite3_stmt *st = NULL;
+
+	cr_assert_eq(sqlite3_prepare_v2(mp_session_db(s), sql, -1, &st, NULL), SQLITE_OK, "%s",
+	    sqlite3_errmsg(mp_session_db(s)));
+	sqlite3_bind_text(st, 1, json, -1, SQLITE_STATIC);
+	cr_assert_eq(sqlite3_step(st), SQLITE_ROW);
+	snprintf(answer, sizeof(answer), "%s", (const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	return answer;
+}
+
+static const char names[] =
+    "SELECT group_concat(value ->> 'phase', '|') FROM json_each(?, '$.tables.phases')";
+static const char times[] = "SELECT group_concat(((value ->> 't_ns') / 1000000000) || '+' ||"
+			    " ((value ->> 'dur_ns') / 1000000000), '|') FROM json_each(?, '$.tables.phases')";
+static const char rates[] = "SELECT group_concat(CAST(round(value ->> 'allocs_per_s') AS INTEGER), '|') FROM "
+			    "json_each(?, '$.tables.phases')";
+static const char bytes[] = "SELECT group_concat(CAST(round(value ->> 'bytes_per_s') AS INTEGER), '|') FROM "
+			    "json_each(?, '$.tables.phases')";
+
+Test(session_report, phases_that_are_told)
+{
+	append_phase("day", 0, 12);
+	append_phase("open", 4, 8);
+	append_phase("rest", 8, 10);
+	append_phase("rest", 10, 12);
+	char *json = run_report(NULL);
+
+	cr_assert_str_eq(ask(json, names), "(all)|day|open|rest#1|rest#2");
+	cr_assert_str_eq(ask(json, times), "0+12|0+12|4+4|8+2|10+2");
+	cr_assert_str_eq(ask(json, rates), "7333|7333|20000|1000|1000");
+	cr_assert_str_eq(ask(json, bytes), "469333|469333|1280000|64000|64000");
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat(value ->> 'max_ns', '|') FROM json_each(?, '$.tables.phases')"),
+	    "3000|3000|3000|100|100");
+	cr_assert_str_eq(ask(json, "SELECT group_concat(value ->> 'gc_pauses' || ' ' || (value ->> 'gc_ns'), "
+				   "'|') FROM json_each(?, '$.tables.phases')"),
+	    "1 3000|1 3000|1 3000|0 0|0 0");
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat(value ->> 'top_site', '|') FROM json_each(?, '$.tables.phases')"),
+	    "busy_site 94 %|busy_site 94 %|busy_site 100 %|calm_site 100 %|calm_site 100 %");
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat(value ->> 'top_cause', '|') FROM json_each(?, '$.tables.phases')"),
+	    "irq 67 %|irq 67 %|minor_fault 100 %|irq 100 %|irq 100 %");
+	cr_assert_str_eq(ask(json, "SELECT group_concat(round(value ->> 'alloc_share', 6), '|') FROM "
+				   "json_each(?, '$.tables.phases')"),
+	    "0.020067|0.020067|0.06|0.0001|0.0001");
+	free(json);
+}
+
+Test(session_report, phases_that_are_found)
+{
+	char *json = run_report(NULL);
+
+	cr_assert_str_eq(ask(json, names), "(all)|found 1|found 2|found 3");
+	cr_assert_str_eq(ask(json, times), "0+12|0+4|4+4|8+4");
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat(value ->> 'source') FROM json_each(?, '$.tables.phases')"),
+	    "found,found,found");
+	free(json);
+}
+
+Test(session_report, one_phase_alone)
+{
+	append_phase("open", 4, 8);
+	char *json = run_report("open");
+
+	cr_assert_str_eq(ask(json, names), "(all)|open");
+	cr_assert_str_eq(ask(json, rates), "20000|20000");
+	free(json);
+}
+
+/* stack 2 is of `book`, stack 1 of `big` from 70 bytes on, which are rows 6 to 9 of each slot. */
+Test(session_report, components)
+{
+	const struct mp_component_rule_row rules[] = {
+	    {1, 1, 0, UINT64_MAX, false}, {2, 2, 70, UINT64_MAX, false}, {3, 3, 0, UINT64_MAX, true}};
+
+	append_phase("open", 4, 8);
+	cr_assert_eq(mp_append_component(s, 0, "other", &err), 0);
+	cr_assert_eq(mp_append_component(s, 1, "book", &err), 0);
+	cr_assert_eq(mp_append_component(s, 2, "big", &err), 0);
+	cr_assert_eq(mp_append_component(s, 3, "nobody", &err), 0);
+	for (size_t i = 0; i < 3; i++)
+		cr_assert_eq(mp_append_component_rule(s, &rules[i], &err), 0);
+	cr_assert_eq(mp_append_component_thread(s, 3, 8, &err), 0); /* the calls are thread 7's */
+	cr_assert_eq(mp_append_component_stack(s, 1, 0, 3, &err), 0);
+	cr_assert_eq(mp_append_component_stack(s, 1, 1, 2, &err), 0);
+	cr_assert_eq(mp_append_component_stack(s, 2, 0, 1, &err), 0);
+	char *json = run_report(NULL);
+
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat(value ->> 'phase' || ' ' || (value ->> 'component') || ' ' ||"
+		      " CAST(round((value ->> 'allocs_per_s') * 12) AS INTEGER), '|')"
+		      " FROM json_each(?, '$.tables.components')"),
+	    "(all) book 3600|(all) other 4000|(all) big 3200|open book 10800");
+	/* As SQL says it of each call. */
+	cr_assert_str_eq(ask(json, "SELECT group_concat(component || ' ' || calls, '|') FROM v_component"
+				   " WHERE op = 'malloc' AND ?1 <> ''"),
+	    "other 4000|book 3600|big 3200");
+	free(json);
+}
