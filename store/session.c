@@ -395,6 +395,8 @@ static const struct {
 	"CREATE TEMP TABLE gc_phase (gc_id, name, t_ns, dur_ns);"
 	"CREATE TEMP TABLE gc_prediction (made_ns, runtime, kind, due_ns, lo_ns, hi_ns, coverage);"
 	"CREATE TEMP TABLE gc_setting (runtime, name, value)"},
+    {8, "CREATE TEMP TABLE gc_class_name (class_id INTEGER PRIMARY KEY, runtime, name);"
+	"CREATE TEMP TABLE gc_class (slot_ns, class_id, object_bytes, events, bytes)"},
 };
 
 static int supplement(struct mp_session *s, struct mp_err *err)

@@ -12,7 +12,7 @@
 
 #define MP_SESSION_FIRST_OF_POOLS 44 /* statements before it are append.c's, then append_pool.c's, */
 #define MP_SESSION_FIRST_OF_GC    52 /* and append_gc.c's */
-#define MP_SESSION_STATEMENTS     58
+#define MP_SESSION_STATEMENTS     60
 #define MP_SESSION_CALLS          64 /* rows of `call` that are written by one statement */
 
 struct mp_retention;

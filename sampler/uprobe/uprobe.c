@@ -446,6 +446,13 @@ uint64_t mp_uprobe_gc_allocated(const struct mp_uprobe *u, size_t runtime)
 	return u->ops->gc_allocated ? u->ops->gc_allocated(u->impl, runtime) : 0;
 }
 
+void mp_uprobe_gc_classes(
+    struct mp_uprobe *u, void (*take)(void *ctx, const struct mp_gc_given *g), void *ctx)
+{
+	if (u->ops->gc_classes)
+		u->ops->gc_classes(u->impl, take, ctx);
+}
+
 void mp_uprobe_counter(struct mp_uprobe *u, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)
 {
 	if (u->ops->counter)
