@@ -27,10 +27,11 @@ static const char *const sql[STATEMENTS] = {
     [PRESSURE] = "INSERT OR REPLACE INTO pressure (t_ns, name, value) VALUES (?,?,?)",
     [CLASS_NAME] = "INSERT OR IGNORE INTO gc_class_name (runtime, name) SELECT ?1, ?2"
 		   " WHERE ?3 OR (SELECT coalesce(max(class_id), 0) FROM gc_class_name) < ?4",
-    [CLASS] = "INSERT INTO gc_class (slot_ns, class_id, object_bytes, events, bytes)"
-	      " SELECT ?1, class_id, ?4, ?5, ?6 FROM gc_class_name WHERE runtime = ?2 AND name = ?3"
-	      " ON CONFLICT DO UPDATE SET events = events + excluded.events, bytes = CAST(bytes + "
-	      "excluded.bytes AS INTEGER)",
+    [CLASS] =
+	"INSERT INTO gc_class (slot_ns, class_id, object_bytes, events, bytes)"
+	" SELECT ?1, class_id, ?4, ?5, ?6 FROM gc_class_name WHERE runtime = ?2 AND name = ?3"
+	" ON CONFLICT DO UPDATE SET events = CAST(events + excluded.events AS INTEGER), bytes = CAST(bytes + "
+	"excluded.bytes AS INTEGER)",
 };
 
 static sqlite3_stmt *get(struct mp_session *s, enum statement which)

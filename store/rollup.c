@@ -76,7 +76,8 @@ static const char *const merge[] = {
     "INSERT INTO gc_class SELECT ?1, class_id, object_bytes, events, bytes FROM gc_class WHERE slot_ns >= ?2 "
     "AND "
     "slot_ns < ?3"
-    " ON CONFLICT DO UPDATE SET events = events + excluded.events, bytes = CAST(bytes + excluded.bytes AS "
+    " ON CONFLICT DO UPDATE SET events = CAST(events + excluded.events AS INTEGER), bytes = CAST(bytes + "
+    "excluded.bytes AS "
     "INTEGER)",
     "DELETE FROM gc_class WHERE slot_ns >= ?2 AND slot_ns < ?3",
     /* Of a longer slot the last look stays. */

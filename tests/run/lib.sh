@@ -229,7 +229,7 @@ sql() {
 # as_schema VERSION DB: makes a session of today one of version 4, 5, 6 or 7, as far as its tables and views go.
 as_schema() {
 	sql "$2" "
-		DROP VIEW v_gc_advice; DROP VIEW v_gc_class; DROP TABLE gc_class; DROP TABLE gc_class_name;
+		DROP VIEW v_gc_advice; DROP VIEW v_gc_survival; DROP VIEW v_gc_class; DROP TABLE gc_class; DROP TABLE gc_class_name;
 		PRAGMA user_version = 7"
 	(($1 > 6)) || sql "$2" "
 		DROP VIEW v_gc; DROP VIEW v_gc_pool; DROP VIEW v_gc_phase; DROP VIEW v_gc_prediction; DROP VIEW v_gc_setting;

@@ -9,6 +9,7 @@ import sun.misc.Signal;
  * some to the old generation.
  *
  *   --rate MB   allocated a second (default 100)
+ *   --half      each second Order is not made, at the same rate of what is drawn
  *
  * Says `ready PID` when it works, and at its end for each class `class NAME bytes N`, objects with their headers as a 64-bit
  * JVM with compressed class pointers lays them out (8 bytes aligned; header 12 bytes, of an array 16), large ones of 512 KiB
@@ -39,7 +40,13 @@ public class GcClasses {
 	static final Object[] live = new Object[1 << 16];
 
 	public static void main(String[] args) {
-		double rate = args.length == 2 && args[0].equals("--rate") ? Double.parseDouble(args[1]) * 1e6 : 100e6;
+		double rate = 100e6;
+		boolean half = false;
+		for (int i = 0; i < args.length; i++)
+			if (args[i].equals("--rate"))
+				rate = Double.parseDouble(args[++i]) * 1e6;
+			else
+				half = args[i].equals("--half");
 		Signal.handle(new Signal("TERM"), s -> stop = true);
 		long orders = 0, quotes = 0, legs = 0, texts = 0, larges = 0, bytes = 0, seed = 1, sinceLarge = 0;
 		long start = System.nanoTime();
@@ -53,9 +60,12 @@ public class GcClasses {
 				seed = seed * 6364136223846793005L + 1442695040888963407L;
 				int what = (int) (seed >>> 56);
 				if (what < 128) {
+					bytes += size = 80;
+					if (half && (what & 1) == 0)
+						continue;
 					made = new Order(seed);
-					size = 80;
 					orders += size;
+					bytes -= size;
 				} else if (what < 192) {
 					made = new Quote(seed, i);
 					size = 32;
