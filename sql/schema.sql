@@ -460,6 +460,23 @@ CREATE TABLE gc_setting (       -- what is known of a runtime: its version, its 
   PRIMARY KEY (runtime, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE gc_class_name (    -- classes of the objects that a runtime gives out memory for
+  class_id INTEGER PRIMARY KEY,
+  runtime  TEXT NOT NULL,
+  name     TEXT NOT NULL,       -- as the source has it; (unknown), (other)
+  UNIQUE (runtime, name)
+) STRICT;
+
+CREATE TABLE gc_class (         -- what was given out to which, by slot
+  slot_ns  INTEGER NOT NULL,
+  class_id INTEGER NOT NULL,
+  object_bytes INTEGER NOT NULL, -- objects with memory of their own: of this power of two and more, below the next; 0: buffers
+                                -- of threads, each of which is its first object's class's
+  events   INTEGER NOT NULL,    -- such objects or buffers
+  bytes    INTEGER NOT NULL,
+  PRIMARY KEY (slot_ns, class_id, object_bytes)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE pressure (         -- on memory and CPU, beside the target and in its runtimes
   t_ns  INTEGER NOT NULL,
   name  TEXT NOT NULL,

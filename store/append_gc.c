@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/append_gc.h"
 
+#include <string.h>
+
 #include "store/bind.h"
 #include "store/retention_priv.h"
 
-enum statement { GC, POOL, PHASE, PREDICTION, SETTING, PRESSURE, STATEMENTS };
+enum statement { GC, POOL, PHASE, PREDICTION, SETTING, PRESSURE, CLASS_NAME, CLASS, STATEMENTS };
 
-_Static_assert(MP_SESSION_FIRST_OF_GC + STATEMENTS <= MP_SESSION_STATEMENTS,
+_Static_assert(MP_SESSION_FIRST_OF_GC + STATEMENTS <= MP_SESSION_FIRST_OF_COMPONENTS,
     "struct mp_session has room for all statements");
 
 static const char *const sql[STATEMENTS] = {
@@ -23,6 +25,13 @@ static const char *const sql[STATEMENTS] = {
 		   " coverage) VALUES (?,?,?,?,?,?,?)",
     [SETTING] = "INSERT OR REPLACE INTO gc_setting (runtime, name, value) VALUES (?,?,?)",
     [PRESSURE] = "INSERT OR REPLACE INTO pressure (t_ns, name, value) VALUES (?,?,?)",
+    [CLASS_NAME] = "INSERT OR IGNORE INTO gc_class_name (runtime, name) SELECT ?1, ?2"
+		   " WHERE ?3 OR (SELECT coalesce(max(class_id), 0) FROM gc_class_name) < ?4",
+    [CLASS] =
+	"INSERT INTO gc_class (slot_ns, class_id, object_bytes, events, bytes)"
+	" SELECT ?1, class_id, ?4, ?5, ?6 FROM gc_class_name WHERE runtime = ?2 AND name = ?3"
+	" ON CONFLICT DO UPDATE SET events = CAST(events + excluded.events AS INTEGER), bytes = CAST(bytes + "
+	"excluded.bytes AS INTEGER)",
 };
 
 static sqlite3_stmt *get(struct mp_session *s, enum statement which)
@@ -112,6 +121,39 @@ int mp_append_gc_setting(
 	bind_text(st, 2, name);
 	bind_text(st, 3, value);
 	return mp_statement_run(s, st, err);
+}
+
+static int put_class(struct mp_session *s, const struct mp_gc_class_row *row, struct mp_err *err)
+{
+	sqlite3_stmt *name = get(s, CLASS_NAME), *st = get(s, CLASS);
+
+	bind_text(name, 1, row->runtime);
+	bind_text(name, 2, row->name);
+	bind_int(name, 3, !strcmp(row->name, MP_GC_CLASS_OTHER));
+	bind_int(name, 4, MP_GC_CLASS_NAMES);
+	int rc = mp_statement_run(s, name, err);
+	if (rc)
+		return rc;
+	bind_int(st, 1, row->slot_ns);
+	bind_text(st, 2, row->runtime);
+	bind_text(st, 3, row->name);
+	bind_int(st, 4, row->object_bytes);
+	bind_int(st, 5, row->events);
+	bind_int(st, 6, row->bytes);
+	return mp_statement_run(s, st, err);
+}
+
+int mp_append_gc_class(struct mp_session *s, const struct mp_gc_class_row *row, struct mp_err *err)
+{
+	struct mp_gc_class_row other = *row;
+	int rc = put_class(s, row, err);
+
+	mp_retention_count(s, MP_AREA_SLOT, MP_GC_CLASS_BYTES);
+	/* There was no room for the name. */
+	if (rc || sqlite3_changes(s->db))
+		return rc;
+	other.name = MP_GC_CLASS_OTHER;
+	return put_class(s, &other, err);
 }
 
 int mp_append_pressure(struct mp_session *s, int64_t t_ns, const char *name, double value, struct mp_err *err)

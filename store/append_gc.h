@@ -46,6 +46,22 @@ int mp_append_gc_prediction(struct mp_session *s, const struct mp_gc_prediction_
 int mp_append_gc_setting(
     struct mp_session *s, const char *runtime, const char *name, const char *value, struct mp_err *err);
 
+/*
+ * What a runtime gave out in a slot to objects of a class; several rows of the same add up. After
+ * MP_GC_CLASS_NAMES different names in a session further ones are MP_GC_CLASS_OTHER: a program may make
+ * classes without end.
+ */
+#define MP_GC_CLASS_NAMES 4096
+#define MP_GC_CLASS_OTHER "(other)"
+
+struct mp_gc_class_row {
+	int64_t slot_ns;
+	const char *runtime, *name;
+	int64_t object_bytes; /* as in sql/schema.sql; 0: buffers of threads */
+	int64_t events, bytes;
+};
+int mp_append_gc_class(struct mp_session *s, const struct mp_gc_class_row *row, struct mp_err *err);
+
 int mp_append_pressure(
     struct mp_session *s, int64_t t_ns, const char *name, double value, struct mp_err *err);
 

@@ -63,6 +63,9 @@ extern const double mp_row_bytes[MP_AREAS];
 /* And one of pressure. */
 #define MP_PRESSURE_BYTES 40.0
 
+/* And one of gc_class. */
+#define MP_GC_CLASS_BYTES 24.0
+
 enum mp_retention_statement {
 	MP_RS_PAGES,
 	MP_RS_FREE_PAGES,

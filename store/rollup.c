@@ -73,6 +73,13 @@ static const char *const merge[] = {
     " WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3"
     " ON CONFLICT DO UPDATE SET count = count + excluded.count",
     "DELETE FROM pool_latency WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns >= ?2 AND slot_ns < ?3",
+    "INSERT INTO gc_class SELECT ?1, class_id, object_bytes, events, bytes FROM gc_class WHERE slot_ns >= ?2 "
+    "AND "
+    "slot_ns < ?3"
+    " ON CONFLICT DO UPDATE SET events = CAST(events + excluded.events AS INTEGER), bytes = CAST(bytes + "
+    "excluded.bytes AS "
+    "INTEGER)",
+    "DELETE FROM gc_class WHERE slot_ns >= ?2 AND slot_ns < ?3",
     /* Of a longer slot the last look stays. */
     "DELETE FROM pool_heap WHERE pool_id IN (SELECT pool_id FROM pool) AND t_ns >= ?1 AND t_ns < ?3"
     " AND EXISTS (SELECT 1 FROM pool_heap AS later WHERE later.pool_id = pool_heap.pool_id"
@@ -128,13 +135,15 @@ static double bytes_of(struct mp_retention *r, int64_t slot_ns)
 {
 	sqlite3_stmt *st = mp_retention_get(r, MP_RS_ROLL + COUNT,
 	    "SELECT (SELECT count(*) FROM latency WHERE slot_ns = ?1), (SELECT count(*) FROM pool_latency"
-	    " WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns = ?1)");
+	    " WHERE pool_id IN (SELECT pool_id FROM pool) AND slot_ns = ?1),"
+	    " (SELECT count(*) FROM gc_class WHERE slot_ns = ?1)");
 	double bytes = SLOT_BYTES;
 
 	sqlite3_bind_int64(st, 1, slot_ns);
 	if (st && sqlite3_step(st) == SQLITE_ROW)
 		bytes += (double)sqlite3_column_int64(st, 0) * ROW_BYTES +
-			 (double)sqlite3_column_int64(st, 1) * MP_POOL_LATENCY_BYTES;
+			 (double)sqlite3_column_int64(st, 1) * MP_POOL_LATENCY_BYTES +
+			 (double)sqlite3_column_int64(st, 2) * MP_GC_CLASS_BYTES;
 	sqlite3_reset(st);
 	return bytes;
 }

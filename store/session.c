@@ -399,6 +399,8 @@ static const struct {
 	" is_of_threads);"
 	"CREATE TEMP TABLE component_thread (rule_id, tid);"
 	"CREATE TEMP TABLE component_stack (stack_id, rank, rule_id)"},
+    {8, "CREATE TEMP TABLE gc_class_name (class_id INTEGER PRIMARY KEY, runtime, name);"
+	"CREATE TEMP TABLE gc_class (slot_ns, class_id, object_bytes, events, bytes)"},
 };
 
 static int supplement(struct mp_session *s, struct mp_err *err)

@@ -26,7 +26,7 @@ TARGETS += $(TARGET_DIR)/pools_pmr $(call has_header,apr-1.0/apr_pools.h,pools_a
 
 # Loads on collectors of garbage (gc/), where what builds them is there. Those in Python and JavaScript are run as they are.
 has_command = $(if $(shell command -v $(1) 2>/dev/null),$(addprefix $(TARGET_DIR)/gc/,$(2)))
-TARGETS += $(call has_command,javac,GcLoad.class) $(call has_command,go,gc_load gc_load_stripped) $(call has_header,gc.h,gc/boehm)
+TARGETS += $(call has_command,javac,GcLoad.class GcClasses.class) $(call has_command,go,gc_load gc_load_stripped) $(call has_header,gc.h,gc/boehm)
 
 .PHONY: targets
 targets: $(TARGETS)
@@ -153,7 +153,7 @@ $(TARGET_DIR)/family_static: tests/targets/family.c $(TARGET_HDR)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -static -o $@ $<
 
-$(TARGET_DIR)/gc/GcLoad.class: tests/targets/gc/GcLoad.java
+$(TARGET_DIR)/gc/%.class: tests/targets/gc/%.java
 	@mkdir -p $(@D)
 	$(call say,JAVAC,$@)
 	$(Q)javac -XDignore.symbol.file -d $(@D) $<

@@ -176,6 +176,8 @@ static int put_relations(struct gc_work *w)
 		rc = put_scope(w, t.slot_ns);
 	if (!rc)
 		rc = gc_relations_put(w, &t);
+	if (!rc)
+		rc = gc_classes_put(w, &t);
 	gc_table_clear(&t);
 	return rc ? rc : gc_trends_put(w);
 }
@@ -226,6 +228,8 @@ static int fill(struct gc_work *w)
 	if (!rc)
 		rc = put_relations(w);
 	free(w->pause);
+	if (!rc)
+		rc = run(w, "sql/gc/fill_burst.sql");
 	return rc ? rc : run(w, "sql/gc/fill_advice.sql");
 }
 

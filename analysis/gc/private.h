@@ -54,11 +54,21 @@ struct gc_table {
 int gc_table_load(struct gc_work *w, struct gc_table *out);
 void gc_table_clear(struct gc_table *t);
 
+/* A rate, a second, by slot: the query gives (from, to, amount) of times; NULL as `from`: it is left out.
+ * What it leaves out of a slot is not known, NAN if that is half of it. `parameter`: its ?1, if it has one.
+ */
+int gc_rate_between(struct gc_work *w, struct gc_table *t, const char *sql, int64_t parameter, double *v);
+
 /* ---- relations.c ---- */
 
 /* Fills temp.gc_relation. */
 int gc_relations_put(struct gc_work *w, const struct gc_table *t);
 /* Fills temp.gc_trend. */
 int gc_trends_put(struct gc_work *w);
+
+/* ---- classes.c ---- */
+
+/* Fills temp.gc_slot, and temp.gc_class_relation. */
+int gc_classes_put(struct gc_work *w, struct gc_table *t);
 
 #endif

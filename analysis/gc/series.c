@@ -147,8 +147,8 @@ static bool is_known(const struct gc_table *t, enum gc_series which)
 }
 
 /* What came between two collections, evenly over the time between them. */
-static void spread(struct filling *f, enum gc_series which, double *covered_ns, int64_t from_ns,
-    int64_t to_ns, double amount)
+static void spread(
+    struct filling *f, double *v, double *covered_ns, int64_t from_ns, int64_t to_ns, double amount)
 {
 	double per_ns = to_ns > from_ns ? amount / (double)(to_ns - from_ns) : 0;
 	int64_t t = from_ns > f->w->from_ns ? from_ns : f->w->from_ns;
@@ -160,45 +160,53 @@ static void spread(struct filling *f, enum gc_series which, double *covered_ns, 
 			break;
 		next = f->w->from_ns + (slot + 1) * f->t->slot_ns;
 		next = next < to_ns ? next : to_ns;
-		f->t->v[which][slot] += per_ns * (double)(next - t);
+		v[slot] += per_ns * (double)(next - t);
 		covered_ns[slot] += (double)(next - t);
 		t = next;
 	}
 }
 
-/* The query gives the collection before, NULL for none, the collection, and what came between them. */
-static int spread_all(struct filling *f, enum gc_series which, const char *sql, double *covered_ns)
+/* The query, which may have a parameter, gives the moment before, NULL for none, the moment, and what came
+ * between them. */
+static int spread_all(struct filling *f, const char *sql, int64_t parameter, double *v, double *covered_ns)
 {
 	sqlite3_stmt *stmt = NULL;
 	int step = SQLITE_DONE, rc = gc_prepare(f->w, sql, &stmt);
 
+	if (!rc && sqlite3_bind_parameter_count(stmt))
+		sqlite3_bind_int64(stmt, 1, parameter);
 	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
 		double amount = sqlite3_column_double(stmt, 2);
 
 		if (sqlite3_column_type(stmt, 0) != SQLITE_NULL)
-			spread(f, which, covered_ns, sqlite3_column_int64(stmt, 0),
-			    sqlite3_column_int64(stmt, 1), amount > 0 ? amount : 0);
+			spread(f, v, covered_ns, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
+			    amount > 0 ? amount : 0);
 	}
 	sqlite3_finalize(stmt);
 	return rc || step == SQLITE_DONE ? rc : gc_fail(f->w);
 }
 
-/* A rate that only collections tell. */
-static int add_between(struct filling *f, enum gc_series which, const char *sql)
+int gc_rate_between(struct gc_work *w, struct gc_table *t, const char *sql, int64_t parameter, double *v)
 {
-	struct gc_table *t = f->t;
+	struct filling f = {w, t};
 	double *covered_ns = calloc(t->slots + 1, sizeof(*covered_ns));
 
 	if (!covered_ns)
-		return out_of_memory(f->w);
-	set_all(t, which, 0);
-	int rc = spread_all(f, which, sql, covered_ns);
+		return out_of_memory(w);
+	for (size_t i = 0; i < t->slots; i++)
+		v[i] = 0;
+	int rc = spread_all(&f, sql, parameter, v, covered_ns);
 	for (size_t i = 0; i < t->slots; i++)
 		/* Of half a slot there is no telling. */
-		t->v[which][i] =
-		    covered_ns[i] < (double)t->slot_ns / 2 ? NAN : t->v[which][i] / (covered_ns[i] / 1e9);
+		v[i] = covered_ns[i] < (double)t->slot_ns / 2 ? NAN : v[i] / (covered_ns[i] / 1e9);
 	free(covered_ns);
 	return rc;
+}
+
+/* A rate that only collections tell. */
+static int add_between(struct filling *f, enum gc_series which, const char *sql)
+{
+	return gc_rate_between(f->w, f->t, sql, 0, f->t->v[which]);
 }
 
 static const char since_last[] =

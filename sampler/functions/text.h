@@ -31,7 +31,7 @@
  *     usdt:PROVIDER:NAME(pool=arg0, ptr=arg1)
  */
 #define MP_FUNCTION_TEXT_MAX   1024
-#define MP_FUNCTION_VALUES_MAX 9
+#define MP_FUNCTION_VALUES_MAX 10
 #define MP_FUNCTION_SLOTS_MAX  64 /* functions of a table of pointers */
 
 struct mp_function_text {

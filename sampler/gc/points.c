@@ -15,7 +15,7 @@
 #include "sampler/profile.h"
 
 /* The values in a point's brackets; the first are enum mp_gc_value. */
-enum value { POOL = MP_GC_VALUES, VALUES };
+enum value { POOL = MP_GC_VALUES, CLASS, OBJECT, VALUES };
 
 static const char *const value_names[VALUES + 1] = {[MP_GC_KIND] = "kind",
     [MP_GC_CAUSE] = "cause",
@@ -24,7 +24,9 @@ static const char *const value_names[VALUES + 1] = {[MP_GC_KIND] = "kind",
     [MP_GC_MAX] = "max",
     [MP_GC_BYTES] = "bytes",
     [MP_GC_TIME] = "time",
-    [POOL] = "pool"};
+    [POOL] = "pool",
+    [CLASS] = "class",
+    [OBJECT] = "object"};
 
 _Static_assert(VALUES <= MP_FUNCTION_VALUES_MAX, "a text has room for all");
 
@@ -114,6 +116,11 @@ static int parse_text(struct resolver *r, enum mp_gc_text which, const char *tex
 	return ret || !length ? ret : parse_number(r, length, &out->text_bytes);
 }
 
+static struct mp_fetch *number_of(struct mp_gc_point *p, int value)
+{
+	return value == CLASS ? &p->klass : value == OBJECT ? &p->object : &p->values[value];
+}
+
 static int parse_values(struct resolver *r, struct mp_gc_point *out)
 {
 	int ret = 0;
@@ -128,16 +135,19 @@ static int parse_values(struct resolver *r, struct mp_gc_point *out)
 			continue;
 		if (v == POOL && !is_text)
 			ret = mp_err_set(r->err, EINVAL, "pool=%s is no text", text);
+		else if (v > POOL && is_text)
+			ret = mp_err_set(r->err, EINVAL, "%s=%s is no number", value_names[v], text);
 		else
 			ret = is_text ? parse_text(r, which, text, out)
-				      : parse_number(r, text, &out->values[v]);
+				      : parse_number(r, text, number_of(out, v));
 	}
 	return ret;
 }
 
 static unsigned int needs(const struct mp_gc_point *p)
 {
-	unsigned int args = mp_expression_needs(&p->text) | mp_expression_needs(&p->text_bytes);
+	unsigned int args = mp_expression_needs(&p->text) | mp_expression_needs(&p->text_bytes) |
+			    mp_expression_needs(&p->klass) | mp_expression_needs(&p->object);
 
 	for (int v = 0; v < MP_GC_VALUES; v++)
 		args |= mp_expression_needs(&p->values[v]);
@@ -405,6 +415,36 @@ static void resolve_gauges(struct resolver *r)
 	r->err = err;
 }
 
+/* ---- Classes ---- */
+
+static bool find_hotspot(struct resolver *r, struct mp_hotspot_symbols *out)
+{
+	const struct {
+		const char *name;
+		uint64_t *address;
+	} all[] = {{"gHotSpotVMStructs", &out->table}, {"gHotSpotVMStructEntryArrayStride", &out->stride},
+	    {"gHotSpotVMStructEntryTypeNameOffset", &out->type_name},
+	    {"gHotSpotVMStructEntryFieldNameOffset", &out->field_name},
+	    {"gHotSpotVMStructEntryOffsetOffset", &out->offset}};
+	struct mp_err ignored;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (mp_function_find_variable(&r->lookup, r->table, all[i].name, all[i].address, &ignored))
+			return false;
+	return true;
+}
+
+/* What memory is given out for is only counted where it can be named. */
+static void resolve_classes(struct resolver *r)
+{
+	struct mp_gc_runtime *rt = &r->out->runtimes[r->runtime];
+
+	rt->has_classes = rt->profile.class_names && find_hotspot(r, &rt->hotspot);
+	for (size_t i = 0; !rt->has_classes && i < r->out->n; i++)
+		if (r->out->points[i].runtime == r->runtime)
+			r->out->points[i].klass = (struct mp_fetch){0};
+}
+
 /* ---- Runtimes ---- */
 
 struct defining {
@@ -466,6 +506,7 @@ static int resolve_runtime(struct resolver *r, struct mp_gc_profile *p, size_t m
 	}
 	r->table = mp_function_lookup_table(&r->lookup, module);
 	resolve_gauges(r);
+	resolve_classes(r);
 	s->n_runtimes++;
 	*p = (struct mp_gc_profile){0};
 	return 0;

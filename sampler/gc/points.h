@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "sampler/functions/fetch.h"
+#include "sampler/gc/hotspot.h"
 #include "sampler/gc/profile.h"
 #include "sampler/target.h"
 #include "store/err.h"
@@ -49,13 +50,16 @@ struct mp_gc_runtime {
 	struct mp_gc_gauge gauges[MP_GC_GAUGES_MAX];
 	size_t n_gauges;
 	bool counts_allocated;
+	bool has_classes; /* their names can be read, by `hotspot` */
+	struct mp_hotspot_symbols hotspot;
 };
 
 struct mp_gc_point {
 	enum mp_gc_role role;
 	size_t runtime; /* index */
 	struct mp_fetch values[MP_GC_VALUES];
-	enum mp_gc_text read; /* what `text` is of */
+	struct mp_fetch klass, object; /* of what memory is given out for; from MP_FETCH_NOTHING: not told */
+	enum mp_gc_text read;          /* what `text` is of */
 	struct mp_fetch text,
 	    text_bytes; /* address, and length; from MP_FETCH_NOTHING: none, and up to its zero */
 	char constant[MP_GC_TEXTS][MP_GC_NAME_BYTES]; /* or empty */

@@ -178,6 +178,14 @@ static int take_law(struct parsing *p, const char *name, const char *value)
 	return !strcmp(name, "limit") ? set_text(p, &o->law_limit, value) : wrong(p, "unknown key", name);
 }
 
+static int take_classes(struct parsing *p, const char *name, const char *value)
+{
+	if (strcmp(name, "names") != 0)
+		return wrong(p, "unknown key", name);
+	return strcmp(value, MP_GC_CLASSES_HOTSPOT) ? wrong(p, "unknown names of classes", value)
+						    : set_text(p, &p->out->class_names, value);
+}
+
 static const char *behind(const char *section, const char *word)
 {
 	size_t n = strlen(word);
@@ -201,6 +209,8 @@ static int take_key(void *user, const char *section, const char *name, const cha
 		return take_word(p, &p->out->kinds, name, value);
 	if (!strcmp(section, "causes"))
 		return take_word(p, &p->out->causes, name, value);
+	if (!strcmp(section, "classes"))
+		return take_classes(p, name, value);
 	if ((of = behind(section, "gauge")) || (of = behind(section, "setting")))
 		return take_gauge(p, section[0] == 's', of, name, value);
 	return !strcmp(section, "law") ? take_law(p, name, value) : wrong(p, "unknown section", section);
@@ -262,7 +272,7 @@ void mp_gc_profile_free(struct mp_gc_profile *p)
 	free_words(&p->kinds);
 	free_words(&p->causes);
 	char *const texts[] = {p->name, p->about, p->modules, p->symbols, p->known, p->default_kind,
-	    p->not_heap, p->law_kind, p->law_filled, p->law_limit, p->law_within};
+	    p->not_heap, p->class_names, p->law_kind, p->law_filled, p->law_limit, p->law_within};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		free(texts[i]);
 	free(p->variants);

@@ -33,13 +33,18 @@
  *                                             that works beside the program
  *     memory   = WHERE(pool=..., used=...)    in a pause, the first time: before it; then: after it
  *     cycle_begin, cycle_end = WHERE          a collection that works beside the program
- *     allocated = WHERE(bytes=arg2)           memory was given out: this is only summed up
- *     optional = allocated before after       roles that it can do without
+ *     allocated = WHERE(bytes=arg2)           memory was given out: this is only summed up;
+ *                                             class=: for an object of this class, object=: of this size,
+ * which has memory of its own; without: for a buffer of a thread optional = allocated before after roles that
+ * it can do without
  *
  *     [kinds]                                 what values of kind= mean
  *     0 = scavenge
  *     [causes]                                likewise; -: nothing
  *     1 = allocation failure
+ *
+ *     [classes]                               what values of class= mean
+ *     names    = hotspot                      the pointer to a Klass of HotSpot (sampler/gc/hotspot.h)
  *
  *     [gauge NAME]                            in the target's memory, read ten times a second
  *     value    = u64@runtime.gcController+104
@@ -108,6 +113,8 @@ struct mp_gc_gauge_text {
 	bool is_setting;
 };
 
+#define MP_GC_CLASSES_HOTSPOT "hotspot"
+
 struct mp_gc_profile {
 	const char *file;
 	char *name, *about, *modules, *symbols, *known, *default_kind, *not_heap; /* NULL: not given */
@@ -116,6 +123,7 @@ struct mp_gc_profile {
 	struct mp_gc_words kinds, causes;
 	struct mp_gc_gauge_text *gauges;
 	size_t n_gauges;
+	char *class_names; /* MP_GC_CLASSES_HOTSPOT, or NULL */
 	char *law_kind, *law_filled, *law_limit, *law_within;
 };
 

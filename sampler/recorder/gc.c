@@ -46,7 +46,8 @@ static void collected(void *ctx, const struct mp_gc_collected *c)
 int mp_recorder_begin_gc(struct mp_recorder *r, struct mp_err *err)
 {
 	r->gc.watch = mp_gc_watch_new(&r->target, &r->gc.set, r->session, r->o->predict);
-	if (!r->gc.watch)
+	r->gc.classes = mp_gc_classes_new(&r->target, &r->gc.set);
+	if (!r->gc.watch || !r->gc.classes)
 		return mp_err_set(err, ENOMEM, "out of memory");
 	const struct mp_gc_listener listener = {.collected = collected, .ctx = r->gc.watch};
 	mp_pipeline_gc_follow(r->pipeline, &r->gc.set, &listener);
@@ -197,6 +198,14 @@ int mp_recorder_store_gc_overhead(struct mp_recorder *r, struct mp_err *err)
 	g->slot_hits = hits;
 	g->slot_cost_ns = cost;
 	return mp_append_overhead(r->session, &row, err);
+}
+
+int mp_recorder_store_gc_classes(struct mp_recorder *r, struct mp_err *err)
+{
+	if (!r->gc.is_in)
+		return 0;
+	mp_uprobe_gc_classes(r->uprobe, mp_gc_classes_take, r->gc.classes);
+	return mp_gc_classes_store(r->gc.classes, r->session, r->slot_ns, err);
 }
 
 int mp_recorder_tick_gc(struct mp_recorder *r, int64_t now, struct mp_err *err)

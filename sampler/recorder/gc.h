@@ -29,6 +29,8 @@ int mp_recorder_tick_gc(struct mp_recorder *r, int64_t now, struct mp_err *err);
 
 uint64_t mp_recorder_gc_cost_ns(const struct mp_recorder *r, uint64_t *hits);
 int mp_recorder_store_gc_overhead(struct mp_recorder *r, struct mp_err *err);
+/* What was given out in the slot that ends, by class. */
+int mp_recorder_store_gc_classes(struct mp_recorder *r, struct mp_err *err);
 void mp_recorder_tell_gc(const struct mp_recorder *r);
 
 #endif

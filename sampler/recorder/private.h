@@ -14,6 +14,7 @@
 
 #include "sampler/census.h"
 #include "sampler/components/rules.h"
+#include "sampler/gc/classes.h"
 #include "sampler/gc/watch.h"
 #include "sampler/hiccup.h"
 #include "sampler/perf/plane.h"
@@ -47,6 +48,7 @@ struct mp_recorder {
 	struct mp_recorder_gc {
 		struct mp_gc_set set;
 		struct mp_gc_watch *watch;
+		struct mp_gc_classes *classes;
 		bool is_in, is_withdrawn; /* is_withdrawn: what runtimes give out is not counted any more */
 		double credit_ns;         /* of that: see mp_recorder_tick_gc() */
 		int64_t watched_ns;

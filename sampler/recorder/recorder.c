@@ -757,6 +757,7 @@ static void close_all(struct mp_recorder *r)
 	mp_component_rules_free(&r->components);
 	mp_pool_set_free(&r->pools.set);
 	mp_gc_watch_free(r->gc.watch);
+	mp_gc_classes_free(r->gc.classes);
 	mp_gc_set_free(&r->gc.set);
 	mp_probe_set_free(&r->found);
 	mp_probe_set_free(&r->probes);

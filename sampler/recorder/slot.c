@@ -104,6 +104,8 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	mp_pipeline_loss(
 	    r->pipeline, now, "spans that did not return", "events", s.spans_left - last->spans_left);
 	mp_pipeline_loss(r->pipeline, now, "ring of collections", "events", s.gc_lost - last->gc_lost);
+	mp_pipeline_loss(r->pipeline, now, "classes of what was given out", "events",
+	    s.gc_classes_lost - last->gc_classes_lost);
 	mp_pipeline_loss(r->pipeline, now, "pool functions that did not return", "events",
 	    s.pools_left - last->pools_left);
 	mp_pipeline_loss(r->pipeline, now, "chains of objects that were not read to their end", "events",
@@ -274,6 +276,8 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		ret = mp_recorder_store_pool_overhead(r, err);
 	if (!ret)
 		ret = mp_recorder_store_gc_overhead(r, err);
+	if (!ret)
+		ret = mp_recorder_store_gc_classes(r, err);
 	if (!ret)
 		ret = store_heap_looks(r, err);
 	if (!ret)

@@ -668,6 +668,11 @@ static uint64_t bpf_plane_gc_allocated(void *impl, size_t runtime)
 	return ((struct bpf_plane *)impl)->stats->gc_allocated[runtime];
 }
 
+static void bpf_plane_gc_classes(void *impl, void (*take)(void *ctx, const struct mp_gc_given *g), void *ctx)
+{
+	mp_bpf_gc_classes(((struct bpf_plane *)impl)->object, take, ctx);
+}
+
 static void bpf_plane_enable(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns)
 {
 	struct bpf_plane *b = impl;
@@ -760,6 +765,7 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 	out->pools_left = s->pools_left;
 	out->pool_chains_cut = s->pool_chains_cut;
 	out->gc_lost = s->gc_lost;
+	out->gc_classes_lost = s->gc_classes_lost;
 	for (int k = 0; k < MP_KERNEL_KINDS; k++)
 		out->kernel_events[k] = s->kernel_events[k];
 }
@@ -822,8 +828,9 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	.attach_pools = bpf_plane_attach_pools, .pool_calls = bpf_plane_pool_calls,                          \
 	.pool_chain_ns = bpf_plane_pool_chain_ns, .attach_gc = bpf_plane_attach_gc,                          \
 	.gc_hits = bpf_plane_gc_hits, .gc_allocated = bpf_plane_gc_allocated,                                \
-	.span_calls = bpf_plane_span_calls, .counter = bpf_plane_counter, .enable = bpf_plane_enable,        \
-	.keep = bpf_plane_keep, .hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,  \
+	.gc_classes = bpf_plane_gc_classes, .span_calls = bpf_plane_span_calls,                              \
+	.counter = bpf_plane_counter, .enable = bpf_plane_enable, .keep = bpf_plane_keep,                    \
+	.hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,                          \
 	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \
 	.detach_group = bpf_plane_detach_group, .window = bpf_plane_window,                                  \
 	.slow_open = bpf_plane_slow_open, .slow_callers = bpf_plane_slow_callers,                            \

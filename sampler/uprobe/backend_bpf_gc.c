@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "sampler/uprobe/kernel_fetch.h"
@@ -12,6 +13,7 @@
 
 _Static_assert(
     MP_BPF_GC_POINTS >= MP_GC_POINTS_MAX && MP_BPF_GC_RUNTIMES >= MP_GC_RUNTIMES_MAX, "each has a number");
+_Static_assert((int)MP_BPF_GC_CLASSES == MP_GC_GIVEN_MAX, "all find room");
 _Static_assert(MP_BPF_GC_VALUES == MP_GC_VALUES && MP_BPF_GC_TEXT_BYTES == MP_GC_NAME_BYTES, "the same ones");
 
 static struct bpf_program *program(struct bpf_object *object)
@@ -38,7 +40,9 @@ static int describe(struct bpf_object *object, const struct mp_gc_set *set, size
 		    .runtime = (unsigned char)p->runtime,
 		    .bytes = mp_kernel_fetch(&p->values[MP_GC_BYTES]),
 		    .text = mp_kernel_fetch(&p->text),
-		    .text_bytes = mp_kernel_fetch(&p->text_bytes)};
+		    .text_bytes = mp_kernel_fetch(&p->text_bytes),
+		    .klass = mp_kernel_fetch(&p->klass),
+		    .object = mp_kernel_fetch(&p->object)};
 		for (int v = 0; v < MP_GC_VALUES; v++)
 			it.values[v] = mp_kernel_fetch(&p->values[v]);
 		if (bpf_map_update_elem(fd, &i, &it, BPF_ANY))
@@ -104,6 +108,33 @@ int mp_bpf_gc_attach(struct bpf_object *object, pid_t pid, const struct mp_gc_se
 			ret = attach_some(&a, from, to, k & 1, k & 2, err);
 	}
 	return ret;
+}
+
+#define BATCH 256
+
+void mp_bpf_gc_classes(
+    struct bpf_object *object, void (*take)(void *ctx, const struct mp_gc_given *g), void *ctx)
+{
+	struct mp_bpf_gc_class keys[BATCH];
+	struct mp_bpf_gc_given values[BATCH];
+	int fd = bpf_object__find_map_fd_by_name(object, "gc_classes"), ret = 0;
+	uint64_t at[2]; /* where the kernel goes on */
+
+	for (bool is_first = true; !ret; is_first = false) {
+		uint32_t n = BATCH;
+		/* At the end -ENOENT, with those that were left. */
+		ret = bpf_map_lookup_and_delete_batch(fd, is_first ? NULL : at, at, keys, values, &n, NULL);
+		if (ret && errno != ENOENT)
+			return;
+		for (uint32_t i = 0; i < n; i++) {
+			const struct mp_gc_given g = {.runtime = keys[i].runtime,
+			    .klass = keys[i].klass,
+			    .object_bytes = keys[i].object_bytes,
+			    .events = values[i].events,
+			    .bytes = values[i].bytes};
+			take(ctx, &g);
+		}
+	}
 }
 
 void mp_bpf_gc_take(struct mp_pipeline *p, const struct mp_gc_set *set, const void *row, size_t bytes)

@@ -248,6 +248,7 @@ struct mp_bpf_stats {
 	    pool_chain_ns[MP_BPF_POOL_FUNCTIONS]; /* likewise: what it took to read chains of objects */
 	unsigned long long pool_chains_cut;       /* chains that were not read to their end */
 	unsigned long long gc_lost;               /* what told of collections and found no room in the ring */
+	unsigned long long gc_classes_lost; /* memory that was given out, too many classes for this one */
 	unsigned long long gc_hits[MP_BPF_GC_POINTS];
 	unsigned long long gc_allocated[MP_BPF_GC_RUNTIMES]; /* bytes */
 	unsigned long long markers_lost; /* markers and spans for which the ring had no room */
@@ -419,6 +420,20 @@ struct mp_bpf_gc_point {
 	unsigned char runtime;
 	unsigned char pad[6];
 	struct mp_fetch values[MP_BPF_GC_VALUES], bytes, text, text_bytes;
+	struct mp_fetch klass, object; /* of what memory is given out for */
+};
+
+/* What memory was given out for since the recorder's last look. Of an object that has memory of its own
+ * `object_bytes` is the power of two that it has at least; 0: of any. */
+#define MP_BPF_GC_CLASSES 4096
+
+struct mp_bpf_gc_class {
+	unsigned long long klass, object_bytes;
+	unsigned long long runtime;
+};
+
+struct mp_bpf_gc_given {
+	unsigned long long events, bytes;
 };
 
 /* A call of a function that is a span. In the ring of the markers, with this as its kind. */

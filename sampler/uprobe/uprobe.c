@@ -431,9 +431,13 @@ int mp_uprobe_attach_gc(struct mp_uprobe *u, const struct mp_gc_set *set, size_t
 	return u->ops->attach_gc(u->impl, u->pid, set, from, err);
 }
 
+/* What it adds to a hit to count by class: measured, on a virtual machine of 2 cores. */
+#define BY_CLASS_NS 110
+
 uint64_t mp_uprobe_gc_cost_ns(const struct mp_uprobe *u, const struct mp_gc_point *p)
 {
-	return probe_cost_ns(u, p->is_stepped) + (p->by_return_probe ? probe_cost_ns(u, false) : 0);
+	return probe_cost_ns(u, p->is_stepped) + (p->by_return_probe ? probe_cost_ns(u, false) : 0) +
+	       (p->klass.from != MP_FETCH_NOTHING ? BY_CLASS_NS : 0);
 }
 
 uint64_t mp_uprobe_gc_hits(const struct mp_uprobe *u, size_t i)
@@ -444,6 +448,13 @@ uint64_t mp_uprobe_gc_hits(const struct mp_uprobe *u, size_t i)
 uint64_t mp_uprobe_gc_allocated(const struct mp_uprobe *u, size_t runtime)
 {
 	return u->ops->gc_allocated ? u->ops->gc_allocated(u->impl, runtime) : 0;
+}
+
+void mp_uprobe_gc_classes(
+    struct mp_uprobe *u, void (*take)(void *ctx, const struct mp_gc_given *g), void *ctx)
+{
+	if (u->ops->gc_classes)
+		u->ops->gc_classes(u->impl, take, ctx);
 }
 
 void mp_uprobe_counter(struct mp_uprobe *u, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sampler/gc/classes.h"
 #include "sampler/gc/points.h"
 #include "sampler/latency.h"
 #include "sampler/pipeline.h"
@@ -59,6 +60,7 @@ struct mp_uprobe_stats {
 	uint64_t kernel_rows_lost, kernel_thinned;
 	uint64_t tracked_lost;           /* calls that were to be told, and found no room */
 	uint64_t gc_lost;                /* what told of garbage collections */
+	uint64_t gc_classes_lost;        /* memory given out that has not been counted by class */
 	uint64_t pools_left;             /* calls of pool functions that were not seen to return */
 	uint64_t pool_chains_cut;        /* chains of objects that were not read to their end */
 	uint64_t spans_left, spans_deep; /* began, and did not end; too many inside one another */
@@ -166,6 +168,9 @@ int mp_uprobe_attach_gc(struct mp_uprobe *u, const struct mp_gc_set *set, size_t
 uint64_t mp_uprobe_gc_cost_ns(const struct mp_uprobe *u, const struct mp_gc_point *p);
 uint64_t mp_uprobe_gc_hits(const struct mp_uprobe *u, size_t i);
 uint64_t mp_uprobe_gc_allocated(const struct mp_uprobe *u, size_t runtime);
+/* What memory was given out for since the last call, each class of objects once. */
+void mp_uprobe_gc_classes(
+    struct mp_uprobe *u, void (*take)(void *ctx, const struct mp_gc_given *g), void *ctx);
 
 /* Where a thread of the target counts its calls itself (sampler/preload/shared.h, struct mp_slot): its spans
  * are told by that what they spent in them. */
@@ -229,6 +234,7 @@ struct mp_uprobe_ops {
 	int (*attach_gc)(void *impl, pid_t pid, const struct mp_gc_set *set, size_t from, struct mp_err *err);
 	uint64_t (*gc_hits)(void *impl, size_t i);
 	uint64_t (*gc_allocated)(void *impl, size_t runtime);
+	void (*gc_classes)(void *impl, void (*take)(void *ctx, const struct mp_gc_given *g), void *ctx);
 	void (*counter)(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
 	/* `hand_over_ns`: all kernel events of this duration are handed on; 0: only what becomes a row. */
 	void (*enable)(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns);

@@ -38,6 +38,26 @@ CREATE TEMP TABLE gc_relation ( -- analysis/gc/relations.h
   step TEXT, unit TEXT          -- what a step is, and what y is told in
 );
 
+DROP TABLE IF EXISTS temp.gc_slot;
+CREATE TEMP TABLE gc_slot (     -- some of the series, a second; NULL: not known
+  n INTEGER PRIMARY KEY, t_ns INTEGER,
+  pauses REAL, allocated REAL, promoted REAL
+);
+
+DROP TABLE IF EXISTS temp.gc_class_relation;
+CREATE TEMP TABLE gc_class_relation ( -- promotion by what is given out to a class, at the surest lag: analysis/gc/classes.c
+  class_id INTEGER PRIMARY KEY, lag_ns INTEGER, slots INTEGER, rho REAL,
+  p REAL,                       -- all classes and lags taken together
+  slope REAL, lo REAL, hi REAL  -- bytes promoted for each byte given out, with 95 % confidence
+);
+
+DROP TABLE IF EXISTS temp.gc_burst;
+CREATE TEMP TABLE gc_burst (    -- fill_burst.sql
+  class_id INTEGER PRIMARY KEY, bursts INTEGER, slots INTEGER,
+  burst_share REAL, else_share REAL, -- of what is given out in bursts, and in other slots
+  promoted REAL, else_promoted REAL -- of a byte that is given out in these
+);
+
 DROP TABLE IF EXISTS temp.gc_advice;
 CREATE TEMP TABLE gc_advice (   -- v_gc_advice
   runtime TEXT, rule TEXT, finding TEXT, evidence TEXT, setting TEXT, effect TEXT, how_to_check TEXT, query TEXT, share REAL,

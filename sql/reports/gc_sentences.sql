@@ -20,6 +20,9 @@ WITH placed AS (
   -- One sentence for each thing that number or length of pauses go along with; the time that they take is both.
   SELECT *, row_number() OVER (PARTITION BY y ORDER BY p_all, p, abs(rho) DESC) AS nth FROM temp.gc_relation, temp.gc_scope
   WHERE is_best AND p_all < 0.01 AND abs(rho) >= 0.3 AND y <> 'paused time'
+), follows AS (
+  SELECT *, row_number() OVER (ORDER BY p, rho DESC) AS nth FROM temp.gc_class_relation JOIN gc_class_name USING (class_id)
+  WHERE p < 0.01 AND rho >= 0.3 AND name NOT LIKE '(%'
 ), length AS (
   SELECT x, rho, p_all FROM temp.gc_relation WHERE is_best AND y = 'length of pauses' AND x IN ('live set', 'allocation rate')
 )
@@ -54,6 +57,18 @@ SELECT sentence FROM (
                     WHEN rate.p_all < 0.01 AND rate.rho > 0.3 AND NOT (live.p_all < 0.01 AND abs(live.rho) > 0.3)
                     THEN 'the length of pauses follows the allocation rate, not the live set' END
   FROM (SELECT * FROM length WHERE x = 'live set') AS live, (SELECT * FROM length WHERE x = 'allocation rate') AS rate
+  UNION ALL
+  SELECT 3, -10 - nth, printf('promotion follows allocations of %s (rho %.2f, p %.2g, %d slots%s)', substr(name, 1, 80), rho, p, slots,
+                              CASE WHEN lag_ns > 0 THEN printf(', %s later', mp_duration(lag_ns)) ELSE '' END)
+         || CASE WHEN slope > 0 THEN printf(': each +10 MB/s of them goes with %+.3g MB/s (95 %%: %.3g to %.3g)', 10 * slope, 10 * lo, 10 * hi) ELSE '' END
+  FROM follows WHERE nth <= 2
+  UNION ALL
+  SELECT 3, -20, printf('in %d of %d slots of %s pauses came half more often than usual, and more of what was given out moved to the old generation '
+                        || '(%s, else %s): %s was %s of it then, else %s', bursts, slots, mp_duration(slot_ns), mp_share(promoted), mp_share(else_promoted),
+                        substr(name, 1, 80), mp_share(burst_share), mp_share(coalesce(else_share, 0)))
+  FROM (SELECT * FROM temp.gc_burst JOIN gc_class_name USING (class_id), temp.gc_scope
+        ORDER BY burst_share - coalesce(else_share, 0) DESC LIMIT 1)
+  WHERE burst_share >= coalesce(else_share, 0) + 0.05
   UNION ALL
   SELECT 5, 0, printf('%s: what is in use after collections grows by %s a second (95 %%: %.3g to %.3g MB/s)', runtime, mp_bytes(CAST(slope AS INTEGER)), lo / 1e6, hi / 1e6)
          || coalesce((SELECT printf('; at this rate the heap is full in %s', mp_duration(CAST(min(9e18, (max_bytes - used_after_bytes) / slope * 1e9) AS INTEGER)))

@@ -2,7 +2,7 @@
 -- What to change about garbage collections, by the figures of the recording alone: one row for each finding.
 --
 --   runtime       v_gc
---   rule          young_size heap_too_small heap_resizes ihop collector explicit humongous safepoint (hotspot) gogc (go)
+--   rule          young_size heap_too_small heap_resizes ihop collector explicit humongous top_class safepoint (hotspot) gogc (go)
 --                 semi_space (v8) freeze threshold (cpython) memory_pressure
 --   finding       what was seen, in a few words
 --   evidence      the figures
@@ -21,7 +21,8 @@
 -- Speaks from: 5 seconds between the first and the last pause of the runtime; and young_size: 10 young pauses, more than one
 -- a second, and memory for half as many. heap_too_small: in use after collections above 70 % of the most, or 2 full
 -- collections that nobody asked for. heap_resizes: the heap changed its size 3 times. ihop: G1 found no place for objects, or
--- collected everything, once. collector: 20 pauses, a p99 of 10 ms. explicit: 1. humongous: 3. safepoint: 10 pauses, half of
+-- collected everything, once. collector: 20 pauses, a p99 of 10 ms. explicit: 1. humongous: 3. top_class: 30 % of
+-- what fills eden, seen by 30 samples; and 10 young pauses, one a second. safepoint: 10 pauses, half of
 -- the stopped time in stopping, 1 ms once. gogc: 10 cycles, one a second. semi_space: 20 scavenges, two a second. freeze: 3
 -- collections of generation 2, 30 % of the paused time. threshold: 100 of generation 0, ten a second. memory_pressure: 10 ms
 -- of waiting for memory, a third of it near pauses; or swap and 10 major faults.
@@ -116,6 +117,22 @@ WITH pause AS MATERIALIZED (
                   1048576 * (SELECT CASE WHEN gib > 32 THEN 32 WHEN gib > 16 THEN 16 WHEN gib > 8 THEN 8 WHEN gib > 4 THEN 4 WHEN gib > 2 THEN 2 ELSE 1 END
                              FROM (SELECT max_bytes / 1073741824.0 AS gib FROM java))) AS region_bytes
   FROM pause WHERE cause = 'G1 Humongous Allocation'
+), given AS MATERIALIZED (
+  -- By class, and what of it G1 would call humongous: objects of half a region and more.
+  SELECT name, total(bytes) / (SELECT total(bytes) FROM gc_class) AS share, CAST(total(events) AS INTEGER) AS events,
+         total(iif(2 * object_bytes >= region_bytes, bytes, 0)) / (SELECT total(bytes) FROM gc_class) AS huge_share,
+         CAST(total(iif(2 * object_bytes >= region_bytes, events, 0)) AS INTEGER) AS huge_objects,
+         total(bytes) AS bytes, total(iif(2 * object_bytes >= region_bytes, bytes, 0)) AS huge_bytes
+  FROM gc_class JOIN gc_class_name USING (class_id), huge WHERE runtime = 'hotspot' GROUP BY name
+), eden AS (
+  -- What fills eden: humongous objects of G1 do not.
+  SELECT given.*, CASE WHEN collector = 'G1' THEN (bytes - huge_bytes) / nullif((SELECT total(bytes - huge_bytes) FROM given), 0) ELSE share END AS of_eden
+  FROM given, java
+), hugest AS (
+  SELECT group_concat(text, ', ') AS text, max(iif(nth = 1, name, NULL)) AS name
+  FROM (SELECT name, row_number() OVER (ORDER BY huge_share DESC, name) AS nth,
+               printf('%s %.1f MB/s in %d objects', substr(name, 1, 80), huge_share * alloc_per_s / 1e6, huge_objects) AS text
+        FROM given, java WHERE huge_objects > 0 ORDER BY nth LIMIT 3)
 ), stop AS (
   SELECT count(*) AS n, total(felt_ns) AS felt_ns, total(ttsp_ns) AS ttsp_ns, max(ttsp_ns) AS max_ns, total(ttsp_ns > dur_ns) AS longer
   FROM pause WHERE runtime = 'hotspot' AND ttsp_ns IS NOT NULL
@@ -251,13 +268,24 @@ SELECT runtime, 'explicit', 'the program asks for collections',
 FROM java, asked WHERE n >= 1
 UNION ALL
 SELECT runtime, 'humongous', 'objects of half a region and more start collections',
-       printf('%d of %d pauses were started by one; a region has %d KiB', n, pauses, region_bytes / 1024),
-       printf('-XX:G1HeapRegionSize=%dm; or smaller arrays', min(32, max(2, 4 * region_bytes / 1048576))),
+       printf('%d of %d pauses were started by one; a region has %d KiB', n, pauses, region_bytes / 1024) || coalesce('; ' || hugest.text, ''),
+       printf('-XX:G1HeapRegionSize=%dm; or %s', min(32, max(2, 4 * region_bytes / 1048576)),
+              coalesce('a pool of ' || substr(hugest.name, 1, 80) || ', or smaller ones', 'smaller arrays')),
        printf('objects up to %d KiB are no longer humongous: up to %d pauses fewer, %.1f ms', min(32768, max(2048, 4 * region_bytes / 1024)) / 2, n, ns / 1e6),
        'record again: cause G1 Humongous Allocation in v_gc',
        'SELECT t_ns, kind, dur_ns FROM v_gc WHERE cause = ''G1 Humongous Allocation'' ORDER BY t_ns', ns / java.felt_ns,
        'humongous_per_minute', 60 * n / s, 0.0
-FROM java, huge WHERE n >= 3 AND region_bytes < 33554432
+FROM java, huge, hugest WHERE n >= 3 AND region_bytes < 33554432
+UNION ALL
+SELECT runtime, 'top_class', 'one class takes much of what is allocated',
+       printf('%s: %.0f %% of what fills eden, %.1f of %.1f MB/s in all (%d samples); %.2f young pauses a second, %.1f ms in all', substr(name, 1, 80),
+              100 * of_eden, eden.share * alloc_per_s / 1e6, alloc_per_s / 1e6, events, rate, young_ns / 1e6),
+       printf('half as many new %s: reuse them, or keep them in a pool', substr(name, 1, 80)),
+       printf('eden fills in %.2f times as long: %.2f young pauses a second fewer, %.1f ms in all', 1 / (1 - of_eden / 2), rate * of_eden / 2, young_ns * of_eden / 2e6),
+       'record again: share of the class in report gc --table classes, and per_minute of the young pauses',
+       'SELECT class, sum(bytes) AS bytes, sum(events) AS events FROM v_gc_class GROUP BY class ORDER BY bytes DESC',
+       of_eden / 2 * young_ns / felt_ns, 'young_per_minute', 60 * rate, 60 * rate * (1 - of_eden / 2)
+FROM young, eden WHERE of_eden >= 0.3 AND events >= 30 AND name NOT LIKE '(%' AND rate >= 1
 UNION ALL
 SELECT runtime, 'safepoint', 'threads take longer to stop than the collector to work',
        printf('%.2f of %.2f ms stopped were time to safepoint; longer than the collection itself %d of %d times, %.2f ms at most',

@@ -229,6 +229,7 @@ sql() {
 # as_schema VERSION DB: makes a session of today one of version 4 to 7, as far as its tables and views go.
 as_schema() {
 	sql "$2" "
+		DROP VIEW v_gc_advice; DROP VIEW v_gc_survival; DROP VIEW v_gc_class; DROP TABLE gc_class; DROP TABLE gc_class_name;
 		DROP VIEW v_component; DROP VIEW call_component; DROP VIEW v_call;
 		DROP TABLE component_rule; DROP TABLE component_thread; DROP TABLE component_stack;
 		CREATE VIEW v_call AS SELECT call_id, t_ns, tid, op.name AS op, size_bytes, addr, dur_ns,
@@ -237,7 +238,7 @@ as_schema() {
 			FROM call JOIN op USING (op_id);
 		PRAGMA user_version = 7"
 	(($1 > 6)) || sql "$2" "
-		DROP VIEW v_gc_advice; DROP VIEW v_gc; DROP VIEW v_gc_pool; DROP VIEW v_gc_phase; DROP VIEW v_gc_prediction; DROP VIEW v_gc_setting;
+		DROP VIEW v_gc; DROP VIEW v_gc_pool; DROP VIEW v_gc_phase; DROP VIEW v_gc_prediction; DROP VIEW v_gc_setting;
 		DROP VIEW v_pressure; DROP TABLE gc_phase; DROP TABLE gc_prediction; DROP TABLE gc_setting;
 		ALTER TABLE gc DROP COLUMN stopped_ns; ALTER TABLE gc DROP COLUMN is_pause; ALTER TABLE gc DROP COLUMN source;
 		PRAGMA user_version = 6"

@@ -4,7 +4,7 @@
 # taken from its row as it stands. The row's figure comes down, to no less than half and no more than twice what it foretold;
 # where it foretold none, to a tenth at most. The figures are counts of what a load causes by what it does at a constant
 # rate, not by how fast the machine is; but for a time (p99_ns), which is a bound: what it comes down by is as foretold.
-# cases: collector young_size heap_too_small heap_too_small-serial heap_resizes explicit humongous gogc semi_space threshold freeze
+# cases: collector young_size heap_too_small heap_too_small-serial heap_resizes explicit humongous top_class gogc semi_space threshold freeze
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
 
@@ -97,6 +97,11 @@ java_advice_works() { # RULE COLLECTOR-FLAG JVM-FLAG... -- LOAD-OPTION...
 	advice_works "$rule" java_load
 }
 
+# The rule says what to change in the program: the load does it.
+classes_load() { # SETTING
+	start_target "$JAVA" -XX:+UseG1GC -Xms256m -Xmx256m -Xmn24m -cp "$TARGETS/gc" GcClasses --rate 150 ${1:+--half}
+}
+
 go_load() { # SETTING: of the environment
 	local variables
 	read -ra variables <<<"$1"
@@ -130,6 +135,10 @@ heap_too_small-serial) java_advice_works heap_too_small -XX:+UseSerialGC -Xms24m
 heap_resizes) java_advice_works heap_resizes -XX:+UseSerialGC -Xms16m -Xmx384m -- --mode mixed --live 60 ;;
 explicit) java_advice_works explicit -XX:+UseG1GC -Xms256m -Xmx256m -- --ask 300 ;;
 humongous) java_advice_works humongous -XX:+UseG1GC -Xms256m -Xmx256m -- --rate 10 --huge 200 ;;
+top_class)
+	need_gc_java ''
+	advice_works top_class classes_load
+	;;
 gogc)
 	need_gc_target gc_load "Go (Debian: golang-go)"
 	advice_works gogc go_load

@@ -41,12 +41,12 @@ Test(gc_profile, all_that_there_is)
 	struct mp_err err = {0};
 
 	cr_assert_eq(
-	    parse(
-		"after = usdt:a:b(pool=str@arg0:arg1,\n    used=arg2)\nafter = entry:g(used=arg0)\n"
-		"optional = after stopped\n"
-		"[kinds]\n0 = young\nSome Operation = full\n[causes]\nNo GC = -\n"
-		"[gauge live]\nvalue = u64@v\nversion = str@u64@w\nis = 1.*\n"
-		"[gauge live]\nvalue = u64@v+8\nis = 2.*\n[law]\nkind = young\nfilled = live\nlimit = goal\n",
+	    parse("after = usdt:a:b(pool=str@arg0:arg1,\n    used=arg2)\nafter = entry:g(used=arg0)\n"
+		  "optional = after stopped\n"
+		  "[kinds]\n0 = young\nSome Operation = full\n[causes]\nNo GC = -\n"
+		  "[gauge live]\nvalue = u64@v\nversion = str@u64@w\nis = 1.*\n"
+		  "[gauge live]\nvalue = u64@v+8\nis = 2.*\n[classes]\nnames = hotspot\n[law]\nkind = "
+		  "young\nfilled = live\nlimit = goal\n",
 		&p, &err),
 	    0, "%s", err.text);
 	cr_assert_eq(p.n_variants, 1);
@@ -60,6 +60,7 @@ Test(gc_profile, all_that_there_is)
 	cr_assert_eq(p.n_gauges, 2);
 	cr_assert_str_eq(p.gauges[1].value, "u64@v+8");
 	cr_assert_str_eq(p.law_limit, "goal");
+	cr_assert_str_eq(p.class_names, MP_GC_CLASSES_HOTSPOT);
 	mp_gc_profile_free(&p);
 }
 
@@ -74,6 +75,8 @@ Test(gc_profile, bad)
 	    {"[law]\nwhen = now\n", "x.ini:7: unknown key 'when'"},
 	    {"[gauge g]\nwhat = u64@v\n", "x.ini:7: unknown key 'what'"},
 	    {"[profile]\nsize = 3\n", "x.ini:7: unknown key 'size'"},
+	    {"[classes]\nname = hotspot\n", "x.ini:7: unknown key 'name'"},
+	    {"[classes]\nnames = dotnet\n", "x.ini:7: unknown names of classes 'dotnet'"},
 	    {"begin\n", "x.ini:6: no KEY = VALUE"},
 	};
 

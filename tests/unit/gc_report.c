@@ -1,170 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <math.h>
-
-#include "store/append_gc.h"
 #include "store/embed.h"
-#include "tests/unit/explain_fixture.h"
+#include "tests/unit/gc_report_fixture.h"
 
 /* Sessions of collections that are written here, and what report `gc`, the rules and v_gc_advice say of them.
  */
-#define SECONDS 120
-#define MS      1000000LL
-#define MB      1000000LL
-
 TestSuite(gc_report, .fini = teardown, .timeout = 120);
-
-static int64_t at(double t_s)
-{
-	return START_NS + (int64_t)(t_s * 1e9);
-}
-
-static void begin(void)
-{
-	create();
-	mp_session_set(s, &err, "end_ns", "%lld", START_NS + SECONDS * 1000 * MS);
-}
-
-static int64_t append(const struct mp_gc_row *row)
-{
-	int64_t id;
-
-	cr_assert_eq(mp_append_gc(s, row, &id, &err), 0, "%s", err.text);
-	return id;
-}
-
-static struct mp_gc_row pause_of(
-    const char *runtime, const char *kind, const char *cause, double t_s, double ms)
-{
-	return (struct mp_gc_row){.t_ns = at(t_s),
-	    .dur_ns = (int64_t)(ms * MS),
-	    .ttsp_ns = -1,
-	    .stopped_ns = -1,
-	    .is_pause = true,
-	    .runtime = runtime,
-	    .kind = kind,
-	    .cause = cause,
-	    .bytes_since_last = -1,
-	    .source = "probes"};
-}
-
-static void append_pool(
-    int64_t id, const char *name, int64_t before, int64_t after, int64_t committed, int64_t max)
-{
-	struct mp_gc_pool_row row = {name, before, after, committed, max};
-
-	cr_assert_eq(mp_append_gc_pool(s, id, &row, &err), 0, "%s", err.text);
-}
-
-static void set(const char *runtime, const char *name, const char *value)
-{
-	cr_assert_eq(mp_append_gc_setting(s, runtime, name, value, &err), 0, "%s", err.text);
-}
-
-static void press(double t_s, const char *name, double value)
-{
-	cr_assert_eq(mp_append_pressure(s, at(t_s), name, value, &err), 0, "%s", err.text);
-}
-
-/* What a JVM is like. */
-struct jvm {
-	const char *collector, *version;
-	double every_s, young_ms; /* young pauses */
-	int64_t live, max, committed, eden;
-	bool grows; /* what is committed, at each collection */
-	const char *cause;
-};
-
-/* With nothing to complain of: a short young pause each 2 s, in a heap with room. */
-static const struct jvm calm = {.collector = "G1",
-    .version = "17.0.1",
-    .every_s = 2,
-    .young_ms = 2,
-    .live = 200 * MB,
-    .max = 2000 * MB,
-    .committed = 2000 * MB,
-    .eden = 500 * MB,
-    .cause = "G1 Evacuation Pause"};
-
-static void append_jvm(const struct jvm *j)
-{
-	char max[24];
-
-	snprintf(max, sizeof(max), "%lld", (long long)j->max);
-	set("hotspot", "collector", j->collector);
-	set("hotspot", "version", j->version);
-	set("hotspot", "max_heap_bytes", max);
-	for (int i = 0; 1 + i * j->every_s < SECONDS - 1; i++) {
-		struct mp_gc_row row =
-		    pause_of("hotspot", "young", j->cause, 1 + i * j->every_s, j->young_ms);
-
-		row.bytes_since_last = j->eden;
-		int64_t id = append(&row);
-		append_pool(id, "heap", j->live + j->eden, j->live,
-		    j->committed - (j->grows ? (40 - i) * MB : 0), j->max);
-		append_pool(id, "G1 Eden Space", j->eden, 0, j->eden, -1);
-		append_pool(id, "G1 Old Gen", j->live, j->live, -1, -1);
-	}
-}
-
-static char *report(enum mp_format format, const char *name)
-{
-	char *text;
-
-	cr_assert_eq(run(mp_report_find(name, &err), everything, format, &text), 0, "%s", err.text);
-	return text;
-}
-
-/* The rules that speak in report gc, in order, each of which report advice and v_gc_advice have too. */
-static void expect_rules(const char *want)
-{
-	reopen();
-	char *text = report(MP_FORMAT_JSON, "gc"), *advice = report(MP_FORMAT_JSON, "advice");
-	sqlite3_stmt *st =
-	    query("SELECT coalesce(group_concat(rule, ' '), '') FROM (SELECT value ->> 'rule' AS rule FROM"
-		  " json_each(?, '$.tables.advice') ORDER BY rule)",
-		text);
-
-	cr_assert_eq(sqlite3_step(st), SQLITE_ROW);
-	cr_expect_str_eq((const char *)sqlite3_column_text(st, 0), want, "%s", text);
-	sqlite3_finalize(st);
-	st = query("SELECT coalesce(group_concat(substr(rule, 4), ' '), '') FROM (SELECT value ->> 'rule' AS "
-		   "rule FROM"
-		   " json_each(?, '$.rows') WHERE rule LIKE 'gc\\_%' ESCAPE '\\' ORDER BY rule)",
-	    advice);
-	cr_assert_eq(sqlite3_step(st), SQLITE_ROW);
-	cr_expect_str_eq((const char *)sqlite3_column_text(st, 0), want, "%s", advice);
-	sqlite3_finalize(st);
-	free(text);
-	free(advice);
-}
-
-/* That the setting of a rule begins so. And the query of each finding gives rows. */
-static void expect_setting(const char *rule, const char *want)
-{
-	sqlite3_stmt *st = query("SELECT setting, query FROM v_gc_advice WHERE rule = ?", rule);
-
-	cr_assert_eq(sqlite3_step(st), SQLITE_ROW, "%s", rule);
-	const char *setting = (const char *)sqlite3_column_text(st, 0);
-	cr_expect(!strncmp(setting, want, strlen(want)), "%s: %s", rule, setting);
-	sqlite3_stmt *evidence = query((const char *)sqlite3_column_text(st, 1), NULL);
-	cr_expect_eq(sqlite3_step(evidence), SQLITE_ROW, "%s", rule);
-	sqlite3_finalize(evidence);
-	sqlite3_finalize(st);
-}
-
-/* What it foretells, within 2 %. */
-static void expect_figures(const char *rule, const char *measure, double before, double predicted)
-{
-	sqlite3_stmt *st = query("SELECT measure, before, predicted FROM v_gc_advice WHERE rule = ?", rule);
-
-	cr_assert_eq(sqlite3_step(st), SQLITE_ROW, "%s", rule);
-	cr_expect_str_eq((const char *)sqlite3_column_text(st, 0), measure);
-	cr_expect_float_eq(sqlite3_column_double(st, 1), before, 0.02 * before, "%s: %g, not %g", rule,
-	    sqlite3_column_double(st, 1), before);
-	cr_expect_float_eq(sqlite3_column_double(st, 2), predicted, 0.02 * predicted, "%s: %g, not %g", rule,
-	    sqlite3_column_double(st, 2), predicted);
-	sqlite3_finalize(st);
-}
 
 /* ---- Rules ---- */
 
@@ -529,11 +369,11 @@ Test(gc_report, calm_memory, .description = "stalls that have nothing to do with
 	expect_rules("");
 }
 
-/* Each rule has a file, and a test above. */
+/* Each rule has a file, and a test above or in gc_report_classes.c. */
 Test(gc_report, every_rule_is_tried)
 {
 	static const char tried[] =
-	    " young_size heap_too_small heap_resizes ihop collector explicit humongous safepoint"
+	    " young_size heap_too_small heap_resizes ihop collector explicit humongous top_class safepoint"
 	    " gogc semi_space freeze threshold memory_pressure ";
 	int rules = 0;
 
@@ -548,7 +388,7 @@ Test(gc_report, every_rule_is_tried)
 		rules++;
 		cr_expect(strstr(tried, rule), "%s", f->path);
 	}
-	cr_assert_eq(rules, 13);
+	cr_assert_eq(rules, 14);
 }
 
 /* ---- The report ---- */
@@ -761,6 +601,8 @@ Test(gc_report, absurd)
 					 s, times[i], "hotspot.allocated_bytes", (double)times[k], &err),
 			    0);
 			cr_assert_eq(mp_append_pressure(s, times[i], "rss_bytes", (double)times[k], &err), 0);
+			mp_append_slot(s, times[i], times[k], &err);
+			give(times[i], k % 2 ? "x" : "y", times[k], times[k], times[i]);
 		}
 	reopen();
 	free(report(MP_FORMAT_JSON, "gc"));

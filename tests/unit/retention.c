@@ -320,6 +320,14 @@ static void write_pressure(int i, int64_t t_ns)
 	cr_assert_eq(mp_append_pressure(s, t_ns, "gauge", gauge, &err), 0);
 }
 
+static void write_class(int64_t slot_ns, const char *name)
+{
+	const struct mp_gc_class_row row = {slot_ns, "hotspot", name, 0, 2, 20};
+
+	cr_assert_eq(mp_append_gc_class(s, &row, &err), 0, "%s", err.text);
+	cr_assert_eq(mp_append_gc_class(s, &row, &err), 0, "%s", err.text);
+}
+
 static void write_slot(int i)
 {
 	int64_t slot_ns = START + i * SECOND;
@@ -342,6 +350,7 @@ static void write_slot(int i)
 	write_pool_slot(i, slot_ns);
 	cr_assert_eq(mp_append_loss(s, slot_ns + SECOND, "ring", "rows", 2, &err), 0);
 	cr_assert_eq(mp_append_clock(s, slot_ns + SECOND + 1, 1, &err), 0);
+	write_class(slot_ns, i % 3 ? "Order" : "byte[]");
 	write_pressure(i, slot_ns + SECOND);
 	cr_assert_eq(mp_append_slot(s, slot_ns, SECOND, &err), 0, "%s", err.text);
 }
@@ -437,6 +446,11 @@ Test(retention, slots_that_are_rolled_up_add_up)
 	cr_assert_eq(here("SELECT sum(value) FROM counter"), 5 * SLOTS);
 	cr_assert_eq(here("SELECT sum(cost_ns) FROM overhead"), 70 * SLOTS);
 	cr_assert_eq(here("SELECT sum(running_ns) FROM thread_counter"), 30 * SLOTS);
+	cr_assert_eq(here("SELECT sum(bytes) - 10 * sum(events) FROM gc_class"), 0);
+	cr_assert_eq(here("SELECT sum(bytes) FROM gc_class"), 40 * SLOTS);
+	cr_assert(here("SELECT count(*) FROM gc_class") < SLOTS / 10);
+	cr_assert_eq(
+	    here("SELECT count(*) FROM gc_class WHERE slot_ns NOT IN (SELECT slot_ns FROM slot)"), 0);
 	expect_pools_rolled_up(SLOTS);
 	expect_pressure_rolled_up(SLOTS);
 	cr_assert_eq(here("SELECT sum(lost) FROM loss"), 2 * SLOTS);

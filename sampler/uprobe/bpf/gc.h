@@ -26,6 +26,49 @@ static __always_inline unsigned long long *allocated_by(
 	return &st->gc_allocated[runtime & (MP_BPF_GC_RUNTIMES - 1)];
 }
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MP_BPF_GC_CLASSES);
+	__type(key, struct mp_bpf_gc_class);
+	__type(value, struct mp_bpf_gc_given);
+} gc_classes SEC(".maps");
+
+static __always_inline u64 power_of_two_in(u64 n)
+{
+	n |= n >> 1;
+	n |= n >> 2;
+	n |= n >> 4;
+	n |= n >> 8;
+	n |= n >> 16;
+	n |= n >> 32;
+	return n - (n >> 1);
+}
+
+/* The recorder takes an entry out while another CPU may be adding to it: that one hit is then nobody's. */
+static __always_inline void count_class(struct pt_regs *ctx, const struct mp_bpf_gc_point *p,
+    const struct pool_args *args, struct mp_bpf_stats *st, u64 bytes)
+{
+	struct mp_bpf_gc_given first = {.events = 0, .bytes = 0}, *sum;
+	struct mp_bpf_gc_class key = {.runtime = p->runtime};
+	u64 object;
+
+	if (!fetch(&p->klass, ctx, args, true, &key.klass))
+		return;
+	if (fetch(&p->object, ctx, args, true, &object))
+		key.object_bytes = power_of_two_in(object);
+	sum = bpf_map_lookup_elem(&gc_classes, &key);
+	if (!sum) {
+		bpf_map_update_elem(&gc_classes, &key, &first, BPF_NOEXIST);
+		sum = bpf_map_lookup_elem(&gc_classes, &key);
+	}
+	if (!sum) {
+		COUNT(gc_classes_lost);
+		return;
+	}
+	__sync_fetch_and_add(&sum->events, 1);
+	__sync_fetch_and_add(&sum->bytes, bytes);
+}
+
 static __always_inline void count_allocated(
     struct pt_regs *ctx, const struct mp_bpf_gc_point *p, struct mp_bpf_stats *st)
 {
@@ -33,8 +76,10 @@ static __always_inline void count_allocated(
 	u64 bytes;
 
 	take_args(&args, ctx);
-	if (fetch(&p->bytes, ctx, &args, true, &bytes))
-		__sync_fetch_and_add(allocated_by(st, p), bytes);
+	if (!fetch(&p->bytes, ctx, &args, true, &bytes))
+		return;
+	__sync_fetch_and_add(allocated_by(st, p), bytes);
+	count_class(ctx, p, &args, st, bytes);
 }
 
 /* Of a length that is told, so many bytes of it; else up to the zero. */
