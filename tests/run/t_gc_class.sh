@@ -4,6 +4,7 @@
 # names of the source, none is unknown. Of buffers of threads, which are a sample of the bytes, each class has the share of the
 # bytes that the program has told, within five standard deviations of the share of so many samples, and half a percent for
 # what the JVM leaves unused at the ends of buffers. Large objects are all counted, with their sizes, apart.
+# beside others
 # cases: hotspot-g1 hotspot-parallel hotspot25-g1
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
