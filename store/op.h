@@ -49,6 +49,12 @@ static inline unsigned int mp_op_base(unsigned int op)
 	return mp_op_is_slow(op) ? op - MP_OP_SLOW : op;
 }
 
+/* Whether an operation, of all numbers, gives memory out: all but free and delete. */
+static inline int mp_op_gives_memory(long long op)
+{
+	return op >= 0 && op < MP_OP_COUNT && op != MP_OP_FREE && op != MP_OP_DELETE;
+}
+
 /* Of an operation or its slow path. */
 static inline unsigned int mp_op_row(unsigned int op)
 {

@@ -6,6 +6,8 @@ DROP TABLE IF EXISTS temp.session_phase;
 DROP TABLE IF EXISTS temp.session_stack;
 DROP TABLE IF EXISTS temp.session_component;
 DROP TABLE IF EXISTS temp.session_cause;
+DROP TABLE IF EXISTS temp.session_spike;
+DROP TABLE IF EXISTS temp.session_spike_stack;
 
 CREATE TEMP TABLE session_phase(
   n INTEGER PRIMARY KEY,
@@ -28,4 +30,16 @@ CREATE TEMP TABLE session_component(
 
 CREATE TEMP TABLE session_cause( -- of the time of kept calls, by v_cause
   n, kind, times, time_ns
+);
+
+CREATE TEMP TABLE session_spike(
+  spike INTEGER PRIMARY KEY,
+  series,                  -- allocs_per_s, bytes_per_s, p99_ns
+  n,                       -- the phase, the innermost
+  start_ns, end_ns, peak_ns, -- session clock; peak_ns: begin of the highest slot
+  level, value             -- of the series: what it is in this phase, and at the peak
+);
+
+CREATE TEMP TABLE session_spike_stack( -- as session_stack
+  spike, stack_id, calls, bytes, time_ns, PRIMARY KEY (spike, stack_id)
 );

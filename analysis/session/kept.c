@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/each_row.h"
+#include "analysis/session/private.h"
+#include "store/op.h"
+
+static struct cell *slot_for(struct cells *c, int64_t n, int64_t key)
+{
+	uint64_t hash = ((uint64_t)key * 256 + (uint64_t)n) * UINT64_C(0x9e3779b97f4a7c15);
+	size_t i = (size_t)(hash >> 32) & (c->room - 1);
+
+	while (c->cell[i].n >= 0 && (c->cell[i].n != n || c->cell[i].key != key))
+		i = (i + 1) & (c->room - 1);
+	return &c->cell[i];
+}
+
+static bool grow(struct cells *c)
+{
+	struct cells more = {.n = c->n, .room = c->room ? 2 * c->room : 1024};
+
+	more.cell = calloc(more.room, sizeof(*more.cell));
+	if (!more.cell)
+		return false;
+	for (size_t i = 0; i < more.room; i++)
+		more.cell[i].n = -1;
+	for (size_t i = 0; i < c->room; i++)
+		if (c->cell[i].n >= 0)
+			*slot_for(&more, c->cell[i].n, c->cell[i].key) = c->cell[i];
+	free(c->cell);
+	*c = more;
+	return true;
+}
+
+static bool add_to(struct cells *c, size_t n, int64_t key, const struct cell *what)
+{
+	if (4 * (c->n + 1) > 3 * c->room && !grow(c))
+		return false;
+	struct cell *cell = slot_for(c, (int64_t)n, key);
+	if (cell->n < 0) {
+		*cell = (struct cell){.n = (int64_t)n, .key = key};
+		c->n++;
+	}
+	cell->calls += what->calls;
+	cell->bytes += what->bytes;
+	cell->time_ns += what->time_ns;
+	return true;
+}
+
+static bool is_in(const struct spike *s, int64_t t_ns)
+{
+	return t_ns >= s->start_ns && t_ns < s->end_ns;
+}
+
+/* t_ns, tid, op_id, size_bytes, dur_ns, weight, stack_id */
+static int take_call(void *ctx, sqlite3_value **row)
+{
+	struct filling *f = ctx;
+	int64_t tid = sqlite3_value_int64(row[1]), size = sqlite3_value_int64(row[3]),
+		stack_id = sqlite3_value_int64(row[6]);
+	double weight = sqlite3_value_double(row[5]);
+	const struct cell what = {.calls = weight,
+	    .bytes = weight * (double)size,
+	    .time_ns = weight * sqlite3_value_double(row[4])};
+
+	if (!mp_op_gives_memory(sqlite3_value_int64(row[2])))
+		return 0;
+	int64_t part = f->components ? mp_component_of(f->components, stack_id, size, tid) : 0;
+	session_find_at(f, sqlite3_value_int64(row[0]));
+	for (size_t i = 0; i < f->n_in; i++)
+		if (!add_to(&f->stacks, f->in[i], stack_id, &what) ||
+		    (f->components && !add_to(&f->parts, f->in[i], part, &what)))
+			return -ENOMEM;
+	for (size_t i = 0; i < f->n_spikes; i++)
+		if (is_in(&f->spike[i], sqlite3_value_int64(row[0])) &&
+		    !add_to(&f->spike_stacks, i, stack_id, &what))
+			return -ENOMEM;
+	return 0;
+}
+
+static int sum_calls(struct filling *f)
+{
+	int ret = mp_components_load(f->session, &f->components, f->err);
+
+	if (!ret)
+		ret = mp_each_row(f->session,
+		    "SELECT 1 FROM main.call WHERE t_ns >= ?1 AND t_ns < ?2"
+		    " AND mp_take(?4, t_ns, tid, op_id, size_bytes, dur_ns, weight, stack_id)",
+		    f->scope, take_call, f, f->err);
+	return ret == -ENOMEM ? session_no_memory(f) : ret;
+}
+
+/* -1: there are too many; -ENOMEM. */
+static int kind_number(struct filling *f, const char *kind)
+{
+	for (size_t i = 0; i < f->n_kinds; i++)
+		if (!strcmp(f->kind[i], kind))
+			return (int)i;
+	if (f->n_kinds == KINDS_MAX)
+		return -1;
+	f->kind[f->n_kinds] = strdup(kind);
+	return f->kind[f->n_kinds] ? (int)f->n_kinds++ : -ENOMEM;
+}
+
+/* t_ns, kind, dur_ns, n, weight */
+static int take_cause(void *ctx, sqlite3_value **row)
+{
+	struct filling *f = ctx;
+	const char *kind = (const char *)sqlite3_value_text(row[1]);
+	double weight = sqlite3_value_double(row[4]);
+	const struct cell what = {
+	    .calls = weight * sqlite3_value_double(row[3]), .time_ns = weight * sqlite3_value_double(row[2])};
+	int number = kind ? kind_number(f, kind) : -1;
+
+	session_find_at(f, sqlite3_value_int64(row[0]));
+	for (size_t i = 0; number >= 0 && i < f->n_in; i++)
+		if (!add_to(&f->causes, f->in[i], number, &what))
+			return -ENOMEM;
+	return number == -ENOMEM ? number : 0;
+}
+
+static int sum_causes(struct filling *f)
+{
+	int ret = mp_each_row(f->session,
+	    "SELECT 1 FROM main.cause CROSS JOIN main.call USING (call_id) WHERE t_ns >= ?1 AND t_ns < ?2"
+	    " AND mp_take(?4, t_ns, kind, cause.dur_ns, n, weight)",
+	    f->scope, take_cause, f, f->err);
+	return ret == -ENOMEM ? session_no_memory(f) : ret;
+}
+
+int session_sum_kept(struct filling *f)
+{
+	int ret = sum_calls(f);
+
+	return ret ? ret : sum_causes(f);
+}
