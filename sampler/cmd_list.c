@@ -188,9 +188,11 @@ static int list_calendars(struct mp_emit *e, struct sqlite3 *db, struct mp_err *
 		struct mp_phase_calendar_about about;
 		char from[40] = "", to[40] = "";
 
-		ret = mp_phase_calendar_load(name, &c, err);
-		if (ret)
-			break;
+		if (mp_phase_calendar_load(name, &c, err)) { /* no time zones here */
+			ret = mp_rows_run(
+			    db, err, "INSERT INTO calendar (name, about) VALUES (%Q, %Q)", name, err->text);
+			continue;
+		}
 		mp_phase_calendar_describe(c, &about);
 		mp_phase_calendar_format(c, about.covers_from_ns, from, sizeof(from));
 		mp_phase_calendar_format(c, about.covers_to_ns - 1, to, sizeof(to));

@@ -58,6 +58,10 @@ static const char usage[] =
     "      --pools FILE        functions that take objects out of pools and put them back (README: Pools); "
     "those\n"
     "                          of libraries that are known (mpsample list profiles) need no file\n"
+    "      --phases CALENDAR   phases of the trading day, by a built-in calendar (nyse, cme, lse, xetra, "
+    "tokyo)\n"
+    "                          or a file (README: Phases); slots end where they begin and end. More come by\n"
+    "                          mpsample mark\n"
     "      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default auto)\n"
     "      --plane auto|preload|uprobe\n"
     "                          how calls are seen: by libmpsample.so in the process (a command gets it by\n"
@@ -100,6 +104,7 @@ enum {
 	OPT_FOLLOW_FORKS,
 	OPT_SPANS,
 	OPT_POOLS,
+	OPT_PHASES,
 	OPT_CAUSES,
 	OPT_COUNT,
 	OPT_BUDGET,
@@ -128,6 +133,7 @@ static const struct option long_options[] = {
     {"follow-forks", no_argument, NULL, OPT_FOLLOW_FORKS},
     {"spans", required_argument, NULL, OPT_SPANS},
     {"pools", required_argument, NULL, OPT_POOLS},
+    {"phases", required_argument, NULL, OPT_PHASES},
     {"causes", required_argument, NULL, OPT_CAUSES},
     {"event", required_argument, NULL, 'e'},
     {"count", required_argument, NULL, OPT_COUNT},
@@ -325,6 +331,9 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		return parse_cpus(arg, &o->cpus, err);
 	case OPT_POOLS:
 		o->pools_file = arg;
+		return 0;
+	case OPT_PHASES:
+		o->phases = arg;
 		return 0;
 	case OPT_SPANS:
 		return add_spans(o, arg, err);

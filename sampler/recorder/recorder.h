@@ -47,6 +47,7 @@ struct mp_record_options {
 	const char *const *spans; /* globs: functions that are spans */
 	size_t n_spans;
 	const char *pools_file;           /* functions of pools; NULL: those of profiles only */
+	const char *phases;               /* a calendar's name or file; NULL: none */
 	const struct mp_perf_want *wants; /* perf events to sample and to count */
 	size_t n_wants;
 	bool gc;                  /* follow garbage collectors of runtimes that are known */
