@@ -18,7 +18,8 @@ struct reading {
 	char section[128];       /* of the last key: "[phase open" */
 	int entry;               /* the one that keys are of; -1: the calendar */
 	int line;
-	int header_line; /* of a section that has no key yet; 0: it has */
+	int section_line; /* where the section of the last key begins */
+	int header_line;  /* of a section that has no key yet; 0: it has */
 	int zone_line;
 	struct mp_err *err;
 	int failed; /* -errno, once told */
@@ -241,17 +242,17 @@ static int begin_entry(struct reading *r, const char *name, bool is_phase)
 	size_t n = name_length(name);
 
 	if (!n || name[n] || n > NAME_MAX)
-		return fail(r, "a name has letters, digits and _, 40 at most", name);
+		return fail_at(r, r->section_line, "a name has letters, digits and _, 40 at most", name);
 	if (find_entry(c, name) >= 0)
-		return fail(r, "there are two of this name", name);
+		return fail_at(r, r->section_line, "there are two of this name", name);
 	if (c->n == ENTRIES_MAX)
-		return fail(r, "more than 256 times and phases", NULL);
+		return fail_at(r, r->section_line, "more than 256 times and phases", NULL);
 	struct entry *more = reallocarray(c->entries, c->n + 1, sizeof(*more));
 	if (!more)
 		return no_memory(r);
 	c->entries = more;
 	r->entry = (int)c->n++;
-	c->entries[r->entry] = (struct entry){.is_phase = is_phase, .line = r->line};
+	c->entries[r->entry] = (struct entry){.is_phase = is_phase, .line = r->section_line};
 	memcpy(c->entries[r->entry].name, name, n + 1);
 	return 0;
 }
@@ -266,7 +267,8 @@ static int begin_section(struct reading *r, const char *section)
 		return begin_entry(r, section + 6 + strspn(section + 6, " \t"), true);
 	if (!strncmp(section, "time ", 5))
 		return begin_entry(r, section + 5 + strspn(section + 5, " \t"), false);
-	return fail(r, "this is no section: there are [calendar], [time NAME] and [phase NAME]", section);
+	return fail_at(r, r->section_line,
+	    "this is no section: there are [calendar], [time NAME] and [phase NAME]", section);
 }
 
 static int set_text(struct reading *r, char **to, const char *value)
@@ -347,6 +349,8 @@ static int take_key(void *user, const char *section, const char *key, const char
 {
 	struct reading *r = user;
 
+	if (r->header_line)
+		r->section_line = r->header_line;
 	r->header_line = 0;
 	if (strcmp(section, r->section) && begin_section(r, section))
 		return 0;

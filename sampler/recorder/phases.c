@@ -17,7 +17,7 @@
 #define BEHIND_NS  (NS_PER_S / 2000) /* a point of the library's clock lies behind the instant by then */
 #define MOVED_NS   1000              /* by less clocks differ from one look to the next */
 #define NEVER_NS   (NS_PER_S * 1000000000) /* some 30 years */
-#define PHASES_MAX 8                 /* of marks, that wait at a time */
+#define PHASES_MAX 8                       /* of marks, that wait at a time */
 
 struct mp_recorder_phases {
 	struct mp_phase_calendar *calendar; /* NULL, with the next: none */
