@@ -14,38 +14,29 @@ clock() {
 	date -u -d "@$(awk "BEGIN { printf \"%.3f\", $BEGAN + $1 }")" +%H:%M:%S.%3N
 }
 
-# calendar: phases around and within the next seconds; `inner` lies in `outer`.
+# calendar: from now on for some minutes, every 3 s a phase of 2.5 s with another one in it, and one that is always on.
 calendar() {
-	BEGAN=$(date +%s.%N)
-	cat >day.ini <<-END
-		[calendar]
-		zone     = UTC
-		weekdays = sun-sat
-
-		[time first]
-		at = $(clock 2.25)
-
-		[phase before]
-		from = $(clock -3600)
-		to   = first
-
-		[phase outer]
-		from = first
-		to   = first+00:00:03.500
-
-		[phase inner]
-		from = outer+00:00:01
-		to   = inner+00:00:01.250
-
-		[phase over]
-		from = $(clock -7200)
-		to   = $(clock -3600)
-	END
+	local k
+	BEGAN=$(date +%s)
+	{
+		printf '%s\n' '[calendar]' 'zone = UTC' 'weekdays = sun-sat' \
+			'[phase always]' "from = $(clock -3600)" "to = $(clock 36000)" \
+			'[phase over]' "from = $(clock -7200)" "to = $(clock -3600)"
+		for ((k = 0; k < 80; k++)); do
+			printf '%s\n' "[time t$k]" "at = $(clock $((3 * k)).25)" "[phase outer$k]" "from = t$k" "to = t$k+00:00:02.500" \
+				"[phase inner$k]" "from = outer$k+00:00:01" "to = inner$k+00:00:01.250"
+		done
+	} >day.ini
 }
 
 # mark ARGUMENT...: is taken.
 mark() {
 	"$MPSAMPLE" mark "$@" || fail "mark $*"
+}
+
+# phases DB: each phase of the recording: number, name, begin, end.
+phases() {
+	sql "$1" "SELECT phase_id, name, start_ns, end_ns FROM v_phase ORDER BY phase_id"
 }
 
 # exact DB: all is counted, nothing lost, and of each phase the histogram is that of the calls in it.
@@ -56,27 +47,42 @@ exact() {
 		differ=$(sql "$1" "
 			CREATE TEMP TABLE by_slot AS SELECT op, size_lo_bytes, lo_ns, sum(calls) AS calls FROM v_latency
 				WHERE slot_ns >= $start AND slot_ns < $end GROUP BY 1, 2, 3;
-			CREATE TEMP TABLE by_call AS SELECT op.name AS op, s.lo_bytes, b.lo_ns, count(*) AS calls
-				FROM call JOIN op USING (op_id) JOIN bucket b ON dur_ns BETWEEN b.lo_ns AND b.hi_ns
-				JOIN size_class s ON size_bytes BETWEEN s.lo_bytes AND s.hi_bytes
+			CREATE TEMP TABLE one AS SELECT op_id, size_bytes, dur_ns, count(*) AS n FROM call
 				WHERE t_ns >= $start AND t_ns < $end GROUP BY 1, 2, 3;
+			CREATE TEMP TABLE by_call AS SELECT op.name AS op, s.lo_bytes, b.lo_ns, sum(n) AS calls
+				FROM one JOIN op USING (op_id) JOIN bucket b ON dur_ns BETWEEN b.lo_ns AND b.hi_ns
+				JOIN size_class s ON size_bytes BETWEEN s.lo_bytes AND s.hi_bytes GROUP BY 1, 2, 3;
 			SELECT (SELECT count(*) FROM (SELECT * FROM by_slot EXCEPT SELECT * FROM by_call)) +
 			       (SELECT count(*) FROM (SELECT * FROM by_call EXCEPT SELECT * FROM by_slot)),
-			       (SELECT sum(calls) > 1000 FROM by_slot),
-			       (SELECT sum(c.calls) = sum(l.calls) FROM (SELECT sum(calls) AS calls FROM by_call) c,
-				(SELECT sum(calls) AS calls FROM latency_sum WHERE slot_ns >= $start AND slot_ns < $end) l),
+			       (SELECT total(calls) FROM by_call) =
+			       (SELECT total(calls) FROM latency_sum WHERE slot_ns >= $start AND slot_ns < $end),
 			       (SELECT count(*) FROM v_slot WHERE slot_ns < $end AND slot_ns + dur_ns > $end)")
-		eq "phase $phase $name: buckets that differ, many calls, sums, slots across its end" "$differ" "0|1|1|0"
-	done < <(sql "$1" "SELECT phase_id, name, start_ns, coalesce(end_ns, (SELECT value FROM v_session WHERE key = 'end_ns'))
-		FROM v_phase ORDER BY phase_id")
+		eq "phase $phase $name: buckets that differ, sums, slots across its end" "$differ" "0|1|0"
+	done < <(phases "$1")
 }
 
-# near DB WHAT SQL TIME: the wall time of an instant is this long after $BEGAN, by the clock rows, to the ms.
-near() {
-	local is
-	is=$(sql "$1" "SELECT printf('%.4f', (($3) + (SELECT real_ns - mono_ns FROM v_clock ORDER BY mono_ns DESC LIMIT 1)
-		- CAST('${BEGAN%.*}' AS INTEGER) * 1000000000) / 1e9 - 0.${BEGAN#*.})")
-	within "$2: seconds after the begin" "$is" "$4" 0 0.002
+# timely DB: all phases of the calendar that have a part in the recording are there, by the clock rows, and no other. None
+# comes early; late by a part of a second at most, where the machine was.
+timely() {
+	local k windows="('always', -3600, 36000)"
+	for ((k = 0; k < 80; k++)); do
+		windows+=", ('outer$k', $((3 * k)).25, $((3 * k)).25 + 2.5), ('inner$k', $((3 * k)).25 + 1, $((3 * k)).25 + 2.25)"
+	done
+	sql "$1" "
+		CREATE TEMP TABLE rec AS SELECT (SELECT CAST(value AS INTEGER) FROM v_session WHERE key = 'start_ns') AS start_ns,
+			(SELECT CAST(value AS INTEGER) FROM v_session WHERE key = 'end_ns') AS end_ns,
+			(SELECT $BEGAN * 1000000000 - (real_ns - mono_ns) FROM v_clock ORDER BY mono_ns DESC LIMIT 1) AS zero_ns;
+		CREATE TEMP TABLE wanted AS WITH w(name, a, b) AS (VALUES $windows)
+			SELECT name, max(start_ns, CAST(zero_ns + a * 1e9 AS INTEGER)) AS a, min(end_ns, CAST(zero_ns + b * 1e9 AS INTEGER)) AS b
+			FROM w, rec;
+		SELECT name, 'is missing' FROM wanted WHERE b - a > 600000000 AND name NOT IN (SELECT name FROM v_phase);
+		SELECT p.name, 'is', p.start_ns - a, p.end_ns - b FROM v_phase p LEFT JOIN wanted w USING (name)
+		WHERE source = 'calendar' AND (a IS NULL OR p.start_ns - a NOT BETWEEN -1000000 AND 500000000
+			OR p.end_ns - b NOT BETWEEN -1000000 AND 500000000);
+		SELECT name, 'came twice' FROM v_phase WHERE source = 'calendar' GROUP BY name HAVING count(*) > 1" >timely.out
+	eq "phases of the calendar" "$(<timely.out)" ""
+	holds "whole phases in the recording" "$(sql "$1" "SELECT count(*) FROM v_phase, session
+		WHERE key = 'end_ns' AND name LIKE 'inner%' AND end_ns < value AND end_ns - start_ns > 1249000000") >= 1"
 }
 
 # recorded PLANE_OPTION...: the load of some seconds, with the calendar and two phases of marks.
@@ -92,17 +98,12 @@ recorded() {
 	wait_done
 	stop_recorder
 	end_target
-	eq "phases" "$(sql p.db "SELECT name, source, count(*) FROM v_phase GROUP BY name ORDER BY min(start_ns), min(phase_id)")" \
-		$'before|calendar|1\nhalted|mark|1\nresumed|mark|1\nouter|calendar|1\ninner|calendar|1'
-	near p.db "outer begins" "SELECT start_ns FROM v_phase WHERE name = 'outer'" 2.25
-	near p.db "inner begins" "SELECT start_ns FROM v_phase WHERE name = 'inner'" 3.25
-	near p.db "inner ends" "SELECT end_ns FROM v_phase WHERE name = 'inner'" 4.5
-	near p.db "outer ends" "SELECT end_ns FROM v_phase WHERE name = 'outer'" 5.75
-	eq "before begins with the recording, and ends where outer begins" "$(sql p.db "SELECT
-		start_ns = (SELECT value FROM v_session WHERE key = 'start_ns'),
-		end_ns = (SELECT start_ns FROM v_phase WHERE name = 'outer') FROM v_phase WHERE name = 'before'")" "1|1"
-	eq "the mark's phase ends with the next one" "$(sql p.db "SELECT end_ns = (SELECT start_ns FROM v_phase WHERE name = 'resumed')
-		FROM v_phase WHERE name = 'halted'")" 1
+	timely p.db
+	eq "the marks' phases" "$(sql p.db "SELECT name, start_ns < end_ns,
+		end_ns = coalesce((SELECT start_ns FROM v_phase n WHERE source = 'mark' AND n.start_ns > p.start_ns), value)
+		FROM v_phase p, session WHERE source = 'mark' AND key = 'end_ns' ORDER BY start_ns")" $'halted|1|1\nresumed|1|1'
+	eq "what is on at the begin begins with the recording" "$(sql p.db "SELECT start_ns = value FROM v_phase, session
+		WHERE name = 'always' AND key = 'start_ns'")" 1
 	eq "marks" "$(sql p.db "SELECT tid IS NULL, name, detail FROM v_mark WHERE name <> 'exit'")" "1|warm|one second"
 	exact p.db
 }
@@ -125,17 +126,20 @@ reports)
 	wait_done
 	stop_recorder
 	end_target
+	inner=$(sql p.db "SELECT name FROM v_phase WHERE name LIKE 'inner%' AND end_ns - start_ns > 1000000000 LIMIT 1")
 	for report in summary jitter outliers sites impact cache pools gc advice; do
-		for phase in before outer inner; do
-			"$MPSAMPLE" report $report p.db --phase $phase --format json >report.json 2>report.err ||
+		for phase in always "outer${inner#inner}" "$inner"; do
+			"$MPSAMPLE" report $report p.db --phase "$phase" --format json >report.json 2>report.err ||
 				fail "report $report --phase $phase: $(<report.err)"
 		done
 		"$MPSAMPLE" report $report p.db >/dev/null || fail "report $report"
 	done
-	eq "calls of report summary --phase inner" \
-		"$("$MPSAMPLE" report summary p.db --phase inner --format json |
-			python3 -c 'import json, sys; t = json.load(sys.stdin); print(sum(r["calls"] for r in t.get("rows", t.get("tables", {}).get("ops"))))')" \
-		"$(sql p.db "SELECT sum(calls) FROM v_latency, v_phase WHERE name = 'inner' AND slot_ns >= start_ns AND slot_ns < end_ns")"
+	for phase in "outer${inner#inner}" "$inner"; do
+		eq "calls of report summary --phase $phase" \
+			"$("$MPSAMPLE" report summary p.db --phase "$phase" --format json |
+				python3 -c 'import json, sys; print(sum(row["calls"] for row in json.load(sys.stdin)["rows"]))')" \
+			"$(sql p.db "SELECT sum(calls) FROM v_latency, v_phase WHERE name = '$phase' AND slot_ns >= start_ns AND slot_ns < end_ns")"
+	done
 	;;
 mark)
 	one_line_error 1 "$MPSAMPLE" mark $$ nobody
