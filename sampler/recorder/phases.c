@@ -15,7 +15,8 @@
 #define AHEAD_NS   (NS_PER_S / 4)    /* planes are told what comes so soon */
 #define NEAR_NS    (NS_PER_S / 50)   /* a slot does not end so shortly before */
 #define BEHIND_NS  (NS_PER_S / 2000) /* a point of the library's clock lies behind the instant by then */
-#define MOVED_NS   1000              /* by less clocks differ from one look to the next */
+#define AGAIN_NS   (NS_PER_S / 200)
+#define MOVED_NS   1000                    /* by less clocks differ from one look to the next */
 #define NEVER_NS   (NS_PER_S * 1000000000) /* some 30 years */
 #define PHASES_MAX 8                       /* of marks, that wait at a time */
 
@@ -37,6 +38,7 @@ struct mp_recorder_phases {
 	int64_t bound_ns;            /* the instant that planes have been told; 0: none */
 	struct mp_phase_bound bound; /* what of the calendar comes then; mono_ns INT64_MAX: nothing */
 	bool is_mark;                /* the first of `waiting` does */
+	int64_t again_ns;            /* it has come, and is looked at again then; 0: not yet */
 	int64_t at_ns;               /* the instant that is being passed, as calls tell it */
 };
 
@@ -234,7 +236,11 @@ int mp_recorder_tick_phases(struct mp_recorder *r, struct mp_err *err)
 
 int64_t mp_recorder_bound_due_ns(const struct mp_recorder *r)
 {
-	return r->phases->bound_ns ? r->phases->bound_ns + BEHIND_NS : INT64_MAX;
+	const struct mp_recorder_phases *p = r->phases;
+
+	if (!p->bound_ns)
+		return INT64_MAX;
+	return p->again_ns ? p->again_ns : p->bound_ns + BEHIND_NS;
 }
 
 bool mp_recorder_is_bound_near(const struct mp_recorder *r, int64_t now)
@@ -277,8 +283,14 @@ int mp_recorder_pass_bound(struct mp_recorder *r, struct mp_err *err)
 	struct mp_phase_listener l = listener(r);
 	int64_t at_ns = r->preload ? mp_preload_split_ns(r->preload) : p->bound_ns;
 
-	if (at_ns < 0)
-		return 0; /* not behind it yet: again at the next look */
+	/* Whoever counts from records has not read all that came before it: they would be counted by what is
+	 * told next. */
+	int64_t now = mp_recorder_now_ns();
+	if (at_ns < 0 || (!r->preload && mp_uprobe_known_ns(r->uprobe, now) < at_ns)) {
+		p->again_ns = now + AGAIN_NS;
+		return 0;
+	}
+	p->again_ns = 0;
 	p->at_ns = at_ns;
 	p->bound_ns = 0;
 	int ret = end_slot_at(r, at_ns, err);
