@@ -363,6 +363,15 @@ static int check_empty(struct reading *r)
 	return r->header_line ? fail_at(r, r->header_line, "this section is empty", NULL) : 0;
 }
 
+/* inih takes comments behind values for such, but not those in further lines of a value. */
+static size_t without_comment(const char *line, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (line[i] == ';' && (line[i - 1] == ' ' || line[i - 1] == '\t'))
+			return i;
+	return n;
+}
+
 /* For inih, as fgets(): it would take the rest of a line that is too long for another one. */
 static char *next_line(char *buf, int size, void *user)
 {
@@ -381,8 +390,10 @@ static char *next_line(char *buf, int size, void *user)
 			return NULL;
 		r->header_line = r->line;
 	}
-	memcpy(buf, r->rest, n);
+	size_t told = without_comment(r->rest, n);
+	memcpy(buf, r->rest, told);
 	r->rest += n;
+	n = told;
 	if (*r->rest == '\n')
 		buf[n++] = *r->rest++;
 	buf[n] = 0;
