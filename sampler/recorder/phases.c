@@ -12,7 +12,10 @@
 #include "sampler/phases/schedule.h"
 #include "store/append.h"
 
-#define AHEAD_NS   (NS_PER_S / 4)    /* planes are told what comes so soon */
+#define AHEAD_NS NS_PER_S /* planes are told what comes so soon, */
+#define SETTLE_NS                                                                                            \
+	(NS_PER_S / 5)               /* but so long after the last one, unless it is near: calls that it     \
+				      * came into have returned */
 #define NEAR_NS    (NS_PER_S / 50)   /* a slot does not end so shortly before */
 #define BEHIND_NS  (NS_PER_S / 2000) /* a point of the library's clock lies behind the instant by then */
 #define AGAIN_NS   (NS_PER_S / 200)
@@ -206,6 +209,13 @@ static bool stays(const struct mp_recorder_phases *p, int64_t at_ns, int64_t now
 	return p->is_mark || now >= p->bound_ns - MP_PHASE_LEAD_NS || (moved < MOVED_NS && moved > -MOVED_NS);
 }
 
+static bool is_soon(const struct mp_recorder_phases *p, int64_t at_ns, int64_t now)
+{
+	if (at_ns == INT64_MAX || at_ns - now > AHEAD_NS)
+		return false;
+	return p->bound_ns || now >= p->at_ns + SETTLE_NS || at_ns - now < NEAR_NS;
+}
+
 int mp_recorder_tick_phases(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_recorder_phases *p = r->phases;
@@ -215,7 +225,7 @@ int mp_recorder_tick_phases(struct mp_recorder *r, struct mp_err *err)
 
 	if (ret || (p->bound_ns && stays(p, at_ns, now)))
 		return ret;
-	if (at_ns == INT64_MAX || at_ns - now > AHEAD_NS)
+	if (!is_soon(p, at_ns, now))
 		return p->bound_ns ? take_back(r, err) : 0;
 	if (!p->bound_ns) {
 		/* That takes its time. */
