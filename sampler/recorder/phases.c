@@ -177,6 +177,8 @@ static int find_next(struct mp_recorder_phases *p, struct mp_phase_bound *calend
 	*calendar = (struct mp_phase_bound){INT64_MAX, INT64_MAX};
 	read_clocks(now, &real_ns);
 	int ret = p->schedule ? mp_phase_schedule_next(p->schedule, *now, real_ns, calendar, err) : 0;
+	if (ret == -ERANGE)
+		ret = 0; /* a clock that is set to nonsense is no reason to end */
 	*at_ns = calendar->mono_ns;
 	if (p->n_waiting && *now + MP_PHASE_LEAD_NS < *at_ns)
 		*at_ns = *now + MP_PHASE_LEAD_NS;

@@ -43,6 +43,8 @@ phases() {
 exact() {
 	local phase name start end differ
 	eq "lost" "$(sql "$1" "SELECT source, what, lost FROM v_loss")" ""
+	eq "calls by slot, and rows" "$(sql "$1" "SELECT (SELECT sum(calls) FROM v_latency) = (SELECT count(*) FROM v_call)")" 1
+	holds "calls" "$(sql "$1" "SELECT count(*) FROM v_call") >= 2 * $(truth pairs)"
 	while IFS='|' read -r phase name start end; do
 		differ=$(sql "$1" "
 			CREATE TEMP TABLE by_slot AS SELECT op, size_lo_bytes, lo_ns, sum(calls) AS calls FROM v_latency
