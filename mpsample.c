@@ -9,6 +9,7 @@
 #include "sampler/cmd_doctor.h"
 #include "sampler/cmd_import.h"
 #include "sampler/cmd_list.h"
+#include "sampler/cmd_mark.h"
 #include "sampler/cmd_record.h"
 #include "sampler/cmd_symbolize.h"
 #include "store/cmd_query.h"
@@ -25,7 +26,8 @@ static const struct command {
     {"symbolize", "name the functions of a recording later, or elsewhere, or better", mp_cmd_symbolize},
     {"classify", "say which part of the program allocations belong to, by rules", mp_cmd_classify},
     {"import", "make a session of a recording of perf, from any machine", mp_cmd_import},
-    {"list", "what there is: events, profiles, reports", mp_cmd_list},
+    {"mark", "note in a recording that something happens now, or a phase begins", mp_cmd_mark},
+    {"list", "what there is: events, profiles, reports, phases of a calendar", mp_cmd_list},
     {"doctor", "what works here, what does not, and the command that fixes it", mp_cmd_doctor},
 };
 

@@ -107,10 +107,9 @@ static void say_what_csv_leaves_out(const struct mp_report_arguments *a)
 		fprintf(stderr, " %s%s", c->name, c[1].name ? "," : "\n");
 }
 
-static void say_rounded(const struct mp_report_arguments *a, const struct mp_report_filter *asked)
+static void say_rounded(const struct mp_report_arguments *a)
 {
-	if (a->format == MP_FORMAT_TABLE || !a->report->histogram ||
-	    (a->filter.from_ns == asked->from_ns && a->filter.to_ns == asked->to_ns))
+	if (a->format == MP_FORMAT_TABLE || !a->filter.is_rounded)
 		return;
 	fprintf(stderr, "mpsample: %s counts by the second: the time asked for is rounded outwards",
 	    a->report->name);
@@ -123,13 +122,12 @@ static void say_rounded(const struct mp_report_arguments *a, const struct mp_rep
 
 static int run(struct mp_report_arguments *a)
 {
-	struct mp_report_filter asked = a->filter;
 	bool written;
 	int status = mp_report_command(a, &written);
 
 	if (written) {
 		say_what_csv_leaves_out(a);
-		say_rounded(a, &asked);
+		say_rounded(a);
 	}
 	return status;
 }

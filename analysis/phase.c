@@ -65,7 +65,8 @@ static int say_unknown(struct mp_session *s, const char *name, struct mp_err *er
 		return rc;
 	if (!n)
 		return mp_err_set(err, EINVAL,
-		    "there is no phase %.80s in %s: it has none; the program tells them by MPSAMPLE_PHASE",
+		    "there is no phase %.80s in %s: it has none; they come by MPSAMPLE_PHASE in "
+		    "the program, mpsample mark, or record --phases",
 		    name, mp_session_path(s));
 	return mp_err_set(
 	    err, EINVAL, "there is no phase %.80s in %s: it has %s", name, mp_session_path(s), all);
@@ -94,4 +95,58 @@ int mp_phase_find(
 		rc = look_up(s, alone, time, &times, start_ns, end_ns, err);
 	free(alone);
 	return rc || times ? rc : say_unknown(s, name, err);
+}
+
+/* ---- The innermost ---- */
+
+static int by_start(const void *a, const void *b)
+{
+	const struct mp_phase_part *x = a, *y = b;
+
+	if (x->start_ns != y->start_ns)
+		return x->start_ns < y->start_ns ? -1 : 1;
+	return (x->end_ns < y->end_ns) - (x->end_ns > y->end_ns);
+}
+
+/* Those that are on, the innermost on top: what the top covers between *t_ns and `to_ns` is a part, and so on
+ * below it, as those on top end. */
+static size_t unwind(const struct mp_phase_part *in, size_t *on, size_t *n_on, int64_t *t_ns, int64_t to_ns,
+    struct mp_phase_part *out)
+{
+	size_t n = 0;
+
+	while (*n_on) {
+		const struct mp_phase_part *top = &in[on[*n_on - 1]];
+		int64_t end_ns = top->end_ns < to_ns ? top->end_ns : to_ns;
+
+		if (end_ns > *t_ns) {
+			out[n++] = (struct mp_phase_part){*t_ns, end_ns, top->id};
+			*t_ns = end_ns;
+		}
+		if (top->end_ns > to_ns)
+			break;
+		--*n_on;
+	}
+	return n;
+}
+
+ptrdiff_t mp_phase_innermost(struct mp_phase_part *in, size_t n, struct mp_phase_part *out)
+{
+	size_t *on = calloc(n + 1, sizeof(*on)), n_on = 0, parts = 0;
+	int64_t t_ns = INT64_MIN;
+
+	if (!on)
+		return -ENOMEM;
+	if (n)
+		qsort(in, n, sizeof(*in), by_start);
+	for (size_t i = 0; i < n; i++) {
+		if (in[i].end_ns <= in[i].start_ns)
+			continue;
+		parts += unwind(in, on, &n_on, &t_ns, in[i].start_ns, out + parts);
+		t_ns = in[i].start_ns;
+		on[n_on++] = i;
+	}
+	parts += unwind(in, on, &n_on, &t_ns, INT64_MAX, out + parts);
+	free(on);
+	return (ptrdiff_t)parts;
 }

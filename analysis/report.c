@@ -181,21 +181,24 @@ static int find_slot(struct mp_session *s, int64_t t_ns, int64_t any_slot_ns, in
 /* Which slots, and which losses, are of the time that was asked for; of reports from histograms that time is
  * rounded outwards to slots. */
 static int find_slots(struct mp_session *s, const struct mp_report *report, int64_t any_slot_ns,
-    struct mp_report_scope *b, struct mp_err *err)
+    struct mp_report_filter *f, struct mp_report_scope *b, struct mp_err *err)
 {
 	int64_t start_ns, end_ns;
 	int rc = 0;
 
+	f->is_rounded = false;
 	b->slots_ns = INT64_MIN;
 	b->lost_ns = INT64_MAX;
 	if (b->from_ns > INT64_MIN) {
 		rc = find_slot(s, b->from_ns, any_slot_ns, &start_ns, &end_ns, err);
 		b->slots_ns = start_ns;
+		f->is_rounded |= report->histogram && b->from_ns != start_ns;
 		if (report->histogram)
 			b->from_ns = start_ns;
 	}
 	if (!rc && b->to_ns < INT64_MAX) {
 		rc = find_slot(s, b->to_ns - 1, any_slot_ns, &start_ns, &end_ns, err);
+		f->is_rounded |= report->histogram && b->to_ns != end_ns && b->to_ns != b->end_ns;
 		if (report->histogram)
 			b->to_ns = end_ns;
 		/* What is lost is known at the end of its slot, or soon after it. */
@@ -272,7 +275,7 @@ static int find_bounds(struct mp_session *s, const struct mp_report *report, str
 		rc = mp_err_set(err, EINVAL, "--from %g is not before --to %g", (double)f->from_ns / 1e9,
 		    (double)f->to_ns / 1e9);
 	if (!rc)
-		rc = find_slots(s, report, slot_ns, b, err);
+		rc = find_slots(s, report, slot_ns, f, b, err);
 	int64_t from = b->from_ns > b->start_ns ? b->from_ns : b->start_ns;
 	int64_t to = b->to_ns < b->end_ns ? b->to_ns : b->end_ns;
 	b->covered_ns = to > from ? to - from : 0;
@@ -396,8 +399,7 @@ static void note_samples(struct mp_emit *e, sqlite3_stmt *stmt, int col)
 		mp_emit_note(e, "samples: %s, %s; none with an address", samples, lost);
 }
 
-static void note_range(struct mp_emit *e, const struct mp_report *report, const struct mp_report_scope *b,
-    const struct mp_report_filter *f)
+static void note_range(struct mp_emit *e, const struct mp_report_scope *b, const struct mp_report_filter *f)
 {
 	char from[MP_CELL_NUMBER], to[MP_CELL_NUMBER];
 
@@ -411,7 +413,7 @@ static void note_range(struct mp_emit *e, const struct mp_report *report, const 
 	mp_cell_int(MP_UNIT_TIME, f->to_ns < 0 ? b->end_ns - b->start_ns : f->to_ns, to);
 	mp_emit_note(e, "only %s%sfrom %s s to %s s of the recording%s", f->phase ? f->phase : "",
 	    f->phase ? ", " : "", from, to,
-	    report->histogram ? ": rounded outwards to the seconds that the histograms count by" : "");
+	    f->is_rounded ? ": rounded outwards to the seconds that the histograms count by" : "");
 }
 
 static bool is_wanted(const struct mp_report *report, const struct mp_report_section *section,
@@ -586,7 +588,7 @@ static int run(struct mp_session *s, const struct mp_report *report, const struc
 	    run_object(s, "session", "sql/reports/object_session.sql", NULL, b, e, format, &session, err);
 	if (!rc && table) {
 		note_session(e, session);
-		note_range(e, report, b, f);
+		note_range(e, b, f);
 	}
 	if (!rc)
 		rc = run_lines(s, report->before, b, f, e, err);

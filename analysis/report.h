@@ -90,6 +90,7 @@ int mp_report_check_pools(
 
 struct mp_report_filter {
 	const char *table; /* only this section; NULL: all, but CSV, which holds one table, has the first */
+	bool is_rounded;   /* set: the time asked for was not whole slots, and was rounded outwards to them */
 	const char *phase; /* only this phase, as mp_phase_find(); not with from_ns or to_ns. NULL: all */
 	int64_t tid;       /* 0: all threads */
 	int64_t from_ns;   /* since the start of the recording; < 0: its start */

@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "sampler/doctor/pmu.h"
 #include "sampler/doctor/rows.h"
 #include "sampler/gc/profile.h"
 #include "sampler/perf/event.h"
+#include "sampler/phases/calendar.h"
 #include "sampler/pools/profile.h"
 #include "sampler/profile.h"
 #include "sampler/uprobe/shared.h"
@@ -20,12 +22,17 @@
 
 static const char usage[] =
     "usage: mpsample list events|profiles|reports [--format table|json|csv]\n"
+    "       mpsample list phases CALENDAR [--from DATE] [--to DATE] [--format table|json|csv]\n"
     "\n"
     "  events     what a recording holds besides the calls, and what -e can ask for\n"
-    "  profiles   the allocators, pools and garbage collectors that are known, and how they are recognised\n"
+    "  profiles   the allocators, pools and garbage collectors that are known, and how they are recognised;\n"
+    "             the trading calendars that record --phases knows\n"
+    "  phases     when the phases of a calendar are: a built-in one, or a file (README: Phases)\n"
     "  reports    what can be asked of a recording with mpsample report\n"
     "\n"
     "  --format table|json|csv\n"
+    "  --from DATE   of phases: the first day (default today), as 2026-03-08\n"
+    "  --to DATE     likewise the last one (default: six days later)\n"
     "  -h, --help\n";
 
 /* The names of v_kernel_event.kind. */
@@ -46,6 +53,10 @@ static const struct {
     [MP_KERNEL_IRQ] = {"irq", "an interrupt came while a thread ran: with duration, where it is long"},
     [MP_KERNEL_SOFTIRQ] = {"softirq", "what interrupts leave behind was done while a thread ran: likewise"},
     [MP_KERNEL_MMAP_LOCK] = {"mmap_lock", "a thread waited for the lock of its address space: likewise"},
+};
+
+struct asked {
+	const char *calendar, *from, *to; /* NULL: not told */
 };
 
 static int add_event(struct sqlite3 *db, const char *name, const char *type, const char *recorded,
@@ -85,10 +96,11 @@ static int add_perf_events(struct sqlite3 *db, struct mp_err *err)
 	return ret;
 }
 
-static int list_events(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
+static int list_events(const struct asked *asked, struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
 {
 	struct adding adding = {db, err};
 	struct mp_pmu_known known;
+	(void)asked;
 	int ret =
 	    mp_rows_run(db, err, "CREATE TABLE event(event TEXT, type TEXT, recorded TEXT, about TEXT)");
 
@@ -165,10 +177,39 @@ static int list_gc_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_err
 					   err);
 }
 
-static int list_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
+static int list_calendars(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
+{
+	const char *name;
+	int ret = mp_rows_run(
+	    db, err, "CREATE TABLE calendar(name TEXT, about TEXT, zone TEXT, phases TEXT, known TEXT)");
+
+	for (size_t i = 0; !ret && (name = mp_phase_calendar_builtin(i)); i++) {
+		struct mp_phase_calendar *c;
+		struct mp_phase_calendar_about about;
+		char from[40] = "", to[40] = "";
+
+		if (mp_phase_calendar_load(name, &c, err)) { /* no time zones here */
+			ret = mp_rows_run(
+			    db, err, "INSERT INTO calendar (name, about) VALUES (%Q, %Q)", name, err->text);
+			continue;
+		}
+		mp_phase_calendar_describe(c, &about);
+		mp_phase_calendar_format(c, about.covers_from_ns, from, sizeof(from));
+		mp_phase_calendar_format(c, about.covers_to_ns - 1, to, sizeof(to));
+		ret = mp_rows_run(db, err, "INSERT INTO calendar VALUES (%Q, %Q, %Q, %Q, '%.10s to %.10s')",
+		    name, about.about, about.zone, about.phases, from, to);
+		mp_phase_calendar_free(c);
+	}
+	return ret ? ret
+		   : mp_rows_emit(e, db, "calendars", "trading calendars",
+			 "SELECT name, about, zone, phases, known FROM calendar ORDER BY name", err);
+}
+
+static int list_profiles(const struct asked *asked, struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
 {
 	struct mp_profiles p;
 	int ret = mp_profiles_load(&p, err);
+	(void)asked;
 
 	if (ret)
 		return ret;
@@ -192,7 +233,83 @@ static int list_profiles(struct mp_emit *e, struct sqlite3 *db, struct mp_err *e
 			"recording says so");
 	if (!ret)
 		ret = list_pool_profiles(e, db, err);
-	return ret ? ret : list_gc_profiles(e, db, err);
+	if (!ret)
+		ret = list_gc_profiles(e, db, err);
+	return ret ? ret : list_calendars(e, db, err);
+}
+
+/* ---- Phases ---- */
+
+#define DAY_NS         86400000000000LL
+#define DAYS_OF_A_WEEK 7
+
+static int64_t today_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* Whole days of the calendar's zone. Of a day's last instants only the date counts. */
+static int find_days(const struct mp_phase_calendar *c, const struct asked *asked, int64_t *from_ns,
+    int64_t *to_ns, struct mp_err *err)
+{
+	char date[40];
+
+	mp_phase_calendar_format(c, today_ns(), date, sizeof(date));
+	date[10] = 0;
+	int ret = mp_phase_calendar_date(c, "--from", asked->from ? asked->from : date, from_ns, err);
+	if (!ret && asked->to)
+		ret = mp_phase_calendar_date(c, "--to", asked->to, to_ns, err);
+	if (ret)
+		return ret;
+	/* Into the next day, however long this one is, and back to its begin. */
+	int64_t within = (asked->to ? *to_ns : *from_ns + (DAYS_OF_A_WEEK - 1) * DAY_NS) + DAY_NS * 3 / 2;
+	mp_phase_calendar_format(c, within, date, sizeof(date));
+	date[10] = 0;
+	ret = mp_phase_calendar_date(c, "--to", date, to_ns, err);
+	if (!ret && *to_ns <= *from_ns)
+		ret = mp_err_set(err, EINVAL, "--to %s is before --from", asked->to ? asked->to : "");
+	return ret;
+}
+
+static int add_windows(const struct mp_phase_calendar *c, const struct mp_phase_window *w, size_t n,
+    struct sqlite3 *db, struct mp_err *err)
+{
+	char from[40], to[40];
+	int ret = mp_rows_run(db, err,
+	    "CREATE TABLE phase(phase TEXT, start TEXT, \"end\" TEXT, start_real_ns INTEGER, "
+	    "end_real_ns INTEGER); BEGIN");
+
+	for (size_t i = 0; i < n && !ret; i++) {
+		mp_phase_calendar_format(c, w[i].start_ns, from, sizeof(from));
+		mp_phase_calendar_format(c, w[i].end_ns, to, sizeof(to));
+		ret = mp_rows_run(db, err, "INSERT INTO phase VALUES (%Q, %Q, %Q, %lld, %lld)", w[i].phase,
+		    from, to, (long long)w[i].start_ns, (long long)w[i].end_ns);
+	}
+	return ret ? ret : mp_rows_run(db, err, "COMMIT");
+}
+
+static int list_phases(const struct asked *asked, struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
+{
+	struct mp_phase_calendar *c = NULL;
+	struct mp_phase_window *w = NULL;
+	int64_t from_ns, to_ns;
+	size_t n = 0;
+	int ret = mp_phase_calendar_load(asked->calendar, &c, err);
+
+	if (!ret)
+		ret = find_days(c, asked, &from_ns, &to_ns, err);
+	if (!ret)
+		ret = mp_phase_calendar_windows(c, from_ns, to_ns, &w, &n, err);
+	if (!ret)
+		ret = add_windows(c, w, n, db, err);
+	if (!ret)
+		ret = mp_rows_emit(e, db, "rows", NULL, "SELECT * FROM phase", err);
+	free(w);
+	mp_phase_calendar_free(c);
+	return ret;
 }
 
 /* "sql/reports/jitter_ops.sql" is a section of report jitter; object_*.sql are part of every report. */
@@ -225,9 +342,10 @@ static void report_purpose(const char *sql, char *out, size_t size)
 	}
 }
 
-static int list_reports(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
+static int list_reports(const struct asked *asked, struct mp_emit *e, struct sqlite3 *db, struct mp_err *err)
 {
 	char name[64], purpose[512];
+	(void)asked;
 	int ret = mp_rows_run(db, err, "CREATE TABLE report(name TEXT PRIMARY KEY, purpose TEXT)");
 
 	/* By path: of several sections the first tells what the report is for. */
@@ -245,11 +363,13 @@ static int list_reports(struct mp_emit *e, struct sqlite3 *db, struct mp_err *er
 
 static const struct list {
 	const char *name, *document;
-	int (*run)(struct mp_emit *e, struct sqlite3 *db, struct mp_err *err);
+	int (*run)(const struct asked *asked, struct mp_emit *e, struct sqlite3 *db, struct mp_err *err);
+	bool of_calendar;
 } lists[] = {
-    {"events", "events", list_events},
-    {"profiles", "profiles", list_profiles},
-    {"reports", "reports", list_reports},
+    {"events", "events", list_events, false},
+    {"profiles", "profiles", list_profiles, false},
+    {"reports", "reports", list_reports, false},
+    {"phases", "phases", list_phases, true},
 };
 
 static const struct list *find_list(const char *name)
@@ -260,7 +380,8 @@ static const struct list *find_list(const char *name)
 	return NULL;
 }
 
-static int run_list(const struct list *list, enum mp_format format, struct mp_err *err)
+static int run_list(
+    const struct list *list, const struct asked *asked, enum mp_format format, struct mp_err *err)
 {
 	struct sqlite3 *db = NULL;
 	int ret = mp_rows_open(&db, err), end;
@@ -273,7 +394,7 @@ static int run_list(const struct list *list, enum mp_format format, struct mp_er
 		return mp_err_set(err, ENOMEM, "out of memory");
 	}
 	mp_emit_begin(e, list->document);
-	ret = list->run(e, db, err);
+	ret = list->run(asked, e, db, err);
 	end = mp_emit_end(e, ret ? NULL : err);
 	mp_rows_close(db);
 	return ret ? ret : end;
@@ -287,8 +408,10 @@ static int bad_usage(const char *what, const char *word)
 
 int mp_cmd_list(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"format", required_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"format", required_argument, NULL, 'f'},
+	    {"from", required_argument, NULL, 'F'}, {"to", required_argument, NULL, 'T'},
+	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	struct asked asked = {0};
 	enum mp_format format = MP_FORMAT_TABLE;
 	struct mp_err err = {0};
 	int opt;
@@ -302,20 +425,31 @@ int mp_cmd_list(int argc, char **argv)
 		if (opt == '?' || opt == ':')
 			return bad_usage(opt == ':' ? "this option wants a value: " : "no option of list: ",
 			    argv[optind - 1]);
-		if (mp_format_parse(optarg, &format, &err))
+		if (opt == 'F')
+			asked.from = optarg;
+		else if (opt == 'T')
+			asked.to = optarg;
+		else if (mp_format_parse(optarg, &format, &err))
 			return bad_usage(err.text, "");
 	}
 	if (optind == argc)
-		return bad_usage("list what? Give events, profiles or reports", "");
-	if (optind + 1 < argc)
-		return bad_usage("list one thing at a time, not also ", argv[optind + 1]);
+		return bad_usage("list what? Give events, profiles, reports or phases", "");
 	const struct list *list = find_list(argv[optind]);
 	if (!list)
-		return bad_usage("there are lists of events, profiles and reports, not of ", argv[optind]);
+		return bad_usage(
+		    "there are lists of events, profiles, reports and phases, not of ", argv[optind]);
+	if (list->of_calendar && optind + 1 == argc)
+		return bad_usage("phases of which calendar? Give its name, or a file", "");
+	if (!list->of_calendar && (asked.from || asked.to))
+		return bad_usage("--from and --to are of phases, not of ", argv[optind]);
+	if (list->of_calendar)
+		asked.calendar = argv[++optind];
+	if (optind + 1 < argc)
+		return bad_usage("list one thing at a time, not also ", argv[optind + 1]);
 
 	/* A reader that has seen enough (`| head`) is not a failure: the write fails with EPIPE instead. */
 	signal(SIGPIPE, SIG_IGN);
-	int ret = run_list(list, format, &err);
+	int ret = run_list(list, &asked, format, &err);
 	if (!ret || ret == -EPIPE)
 		return 0;
 	fprintf(stderr, "mpsample: %s\n", err.text);

@@ -60,6 +60,10 @@ static const char usage[] =
     "                          of libraries that are known (mpsample list profiles) need no file\n"
     "      --components FILE   which part of the program an allocation belongs to, by rules (README: "
     "Components)\n"
+    "      --phases CALENDAR   phases of the trading day, by a built-in calendar (nyse, cme, lse, xetra, "
+    "tokyo)\n"
+    "                          or a file (README: Phases); slots end where they begin and end. More come by\n"
+    "                          mpsample mark\n"
     "      --backend NAME      auto, session, multi or tracefs: how the probes are put in (default auto)\n"
     "      --plane auto|preload|uprobe\n"
     "                          how calls are seen: by libmpsample.so in the process (a command gets it by\n"
@@ -103,6 +107,7 @@ enum {
 	OPT_SPANS,
 	OPT_POOLS,
 	OPT_COMPONENTS,
+	OPT_PHASES,
 	OPT_CAUSES,
 	OPT_COUNT,
 	OPT_BUDGET,
@@ -132,6 +137,7 @@ static const struct option long_options[] = {
     {"spans", required_argument, NULL, OPT_SPANS},
     {"pools", required_argument, NULL, OPT_POOLS},
     {"components", required_argument, NULL, OPT_COMPONENTS},
+    {"phases", required_argument, NULL, OPT_PHASES},
     {"causes", required_argument, NULL, OPT_CAUSES},
     {"event", required_argument, NULL, 'e'},
     {"count", required_argument, NULL, OPT_COUNT},
@@ -332,6 +338,9 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		return 0;
 	case OPT_COMPONENTS:
 		o->components_file = arg;
+		return 0;
+	case OPT_PHASES:
+		o->phases = arg;
 		return 0;
 	case OPT_SPANS:
 		return add_spans(o, arg, err);

@@ -17,8 +17,13 @@ struct series {
 
 struct mp_latency {
 	struct mp_hist_view view;
-	struct mp_hist *seen[MP_MAX_SHARDS * MP_HIST_BLOCKS]; /* last state of each block; NULL: never used */
-	struct series *series[MP_HIST_BLOCKS];                /* NULL: never used */
+	/* Last state of each block; NULL: never used. */
+	struct mp_hist *seen[MP_HIST_BANKS * MP_MAX_SHARDS * MP_HIST_BLOCKS];
+	struct series *series[MP_HIST_BANKS][MP_HIST_BLOCKS]; /* NULL: never used */
+	unsigned int bank;                                    /* that of the current slot */
+	bool is_ahead;    /* the other one already has calls of the slot that is yet to begin */
+	int64_t ended_ns; /* else, if that: the start of the slot that it has the last calls of */
+	bool has_ended;
 	/* By mp_op_row(). */
 	uint64_t calls[MP_OP_ROWS];
 	uint32_t recent[MP_OP_ROWS][MP_HIST_BUCKETS];
@@ -47,10 +52,12 @@ void mp_latency_free(struct mp_latency *l)
 {
 	if (!l)
 		return;
-	for (size_t i = 0; i < MP_MAX_SHARDS * MP_HIST_BLOCKS; i++)
+	for (size_t i = 0; i < sizeof(l->seen) / sizeof(*l->seen); i++)
 		free(l->seen[i]);
-	for (size_t i = 0; i < MP_HIST_BLOCKS; i++)
-		free(l->series[i]);
+	for (size_t i = 0; i < MP_HIST_BLOCKS; i++) {
+		free(l->series[0][i]);
+		free(l->series[1][i]);
+	}
 	free(l);
 }
 
@@ -106,7 +113,10 @@ static void take_block(
 
 void mp_latency_poll(struct mp_latency *l, bool final)
 {
-	for (unsigned int shard = 0; shard < l->view.shards; shard++) {
+	unsigned int shards = l->view.shards * (l->view.banks ? l->view.banks : 1);
+
+	for (unsigned int shard = 0; shard < shards; shard++) {
+		struct series **series = l->series[shard / l->view.shards];
 		for (unsigned int block = 0; block < MP_HIST_BLOCKS - 1; block++) {
 			size_t i = (size_t)shard * MP_HIST_BLOCKS + block;
 			struct mp_hist *now = &l->view.blocks[i];
@@ -116,9 +126,9 @@ void mp_latency_poll(struct mp_latency *l, bool final)
 				continue;
 			if (!l->seen[i] && !(l->seen[i] = calloc(1, sizeof(*l->seen[i]))))
 				continue; /* out of memory: nothing is lost, the next poll finds it again */
-			if (!l->series[block] && !(l->series[block] = calloc(1, sizeof(*l->series[block]))))
+			if (!series[block] && !(series[block] = calloc(1, sizeof(*series[block]))))
 				continue;
-			take_block(l, block, l->series[block], now, l->seen[i]);
+			take_block(l, block, series[block], now, l->seen[i]);
 		}
 	}
 }
@@ -194,17 +204,50 @@ static int flush_series(
 	return ret;
 }
 
+static int flush_bank(struct series **series, struct mp_session *session, int64_t slot_ns, struct mp_err *err)
+{
+	int ret = 0;
+
+	for (unsigned int block = 0; !ret && block < MP_HIST_BLOCKS; block++)
+		if (series[block] && series[block]->touched)
+			ret = flush_series(series[block], session, slot_ns, block, err);
+	return ret;
+}
+
+/* Of calls that began before the current bank's first slot. */
+static int flush_ended(struct mp_latency *l, struct mp_session *session, struct mp_err *err)
+{
+	return l->has_ended && !l->is_ahead ? flush_bank(l->series[!l->bank], session, l->ended_ns, err) : 0;
+}
+
 int mp_latency_flush(struct mp_latency *l, struct mp_session *session, int64_t slot_ns, struct mp_err *err)
 {
-	for (unsigned int block = 0; block < MP_HIST_BLOCKS; block++) {
-		struct series *s = l->series[block];
-		if (!s || !s->touched)
-			continue;
-		int ret = flush_series(s, session, slot_ns, block, err);
-		if (ret)
-			return ret;
-	}
-	return flush_windows(l, session, slot_ns, err);
+	int ret = flush_bank(l->series[l->bank], session, slot_ns, err);
+
+	if (!ret)
+		ret = flush_ended(l, session, err);
+	return ret ? ret : flush_windows(l, session, slot_ns, err);
+}
+
+unsigned int mp_latency_bank(const struct mp_latency *l)
+{
+	return l->bank;
+}
+
+int mp_latency_ahead(struct mp_latency *l, struct mp_session *session, bool is_ahead, struct mp_err *err)
+{
+	mp_latency_poll(l, false);
+	int ret = flush_ended(l, session, err);
+	l->is_ahead = is_ahead;
+	return ret;
+}
+
+void mp_latency_turn(struct mp_latency *l, int64_t slot_ns)
+{
+	l->bank = !l->bank;
+	l->ended_ns = slot_ns;
+	l->has_ended = true;
+	l->is_ahead = false;
 }
 
 uint64_t mp_latency_calls(const struct mp_latency *l, unsigned int op)

@@ -15,10 +15,11 @@
  */
 struct mp_latency;
 
-/* Shards of MP_HIST_BLOCKS histograms each, which the plane adds to atomically. */
+/* Shards of MP_HIST_BLOCKS histograms each, which the plane adds to atomically; where it has two banks
+ * (store/histogram.h), those of the second one behind those of the first. */
 struct mp_hist_view {
 	struct mp_hist *blocks;
-	unsigned int shards;
+	unsigned int shards, banks; /* banks 0: one */
 };
 
 struct mp_latency *mp_latency_new(const struct mp_hist_view *view);
@@ -35,6 +36,19 @@ void mp_latency_window(struct mp_latency *l, int64_t now_ns);
 
 /* Writes what was taken in since the last flush as the slot that began at `slot_ns`. */
 int mp_latency_flush(struct mp_latency *l, struct mp_session *session, int64_t slot_ns, struct mp_err *err);
+
+/*
+ * A slot that ends at an instant, where the plane's counting goes over to the other bank:
+ *
+ *   mp_latency_bank()   in which it counts, to be told to the plane with the instant
+ *   mp_latency_ahead()  before that is told: what the other bank still had of the slot that ended at the last
+ *                       such instant is written; false: the instant has been taken back before it came
+ *   mp_latency_turn()   after the flush of the slot that ended there: the slots that follow are of the other
+ *                       bank. Calls that began before it and end later are added to the slot that has ended
+ */
+unsigned int mp_latency_bank(const struct mp_latency *l);
+int mp_latency_ahead(struct mp_latency *l, struct mp_session *session, bool is_ahead, struct mp_err *err);
+void mp_latency_turn(struct mp_latency *l, int64_t slot_ns);
 
 /* All calls of an operation since the beginning. */
 uint64_t mp_latency_calls(const struct mp_latency *l, unsigned int op);

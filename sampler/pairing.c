@@ -27,6 +27,7 @@ struct mp_pairing {
 	struct state *states; /* hashed by tid, linear probing */
 	size_t room, n;
 	struct mp_hist *hists;
+	uint64_t split;
 	struct mp_keep keep;
 	struct mp_floor floor;
 	struct mp_uprobe_stats stats;
@@ -44,7 +45,7 @@ struct mp_pairing *mp_pairing_new(void)
 	p->room = 1024;
 	p->random = 0x9e3779b97f4a7c15ULL;
 	p->states = calloc(p->room, sizeof(*p->states));
-	p->hists = calloc(MP_HIST_BLOCKS, sizeof(*p->hists));
+	p->hists = calloc((size_t)MP_HIST_BANKS * MP_HIST_BLOCKS, sizeof(*p->hists));
 	if (!p->states || !p->hists) {
 		mp_pairing_free(p);
 		return NULL;
@@ -63,7 +64,12 @@ void mp_pairing_free(struct mp_pairing *p)
 
 struct mp_hist_view mp_pairing_hists(struct mp_pairing *p)
 {
-	return (struct mp_hist_view){p->hists, 1};
+	return (struct mp_hist_view){p->hists, 1, MP_HIST_BANKS};
+}
+
+void mp_pairing_split(struct mp_pairing *p, uint64_t split)
+{
+	p->split = split;
 }
 
 void mp_pairing_keep(struct mp_pairing *p, const struct mp_keep *keep, const struct mp_floor *floor)
@@ -159,7 +165,8 @@ void mp_pairing_entry(struct mp_pairing *p, const struct mp_entry_record *e)
 static void count(struct mp_pairing *p, const struct state *s, uint64_t dur_ns)
 {
 	unsigned int op = s->entry.op, class = op == MP_OP_CALIBRATE ? 0 : mp_size_class(s->size_bytes);
-	struct mp_hist *h = &p->hists[mp_hist_block(op, class)];
+	unsigned int bank = mp_hist_bank(p->split, (uint64_t)s->entry.t_ns);
+	struct mp_hist *h = &p->hists[bank * MP_HIST_BLOCKS + mp_hist_block(op, class)];
 
 	h->bucket[mp_hist_bucket(dur_ns)]++;
 	h->bytes += s->size_bytes;

@@ -23,6 +23,7 @@ void mp_pairing_free(struct mp_pairing *p);
 
 /* Where calls are counted: one shard. */
 struct mp_hist_view mp_pairing_hists(struct mp_pairing *p);
+void mp_pairing_split(struct mp_pairing *p, uint64_t split); /* mp_hist_split() */
 void mp_pairing_keep(struct mp_pairing *p, const struct mp_keep *keep, const struct mp_floor *floor);
 
 struct mp_entry_record {

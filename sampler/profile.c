@@ -171,12 +171,13 @@ static char *next_line(char *buf, int size, void *stream)
 int mp_profiles_load(struct mp_profiles *out, struct mp_err *err)
 {
 	static const char folder[] = "sampler/profiles/", pools[] = "sampler/profiles/pool-",
-			  gc[] = "sampler/profiles/gc-";
+			  gc[] = "sampler/profiles/gc-", phases[] = "sampler/profiles/phases-";
 
 	*out = (struct mp_profiles){0};
 	for (const struct mp_embedded *f = mp_embedded_files; f->path; f++) {
 		if (strncmp(f->path, folder, sizeof(folder) - 1) ||
-		    !strncmp(f->path, pools, sizeof(pools) - 1) || !strncmp(f->path, gc, sizeof(gc) - 1))
+		    !strncmp(f->path, pools, sizeof(pools) - 1) || !strncmp(f->path, gc, sizeof(gc) - 1) ||
+		    !strncmp(f->path, phases, sizeof(phases) - 1))
 			continue;
 		struct loading l = {.profiles = out};
 		struct text_reader text = {f->text};

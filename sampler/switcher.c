@@ -460,6 +460,8 @@ void mp_switcher_take_slot(
 	    .window_cost_ns = window_cost - s->slot_window_cost_ns};
 	if (out->watched_ns > slot)
 		out->watched_ns = slot;
+	if (out->watched_ns < 0) /* of a window that has begun since: a slot may end before it is looked at */
+		out->watched_ns = 0;
 	int64_t cpu = cpu_ns(s),
 		watched_cpu = s->watched_cpu_ns + (s->since_ns >= 0 ? cpu - s->since_cpu_ns : 0);
 	out->cpu_ns = cpu - s->slot_cpu_ns;

@@ -264,7 +264,7 @@ CREATE TABLE phase (            -- of the trading session
   name     TEXT NOT NULL,
   start_ns INTEGER NOT NULL,
   end_ns   INTEGER,
-  source   TEXT NOT NULL
+  source   TEXT NOT NULL        -- calendar mark marker
 ) STRICT;
 
 CREATE TABLE pool (             -- pre-allocated pools

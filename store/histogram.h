@@ -72,6 +72,24 @@ static inline unsigned long long mp_hist_lo_ns(unsigned int bucket)
 	return sub << shift;
 }
 
+/*
+ * So that a slot can end at an instant, and not when somebody looks, histograms come in two banks, and a word
+ * says when counting goes over from one to the other: calls that begin before the instant are of `bank`, all
+ * others of the other one. One word, so that whoever counts sees both or neither. Instants are odd; a word of
+ * 0 or 1 never goes over.
+ */
+#define MP_HIST_BANKS 2
+
+static inline unsigned long long mp_hist_split(unsigned long long odd_instant, unsigned int bank)
+{
+	return ~odd_instant | bank;
+}
+
+static inline unsigned int mp_hist_bank(unsigned long long split, unsigned long long start)
+{
+	return (unsigned int)(split & 1) ^ (start >= (~split | 1));
+}
+
 /* The highest value of a bucket, in ns, itself included. */
 static inline unsigned long long mp_hist_hi_ns(unsigned int bucket)
 {

@@ -5,6 +5,7 @@
 
 #include "analysis/cache/private.h"
 #include "analysis/each_row.h"
+#include "analysis/phase.h"
 
 /* More than any honest session has. */
 #define NAMES_MAX   65536
@@ -141,11 +142,27 @@ static int add_event(void *ctx, sqlite3_value **row)
 	return 0;
 }
 
-static int by_start(const void *a, const void *b)
+/* One at a time. */
+static int find_innermost(struct cache_names *n)
 {
-	const struct cache_phase *x = a, *y = b;
+	struct mp_phase_part *all = calloc(3 * n->n_phases + 1, sizeof(*all)), *parts = all + n->n_phases;
+	struct cache_phase *phase = calloc(2 * n->n_phases + 1, sizeof(*phase));
 
-	return (x->start_ns > y->start_ns) - (x->start_ns < y->start_ns);
+	for (size_t i = 0; all && i < n->n_phases; i++)
+		all[i] = (struct mp_phase_part){n->phase[i].start_ns, n->phase[i].end_ns, n->phase[i].name};
+	ptrdiff_t n_parts = all && phase ? mp_phase_innermost(all, n->n_phases, parts) : -ENOMEM;
+	for (ptrdiff_t i = 0; i < n_parts; i++)
+		phase[i] = (struct cache_phase){
+		    .start_ns = parts[i].start_ns, .end_ns = parts[i].end_ns, .name = parts[i].id};
+	free(all);
+	if (n_parts < 0) {
+		free(phase);
+		return no_memory(n->err);
+	}
+	free(n->phase);
+	n->phase = phase;
+	n->n_phases = n->phase_room = (size_t)n_parts;
+	return 0;
 }
 
 int cache_names_load(
@@ -180,9 +197,7 @@ int cache_names_load(
 	if (!rc)
 		rc = mp_each_row(s, "SELECT 1 FROM phase WHERE mp_take(?4, start_ns, end_ns, name)", scope,
 		    add_phase, n, err);
-	if (!rc && n->n_phases)
-		qsort(n->phase, n->n_phases, sizeof(*n->phase), by_start);
-	return rc;
+	return rc || !n->n_phases ? rc : find_innermost(n);
 }
 
 void cache_names_free(struct cache_names *n)

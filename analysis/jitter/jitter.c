@@ -45,6 +45,7 @@ static const char tables[] =
 struct phase {
 	char name[PHASE_NAME];
 	int64_t start_ns, seconds;
+	int64_t end_ns; /* of the last time that has begun so far, or of an earlier one that lasts longer */
 	struct mp_tally op[OPS];
 };
 
@@ -62,8 +63,6 @@ struct jitter {
 	/* Phases by their start, one row ahead of the slots. */
 	sqlite3_stmt *phases;
 	bool has_next;
-	int64_t end_ns; /* of the current one */
-	struct phase *current;
 	struct phase *phase[PHASES], none;
 	size_t n_phases;
 };
@@ -227,24 +226,47 @@ static struct phase *find_phase(struct jitter *j, const char *name)
 	return j->phase[j->n_phases++] = p;
 }
 
-/* The phase that the slot starts in: the last one that has begun, if it has not ended. */
-static int enter_phase(struct jitter *j, struct mp_err *err)
+/* All phases that have begun when the slot starts. */
+static int enter_phases(struct jitter *j, struct mp_err *err)
 {
 	int rc = 0;
 
 	while (!rc && j->has_next && sqlite3_column_int64(j->phases, 0) <= j->slot_ns) {
 		bool is_open = sqlite3_column_type(j->phases, 1) == SQLITE_NULL;
+		int64_t end_ns = is_open ? INT64_MAX : sqlite3_column_int64(j->phases, 1);
+		struct phase *p = find_phase(j, (const char *)sqlite3_column_text(j->phases, 2));
 
-		j->end_ns = is_open ? INT64_MAX : sqlite3_column_int64(j->phases, 1);
-		j->current = find_phase(j, (const char *)sqlite3_column_text(j->phases, 2));
-		rc = j->current ? step_phases(j, err) : no_memory(j, err);
+		if (p && end_ns > p->end_ns)
+			p->end_ns = end_ns;
+		rc = p ? step_phases(j, err) : no_memory(j, err);
 	}
 	return rc;
 }
 
-static struct phase *phase_of_slot(struct jitter *j)
+static int add_slot(struct jitter *j, struct phase *p, struct mp_err *err)
 {
-	return j->current && j->slot_ns < j->end_ns ? j->current : &j->none;
+	p->seconds += j->slot_seconds;
+	for (uint32_t op = 0; op < OPS; op++) {
+		const struct mp_tally *slot = &j->slot[op];
+		if ((slot->calls || slot->exact_calls) && mp_tally_merge(&p->op[op], slot))
+			return no_memory(j, err);
+	}
+	return 0;
+}
+
+/* The slot counts for each phase that it starts in: phases lie in one another. */
+static int add_slot_to_phases(struct jitter *j, struct mp_err *err)
+{
+	bool is_in_none = true;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < j->n_phases; i++) {
+		if (j->slot_ns >= j->phase[i]->end_ns)
+			continue;
+		is_in_none = false;
+		rc = add_slot(j, j->phase[i], err);
+	}
+	return is_in_none ? add_slot(j, &j->none, err) : rc;
 }
 
 static int insert_phase(const struct jitter *j, int64_t number, const struct phase *p, struct mp_err *err)
@@ -284,20 +306,15 @@ static int insert_phases(struct jitter *j, struct mp_err *err)
 
 static int end_slot(struct jitter *j, struct mp_err *err)
 {
-	struct phase *phase = phase_of_slot(j);
-	int rc = 0;
-
 	if (!j->has_slot)
 		return 0;
-	phase->seconds += j->slot_seconds;
+	int rc = add_slot_to_phases(j, err);
 	for (uint32_t op = 0; !rc && op < OPS; op++) {
 		struct mp_tally *slot = &j->slot[op];
 
 		if (!slot->calls && !slot->exact_calls)
 			continue;
 		rc = insert_spread(j, "slot", j->slot_ns, op, -1, slot, err);
-		if (!rc && mp_tally_merge(&phase->op[op], slot))
-			rc = no_memory(j, err);
 		mp_tally_clear(slot);
 	}
 	return rc;
@@ -342,7 +359,7 @@ static int begin_slot(struct jitter *j, int64_t slot_ns, struct mp_err *err)
 	sqlite3_reset(st);
 	if (step == SQLITE_DONE)
 		step = read_seconds(j);
-	return step == SQLITE_DONE ? enter_phase(j, err) : sqlite_failed(j, err);
+	return step == SQLITE_DONE ? enter_phases(j, err) : sqlite_failed(j, err);
 }
 
 static int add_row(void *ctx, sqlite3_value **row)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/each_row.h"
+#include "analysis/phase.h"
 #include "analysis/pools/private.h"
 
 static int fail(struct mp_session *s, struct mp_err *err)
@@ -30,34 +31,19 @@ static int name_id(struct pool_phases *p, const char *text)
 	return (int)p->names++;
 }
 
-/* Phases follow each other in a sound session; in any other, what begins later ends what is on. */
-static void add_phase(struct pool_phases *p, int64_t start_ns, int64_t end_ns, int id)
-{
-	struct mp_pool_phase *last = p->n ? &p->phase[p->n - 1] : NULL;
-
-	if (end_ns <= start_ns || (last && start_ns <= last->start_ns))
-		return;
-	if (last && last->end_ns > start_ns)
-		last->end_ns = start_ns;
-	p->phase[p->n++] = (struct mp_pool_phase){start_ns, end_ns, id};
-}
-
-int pool_phases_load(struct mp_session *s, int64_t now_ns, struct pool_phases *out, struct mp_err *err)
+static int load_all(struct mp_session *s, int64_t now_ns, struct pool_phases *out, struct mp_phase_part *all,
+    size_t *n, struct mp_err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = 0, step = SQLITE_DONE;
 
-	*out = (struct pool_phases){.phase = calloc(POOL_PHASES, sizeof(*out->phase)),
-	    .name = calloc(POOL_PHASES, sizeof(*out->name))};
-	if (!out->phase || !out->name)
-		return out_of_memory(err);
 	if (sqlite3_prepare_v2(mp_session_db(s),
 		"SELECT start_ns, CASE WHEN end_ns <= ?1 THEN end_ns END, name FROM phase"
 		" WHERE start_ns BETWEEN 0 AND ?1 - 1 ORDER BY start_ns, phase_id",
 		-1, &stmt, NULL) != SQLITE_OK)
 		return fail(s, err);
 	sqlite3_bind_int64(stmt, 1, now_ns);
-	while (!rc && out->n < POOL_PHASES && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
+	while (!rc && *n < POOL_PHASES && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
 		const char *name = (const char *)sqlite3_column_text(stmt, 2);
 		bool is_open = sqlite3_column_type(stmt, 1) == SQLITE_NULL;
 		int id = name_id(out, name ? name : "");
@@ -65,12 +51,30 @@ int pool_phases_load(struct mp_session *s, int64_t now_ns, struct pool_phases *o
 		if (id < 0)
 			rc = out_of_memory(err);
 		else
-			add_phase(out, sqlite3_column_int64(stmt, 0),
-			    is_open ? INT64_MAX : sqlite3_column_int64(stmt, 1), id);
+			all[(*n)++] = (struct mp_phase_part){sqlite3_column_int64(stmt, 0),
+			    is_open ? INT64_MAX : sqlite3_column_int64(stmt, 1), id};
 	}
 	if (!rc && step != SQLITE_DONE && step != SQLITE_ROW)
 		rc = fail(s, err);
 	sqlite3_finalize(stmt);
+	return rc;
+}
+
+int pool_phases_load(struct mp_session *s, int64_t now_ns, struct pool_phases *out, struct mp_err *err)
+{
+	struct mp_phase_part *all = calloc(3 * POOL_PHASES, sizeof(*all)), *parts = all + POOL_PHASES;
+	size_t n = 0;
+
+	*out = (struct pool_phases){.phase = calloc(2 * POOL_PHASES, sizeof(*out->phase)),
+	    .name = calloc(POOL_PHASES, sizeof(*out->name))};
+	int rc = all && out->phase && out->name ? load_all(s, now_ns, out, all, &n, err) : out_of_memory(err);
+	ptrdiff_t n_parts = rc ? 0 : mp_phase_innermost(all, n, parts);
+	if (n_parts < 0)
+		rc = out_of_memory(err);
+	for (ptrdiff_t i = 0; i < n_parts; i++)
+		out->phase[out->n++] =
+		    (struct mp_pool_phase){parts[i].start_ns, parts[i].end_ns, (int)parts[i].id};
+	free(all);
 	return rc;
 }
 

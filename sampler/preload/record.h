@@ -132,6 +132,7 @@ MP_COLD uint32_t *mp_hist_new_cell(struct mp_slot *s, uint32_t block, uint32_t b
 	return &s->line[line][bucket % MP_HIST_LINE];
 }
 
+/* `op` of the second bank: MP_OP_COUNT more. */
 MP_INLINE void mp_hist_count(struct mp_slot *s, uint32_t op, uint64_t size, uint64_t ns, uint32_t period)
 {
 	uint32_t block = op * MP_SIZE_CLASSES + mp_size_class(size), bucket = mp_hist_bucket(ns);
@@ -423,7 +424,8 @@ MP_INLINE void mp_record_call(struct mp_region *r, struct mp_slot *s, uint32_t o
 	uint64_t ns =
 	    ticks > 0 ? (uint64_t)((unsigned __int128)(uint64_t)ticks * mp_load(&r->ns_per_tick) >> 32) : 0;
 
-	mp_hist_count(s, op, size, ns, mp_load(&r->period));
+	uint32_t bank = mp_hist_bank(mp_load(&r->split), at.start);
+	mp_hist_count(s, bank * MP_OP_COUNT + op, size, ns, mp_load(&r->period));
 
 	struct mp_record record = {at.start, addr, size,
 	    (ns < MP_HIST_MAX_NS ? ns : MP_HIST_MAX_NS) | (uint64_t)op << MP_KIND_SHIFT};

@@ -23,7 +23,7 @@
 
 #define MP_REGION_NAME    "mpsample" /* of the memfd: "/memfd:mpsample" in /proc/PID/maps */
 #define MP_REGION_MAGIC   0x314c50656c706d73ULL
-#define MP_REGION_VERSION 4
+#define MP_REGION_VERSION 5
 
 #define MP_LINE_BYTES 64
 #define MP_ALIGNED    __attribute__((aligned(MP_LINE_BYTES)))
@@ -157,7 +157,8 @@ struct mp_pool_missed {
  */
 #define MP_HIST_LINE       64
 #define MP_HIST_LINE_COUNT (MP_HIST_BUCKETS / MP_HIST_LINE)
-#define MP_SLOT_BLOCKS     (MP_OP_COUNT * MP_SIZE_CLASSES)
+#define MP_BANK_BLOCKS     (MP_OP_COUNT * MP_SIZE_CLASSES)
+#define MP_SLOT_BLOCKS     (MP_HIST_BANKS * MP_BANK_BLOCKS) /* one bank behind the other */
 #define MP_FINE_LINES      512                              /* line 0 is never given out */
 #define MP_SLOT_LINES      (MP_FINE_LINES + MP_SLOT_BLOCKS) /* behind them the coarse line of each block */
 
@@ -232,6 +233,7 @@ struct mp_region {
 	uint32_t period;      /* counts up with each slot of the session, for `max` */
 	uint64_t ns_per_tick; /* as a fixed-point number, 32.32 */
 	uint64_t floor_ticks; /* of two stamps with nothing between them */
+	uint64_t split;       /* of the histograms: mp_hist_split(), by ticks */
 	uint64_t lease_ticks; /* a recorder that does not renew it by then is dead */
 	uint64_t keep_over_ns[MP_OP_COUNT];
 	uint32_t sample_weight; /* 0: none */

@@ -13,6 +13,12 @@ struct take {
 	uint32_t top[MP_SLOT_BLOCKS]; /* the highest bucket that changed, and one; 0: none */
 };
 
+/* The recorder's block of one of a slot, whose banks have no blocks but those of operations. */
+static struct mp_hist *block_of(const struct take *t, uint32_t block)
+{
+	return &t->blocks[block / MP_BANK_BLOCKS * MP_HIST_BLOCKS + block % MP_BANK_BLOCKS];
+}
+
 /* In a fine line each cell is a bucket. A coarse one has a cell for all 64 buckets of a line: the middle one
  * stands for them. */
 static void take_cell(struct take *t, uint32_t line, uint32_t cell, uint32_t block, uint32_t bucket)
@@ -25,8 +31,8 @@ static void take_cell(struct take *t, uint32_t line, uint32_t cell, uint32_t blo
 	t->seen->line[line][cell] = count;
 	if (!t->blocks)
 		return;
-	t->blocks[block].bucket[bucket] += more;
-	t->blocks[block].calls += more;
+	block_of(t, block)->bucket[bucket] += more;
+	block_of(t, block)->calls += more;
 	if (t->top[block] <= bucket)
 		t->top[block] = bucket + 1;
 }
@@ -73,7 +79,7 @@ static uint64_t longest_ns(const struct take *t, uint32_t block)
 static void take_sums(struct take *t, uint32_t block)
 {
 	uint64_t bytes = mp_load(&t->slot->sum[block].bytes), sum_ns = mp_load(&t->slot->sum[block].sum_ns);
-	struct mp_hist *h = t->blocks ? &t->blocks[block] : NULL;
+	struct mp_hist *h = t->blocks ? block_of(t, block) : NULL;
 
 	if (h) {
 		h->bytes += bytes - t->seen->bytes[block];

@@ -10,8 +10,8 @@
 
 /*
  * Reads the histogram of one slot, which its thread goes on counting into, and adds what is new to the
- * recorder's own blocks (one shard, as sampler/latency.h reads them). What the slot says is bounded, never
- * believed: a hostile one can only miscount itself. One thread.
+ * recorder's own blocks (two banks of one shard, as sampler/latency.h reads them). What the slot says is
+ * bounded, never believed: a hostile one can only miscount itself. One thread.
  */
 struct mp_slot_seen {
 	uint64_t calls;
@@ -20,10 +20,10 @@ struct mp_slot_seen {
 };
 
 /*
- * Adds the difference since the last call to `blocks` (MP_HIST_BLOCKS of them); NULL: only remembers, as
- * where a recording begins. With `final` also a call of which only a part is there yet. `period` is what the
- * region has now: the longest duration counts only when it is of it or the one before, and then within the
- * bucket that it must lie in.
+ * Adds the difference since the last call to `blocks` (MP_HIST_BLOCKS of them, for each bank); NULL: only
+ * remembers, as where a recording begins. With `final` also a call of which only a part is there yet.
+ * `period` is what the region has now: the longest duration counts only when it is of it or the one before,
+ * and then within the bucket that it must lie in.
  */
 void mp_preload_hist_take(const struct mp_slot *slot, struct mp_slot_seen *seen, struct mp_hist *blocks,
     uint32_t period, bool final);

@@ -51,7 +51,9 @@ struct mp_preload {
 	struct slot *slots[MP_REGION_SLOTS]; /* NULL: never claimed */
 	uint64_t without_slot, names_lost;   /* the header's counters when last looked at */
 	struct mp_preload_stats stats;
-	struct mp_hist *hists; /* MP_HIST_BLOCKS */
+	struct mp_hist *hists; /* MP_HIST_BLOCKS, for each bank */
+	uint64_t split_ticks;  /* where counting goes over, or went; 0: never */
+	unsigned int bank;     /* before that */
 	struct mp_preload_clock clock;
 };
 
@@ -106,7 +108,7 @@ int mp_preload_open(pid_t pid, struct mp_preload **out, struct mp_err *err)
 	struct mp_preload *p = calloc(1, sizeof(*p));
 
 	if (p)
-		p->hists = calloc(MP_HIST_BLOCKS, sizeof(*p->hists));
+		p->hists = calloc((size_t)MP_HIST_BANKS * MP_HIST_BLOCKS, sizeof(*p->hists));
 	if (!p || !p->hists) {
 		free(p);
 		return mp_err_set(err, ENOMEM, "out of memory");
@@ -194,6 +196,11 @@ static void set_keep(struct mp_preload *p, const struct mp_keep *keep, bool is_f
 	set_word(p, keep->track ? MP_MODE_TRACK : keep->full ? MP_MODE_FULL : MP_MODE_ACTIVE);
 }
 
+static void tell_split(struct mp_preload *p)
+{
+	mp_store(&p->region.header->split, p->split_ticks ? mp_hist_split(p->split_ticks, p->bank) : p->bank);
+}
+
 static bool same_keep(const struct mp_keep *a, const struct mp_keep *b)
 {
 	return a->full == b->full && a->track == b->track && a->stack == b->stack &&
@@ -253,6 +260,7 @@ void mp_preload_activate(struct mp_preload *p, const struct mp_keep *keep)
 	mp_store(&h->floor_ticks, p->floor_ticks);
 	renew_lease(p);
 	p->is_active = true;
+	tell_split(p);
 	set_keep(p, keep, true);
 }
 
@@ -277,7 +285,26 @@ static int64_t clamped(uint64_t v)
 
 struct mp_hist_view mp_preload_hists(const struct mp_preload *p)
 {
-	return (struct mp_hist_view){p->hists, 1};
+	return (struct mp_hist_view){p->hists, 1, MP_HIST_BANKS};
+}
+
+void mp_preload_split(struct mp_preload *p, int64_t t_ns, unsigned int bank)
+{
+	const struct mp_clock_point *last = &p->clock.points[p->clock.n - 1];
+
+	p->bank = bank;
+	p->split_ticks = last->ticks;
+	if (t_ns > last->ns)
+		p->split_ticks += mp_preload_clock_ticks_of(&p->clock, t_ns - last->ns);
+	p->split_ticks |= 1;
+	tell_split(p);
+}
+
+int64_t mp_preload_split_ns(const struct mp_preload *p)
+{
+	if (p->clock.points[p->clock.n - 1].ticks <= p->split_ticks)
+		return -1;
+	return mp_preload_clock_ns(&p->clock, p->split_ticks);
 }
 
 static void take_counts(struct mp_preload *p, const struct mp_slot *s, struct slot_counts *last)

@@ -47,6 +47,13 @@ void mp_preload_slot(struct mp_preload *p);
 struct mp_hist_view mp_preload_hists(const struct mp_preload *p);
 void mp_preload_poll(struct mp_preload *p, bool final);
 
+/*
+ * Counting goes over at `t_ns`, which is yet to come, from a bank to the other one. When that was, as rows
+ * tell the time of calls, is known after a drain behind it; before that -1.
+ */
+void mp_preload_split(struct mp_preload *p, int64_t t_ns, unsigned int bank);
+int64_t mp_preload_split_ns(const struct mp_preload *p);
+
 /* Where in the process a thread counts its calls, and their durations (struct mp_slot: calls, calls_ns).
  * Calls `fn` for each of which that has changed since the last time. */
 void mp_preload_each_counter(struct mp_preload *p,

@@ -9,6 +9,7 @@
  *   open.c      the target, found or started, and the planes that fit it
  *   describe.c  what the recording is, for the session and for people
  *   slot.c      what is written once a second
+ *   phases.c    phases of a calendar, and marks from outside
  */
 #include <time.h>
 
@@ -67,6 +68,7 @@ struct mp_recorder {
 	struct mp_hiccup *hiccup;    /* NULL: stalls of the machine are not seen */
 	struct mp_heap_watch *heaps; /* NULL: not wanted */
 	struct mp_pressure *pressure;
+	struct mp_recorder_phases *phases; /* phases.c */
 	struct mp_latency *latency;
 	struct mp_keep keep;
 	pid_t child;            /* the target, when it was started by us */
@@ -87,7 +89,8 @@ struct mp_recorder {
 	uint64_t tick_calls;               /* all calls at the last tick */
 	struct mp_uprobe_stats slot_stats; /* at the last slot */
 	struct mp_preload_stats slot_preload;
-	bool new_code; /* mapped, not yet searched */
+	bool has_marks; /* wait to be read */
+	bool new_code;  /* mapped, not yet searched */
 	bool told_no_calls;
 	bool missed_program; /* the target became one that carries no library */
 	const char *end_reason;

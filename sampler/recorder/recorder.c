@@ -19,6 +19,7 @@
 #include "sampler/launch.h"
 #include "sampler/naming.h"
 #include "sampler/recorder/gc.h"
+#include "sampler/recorder/phases.h"
 #include "sampler/recorder/pools.h"
 #include "sampler/recorder/private.h"
 #include "symbolize/unwind/cfi.h"
@@ -115,8 +116,11 @@ static void prepare_stacks(struct mp_recorder *r)
 /* Everything that can fail without a trace: nothing of the target is touched, the output has no name yet. */
 static int prepare(struct mp_recorder *r, struct mp_err *err)
 {
-	int ret = r->signals = block_signals(err);
+	int ret = mp_recorder_open_phases(r, err);
 
+	if (ret)
+		return ret;
+	ret = r->signals = block_signals(err);
 	if (ret >= 0)
 		ret = mp_session_create(r->o->output, r->o->force, &r->session, err);
 	if (!ret)
@@ -248,6 +252,8 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	 * some of what happened just before. */
 	r->start_ns = r->slot_ns = r->resolved_ns = mp_recorder_now_ns();
 	ret = mp_session_set(r->session, err, "start_ns", "%" PRId64, r->start_ns);
+	if (!ret)
+		ret = mp_recorder_begin_phases(r, err);
 	if (!ret)
 		ret = mp_pressure_step(r->pressure, r->session, r->start_ns, err);
 	if (!ret)
@@ -508,7 +514,9 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	if (!ret && (r->new_code || mp_recorder_awaits_pools(r)) &&
 	    now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
 		ret = look_at_new_code(r, now, err);
-	if (!ret && now - r->slot_ns >= SLOT_NS) {
+	if (!ret)
+		ret = mp_recorder_tick_phases(r, err);
+	if (!ret && now - r->slot_ns >= SLOT_NS && !mp_recorder_is_bound_near(r, now)) {
 		ret = mp_recorder_end_slot(r, now, err);
 		if (r->preload)
 			mp_preload_slot(r->preload);
@@ -525,6 +533,7 @@ static const char *wait_until(struct mp_recorder *r, int64_t until)
 	    {.fd = r->target.pidfd, .events = POLLIN},
 	    {.fd = r->uprobe ? mp_uprobe_fd(r->uprobe) : -1, .events = POLLIN},
 	    {.fd = r->perf ? mp_perf_plane_fd(r->perf) : -1, .events = POLLIN},
+	    {.fd = mp_recorder_marks_fd(r), .events = POLLIN},
 	};
 	int64_t now = mp_recorder_now_ns();
 	int ms = until > now ? (int)((until - now + 999999) / 1000000) : 0;
@@ -539,6 +548,7 @@ static const char *wait_until(struct mp_recorder *r, int64_t until)
 		mp_perf_plane_drain(r->perf, r->pipeline);
 	if (fds[2].revents)
 		drain_uprobe(r, now); /* what is left lets the next poll() return at once */
+	r->has_marks = fds[4].revents;
 	return NULL;
 }
 
@@ -597,6 +607,23 @@ static void switch_probes(struct mp_recorder *r)
 	mp_recorder_tell_windows(r, now);
 }
 
+/* A phase has just begun or ended: so does a slot. */
+static int pass_bound(struct mp_recorder *r, struct mp_err *err)
+{
+	drain_all(r, mp_recorder_now_ns());
+	return mp_recorder_pass_bound(r, err);
+}
+
+static int watch_phases(struct mp_recorder *r, int64_t now, struct mp_err *err)
+{
+	int ret = now >= mp_recorder_bound_due_ns(r) ? pass_bound(r, err) : 0;
+
+	if (!ret && r->has_marks)
+		ret = mp_recorder_read_marks(r, err);
+	r->has_marks = false;
+	return ret;
+}
+
 static int run(struct mp_recorder *r, struct mp_err *err)
 {
 	int64_t end = r->o->duration_ns ? r->start_ns + r->o->duration_ns : INT64_MAX;
@@ -606,15 +633,17 @@ static int run(struct mp_recorder *r, struct mp_err *err)
 
 	while (!ret && !r->end_reason) {
 		int64_t heaps = r->heaps ? mp_heap_watch_next_ns(r->heaps) : INT64_MAX;
-		r->end_reason =
-		    wait_until(r, earliest(heaps, earliest(earliest(next, drain), earliest(step, end))));
+		int64_t bound = mp_recorder_bound_due_ns(r);
+		r->end_reason = wait_until(r,
+		    earliest(earliest(heaps, bound), earliest(earliest(next, drain), earliest(step, end))));
 		int64_t now = mp_recorder_now_ns();
 		if (!r->end_reason && now >= end)
 			r->end_reason = "duration";
 		if (now >= drain)
 			drain = drain_all(r, now) ? now : now + drain_pause_ns(r, now);
 		mp_recorder_watch_pools(r, now);
-		if (now >= next) {
+		ret = watch_phases(r, now, err);
+		if (!ret && now >= next) {
 			ret = tick(r, now, err);
 			next = now + TICK_NS;
 		}
@@ -692,8 +721,23 @@ static int64_t peak_bytes(void)
 	return getrusage(RUSAGE_SELF, &used) ? 0 : (int64_t)used.ru_maxrss * 1024;
 }
 
+/* A phase that begins as the recording ends is one, however short. */
+static int settle_phases(struct mp_recorder *r, struct mp_err *err)
+{
+	int ret = 0;
+
+	while (!ret && mp_recorder_awaits_bound(r, err)) {
+		int64_t wait_ns = mp_recorder_bound_due_ns(r) - mp_recorder_now_ns();
+		if (wait_ns > 0)
+			nanosleep(&(struct timespec){.tv_nsec = wait_ns}, NULL);
+		ret = pass_bound(r, err);
+	}
+	return ret;
+}
+
 static int finish(struct mp_recorder *r, struct mp_err *err)
 {
+	int phases = settle_phases(r, err);
 	int64_t now = mp_recorder_now_ns();
 
 	drain_sideband(r, now);
@@ -718,7 +762,9 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 	mp_latency_poll(r->latency, true);
 	mp_latency_window(r->latency, now);
 	mark_exit(r, now);
-	int ret = mp_recorder_end_slot(r, now, err);
+	int ret = phases ? phases : mp_recorder_end_slot(r, now, err);
+	if (!ret)
+		ret = mp_recorder_end_phases(r, now, err);
 	if (!ret)
 		ret = mp_pipeline_end(r->pipeline, is_impatient, r, err);
 	if (!ret)
@@ -748,6 +794,7 @@ static void close_all(struct mp_recorder *r)
 	mp_hiccup_stop(r->hiccup);
 	mp_heap_watch_free(r->heaps);
 	mp_pressure_free(r->pressure);
+	mp_recorder_close_phases(r);
 	mp_sideband_close(r->sideband);
 	mp_census_free(r->census);
 	mp_latency_free(r->latency);

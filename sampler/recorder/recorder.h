@@ -48,6 +48,7 @@ struct mp_record_options {
 	size_t n_spans;
 	const char *pools_file;           /* functions of pools; NULL: those of profiles only */
 	const char *components_file;      /* rules of components; NULL: none */
+	const char *phases;               /* a calendar's name or file; NULL: none */
 	const struct mp_perf_want *wants; /* perf events to sample and to count */
 	size_t n_wants;
 	bool gc;                  /* follow garbage collectors of runtimes that are known */

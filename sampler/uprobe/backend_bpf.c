@@ -219,7 +219,7 @@ static int load(struct bpf_plane *b, struct mp_err *err)
 		    bpf_object__find_program_by_name(b->object, kernel_programs[i].name), b->has[i]);
 
 	b->shards = shards_for_this_machine();
-	bpf_map__set_max_entries(map(b, "hists"), b->shards * MP_HIST_BLOCKS);
+	bpf_map__set_max_entries(map(b, "hists"), MP_HIST_BANKS * b->shards * MP_HIST_BLOCKS);
 	bpf_map__set_max_entries(map(b, "call_rows"), CALL_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "kernel_rows"), KERNEL_RING_BYTES);
 	bpf_map__set_max_entries(map(b, "marker_rows"), MARKER_RING_BYTES);
@@ -243,7 +243,7 @@ static void *map_memory(struct bpf_plane *b, const char *name, size_t bytes)
 
 static int open_maps(struct bpf_plane *b, struct mp_err *err)
 {
-	b->hists_bytes = (size_t)b->shards * MP_HIST_BLOCKS * sizeof(struct mp_hist);
+	b->hists_bytes = (size_t)MP_HIST_BANKS * b->shards * MP_HIST_BLOCKS * sizeof(struct mp_hist);
 	b->control = map_memory(b, MP_BPF_CONTROL, sizeof(*b->control));
 	b->probes = map_memory(b, MP_BPF_PROBES, sizeof(*b->probes));
 	b->stats = map_memory(b, "stats", sizeof(*b->stats));
@@ -744,7 +744,13 @@ static void bpf_plane_skipped(void *impl, enum mp_probe_group group, uint64_t ou
 static struct mp_hist_view bpf_plane_hists(void *impl)
 {
 	struct bpf_plane *b = impl;
-	return (struct mp_hist_view){b->hists, b->shards};
+	return (struct mp_hist_view){b->hists, b->shards, MP_HIST_BANKS};
+}
+
+static void bpf_plane_split(void *impl, uint64_t split)
+{
+	__atomic_store_n(
+	    &((struct bpf_plane *)impl)->control->split, (unsigned long long)split, __ATOMIC_RELAXED);
 }
 
 static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
@@ -830,9 +836,9 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	.gc_hits = bpf_plane_gc_hits, .gc_allocated = bpf_plane_gc_allocated,                                \
 	.gc_classes = bpf_plane_gc_classes, .span_calls = bpf_plane_span_calls,                              \
 	.counter = bpf_plane_counter, .enable = bpf_plane_enable, .keep = bpf_plane_keep,                    \
-	.hists = bpf_plane_hists, .stats = bpf_plane_stats, .sees = bpf_plane_sees,                          \
-	.kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd, .drain = bpf_plane_drain,                  \
-	.detach_group = bpf_plane_detach_group, .window = bpf_plane_window,                                  \
+	.hists = bpf_plane_hists, .split = bpf_plane_split, .stats = bpf_plane_stats,                        \
+	.sees = bpf_plane_sees, .kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd,                    \
+	.drain = bpf_plane_drain, .detach_group = bpf_plane_detach_group, .window = bpf_plane_window,        \
 	.slow_open = bpf_plane_slow_open, .slow_callers = bpf_plane_slow_callers,                            \
 	.slow_hits = bpf_plane_slow_hits, .skipped = bpf_plane_skipped, .detach = bpf_plane_detach,          \
 	.close = bpf_plane_close

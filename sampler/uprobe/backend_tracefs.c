@@ -740,6 +740,11 @@ static struct mp_hist_view tracefs_hists(void *impl)
 	return mp_pairing_hists(((struct tracefs_plane *)impl)->pairing);
 }
 
+static void tracefs_split(void *impl, uint64_t split)
+{
+	mp_pairing_split(((struct tracefs_plane *)impl)->pairing, split);
+}
+
 /* Why a thread is off the CPU is not known here, nor how long a page fault takes. */
 static uint32_t tracefs_sees(void *impl)
 {
@@ -771,6 +776,7 @@ const struct mp_uprobe_ops mp_uprobe_tracefs = {
     .enable = tracefs_enable,
     .keep = tracefs_keep,
     .hists = tracefs_hists,
+    .split = tracefs_split,
     .stats = tracefs_stats,
     .sees = tracefs_sees,
     .fd = tracefs_fd,

@@ -115,7 +115,7 @@ struct mp_bpf_slow {
 #define MP_SAMPLES_TO_DOUBLE  64
 #define MP_OUTLIERS_TO_DOUBLE 512
 
-/* CPUs share a shard only beyond this many: a shard is 2.7 MB. */
+/* CPUs share a shard only beyond this many: a shard is 2.7 MB in each bank. */
 #define MP_MAX_SHARDS 16
 
 static inline unsigned int mp_hist_block(unsigned int op, unsigned int size_class)
@@ -223,6 +223,7 @@ struct mp_bpf_control {
 	unsigned int tracked_ring_bytes;
 	unsigned int pool_ring_bytes;
 	unsigned int gc_ring_bytes;
+	unsigned long long split;       /* of the histograms: mp_hist_split(), by start */
 	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
 	unsigned long long cost_ns[2];  /* likewise: what a call that is probed inside another adds to that */
 	unsigned long long keep_over_ns[MP_OP_ROWS];

@@ -229,11 +229,12 @@ static __always_inline int entered(struct pt_regs *ctx, u64 cookie)
 	return 1;
 }
 
-static __always_inline void count_call(struct mp_bpf_control *c, u32 op, u64 size, u64 dur_ns)
+static __always_inline void count_call(struct mp_bpf_control *c, u32 op, u64 size, u64 start_ns, u64 dur_ns)
 {
 	u32 shard = bpf_get_smp_processor_id() & c->shard_mask;
 	u32 class = op < MP_OP_COUNT ? mp_size_class(size) : 0;
-	u32 key = shard * MP_HIST_BLOCKS + mp_hist_block(op, class);
+	u32 bank = mp_hist_bank(c->split, start_ns) * (c->shard_mask + 1);
+	u32 key = (bank + shard) * MP_HIST_BLOCKS + mp_hist_block(op, class);
 	struct mp_hist *h = bpf_map_lookup_elem(&hists, &key);
 	if (!h)
 		return;
@@ -471,7 +472,7 @@ static __always_inline int leave_inner(struct mp_bpf_control *c, struct call *ca
 	call->inner_sp = 0;
 	call->floor_ns += c->cost_ns[is_stepped];
 	if (mp_op_is_slow(op))
-		count_call(c, op, 0, raw > floor_ns ? raw - floor_ns : 0);
+		count_call(c, op, 0, call->inner_start_ns, raw > floor_ns ? raw - floor_ns : 0);
 	return 0;
 }
 
@@ -495,7 +496,7 @@ static __always_inline void count_and_keep(
 
 	if (op > MP_OP_COUNT && !mp_op_is_slow(op))
 		return;
-	count_call(c, op, call->size_bytes, dur_ns);
+	count_call(c, op, call->size_bytes, call->start_ns, dur_ns);
 	if (c->wants_sums && op < MP_OP_COUNT)
 		add_to_sums(c, dur_ns);
 	u32 kept = keep(c, call, dur_ns, &weight);

@@ -480,6 +480,11 @@ struct mp_hist_view mp_uprobe_hists(const struct mp_uprobe *u)
 	return u->ops->hists(u->impl);
 }
 
+void mp_uprobe_split(struct mp_uprobe *u, uint64_t split)
+{
+	u->ops->split(u->impl, split);
+}
+
 void mp_uprobe_stats(struct mp_uprobe *u, struct mp_uprobe_stats *out)
 {
 	memset(out, 0, sizeof(*out));

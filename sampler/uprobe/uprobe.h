@@ -181,6 +181,9 @@ void mp_uprobe_enable(struct mp_uprobe *u);
 
 void mp_uprobe_keep(struct mp_uprobe *u, const struct mp_keep *keep);
 struct mp_hist_view mp_uprobe_hists(const struct mp_uprobe *u);
+
+/* When counting goes over to the other bank of them: mp_hist_split() of the session clock. */
+void mp_uprobe_split(struct mp_uprobe *u, uint64_t split);
 void mp_uprobe_stats(struct mp_uprobe *u, struct mp_uprobe_stats *out);
 
 /* What of the kernel's doings is seen, as parts of calls: 1 << enum mp_kernel_kind. */
@@ -240,6 +243,7 @@ struct mp_uprobe_ops {
 	void (*enable)(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns);
 	void (*keep)(void *impl, const struct mp_keep *keep, const struct mp_floor *floor);
 	struct mp_hist_view (*hists)(void *impl);
+	void (*split)(void *impl, uint64_t split);
 	void (*stats)(void *impl, struct mp_uprobe_stats *out);
 	uint32_t (*sees)(void *impl);
 	struct mp_kernel_cost (*kernel_cost)(void *impl); /* NULL: cannot be told */

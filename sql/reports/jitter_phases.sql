@@ -9,7 +9,9 @@
 --   seconds       of the recording, that began in it
 --   op, calls, p50_ns, p99_ns, p999_ns, p9999_ns, max_ns, mean_ns, cv, p999_over_p50   as by size
 --
--- Caveats: exact, but counted by the second, or the slot of a session that --max-size kept small: one in which the phase changes is all of the phase in which it began.
+-- Caveats: exact for phases of a calendar and of marks, which slots end with. Phases that markers tell are counted by the
+-- slot, of about a second or as --max-size has left it: one in which the phase changes is all of the phase in which it began.
+-- What lies in several phases counts for each of them.
 -- Phases beyond the first 63 names are one.
 -- Reads temporary tables of analysis/jitter/jitter.h.
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Things that happened in the target or to the recording: exec, fork, exit, ...
+-- Things that happened in the target or to the recording: exec, fork, exit, MPSAMPLE_MARK, mpsample mark, ...
 --
 --   t_ns          session clock
 --   tid           NULL: of no thread

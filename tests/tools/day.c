@@ -273,7 +273,7 @@ int main(int argc, char **argv)
 	}
 	is_full = argc > 4 && !strcmp(argv[4], "full");
 	hists = calloc(MP_HIST_BLOCKS, sizeof(*hists));
-	struct mp_hist_view view = {hists, 1};
+	struct mp_hist_view view = {hists, 1, 1};
 	struct mp_latency *latency = mp_latency_new(&view);
 	struct mp_symbolizer *symbolizer = mp_symbolizer_new(getpid(), &(struct mp_symbolize_options){0});
 	must(mp_session_create(argv[1], true, &session, &err));

@@ -2,14 +2,18 @@
 /* The histogram reader: exact differences, whatever the writers do meanwhile. */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "sampler/latency.h"
+#include "store/session.h"
 
 static struct mp_hist_view new_view(unsigned int shards)
 {
-	struct mp_hist_view v = {calloc((size_t)shards * MP_HIST_BLOCKS, sizeof(struct mp_hist)), shards};
+	struct mp_hist_view v = {calloc((size_t)shards * MP_HIST_BLOCKS, sizeof(struct mp_hist)), shards, 1};
 
 	cr_assert_not_null(v.blocks);
 	return v;
@@ -129,6 +133,84 @@ Test(latency, nothing_is_lost_or_doubled_while_writers_run)
 		pthread_join(threads[i], NULL);
 	mp_latency_poll(l, true);
 	cr_assert_eq(mp_latency_calls_all(l), (uint64_t)WRITERS * CALLS);
+	mp_latency_free(l);
+	free(v.blocks);
+}
+
+/* What begins before the instant is of the old bank, whenever it is counted; the word is one. */
+Test(latency, a_split_word_is_one_instant)
+{
+	const uint64_t at = 1001;
+
+	for (unsigned int bank = 0; bank < 2; bank++) {
+		cr_assert_eq(mp_hist_bank(bank, 1), bank, "never");
+		cr_assert_eq(mp_hist_bank(bank, UINT64_MAX - 1), bank, "never");
+		cr_assert_eq(mp_hist_bank(mp_hist_split(at, bank), at - 1), bank);
+		cr_assert_eq(mp_hist_bank(mp_hist_split(at, bank), at), !bank);
+		cr_assert_eq(mp_hist_bank(mp_hist_split(at, bank), UINT64_MAX), !bank);
+	}
+}
+
+static int64_t stored(struct mp_session *s, int64_t slot_ns)
+{
+	sqlite3_stmt *st;
+	int64_t calls = -1;
+
+	cr_assert_eq(sqlite3_prepare_v2(mp_session_db(s),
+			 "SELECT total(calls) FROM latency WHERE slot_ns = ?", -1, &st, NULL),
+	    SQLITE_OK);
+	sqlite3_bind_int64(st, 1, slot_ns);
+	if (sqlite3_step(st) == SQLITE_ROW)
+		calls = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return calls;
+}
+
+/* Slots 100 to 200, whose end is an instant, and 200 to 300; calls of the first one are counted late. */
+Test(latency, a_slot_ends_at_an_instant)
+{
+	struct mp_hist_view v = new_view(4); /* two banks of two shards */
+	struct mp_session *s;
+	struct mp_err err;
+
+	v.shards = v.banks = 2;
+	struct mp_latency *l = mp_latency_new(&v);
+	char path[] = "/tmp/mpsample-latency.XXXXXX";
+	cr_assert(mkdtemp(path));
+	char *file;
+	cr_assert_geq(asprintf(&file, "%s/s.db", path), 0);
+	cr_assert_eq(mp_session_create(file, true, &s, &err), 0, "%s", err.text);
+	cr_assert_eq(mp_session_publish(s, &err), 0, "%s", err.text);
+
+	cr_assert_eq(mp_latency_bank(l), 0);
+	count(&v, 1, MP_OP_MALLOC, 8, 10);
+	cr_assert_eq(mp_latency_ahead(l, s, true, &err), 0);
+	count(&v, 2, MP_OP_MALLOC, 8, 10); /* behind the instant, before anybody looks */
+	count(&v, 0, MP_OP_MALLOC, 8, 10);
+	mp_latency_poll(l, false);
+	cr_assert_eq(mp_latency_flush(l, s, 100, &err), 0);
+	mp_latency_turn(l, 100);
+	cr_assert_eq(mp_latency_bank(l), 1);
+	cr_assert_eq(stored(s, 100), 2);
+	count(&v, 3, MP_OP_MALLOC, 8, 10);
+	count(&v, 0, MP_OP_MALLOC, 8, 10); /* it began before the instant */
+	mp_latency_poll(l, false);
+	cr_assert_eq(mp_latency_flush(l, s, 200, &err), 0);
+	cr_assert_eq(stored(s, 100), 3);
+	cr_assert_eq(stored(s, 200), 2);
+	count(&v, 1, MP_OP_MALLOC, 8, 10); /* likewise */
+	cr_assert_eq(mp_latency_ahead(l, s, true, &err), 0);
+	cr_assert_eq(stored(s, 100), 4);
+	cr_assert_eq(mp_latency_ahead(l, s, false, &err), 0, "taken back");
+	count(&v, 0, MP_OP_MALLOC, 8, 10);
+	mp_latency_poll(l, true);
+	cr_assert_eq(mp_latency_flush(l, s, 300, &err), 0);
+	cr_assert_eq(stored(s, 100), 5);
+	cr_assert_eq(mp_latency_calls_all(l), 7);
+	cr_assert_eq(mp_session_close(s, &err), 0, "%s", err.text);
+	unlink(file);
+	rmdir(path);
+	free(file);
 	mp_latency_free(l);
 	free(v.blocks);
 }

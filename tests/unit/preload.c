@@ -25,7 +25,7 @@ struct fixture {
 	struct mp_region *region;
 	struct mp_slot *slot;
 	struct mp_slot_seen seen;
-	struct mp_hist hists[MP_HIST_BLOCKS];
+	struct mp_hist hists[MP_HIST_BANKS * MP_HIST_BLOCKS];
 	struct mp_ring_reader reader;
 	struct mp_preload_clock clock;
 };
@@ -139,7 +139,7 @@ Test(preload, histograms_stay_exact_when_lines_run_out)
 	for (int i = 0; i < 100; i++, calls++)
 		call(f, MP_OP_NEW, 5, 1, 3333);
 	poll_hists(f);
-	for (size_t b = 0; b < MP_HIST_BLOCKS; b++)
+	for (size_t b = 0; b < MP_HIST_BANKS * MP_HIST_BLOCKS; b++)
 		for (size_t i = 0; i < MP_HIST_BUCKETS; i++)
 			counted += f->hists[b].bucket[i];
 	cr_assert_eq(counted, calls);

@@ -277,7 +277,7 @@ Test(record, without_lines_calls_are_counted_coarsely)
 	uint64_t calls = 0;
 
 	for (uint32_t number = 0; number < MP_HIST_LINE_COUNT; number++)
-		for (uint32_t op = 0; op < MP_OP_COUNT; op++)
+		for (uint32_t op = 0; op < MP_HIST_BANKS * MP_OP_COUNT; op++)
 			for (uint32_t class = 0; class < MP_SIZE_CLASSES; class ++)
 				for (uint32_t n = 0; n < 3; n++, calls++)
 					mp_hist_count(s, op, mp_size_class_lo(class),
@@ -298,6 +298,23 @@ Test(record, without_lines_calls_are_counted_coarsely)
 				cr_assert_eq(cell(block, number * MP_HIST_LINE + n * 31), 1);
 		}
 	cr_assert_eq(fine, MP_FINE_LINES - 1);
+}
+
+/* A call belongs to the bank of its start, whenever it ends. */
+Test(record, counting_goes_over_to_the_other_bank)
+{
+	const uint32_t block = MP_OP_MALLOC * MP_SIZE_CLASSES + mp_size_class(100);
+
+	region.split = mp_hist_split(1001, 0);
+	call(MP_OP_MALLOC, 100, 5000); /* from tick 1000 on */
+	cr_assert_eq(s->sum[block].bytes, 100);
+	region.split = mp_hist_split(999, 0);
+	call(MP_OP_MALLOC, 100, 5000);
+	cr_assert_eq(s->sum[block].bytes, 100);
+	cr_assert_eq(s->sum[MP_BANK_BLOCKS + block].bytes, 100);
+	cr_assert_eq(cell(block, mp_hist_bucket(5000)), 1);
+	cr_assert_eq(cell(MP_BANK_BLOCKS + block, mp_hist_bucket(5000)), 1);
+	cr_assert_eq(s->calls, 2);
 }
 
 Test(record, what_is_too_long_is_counted_last)

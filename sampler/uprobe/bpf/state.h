@@ -161,7 +161,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, MP_HIST_BLOCKS); /* times the shards: set by the loader */
+	__uint(max_entries, MP_HIST_BLOCKS); /* times the shards and banks: set by the loader */
 	__type(key, u32);
 	__type(value, struct mp_hist);
 } hists SEC(".maps");
