@@ -139,21 +139,6 @@ const struct mp_report mp_reports[] = {
 		.title = "By component",
 		.sql = "sql/reports/site_components.sql",
 		.is_optional = true}}},
-    {.name = "session",
-	.purpose =
-	    "the phases of the trading session side by side, and what each part of the program did in them",
-	.histogram = true,
-	.fill = mp_session_report_fill,
-	.section =
-	    {{.name = "phases",
-		 .title = "Phases",
-		 .sql = "sql/reports/session_phases.sql",
-		 .note =
-		     "(p50 to max: of the calls that give memory out; alloc_share: their time, of one CPU)"},
-		{.name = "components",
-		    .title = "Components, by phase",
-		    .sql = "sql/reports/session_components.sql",
-		    .is_optional = true}}},
     {.name = "cache",
 	.purpose = "which data misses the cache, and who allocated it; which code, fields and threads",
 	.fill = mp_cache_fill,
@@ -301,6 +286,21 @@ const struct mp_report mp_reports[] = {
 		    .title = "In words",
 		    .sql = "sql/reports/gc_sentences.sql",
 		    .data_only = true}}},
+    {.name = "session",
+	.purpose =
+	    "the phases of the trading session side by side, and what each part of the program did in them",
+	.histogram = true,
+	.fill = mp_session_report_fill,
+	.section =
+	    {{.name = "phases",
+		 .title = "Phases",
+		 .sql = "sql/reports/session_phases.sql",
+		 .note =
+		     "(p50 to max: of the calls that give memory out; alloc_share: their time, of one CPU)"},
+		{.name = "components",
+		    .title = "Components, by phase",
+		    .sql = "sql/reports/session_components.sql",
+		    .is_optional = true}}},
     {.name = "advice",
 	.purpose = "what to change: each finding with its figures, the one that costs most first",
 	.is_of_rows = true,
