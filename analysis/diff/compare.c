@@ -22,7 +22,13 @@ struct pending {
 	int metric;
 };
 
-struct pendings {
+/* A table being compared. */
+struct comparing {
+	const struct mp_diff_table *table;
+	struct mp_diff_side *side;
+	struct mp_diff_items items;
+	double *den[2]; /* room for a series */
+	bool is_paired;
 	struct pending *p;
 	size_t n, room, tests;
 };
@@ -32,6 +38,15 @@ static int no_memory(struct mp_err *err)
 	return mp_err_set(err, ENOMEM, "out of memory");
 }
 
+static void contrast(
+    const struct comparing *c, const struct mp_series *a, const struct mp_series *b, struct mp_contrast *out)
+{
+	if (c->is_paired)
+		mp_series_contrast_pairs(a, b, out);
+	else
+		mp_series_contrast(a, b, out);
+}
+
 static bool is_enough(const struct mp_series *a, const struct mp_series *b, const struct mp_contrast *c)
 {
 	double sum = c->a.num + c->b.num, squares = a->squares + b->squares;
@@ -39,51 +54,42 @@ static bool is_enough(const struct mp_series *a, const struct mp_series *b, cons
 	return squares > 0 && sum * sum / squares >= LEAST_CALLS;
 }
 
-/* By time: the units' own. */
-static int fill_time(const struct mp_diff_table *t, const struct mp_diff_item *item,
-    const struct mp_diff_side *side, double *den)
+static double time_of(
+    const struct comparing *c, const struct mp_diff_item *item, const struct mp_diff_unit *unit)
 {
+	return !c->table->is_watched ? unit->dur_s : item->is_slow ? unit->slow_s : unit->watched_s;
+}
+
+static double sum_of_all(const struct mp_diff_items *items, int which, int value, size_t unit)
+{
+	double sum = 0;
+
+	for (size_t k = 0; k < items->n; k++)
+		sum += items->item[k].side[which].value[value][unit];
+	return sum;
+}
+
+/* The series of a metric that is a sum by something. */
+static struct mp_series series_of(
+    const struct comparing *c, const struct mp_diff_metric *m, const struct mp_diff_item *item, int which)
+{
+	const struct mp_diff_counts *counts = &item->side[which];
+	const struct mp_diff_side *side = &c->side[which];
+	double *den = c->den[which];
+
 	for (size_t i = 0; i < side->n; i++)
-		den[i] = !t->is_watched  ? side->unit[i].dur_s
-			 : item->is_slow ? side->unit[i].slow_s
-					 : side->unit[i].watched_s;
-	return 0;
+		den[i] = m->kind == MP_DIFF_SHARE  ? sum_of_all(&c->items, which, m->value, i)
+			 : m->kind == MP_DIFF_MEAN ? counts->rows[i]
+						   : time_of(c, item, &side->unit[i]);
+	return (struct mp_series){counts->value[m->value], den, side->n, counts->squares[m->value]};
 }
 
-static void fill_whole(const struct mp_diff_items *items, int which, int value, size_t n, double *den)
+static void compare_sums(const struct comparing *c, struct pending *p)
 {
-	for (size_t i = 0; i < n; i++) {
-		den[i] = 0;
-		for (size_t k = 0; k < items->n; k++)
-			den[i] += items->item[k].side[which].value[value][i];
-	}
-}
+	struct mp_series a = series_of(c, p->row.metric, p->item, 0);
+	struct mp_series b = series_of(c, p->row.metric, p->item, 1);
 
-/* The series of a metric that is a sum by something; `den` is room for that. */
-static struct mp_series series_of(const struct mp_diff_table *t, const struct mp_diff_metric *m,
-    const struct mp_diff_items *items, const struct mp_diff_item *item, const struct mp_diff_side *side,
-    int which, double *den)
-{
-	const struct mp_diff_counts *c = &item->side[which];
-	struct mp_series s = {c->value[m->value], den, side->n, c->squares[m->value]};
-
-	if (m->kind == MP_DIFF_SHARE)
-		fill_whole(items, which, m->value, side->n, den);
-	else if (m->kind == MP_DIFF_MEAN)
-		memcpy(den, c->rows, side->n * sizeof(*den));
-	else
-		fill_time(t, item, side, den);
-	return s;
-}
-
-static void compare_sums(
-    struct pending *p, const struct mp_diff_items *items, const struct mp_diff_side side[2], double *den[2])
-{
-	const struct mp_diff_metric *m = p->row.metric;
-	struct mp_series a = series_of(p->row.table, m, items, p->item, &side[0], 0, den[0]);
-	struct mp_series b = series_of(p->row.table, m, items, p->item, &side[1], 1, den[1]);
-
-	mp_series_contrast(&a, &b, &p->contrast);
+	contrast(c, &a, &b, &p->contrast);
 	p->row.a = p->contrast.a.ratio;
 	p->row.b = p->contrast.b.ratio;
 	p->row.log_p = p->contrast.log_p;
@@ -98,17 +104,17 @@ static double worth(const struct mp_diff_counts *c)
 	return c->beyond_squares > 0 ? calls * calls / c->beyond_squares : 0;
 }
 
-static void compare_quantiles(struct pending *p, const struct mp_diff_side side[2])
+static void compare_quantiles(const struct comparing *c, struct pending *p)
 {
 	const struct mp_diff_counts *a = &p->item->side[0], *b = &p->item->side[1];
 	double share = 1 - (double)p->row.metric->tail / MP_TAIL_WHOLE;
 	/* Of both sides together such a part of the squares as of the calls. */
 	struct mp_series x = {
-	    a->beyond[p->metric], a->all, side[0].n, a->beyond_squares * (1 - share) * share};
+	    a->beyond[p->metric], a->all, c->side[0].n, a->beyond_squares * (1 - share) * share};
 	struct mp_series y = {
-	    b->beyond[p->metric], b->all, side[1].n, b->beyond_squares * (1 - share) * share};
+	    b->beyond[p->metric], b->all, c->side[1].n, b->beyond_squares * (1 - share) * share};
 
-	mp_series_contrast(&x, &y, &p->contrast);
+	contrast(c, &x, &y, &p->contrast);
 	p->row.a = mp_diff_quantile(&a->tally, share);
 	p->row.b = mp_diff_quantile(&b->tally, share);
 	p->row.log_p = p->contrast.log_p;
@@ -116,50 +122,60 @@ static void compare_quantiles(struct pending *p, const struct mp_diff_side side[
 	p->row.is_tested = p->contrast.error > 0 && worth(a) >= least && worth(b) >= least;
 }
 
-static int add_pending(struct pendings *all, const struct mp_diff_table *t, const struct mp_diff_item *item,
-    int metric, struct pending **out)
+static struct pending *add_pending(struct comparing *c, const struct mp_diff_item *item, int metric)
 {
-	if (all->n == all->room) {
-		size_t room = all->room ? 2 * all->room : 64;
-		struct pending *p = realloc(all->p, room * sizeof(*p));
+	if (c->n == c->room) {
+		size_t room = c->room ? 2 * c->room : 64;
+		struct pending *p = realloc(c->p, room * sizeof(*p));
+
+		if (!p)
+			return NULL;
+		c->p = p;
+		c->room = room;
+	}
+	struct pending *p = &c->p[c->n++];
+	*p = (struct pending){.row = {.table = c->table,
+				  .metric = &c->table->metric[metric],
+				  .name = item->name,
+				  .op = item->op,
+				  .a = NAN,
+				  .b = NAN,
+				  .lo = NAN,
+				  .hi = NAN},
+	    .item = item,
+	    .metric = metric};
+	return p;
+}
+
+/* Bytes of operations that have none, quantiles of nothing. */
+static bool says_nothing(const struct pending *p)
+{
+	const struct mp_diff_metric *m = p->row.metric;
+
+	if (m->kind == MP_DIFF_QUANTILE)
+		return isnan(p->row.a) && isnan(p->row.b);
+	return p->row.table->is_amount[m->value] && !(p->row.a > 0) && !(p->row.b > 0);
+}
+
+static int compare_item(struct comparing *c, const struct mp_diff_item *item)
+{
+	for (int k = 0; c->table->metric[k].name; k++) {
+		struct pending *p = add_pending(c, item, k);
 
 		if (!p)
 			return -ENOMEM;
-		all->p = p;
-		all->room = room;
-	}
-	*out = &all->p[all->n++];
-	**out = (struct pending){.row = {.table = t,
-				     .metric = &t->metric[metric],
-				     .name = item->name,
-				     .op = item->op,
-				     .a = NAN,
-				     .b = NAN,
-				     .lo = NAN,
-				     .hi = NAN},
-	    .item = item,
-	    .metric = metric};
-	return 0;
-}
-
-static int compare_item(struct pendings *all, const struct mp_diff_table *t,
-    const struct mp_diff_items *items, const struct mp_diff_item *item, const struct mp_diff_side side[2],
-    double *den[2])
-{
-	for (int k = 0; t->metric[k].name; k++) {
-		struct pending *p;
-
-		if (add_pending(all, t, item, k, &p))
-			return -ENOMEM;
-		if (t->metric[k].kind == MP_DIFF_MOST) {
+		if (p->row.metric->kind == MP_DIFF_MOST) {
 			p->row.a = item->side[0].most;
 			p->row.b = item->side[1].most;
-		} else if (t->metric[k].kind == MP_DIFF_QUANTILE) {
-			compare_quantiles(p, side);
+		} else if (p->row.metric->kind == MP_DIFF_QUANTILE) {
+			compare_quantiles(c, p);
 		} else {
-			compare_sums(p, items, side, den);
+			compare_sums(c, p);
 		}
-		all->tests += p->row.is_tested;
+		if (says_nothing(p))
+			c->n--;
+		else
+			c->tests += p->row.is_tested;
 	}
 	return 0;
 }
@@ -191,12 +207,27 @@ static void quantile_interval(struct pending *p, double reach)
 	p->row.hi = change + hypot(hi[1] - p->row.b, p->row.a - lo[0]);
 }
 
+/* No figure falls below 0. */
+static void find_interval(struct pending *p, double z)
+{
+	double reach = mp_contrast_reach(&p->contrast, z);
+
+	if (p->row.metric->kind == MP_DIFF_QUANTILE)
+		quantile_interval(p, reach);
+	else
+		sum_interval(p, reach);
+	if (p->row.lo < -p->row.a)
+		p->row.lo = -p->row.a;
+}
+
 static const char *verdict_of(const struct mp_diff_row *row)
 {
 	double change = row->b - row->a, size = fmax(fabs(row->a), fabs(row->b));
 
 	if (row->metric->kind == MP_DIFF_MOST)
 		return NULL;
+	if (row->a == 0 && row->b == 0)
+		return "same";
 	if (!row->is_tested)
 		return "unknown";
 	if (row->log_p > log(MP_DIFF_LEVEL) || fabs(change) < MP_DIFF_LEAST_SHARE * size)
@@ -207,27 +238,24 @@ static const char *verdict_of(const struct mp_diff_row *row)
 }
 
 /* `level` is the table's part of MP_DIFF_LEVEL. */
-static int judge(struct pendings *all, double level)
+static int judge(struct comparing *c, double level)
 {
-	double *log_p = calloc(all->tests + 1, sizeof(*log_p));
-	double z = all->tests ? mp_normal_with_above(level / 2 / (double)all->tests) : 0;
+	double *log_p = calloc(c->tests + 1, sizeof(*log_p));
+	double z = c->tests ? mp_normal_with_above(level / 2 / (double)c->tests) : 0;
 	size_t n = 0;
 	int rc = log_p ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !rc && i < all->n; i++)
-		if (all->p[i].row.is_tested)
-			log_p[n++] = all->p[i].row.log_p;
+	for (size_t i = 0; !rc && i < c->n; i++)
+		if (c->p[i].row.is_tested)
+			log_p[n++] = c->p[i].row.log_p;
 	rc = rc ? rc : mp_holm(log_p, n);
 	n = 0;
-	for (size_t i = 0; !rc && i < all->n; i++) {
-		struct pending *p = &all->p[i];
+	for (size_t i = 0; !rc && i < c->n; i++) {
+		struct pending *p = &c->p[i];
 
 		if (p->row.is_tested) {
 			p->row.log_p = fmin(0, log_p[n++] + log(MP_DIFF_LEVEL / level));
-			if (p->row.metric->kind == MP_DIFF_QUANTILE)
-				quantile_interval(p, mp_contrast_reach(&p->contrast, z));
-			else
-				sum_interval(p, mp_contrast_reach(&p->contrast, z));
+			find_interval(p, z);
 		}
 		p->row.verdict = verdict_of(&p->row);
 	}
@@ -235,44 +263,24 @@ static int judge(struct pendings *all, double level)
 	return rc;
 }
 
-static int compare_table(const struct mp_diff_table *t, struct mp_diff_side side[2],
-    struct mp_diff_items *items, struct pendings *all, struct mp_err *err)
+static int keep_rows(const struct comparing *c, struct mp_diff_rows *out)
 {
-	double *den[2] = {calloc(side[0].n, sizeof(double)), calloc(side[1].n, sizeof(double))};
-	int rc = den[0] && den[1] ? mp_diff_items_read(t, side, items, err) : no_memory(err);
-
-	for (size_t i = 0; !rc && i < items->n; i++)
-		if (compare_item(all, t, items, &items->item[i], side, den))
-			rc = no_memory(err);
-	free(den[0]);
-	free(den[1]);
-	return rc;
-}
-
-static int keep_rows(struct mp_diff_rows *out, const struct pendings *all)
-{
-	struct mp_diff_row *row = realloc(out->row, (out->n + all->n + 1) * sizeof(*row));
+	struct mp_diff_row *row = realloc(out->row, (out->n + c->n + 1) * sizeof(*row));
 
 	if (!row)
 		return -ENOMEM;
 	out->row = row;
-	for (size_t i = 0; i < all->n; i++) {
+	for (size_t i = 0; i < c->n; i++) {
 		struct mp_diff_row *to = &row[out->n++];
 
-		*to = all->p[i].row;
+		*to = c->p[i].row;
 		to->name = strdup(to->name);
 		to->op = to->op ? strdup(to->op) : NULL;
-		if (!to->name || (!to->op && all->p[i].row.op))
+		if (!to->name || (!to->op && c->p[i].row.op))
 			return -ENOMEM;
 	}
 	return 0;
 }
-
-/* One table's items are gone before the next one's come. */
-struct result {
-	struct mp_diff_items items;
-	struct pendings all;
-};
 
 static size_t count_tables(void)
 {
@@ -292,21 +300,39 @@ static double level_of(const struct mp_diff_table *t)
 	return t->is_main ? MP_DIFF_LEVEL / 2 : MP_DIFF_LEVEL / 2 / (double)(count_tables() - 1);
 }
 
+static int compare_table(struct comparing *c, struct mp_diff_rows *out, struct mp_err *err)
+{
+	int rc = mp_diff_items_read(c->table, c->side, &c->items, err);
+
+	if (rc)
+		return rc;
+	if (c->table->is_main && mp_diff_course(&c->items, c->side, &out->rho, &out->is_paired))
+		return no_memory(err);
+	c->is_paired = out->is_paired;
+	for (size_t i = 0; !rc && i < c->items.n; i++)
+		rc = compare_item(c, &c->items.item[i]);
+	if (rc || judge(c, level_of(c->table)) || keep_rows(c, out))
+		return no_memory(err);
+	out->is_cut[c->table - mp_diff_tables] = c->items.is_cut;
+	return 0;
+}
+
 int mp_diff_compare(struct mp_diff_side side[2], struct mp_diff_rows *out, struct mp_err *err)
 {
-	int rc = 0;
+	double *den[2] = {calloc(side[0].n, sizeof(double)), calloc(side[1].n, sizeof(double))};
+	int rc = den[0] && den[1] ? 0 : no_memory(err);
 
-	*out = (struct mp_diff_rows){0};
+	*out = (struct mp_diff_rows){.rho = NAN};
 	for (const struct mp_diff_table *t = mp_diff_tables; !rc && t->name; t++) {
-		struct result r = {0};
+		struct comparing c = {.table = t, .side = side, .den = {den[0], den[1]}};
 
-		rc = compare_table(t, side, &r.items, &r.all, err);
-		if (!rc && (judge(&r.all, level_of(t)) || keep_rows(out, &r.all)))
-			rc = no_memory(err);
-		out->is_cut[t - mp_diff_tables] = r.items.is_cut;
-		mp_diff_items_free(&r.items);
-		free(r.all.p);
+		rc = compare_table(&c, out, err);
+		/* One table's items are gone before the next one's come. */
+		mp_diff_items_free(&c.items);
+		free(c.p);
 	}
+	free(den[0]);
+	free(den[1]);
 	return rc;
 }
 

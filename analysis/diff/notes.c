@@ -104,6 +104,10 @@ void mp_diff_notes_find(sqlite3_stmt *a, sqlite3_stmt *b, const struct mp_diff_s
     const struct mp_diff_rows *rows, struct mp_diff_notes *out)
 {
 	*out = (struct mp_diff_notes){0};
+	if (rows->is_paired)
+		note(out,
+		    "call rates rise and fall together (rank correlation %.2f): compared second with second",
+		    rows->rho);
 	note_keys(a, b, out);
 	note_side(a, &side[0], 'A', out);
 	note_side(b, &side[1], 'B', out);

@@ -117,6 +117,19 @@ double mp_diff_quantile(const struct mp_tally *t, double share);
 /* Where half of that share of the one and half of that of the other come to `share`. */
 struct mp_diff_place mp_diff_place(const struct mp_tally *a, const struct mp_tally *b, double share);
 
+/* ---- course.c ---- */
+
+/*
+ * Whether both sides go through one course, such as the same trading day, or the same load: as many units
+ * (but for a fiftieth), of which the rates of all calls together rise and fall at the same time, in rank, by
+ * MP_DIFF_RHO, which is not by chance (1 in 1000, autocorrelation taken into account). `items` are those of
+ * the first table. 0 or -ENOMEM.
+ */
+#define MP_DIFF_RHO 0.7
+
+int mp_diff_course(
+    const struct mp_diff_items *items, const struct mp_diff_side side[2], double *rho, bool *is_paired);
+
 /* ---- compare.c ---- */
 
 struct mp_diff_row {
@@ -133,7 +146,10 @@ struct mp_diff_row {
 
 struct mp_diff_rows {
 	struct mp_diff_row *row;
-	size_t n, room;
+	size_t n;
+	bool is_paired;  /* both sides follow one course: unit i of the one was compared with unit i of the
+			    other */
+	double rho;      /* how well their call rates go together; NAN: not known */
 	bool is_cut[16]; /* by table: not all items were compared */
 };
 

@@ -41,10 +41,14 @@ void mp_diff_change(const struct mp_diff_row *row, double change, char *out)
 		strcpy(out, "?");
 		return;
 	}
-	if (row->a > 0)
-		snprintf(number, sizeof(number), "%.3g %%", change / row->a * 100);
-	else
+	if (row->a > 0) {
+		double percent = change / row->a * 100;
+		int digits = fabs(percent) < 9.995 ? 2 : fabs(percent) < 99.95 ? 1 : 0;
+
+		snprintf(number, sizeof(number), "%.*f %%", digits, percent);
+	} else {
 		mp_cell_real(row->metric->unit, change, number);
+	}
 	snprintf(out, MP_CELL_NUMBER, "%s%.40s", change > 0 ? "+" : "", number);
 }
 
@@ -52,7 +56,7 @@ static void interval(const struct mp_diff_row *row, char *out, size_t size)
 {
 	char lo[MP_CELL_NUMBER], hi[MP_CELL_NUMBER];
 
-	if (isnan(row->lo) && isnan(row->hi)) {
+	if (isnan(row->lo) || isnan(row->hi)) {
 		snprintf(out, size, "-");
 		return;
 	}
@@ -164,6 +168,16 @@ static struct count count_rows(const struct mp_diff_rows *rows, const struct mp_
 	return c;
 }
 
+static void say_none(struct writing *w, const struct mp_diff_table *t, const struct count *c)
+{
+	mp_emit_note(w->e, "%s", "");
+	if (!c->tested)
+		mp_emit_note(w->e, "%s: too little is known to compare", t->title);
+	else
+		mp_emit_note(w->e, "%s: none of %zu figures differs beyond chance%s", t->title, c->tested,
+		    c->tested < c->rows ? ", of others too little is known" : "");
+}
+
 static int write_for_people(struct writing *w, const struct mp_diff_table *t, struct mp_err *err)
 {
 	struct count c = count_rows(w->rows, t);
@@ -175,9 +189,7 @@ static int write_for_people(struct writing *w, const struct mp_diff_table *t, st
 	if (!c.rows && !w->o->table)
 		return 0;
 	if (!all && !c.changed) {
-		mp_emit_note(w->e, "%s", "");
-		mp_emit_note(w->e, "%s: none of %zu figures differs beyond chance%s", t->title, c.tested,
-		    c.tested < c.rows ? ", of others too little is known" : "");
+		say_none(w, t, &c);
 		return 0;
 	}
 	rc = prepare(w->db, "sql/diff/rows_people.sql", t->name, limit, &stmt, err);

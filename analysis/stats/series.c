@@ -2,6 +2,7 @@
 #include "analysis/stats/series.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "analysis/stats/student.h"
 #include "analysis/stats/tail.h"
@@ -9,30 +10,54 @@
 /* Batches of up to a fifth of the series. */
 #define BATCHES_LEAST 5
 
-static double residual(const struct mp_series *s, double ratio, size_t i)
+/* What a variance is made of: the residual of a ratio, or the difference of two. */
+struct residuals {
+	const struct mp_series *of, *minus; /* minus NULL: none */
+	double ratio[2], scale[2];
+	size_t n;
+};
+
+static double residual(const struct residuals *r, size_t i)
 {
-	return s->num[i] - ratio * s->den[i];
+	double is = r->scale[0] * (r->of->num[i] - r->ratio[0] * r->of->den[i]);
+
+	return r->minus ? is - r->scale[1] * (r->minus->num[i] - r->ratio[1] * r->minus->den[i]) : is;
 }
 
 /* The variance of the sum of the residuals, from sums over all runs of `length` units. */
-static double variance_by(const struct mp_series *s, double ratio, size_t length)
+static double variance_by(const struct residuals *r, size_t length)
 {
-	double run = 0, squares = 0, n = (double)s->n, m = (double)length;
+	double run = 0, squares = 0, n = (double)r->n, m = (double)length;
 
-	for (size_t i = 0; i < s->n; i++) {
-		run += residual(s, ratio, i);
+	for (size_t i = 0; i < r->n; i++) {
+		run += residual(r, i);
 		if (i >= length)
-			run -= residual(s, ratio, i - length);
+			run -= residual(r, i - length);
 		if (i + 1 >= length)
 			squares += run * run;
 	}
 	return squares * n * n / (m * (n - m + 1) * (n - m));
 }
 
+static double variance_of(const struct residuals *r, double *df)
+{
+	size_t longest = r->n / BATCHES_LEAST, length = 1;
+	double most = 0, n = (double)r->n;
+
+	for (size_t m = 1; r->n > 1 && (m == 1 || m <= longest); m++) {
+		double variance = variance_by(r, m);
+
+		if (variance > most) {
+			most = variance;
+			length = m;
+		}
+	}
+	*df = fmax(3, length == 1 ? n - 1 : fmin(n - 1, 1.5 * (n / (double)length - 1)));
+	return most;
+}
+
 void mp_series_ratio(const struct mp_series *s, struct mp_ratio *out)
 {
-	size_t longest = s->n / BATCHES_LEAST, length = 1;
-
 	*out = (struct mp_ratio){.ratio = NAN};
 	for (size_t i = 0; i < s->n; i++) {
 		out->num += s->num[i];
@@ -41,16 +66,8 @@ void mp_series_ratio(const struct mp_series *s, struct mp_ratio *out)
 	if (!(out->den > 0))
 		return;
 	out->ratio = out->num / out->den;
-	for (size_t m = 1; s->n > 1 && (m == 1 || m <= longest); m++) {
-		double variance = variance_by(s, out->ratio, m) / (out->den * out->den);
-
-		if (variance > out->variance) {
-			out->variance = variance;
-			length = m;
-		}
-	}
-	double most = (double)s->n - 1, df = 1.5 * ((double)s->n / (double)length - 1);
-	out->df = length == 1 ? fmax(3, most) : fmax(3, fmin(df, most));
+	struct residuals r = {.of = s, .ratio = {out->ratio}, .scale = {1 / out->den}, .n = s->n};
+	out->variance = variance_of(&r, &out->df);
 }
 
 /* Of independent calls as many as both had in the time of both. */
@@ -60,26 +77,52 @@ static double least_variance(const struct mp_series *a, const struct mp_series *
 	return (a->squares + b->squares) / (c->a.den + c->b.den) / of->den;
 }
 
-void mp_series_contrast(const struct mp_series *a, const struct mp_series *b, struct mp_contrast *out)
+/* Both ratios, with variances that are large enough; false: nothing can be said of a difference. */
+static bool ratios(const struct mp_series *a, const struct mp_series *b, struct mp_contrast *out)
 {
-	double na = (double)a->n, nb = (double)b->n;
-
 	*out = (struct mp_contrast){.widen = 1, .df = 3};
 	mp_series_ratio(a, &out->a);
 	mp_series_ratio(b, &out->b);
 	if (isnan(out->a.ratio) || isnan(out->b.ratio))
-		return;
+		return false;
 	out->a.variance = fmax(out->a.variance, least_variance(a, b, &out->a, out));
 	out->b.variance = fmax(out->b.variance, least_variance(a, b, &out->b, out));
-	double va = out->a.variance, vb = out->b.variance, both = va + vb;
-	if (!(both > 0) || a->n < MP_SERIES_LEAST || b->n < MP_SERIES_LEAST)
+	return out->a.variance + out->b.variance > 0 && a->n >= MP_SERIES_LEAST && b->n >= MP_SERIES_LEAST;
+}
+
+static void test(struct mp_contrast *c, double variance)
+{
+	c->error = sqrt(variance);
+	c->widen = sqrt(variance / (c->a.variance + c->b.variance));
+	c->log_p = mp_tail_normal(mp_student_z((c->b.ratio - c->a.ratio) / c->error, c->df));
+}
+
+void mp_series_contrast(const struct mp_series *a, const struct mp_series *b, struct mp_contrast *out)
+{
+	double na = (double)a->n, nb = (double)b->n;
+
+	if (!ratios(a, b, out))
 		return;
+	double va = out->a.variance, vb = out->b.variance, both = va + vb;
 	double common = (va * na * na + vb * nb * nb) / (na + nb) * (1 / na + 1 / nb);
 
 	out->df = both * both / (va * va / out->a.df + vb * vb / out->b.df);
-	out->error = sqrt(fmax(both, common));
-	out->widen = out->error / sqrt(both);
-	out->log_p = mp_tail_normal(mp_student_z((out->b.ratio - out->a.ratio) / out->error, out->df));
+	test(out, fmax(both, common));
+}
+
+void mp_series_contrast_pairs(const struct mp_series *a, const struct mp_series *b, struct mp_contrast *out)
+{
+	if (!ratios(a, b, out))
+		return;
+	struct residuals r = {.of = b,
+	    .minus = a,
+	    .ratio = {out->b.ratio, out->a.ratio},
+	    .scale = {1 / out->b.den, 1 / out->a.den},
+	    .n = a->n < b->n ? a->n : b->n};
+	double least = least_variance(a, b, &out->a, out) + least_variance(a, b, &out->b, out);
+
+	double variance = variance_of(&r, &out->df);
+	test(out, fmax(variance, least));
 }
 
 double mp_contrast_reach(const struct mp_contrast *c, double z)

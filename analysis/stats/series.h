@@ -40,7 +40,7 @@ void mp_series_ratio(const struct mp_series *s, struct mp_ratio *out);
 struct mp_contrast {
 	struct mp_ratio a, b;
 	double error; /* standard error of b.ratio - a.ratio if the two are the same */
-	double widen; /* `error` by the root of the sum of both variances: 1 or more */
+	double widen; /* `error` by the root of the sum of both variances */
 	double df;
 	double log_p; /* that the two are the same, two-sided; 0: nothing can be said */
 };
@@ -53,6 +53,13 @@ struct mp_contrast {
  * MP_SERIES_LEAST units on a side.
  */
 void mp_series_contrast(const struct mp_series *a, const struct mp_series *b, struct mp_contrast *out);
+
+/*
+ * The same of series of which unit i of the one belongs to unit i of the other, for both follow one course:
+ * that of a trading day, which would count as chance otherwise. The variance is that of the differences of
+ * the residuals, over the units that both have; not less than that of single calls.
+ */
+void mp_series_contrast_pairs(const struct mp_series *a, const struct mp_series *b, struct mp_contrast *out);
 
 /* So many standard errors to either side is the interval of which mp_tail_normal() of `z` is outside. */
 double mp_contrast_reach(const struct mp_contrast *c, double z);
