@@ -7,8 +7,13 @@
 #include "analysis/stats/student.h"
 #include "analysis/stats/tail.h"
 
-/* Batches of up to a fifth of the series. */
-#define BATCHES_LEAST 5
+/* Batches of up to an eighth of the series; of a short one up to a fifth, but 3. */
+static size_t longest_batch(size_t n)
+{
+	size_t few = n / 5 < 3 ? n / 5 : 3;
+
+	return n / 8 > few ? n / 8 : few;
+}
 
 /* What a variance is made of: the residual of a ratio, or the difference of two. */
 struct residuals {
@@ -41,7 +46,7 @@ static double variance_by(const struct residuals *r, size_t length)
 
 static double variance_of(const struct residuals *r, double *df)
 {
-	size_t longest = r->n / BATCHES_LEAST, length = 1;
+	size_t longest = longest_batch(r->n), length = 1;
 	double most = 0, n = (double)r->n;
 
 	for (size_t m = 1; r->n > 1 && (m == 1 || m <= longest); m++) {

@@ -29,11 +29,11 @@ struct mp_ratio {
 
 /*
  * The variance is that of means of overlapping batches (Meketon and Schmeiser, Winter Simulation Conference
- * 1984) of the residuals num - ratio * den, the largest over batches of 1 to n / 5 units: the largest, since
+ * 1984) of the residuals num - ratio * den, the largest over batches of 1 to n / 8 units: the largest, since
  * too short batches take what goes on for a while for chance, and which length is enough is not known.
- * Degrees of freedom are theirs, 1.5 (n / length - 1), 3 to n - 1. Independent units have a standard error
- * about 10 % too large by that; of an autoregression with phi = 0.7 and n = 60 a test at 10^-4 errs with 1.3
- * x 10^-4.
+ * Degrees of freedom are theirs, 1.5 (n / length - 1), 3 to n - 1. Of 60 units the standard error of
+ * independent ones comes out 7 % too large; a test at 10^-3 errs with 0.0002 for those, 0.003 for an
+ * autoregression with phi = 0.5, 0.009 with 0.7.
  */
 void mp_series_ratio(const struct mp_series *s, struct mp_ratio *out);
 
