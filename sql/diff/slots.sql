@@ -15,7 +15,7 @@ WITH RECURSIVE bounds AS (
          coalesce((SELECT max(slot_ns) FROM latency_sum) + 1000000000, end_ns) AS end_ns
   FROM session_time WHERE NOT EXISTS (SELECT 1 FROM slot)
 ), second(slot_ns) AS (
-  SELECT first_ns FROM bounds
+  SELECT first_ns FROM bounds WHERE first_ns + 1000000000 <= end_ns
   UNION ALL
   SELECT slot_ns + 1000000000 FROM second, bounds WHERE slot_ns + 2000000000 <= end_ns LIMIT 1000000
 ), watched AS (

@@ -149,7 +149,10 @@ print(*{r["verdict"] for rows in json.load(open("d.json"))["tables"].values() fo
 	done
 	sql b.db "DELETE FROM latency; DELETE FROM latency_sum; DELETE FROM call; DELETE FROM slot; DELETE FROM session"
 	compare d.json a.db b.db
-	eq "nothing to compare with" "$(changes d.json | grep -c '^operations')" 0
+	eq "no calls at all" "$(changes d.json | grep -c '^operations .* gone$')" 8
+	sql b.db "DELETE FROM clock"
+	one_line_error 1 "$MPSAMPLE" diff a.db b.db
+	contains "no time at all" "$MESSAGE" "b.db holds no second as a whole"
 }
 
 # status_of EXPR...: the exit status and the lines on stderr.
