@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,14 +21,20 @@ struct key {
 	size_t item;
 };
 
-/* Reading one side of a table. */
+struct data_row;
+typedef int take(const struct mp_diff_table *t, struct mp_diff_item *, int, const struct data_row *);
+
+/* Reading one side of a table. What is read goes to that side of the items alone. */
 struct reading {
 	const struct mp_diff_table *table;
-	const struct mp_diff_side *side;
+	struct mp_diff_side *side;
 	struct mp_diff_items *items;
 	int which; /* side */
 	struct key key[MP_DIFF_ITEMS];
 	size_t n;
+	take *take;
+	int rc;
+	struct mp_err err;
 };
 
 struct data_row {
@@ -223,13 +230,11 @@ static int take_beyond(
 	return 0;
 }
 
-typedef int take(const struct mp_diff_table *t, struct mp_diff_item *, int, const struct data_row *);
-
-static int read_rows(struct reading *r, struct mp_diff_side *side, take *f, struct mp_err *err)
+static int read_rows(struct reading *r, struct mp_err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	const struct key *key = NULL;
-	int step = SQLITE_DONE, rc = prepare(side, r->table->rows, &stmt, err);
+	int step = SQLITE_DONE, rc = prepare(r->side, r->table->rows, &stmt, err);
 
 	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
 		struct key wanted = {.key = sqlite3_column_int64(stmt, KEY)};
@@ -237,11 +242,42 @@ static int read_rows(struct reading *r, struct mp_diff_side *side, take *f, stru
 
 		if (!key || key->key != wanted.key)
 			key = bsearch(&wanted, r->key, r->n, sizeof(*key), by_key);
-		if (key && read_row(r, stmt, &row) && f(r->table, &r->items->item[key->item], r->which, &row))
+		if (key && read_row(r, stmt, &row) &&
+		    r->take(r->table, &r->items->item[key->item], r->which, &row))
 			rc = no_memory(err);
 	}
 	sqlite3_finalize(stmt);
 	return rc ? rc : step == SQLITE_DONE ? 0 : cannot_read(r->side, err);
+}
+
+static void *read_beside(void *arg)
+{
+	struct reading *r = arg;
+
+	r->rc = read_rows(r, &r->err);
+	return NULL;
+}
+
+/* Both sides at the same time, each with its own connection; where there is no thread to be had, one after
+ * the other.
+ */
+static int read_both(struct reading r[2], take *f, struct mp_err *err)
+{
+	pthread_t thread;
+
+	r[0].take = r[1].take = f;
+	bool beside = !pthread_create(&thread, NULL, read_beside, &r[1]);
+	int rc = read_rows(&r[0], err);
+
+	if (beside)
+		pthread_join(thread, NULL);
+	else
+		read_beside(&r[1]);
+	if (!rc && r[1].rc) {
+		rc = r[1].rc;
+		*err = r[1].err;
+	}
+	return rc;
 }
 
 static double share_of(const struct mp_diff_metric *m)
@@ -275,11 +311,10 @@ int mp_diff_items_read(
 		r[i] = (struct reading){.table = t, .side = &side[i], .items = out, .which = i};
 		rc = read_keys(&r[i], side, err);
 	}
-	for (int i = 0; !rc && i < 2; i++)
-		rc = read_rows(&r[i], &side[i], take_sums, err);
+	if (!rc)
+		rc = read_both(r, take_sums, err);
 	if (!rc && place_quantiles(t, out))
-		for (int i = 0; !rc && i < 2; i++)
-			rc = read_rows(&r[i], &side[i], take_beyond, err);
+		rc = read_both(r, take_beyond, err);
 	free(r);
 	return rc;
 }
