@@ -297,7 +297,9 @@ static size_t count_tables(void)
  */
 static double level_of(const struct mp_diff_table *t)
 {
-	return t->is_main ? MP_DIFF_LEVEL / 2 : MP_DIFF_LEVEL / 2 / (double)(count_tables() - 1);
+	double half = MP_DIFF_LEVEL / MP_DIFF_RESERVE / 2;
+
+	return t->is_main ? half : half / (double)(count_tables() - 1);
 }
 
 static int compare_table(struct comparing *c, struct mp_diff_rows *out, struct mp_err *err)
