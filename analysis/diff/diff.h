@@ -12,8 +12,9 @@
  * What changed from one recording to another, or from one phase to another: rates, quantiles of latency,
  * sites, causes, pools, collections, spans, counters; each with an interval and a verdict:
  *
- *   more, less   the change is beyond chance: over all rows of all tables together, equal recordings show one
- * with a probability of MP_DIFF_LEVEL or less new, gone    likewise, of what one side does not have at all
+ *   more, less   the change is beyond chance: over all rows of all tables, equal recordings
+ *                show one with a probability of MP_DIFF_LEVEL or less
+ *   new, gone    likewise, of what one side does not have at all
  *   same         it is not, or it is below MP_DIFF_LEAST_SHARE, which nobody acts upon
  *   unknown      too little is known to tell
  *
@@ -33,8 +34,7 @@ struct mp_diff_options {
 	const char *path[2];  /* of the sessions; the second may be NULL: phases of one */
 	const char *phase[2]; /* NULL: all of the recording */
 	const char *table;    /* only this one; NULL: all, but CSV has the first */
-	int64_t
-	    limit; /* rows of a table; 0: all; < 0: all, but for people the 20 that are surest to differ */
+	int64_t limit;        /* rows of a table; 0: all; < 0: all, but for people the 20 surest */
 	enum mp_format format;
 	const struct mp_diff_condition *condition;
 	size_t n_conditions;
