@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "analysis/diff/private.h"
@@ -38,30 +39,10 @@ static __attribute__((format(printf, 2, 3))) void note(struct mp_diff_notes *not
 	notes->n++;
 }
 
-static int column(sqlite3_stmt *stmt, const char *name)
-{
-	for (int i = 0; i < sqlite3_column_count(stmt); i++)
-		if (!strcmp(sqlite3_column_name(stmt, i), name))
-			return i;
-	return -1;
-}
-
-static const char *text(sqlite3_stmt *stmt, const char *name)
-{
-	const char *value = (const char *)sqlite3_column_text(stmt, column(stmt, name));
-
-	return value ? value : "";
-}
-
-static int64_t integer(sqlite3_stmt *stmt, const char *name)
-{
-	return sqlite3_column_int64(stmt, column(stmt, name));
-}
-
 static void note_keys(sqlite3_stmt *a, sqlite3_stmt *b, struct mp_diff_notes *out)
 {
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-		const char *x = text(a, keys[i].column), *y = text(b, keys[i].column);
+		const char *x = mp_diff_text(a, keys[i].column), *y = mp_diff_text(b, keys[i].column);
 
 		if (strcmp(x, y))
 			note(out, "%s: %.80s and %.80s: %s", keys[i].what, *x ? x : "not known",
@@ -72,7 +53,7 @@ static void note_keys(sqlite3_stmt *a, sqlite3_stmt *b, struct mp_diff_notes *ou
 static void note_lost(sqlite3_stmt *stmt, char side, const char *what, const char *lost, const char *effect,
     struct mp_diff_notes *out)
 {
-	int64_t n = integer(stmt, lost);
+	int64_t n = mp_diff_integer(stmt, lost);
 	char number[MP_CELL_NUMBER];
 
 	if (n <= 0)
@@ -84,7 +65,7 @@ static void note_lost(sqlite3_stmt *stmt, char side, const char *what, const cha
 static void note_side(
     sqlite3_stmt *stmt, const struct mp_diff_side *side, char name, struct mp_diff_notes *out)
 {
-	double duty = sqlite3_column_double(stmt, column(stmt, "duty"));
+	double duty = atof(mp_diff_text(stmt, "duty"));
 
 	if (side->n < MP_SERIES_LEAST)
 		note(out, "%c: %zu seconds are too few to tell chance from change: %d at least", name,
@@ -92,7 +73,7 @@ static void note_side(
 	note_lost(stmt, name, "calls", "calls_lost", "missing in every figure", out);
 	note_lost(stmt, name, "rows", "rows_lost", "sites and causes come out too low", out);
 	note_lost(stmt, name, "events", "events_lost", "causes are unexplained that need not be", out);
-	if (integer(stmt, "rows_thinned") > 0)
+	if (mp_diff_integer(stmt, "rows_thinned") > 0)
 		note(out, "%c: rows gave way to --max-size: spans and pauses by second come out too low",
 		    name);
 	if (duty > 0 && duty < 1)

@@ -39,6 +39,13 @@ void mp_diff_side_close(struct mp_diff_side *side);
 /* The unit that holds t_ns, or -1. */
 int64_t mp_diff_side_unit(const struct mp_diff_side *side, int64_t t_ns);
 
+/* The row of sql/diff/side.sql, on which the statement stands; it is the caller's. `path` is not copied. And
+ * its columns by name: a text that is not known is empty. */
+int mp_diff_side_describe(
+    struct mp_diff_side *side, const char *path, struct sqlite3_stmt **stmt, struct mp_err *err);
+const char *mp_diff_text(struct sqlite3_stmt *stmt, const char *name);
+int64_t mp_diff_integer(struct sqlite3_stmt *stmt, const char *name);
+
 /* ---- tables.c: what is compared ---- */
 
 #define MP_DIFF_VALUES  3 /* sums that a row of the data adds to */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/diff/private.h"
 #include "analysis/phase.h"
@@ -119,7 +121,8 @@ static int settle(struct mp_diff_side *side, struct mp_err *err)
 	scope->from_ns = scope->slots_ns = side->unit[0].start_ns;
 	scope->to_ns = side->unit[side->n - 1].end_ns;
 	scope->lost_ns = scope->to_ns + LOSS_LATE_NS;
-	scope->covered_ns = (int64_t)(side->dur_s * 1e9);
+	/* Slots of a file of anybody's may overlap. */
+	scope->covered_ns = (int64_t)fmin(side->dur_s * 1e9, (double)(scope->to_ns - scope->from_ns));
 	merge_slots(side);
 	return 0;
 }
@@ -159,4 +162,38 @@ int64_t mp_diff_side_unit(const struct mp_diff_side *side, int64_t t_ns)
 			hi = middle;
 	}
 	return lo && t_ns < side->unit[lo - 1].end_ns ? (int64_t)lo - 1 : -1;
+}
+
+int mp_diff_side_describe(
+    struct mp_diff_side *side, const char *path, sqlite3_stmt **stmt, struct mp_err *err)
+{
+	int rc = mp_report_prepare(side->session, "sql/diff/side.sql", &side->scope, stmt, err);
+
+	if (rc)
+		return rc;
+	sqlite3_bind_text(*stmt, sqlite3_bind_parameter_index(*stmt, ":file"), path, -1, SQLITE_STATIC);
+	sqlite3_bind_text(
+	    *stmt, sqlite3_bind_parameter_index(*stmt, ":phase"), side->phase, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(*stmt, sqlite3_bind_parameter_index(*stmt, ":seconds"), (int64_t)side->n);
+	return sqlite3_step(*stmt) == SQLITE_ROW ? 0 : cannot_read(side, err);
+}
+
+static int column(sqlite3_stmt *stmt, const char *name)
+{
+	for (int i = 0; i < sqlite3_column_count(stmt); i++)
+		if (!strcmp(sqlite3_column_name(stmt, i), name))
+			return i;
+	return -1;
+}
+
+const char *mp_diff_text(sqlite3_stmt *stmt, const char *name)
+{
+	const char *value = (const char *)sqlite3_column_text(stmt, column(stmt, name));
+
+	return value ? value : "";
+}
+
+int64_t mp_diff_integer(sqlite3_stmt *stmt, const char *name)
+{
+	return sqlite3_column_int64(stmt, column(stmt, name));
 }

@@ -231,18 +231,15 @@ static void note_side(struct writing *w, int i)
 	sqlite3_stmt *stmt = w->side[i];
 	char length[MP_CELL_NUMBER], calls[MP_CELL_NUMBER];
 	const char *phase = w->o->phase[i];
-	/* In the order of sql/diff/side.sql. */
-	enum { FILE_NAME, PHASE, PID, COMMAND, BACKEND = 9, PROBE, COMPARED = 19, CALLS = 21 };
-	const char *command = (const char *)sqlite3_column_text(stmt, COMMAND);
-	const char *backend = (const char *)sqlite3_column_text(stmt, BACKEND);
-	const char *probe = (const char *)sqlite3_column_text(stmt, PROBE);
+	const char *command = mp_diff_text(stmt, "command"), *backend = mp_diff_text(stmt, "backend");
+	const char *probe = mp_diff_text(stmt, "probe");
 
-	mp_cell_int(MP_UNIT_DURATION, sqlite3_column_int64(stmt, COMPARED), length);
-	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, CALLS), calls);
+	mp_cell_int(MP_UNIT_DURATION, mp_diff_integer(stmt, "compared_ns"), length);
+	mp_cell_int(MP_UNIT_COUNT, mp_diff_integer(stmt, "calls_counted"), calls);
 	mp_emit_note(w->e, "%c: %s%s%s: %s (pid %lld), %s of it; %s, probe %s; %s calls counted", "AB"[i],
-	    (const char *)sqlite3_column_text(stmt, FILE_NAME), phase ? ", phase " : "", phase ? phase : "",
-	    command ? command : "command not known", (long long)sqlite3_column_int64(stmt, PID), length,
-	    backend ? backend : "?", probe ? probe : "?", calls);
+	    mp_diff_text(stmt, "file"), phase ? ", phase " : "", phase ? phase : "",
+	    *command ? command : "command not known", (long long)mp_diff_integer(stmt, "pid"), length,
+	    *backend ? backend : "?", *probe ? probe : "?", calls);
 }
 
 static int write_sides(struct writing *w, struct mp_err *err)
@@ -308,24 +305,6 @@ static int write_document(struct writing *w, const struct mp_diff_notes *notes, 
 	return rc;
 }
 
-/* The statement stands on its row. */
-static int read_side(const struct mp_diff_options *o, struct mp_diff_side *side, int i, sqlite3_stmt **stmt,
-    struct mp_err *err)
-{
-	int rc = mp_report_prepare(side->session, "sql/diff/side.sql", &side->scope, stmt, err);
-
-	if (rc)
-		return rc;
-	const char *path = o->path[i] ? o->path[i] : o->path[0];
-	sqlite3_bind_text(*stmt, sqlite3_bind_parameter_index(*stmt, ":file"), path, -1, SQLITE_STATIC);
-	sqlite3_bind_text(
-	    *stmt, sqlite3_bind_parameter_index(*stmt, ":phase"), o->phase[i], -1, SQLITE_STATIC);
-	sqlite3_bind_int64(*stmt, sqlite3_bind_parameter_index(*stmt, ":seconds"), (int64_t)side->n);
-	if (sqlite3_step(*stmt) == SQLITE_ROW)
-		return 0;
-	return mp_err_set(err, EIO, "cannot read %s: %s", path, sqlite3_errmsg(mp_session_db(side->session)));
-}
-
 int mp_diff_write(const struct mp_diff_options *o, struct mp_diff_side side[2],
     const struct mp_diff_rows *rows, FILE *out, struct mp_err *err)
 {
@@ -334,7 +313,7 @@ int mp_diff_write(const struct mp_diff_options *o, struct mp_diff_side side[2],
 	int rc = 0;
 
 	for (int i = 0; !rc && i < 2; i++)
-		rc = read_side(o, &side[i], i, &w.side[i], err);
+		rc = mp_diff_side_describe(&side[i], o->path[i] ? o->path[i] : o->path[0], &w.side[i], err);
 	if (!rc && sqlite3_open_v2(":memory:", &w.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
 		       SQLITE_OK)
 		rc = failed(w.db, err);
