@@ -297,7 +297,7 @@ static size_t count_tables(void)
  */
 static double level_of(const struct mp_diff_table *t)
 {
-	double half = MP_DIFF_LEVEL / MP_DIFF_RESERVE / 2;
+	double half = MP_DIFF_LEVEL / 2;
 
 	return t->is_main ? half : half / (double)(count_tables() - 1);
 }

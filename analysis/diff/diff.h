@@ -18,16 +18,14 @@
  *   same         it is not, or it is below MP_DIFF_LEAST_SHARE, which nobody acts upon
  *   unknown      too little is known to tell
  *
- * A second is one observation, not a call (analysis/stats/series.h). Of the level, half is kept in reserve:
- * what goes on for a while on a machine makes tests bolder than they say. A half of the rest is for the
- * operations, the other in equal parts for the other tables; within a table the tests are corrected by Holm's
+ * A second is one observation, not a call (analysis/stats/series.h). Half of the level is for the operations,
+ * the other half in equal parts for the other tables; within a table the tests are corrected by Holm's
  * method. Intervals belong to the same level: they hold all together with a probability of 99 %. A quantile
  * is tested by the share of the calls beyond the quantile of both sides, and its interval is that of the
  * share, turned round (Woodruff, Journal of the American Statistical Association 47, 1952), those of both
  * sides taken together as by Zou and Donner (Statistics in Medicine 27(10), 2008).
  */
 #define MP_DIFF_LEVEL       0.01
-#define MP_DIFF_RESERVE     2
 #define MP_DIFF_LEAST_SHARE 0.01
 
 struct mp_diff_options {

@@ -69,7 +69,7 @@ struct mp_diff_table {
 	const char *name, *title;
 	const char *items; /* sql/diff/ITEMS: key, name, op, whether its calls are of slow paths */
 	const char *rows;  /* sql/diff/ROWS: see items.c */
-	bool is_main;      /* has half of what the level is divided into */
+	bool is_main;      /* half of the level is for it */
 	bool is_watched;   /* counted only while calls were watched */
 	bool is_amount[MP_DIFF_VALUES]; /* a sum of sizes or durations, not of ones */
 	struct mp_diff_metric metric[MP_DIFF_METRICS + 1];

@@ -7,6 +7,11 @@
 #include "analysis/stats/student.h"
 #include "analysis/stats/tail.h"
 
+/* Without a look at the data: as if so many units had shown it. */
+#define USUAL_PHI   0.5
+#define USUAL_UNITS 20
+#define MOST_PHI    0.9
+
 /* Batches of up to an eighth of the series; of a short one up to a fifth, but 3. */
 static size_t longest_batch(size_t n)
 {
@@ -44,6 +49,30 @@ static double variance_by(const struct residuals *r, size_t length)
 	return squares * n * n / (m * (n - m + 1) * (n - m));
 }
 
+/*
+ * How much larger the variance is of an autoregression: (1 + phi) / (1 - phi). What few units show of phi,
+ * corrected for its bias, is drawn towards what is usual.
+ */
+static double autoregression(const struct residuals *r)
+{
+	double squares = 0, products = 0, last = 0, n = (double)r->n;
+
+	for (size_t i = 0; i < r->n; i++) {
+		double is = residual(r, i);
+
+		squares += is * is;
+		products += is * last;
+		last = is;
+	}
+	if (!(squares > 0))
+		return 1;
+	double phi = products / squares;
+	phi += (1 + 4 * phi) / n;
+	phi = (n * phi + USUAL_UNITS * USUAL_PHI) / (n + USUAL_UNITS);
+	phi = fmax(0, fmin(phi, MOST_PHI));
+	return (1 + phi) / (1 - phi);
+}
+
 static double variance_of(const struct residuals *r, double *df)
 {
 	size_t longest = longest_batch(r->n), length = 1;
@@ -58,7 +87,7 @@ static double variance_of(const struct residuals *r, double *df)
 		}
 	}
 	*df = fmax(3, length == 1 ? n - 1 : fmin(n - 1, 1.5 * (n / (double)length - 1)));
-	return most;
+	return r->n > 1 ? fmax(most, variance_by(r, 1) * autoregression(r)) : 0;
 }
 
 void mp_series_ratio(const struct mp_series *s, struct mp_ratio *out)

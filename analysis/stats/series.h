@@ -28,12 +28,14 @@ struct mp_ratio {
 };
 
 /*
- * The variance is that of means of overlapping batches (Meketon and Schmeiser, Winter Simulation Conference
- * 1984) of the residuals num - ratio * den, the largest over batches of 1 to n / 8 units: the largest, since
- * too short batches take what goes on for a while for chance, and which length is enough is not known.
- * Degrees of freedom are theirs, 1.5 (n / length - 1), 3 to n - 1. Of 60 units the standard error of
- * independent ones comes out 7 % too large; a test at 10^-3 errs with 0.0002 for those, 0.003 for an
- * autoregression with phi = 0.5, 0.009 with 0.7.
+ * The variance of the residuals num - ratio * den is the largest of that of means of overlapping batches of 1
+ * to n / 8 units (Meketon and Schmeiser, Winter Simulation Conference 1984), since too short batches take
+ * what goes on for a while for chance, and which length is enough is not known; and that of an
+ * autoregression, of which the phi that was seen is corrected for its bias (Kendall, Biometrika 41, 1954)
+ * and, of few units, drawn towards 0.5, for chance may hide what goes on for a while. Degrees of freedom are
+ * those of the batches, 1.5 (n / length - 1), 3 to n - 1. A test at 10^-3 of two series of 60 units errs with
+ * 0.0001 where they are independent, 0.0013 where phi is 0.6, 0.002 at 0.7, 0.02 at 0.9; at 10^-4 with 0.0001
+ * at 0.6.
  */
 void mp_series_ratio(const struct mp_series *s, struct mp_ratio *out);
 

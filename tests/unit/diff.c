@@ -156,8 +156,8 @@ Test(diff, few_events)
 	mp_series_contrast(
 	    &(struct mp_series){none, one, UNITS, 0}, &(struct mp_series){some, one, UNITS, 5}, &c);
 	cr_expect(c.log_p > log(0.02), "%g", exp(c.log_p));
-	for (int i = 0; i < 50; i++)
-		some[i] = 1;
+	for (int i = 0; i < UNITS; i++)
+		some[i] = i % 6 ? 1 : 0;
 	mp_series_contrast(
 	    &(struct mp_series){none, one, UNITS, 0}, &(struct mp_series){some, one, UNITS, 50}, &c);
 	cr_expect(c.log_p < log(1e-4), "%g", exp(c.log_p));
