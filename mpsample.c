@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/cmd_diff.h"
 #include "analysis/cmd_explain.h"
 #include "analysis/cmd_report.h"
 #include "sampler/cmd_classify.h"
@@ -22,6 +23,7 @@ static const struct command {
     {"report", "what a recording says: summary, jitter, impact, outliers, sites, cache, advice, loss",
 	mp_cmd_report},
     {"explain", "why the slowest calls were slow, and what to change", mp_cmd_explain},
+    {"diff", "what changed between two recordings, or two phases of one, beyond chance", mp_cmd_diff},
     {"query", "ask a recording in SQL, read-only", mp_cmd_query},
     {"symbolize", "name the functions of a recording later, or elsewhere, or better", mp_cmd_symbolize},
     {"classify", "say which part of the program allocations belong to, by rules", mp_cmd_classify},
