@@ -395,6 +395,9 @@ static const struct {
 	"CREATE TEMP TABLE gc_phase (gc_id, name, t_ns, dur_ns);"
 	"CREATE TEMP TABLE gc_prediction (made_ns, runtime, kind, due_ns, lo_ns, hi_ns, coverage);"
 	"CREATE TEMP TABLE gc_setting (runtime, name, value)"},
+    {8, "CREATE TEMP TABLE block (block_id INTEGER PRIMARY KEY, addr, size_bytes, op_id, tid, stack_id, "
+	"born_ns,"
+	" died_ns, ended, free_tid, weight)"},
 };
 
 static int supplement(struct mp_session *s, struct mp_err *err)

@@ -19,7 +19,7 @@ struct sqlite3;
  */
 struct mp_session;
 
-#define MP_SCHEMA_VERSION 7
+#define MP_SCHEMA_VERSION 8
 #define MP_SCHEMA_OLDEST  4          /* that is read, too */
 #define MP_APPLICATION_ID 0x6d707331 /* "mps1": tells a session from other SQLite files */
 

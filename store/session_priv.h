@@ -10,10 +10,11 @@
 
 /* What session.c and the append*.c share, and nobody else includes. */
 
-#define MP_SESSION_FIRST_OF_POOLS 44 /* statements before it are append.c's, then append_pool.c's, */
-#define MP_SESSION_FIRST_OF_GC    52 /* and append_gc.c's */
-#define MP_SESSION_STATEMENTS     58
-#define MP_SESSION_CALLS          64 /* rows of `call` that are written by one statement */
+#define MP_SESSION_FIRST_OF_POOLS  44 /* statements before it are append.c's, then append_pool.c's, */
+#define MP_SESSION_FIRST_OF_GC     52 /* and append_gc.c's */
+#define MP_SESSION_FIRST_OF_BLOCKS 58 /* append_block.c's */
+#define MP_SESSION_STATEMENTS      62
+#define MP_SESSION_CALLS           64 /* rows of `call` that are written by one statement */
 
 struct mp_retention;
 

@@ -20,15 +20,20 @@
  */
 #define RECORD(op, size, addr, call) RECORD_GIVEN(op, size, addr, NULL, call)
 
-/* The same of a call that is given a block, and may return it or another. */
+/*
+ * The same of a call that releases `block` (NULL: none), and may return it or another. It is not followed any
+ * more before the allocator can give its address to another thread.
+ */
 #define RECORD_GIVEN(op, size, addr, block, call)                                                            \
 	do {                                                                                                 \
 		struct mp_recording c_;                                                                      \
+		struct mp_stamps at_ = {.given = (uint64_t)(uintptr_t)(block)};                              \
 		if (!mp_begin(&c_, FRAME)) {                                                                 \
+			mp_forget(at_.given);                                                                \
 			call;                                                                                \
 			break;                                                                               \
 		}                                                                                            \
-		struct mp_stamps at_ = {.given = (uint64_t)(uintptr_t)(block)};                              \
+		at_.is_tracked = at_.given && mp_take(&c_, at_.given);                                       \
 		at_.start = mp_ticks(c_.word);                                                               \
 		call;                                                                                        \
 		at_.end = mp_ticks(c_.word);                                                                 \

@@ -74,7 +74,7 @@ EXPORT void *reallocarray(void *old, size_t n, size_t size)
 
 TWIN void record_free(void *p)
 {
-	RECORD(MP_OP_FREE, 0, ADDR(p), mp_real.free(p));
+	RECORD_GIVEN(MP_OP_FREE, 0, ADDR(p), p, mp_real.free(p));
 }
 
 /* free(NULL) is no call (store/op.h). */

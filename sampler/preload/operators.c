@@ -132,6 +132,8 @@ TWIN void *record_operator(uint64_t a, uint64_t b, uint64_t c, struct operator* 
 	struct mp_recording recording;
 	struct mp_stamps at = {0};
 
+	if (o->op == MP_OP_DELETE && o->sort == ALLOCATES && s && s->track_bytes)
+		at.is_tracked = mp_track_take(&mp_region->tracked, a);
 	at.start = mp_ticks(word);
 	void *p = o->real(a, b, c);
 	at.end = mp_ticks(word);

@@ -71,6 +71,19 @@ MP_INLINE bool mp_begin(struct mp_recording *c, uint64_t frame)
 	return true;
 }
 
+/* Whether a block that is about to be released was followed: is_tracked of its call. */
+MP_INLINE bool mp_take(const struct mp_recording *c, uint64_t addr)
+{
+	return c->slot->track_bytes && mp_track_take(&mp_region->tracked, addr);
+}
+
+/* The same of a call that is not recorded: the recorder sees that the block is gone. */
+static inline void mp_forget(uint64_t addr)
+{
+	if (addr && mp_region_word() & MP_WORD_MODE)
+		mp_track_take(&mp_region->tracked, addr);
+}
+
 /* The call returned: the caller may go on counting, or drop it. */
 MP_INLINE void mp_end(const struct mp_recording *c)
 {

@@ -226,9 +226,11 @@ sql() {
 	sqlite3 -batch "$1" "$2" || die "sqlite3 $1: $2"
 }
 
-# as_schema VERSION DB: makes a session of today one of version 4, 5 or 6, as far as its tables and views go.
+# as_schema VERSION DB: makes a session of today one of version 4 to 7, as far as its tables and views go.
 as_schema() {
 	sql "$2" "
+		DROP VIEW v_block; DROP VIEW v_live; DROP TABLE block; PRAGMA user_version = 7"
+	(($1 > 6)) || sql "$2" "
 		DROP VIEW v_gc_advice; DROP VIEW v_gc; DROP VIEW v_gc_pool; DROP VIEW v_gc_phase; DROP VIEW v_gc_prediction; DROP VIEW v_gc_setting;
 		DROP VIEW v_pressure; DROP TABLE gc_phase; DROP TABLE gc_prediction; DROP TABLE gc_setting;
 		ALTER TABLE gc DROP COLUMN stopped_ns; ALTER TABLE gc DROP COLUMN is_pause; ALTER TABLE gc DROP COLUMN source;

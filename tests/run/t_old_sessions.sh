@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Sessions of older schemas are read: every view answers, every report runs, and what they had is what they say. What they
 # did not have is empty: no version's session is refused for what came later.
-# cases: 4 5 6
+# cases: 4 5 6 7
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 start_target env LD_PRELOAD="$O/libmpsample.so" "$TARGETS/pools_marked" 1 25
