@@ -78,7 +78,7 @@ MP_INLINE bool mp_take(const struct mp_recording *c, uint64_t addr)
 }
 
 /* The same of a call that is not recorded: the recorder sees that the block is gone. */
-static inline void mp_forget(uint64_t addr)
+MP_COLD void mp_forget(uint64_t addr)
 {
 	if (addr && mp_region_word() & MP_WORD_MODE)
 		mp_track_take(&mp_region->tracked, addr);

@@ -69,7 +69,8 @@ static __attribute__((noinline, cold, unused)) bool mp_track_put(struct mp_track
 	return true;
 }
 
-static __attribute__((noinline, cold, unused)) bool mp_track_take_out(struct mp_tracked *t, uint64_t addr)
+/* Not marked as cold: gcc 12 would then take the whole of a caller that releases for cold. */
+static __attribute__((noinline, unused)) bool mp_track_take_out(struct mp_tracked *t, uint64_t addr)
 {
 	uint32_t hash = mp_track_hash(addr);
 

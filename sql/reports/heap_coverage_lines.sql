@@ -7,7 +7,7 @@
 SELECT 'blocks: '
        || CASE track WHEN 'all' THEN 'all that were born in the recording were followed'
           ELSE 'drawn by size, of ' || mp_bytes(CAST(track AS INTEGER)) || ' one'
-               || coalesce(', at last of ' || mp_bytes(nullif(CAST(period AS INTEGER), CAST(track AS INTEGER))), '') END
+               || CASE WHEN period <> track THEN ', at last of ' || mp_bytes(CAST(period AS INTEGER)) ELSE '' END END
        || ': ' || printf('%,d', s.rows) || ' rows'
        || CASE WHEN lost_rows > 0 THEN '; the end of ' || printf('%,d', lost_rows) || ' was told by nobody' ELSE '' END
        || CASE WHEN room > 0 THEN '; ' || printf('%,d', room) || ' could NOT be followed' ELSE '' END AS sentence

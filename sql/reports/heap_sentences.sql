@@ -39,13 +39,13 @@ SELECT sentence FROM (
   WHERE coalesce((SELECT value FROM session WHERE key = 'track'), 'off') = 'off'
   UNION ALL
   SELECT 1, 0, 'of what was allocated in the recording ' || mp_bytes(CAST(round(live_bytes) AS INTEGER))
-         || CASE WHEN live_bytes_sd > 0 THEN ' (+- ' || mp_bytes(CAST(round(1.96 * live_bytes_sd) AS INTEGER)) || ')' ELSE '' END
+         || CASE WHEN live_bytes_sd > 0 THEN ' (+- ' || mp_bytes(CAST(round(2 * live_bytes_sd) AS INTEGER)) || ')' ELSE '' END
          || ' in ' || printf('%,d', CAST(round(live_objects) AS INTEGER)) || ' blocks live at the end'
   FROM scope WHERE rows > 0
   UNION ALL
   SELECT 2, 0, 'grows by ' || mp_bytes(CAST(round(grown_bytes / half_s) AS INTEGER)) || ' a second in the second half, in '
          || rises || ' of its ' || segments || ' parts'
-         || CASE WHEN grown_bytes_sd > 0 THEN ' (+- ' || mp_bytes(CAST(round(1.96 * grown_bytes_sd / half_s) AS INTEGER)) || ')'
+         || CASE WHEN grown_bytes_sd > 0 THEN ' (+- ' || mp_bytes(CAST(round(2 * grown_bytes_sd / half_s) AS INTEGER)) || ')'
             ELSE '' END
          || coalesce(': ' || (SELECT group_concat(site || ' holds ' || mp_share(part) || ' of that', ', ')
                               FROM (SELECT * FROM grower WHERE nth <= 3 ORDER BY nth)), '')

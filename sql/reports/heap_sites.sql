@@ -5,7 +5,7 @@
 -- Columns:
 --   share              of all live bytes, 0 to 1
 --   live_bytes         asked for; of blocks that were born in the recording
---   error_bytes        the truth is as near with 95 % confidence: 1.96 standard errors (v_block)
+--   error_bytes        the truth is as near with 95 % confidence: 2 standard errors (v_block)
 --   live_objects       likewise
 --   peak_bytes         the most at one of 4096 instants evenly over the time
 --   allocs_per_s, bytes_per_s   born in the time
@@ -20,7 +20,7 @@
 -- Reads temporary tables of analysis/heap/heap.h.
 
 SELECT h.live_bytes / nullif((SELECT total(live_bytes) FROM temp.heap_site), 0) AS share,
-       CAST(round(h.live_bytes) AS INTEGER) AS live_bytes, CAST(round(1.96 * h.live_bytes_sd) AS INTEGER) AS error_bytes,
+       CAST(round(h.live_bytes) AS INTEGER) AS live_bytes, CAST(round(2 * h.live_bytes_sd) AS INTEGER) AS error_bytes,
        CAST(round(h.live_objects) AS INTEGER) AS live_objects, CAST(round(peak_bytes) AS INTEGER) AS peak_bytes,
        CAST(round(born * 1e9 / (to_ns - from_ns)) AS INTEGER) AS allocs_per_s,
        CAST(round(born_bytes * 1e9 / (to_ns - from_ns)) AS INTEGER) AS bytes_per_s,

@@ -8,7 +8,7 @@
 -- Reads temporary tables of analysis/heap/heap.h.
 
 SELECT lo_bytes, hi_bytes, CAST(round(s.live_bytes) AS INTEGER) AS live_bytes,
-       CAST(round(1.96 * s.live_bytes_sd) AS INTEGER) AS error_bytes, CAST(round(s.live_objects) AS INTEGER) AS live_objects,
+       CAST(round(2 * s.live_bytes_sd) AS INTEGER) AS error_bytes, CAST(round(s.live_objects) AS INTEGER) AS live_objects,
        CAST(round(born * 1e9 / (to_ns - from_ns)) AS INTEGER) AS allocs_per_s, s.rows AS rows
 FROM temp.heap_size s JOIN size_class USING (size_class), temp.heap_scope
 ORDER BY size_class;

@@ -27,7 +27,7 @@ WITH given AS (
 )
 SELECT track, CAST((SELECT value FROM session WHERE key = 'track_period_bytes') AS INTEGER) AS period_bytes,
        s.rows AS rows, CAST(round(s.live_bytes) AS INTEGER) AS live_bytes,
-       CAST(round(1.96 * s.live_bytes_sd) AS INTEGER) AS error_bytes,
+       CAST(round(2 * s.live_bytes_sd) AS INTEGER) AS error_bytes,
        CAST(round(s.live_objects) AS INTEGER) AS live_objects, lost_rows,
        (SELECT CAST(total(lost) AS INTEGER) FROM loss WHERE source IN ('blocks to be followed, without room',
           'followed blocks, of too many', 'tracked call ring') AND t_ns >= :from_ns AND t_ns < :lost_ns) AS events_lost,
@@ -38,5 +38,5 @@ SELECT track, CAST((SELECT value FROM session WHERE key = 'track_period_bytes') 
                           WHERE name = 'frees_of_older_blocks' AND slot_ns >= :slots_ns AND slot_ns < :to_ns)
          ELSE CAST(max(0, round(counted.n - freed.n)) AS INTEGER) END AS older_frees,
        CASE track WHEN 'off' THEN NULL WHEN 'all' THEN 0
-         ELSE CAST(round(1.96 * mp_sqrt(freed.variance)) AS INTEGER) END AS older_frees_error
+         ELSE CAST(round(2 * mp_sqrt(freed.variance)) AS INTEGER) END AS older_frees_error
 FROM given, freed, counted, temp.heap_scope s;

@@ -16,7 +16,7 @@
 -- Estimates: sums of weight x y are unbiased for the sum of y over all blocks (Horvitz and Thompson): y = 1 counts
 -- blocks, y = size_bytes their bytes, of any choice of rows that does not look at the weight. Blocks are drawn one
 -- by one, so the variance of such a sum is, unbiased, the sum of weight x (weight - 1) x y x y: 0 where all are followed.
--- 95 % of the time the truth lies within 1.96 of its roots, where some dozen rows stand behind it; of fewer, wider.
+-- 95 % of the time the truth lies within 2 of its roots, where some dozen rows stand behind it; of fewer, wider.
 -- Example: SELECT site, sum(weight * size_bytes) FROM v_block WHERE ended = 'alive' GROUP BY site
 
 CREATE VIEW v_block AS

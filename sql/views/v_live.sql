@@ -5,7 +5,7 @@
 --   site            as in v_block
 --   live_bytes      estimates (v_block): bytes that were asked for,
 --   live_objects    and blocks
---   bytes_variance, objects_variance   of these estimates: the truth lies within 1.96 of their roots 95 % of the time
+--   bytes_variance, objects_variance   of these estimates: the truth lies within 2 of their roots 95 % of the time
 --   rows            followed blocks behind them
 --
 -- Caveats: blocks from before the recording are not here. A row for each slot and site: of a long recording ask for one

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blocks [ROUNDS [REST_US]]    (default 2000, 0)
+ * blocks [ROUNDS [REST_US [LEAK]]]    (default 2000, 0, 1; LEAK 0: site_leak releases at once)
  *
  * Truth for live blocks: a course by site, ROUNDS times, each block of a known size, to be freed or not.
  *
@@ -111,11 +111,13 @@ static void hand_over(void *block, bool is_over)
 	pthread_mutex_unlock(&hand.lock);
 }
 
-static void do_round(unsigned long round)
+static void do_round(unsigned long round, bool leaks)
 {
 	void *leak = site_leak();
 
 	TARGET_USE(leak);
+	if (!leaks)
+		free(leak);
 	if (queue[round % QUEUE])
 		hand_over(queue[round % QUEUE], false);
 	queue[round % QUEUE] = site_queue();
@@ -140,6 +142,8 @@ int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? target_number(argv[1]) : 2000;
 	unsigned long rest_us = argc > 2 ? target_number(argv[2]) : 0;
+	bool leaks = argc > 3 ? target_number(argv[3]) : true;
+	unsigned long leaked = leaks ? rounds : 0;
 	unsigned long bigs = (rounds + BIG_EVERY - 1) / BIG_EVERY, big_live = BIG_ROUNDS / BIG_EVERY;
 	unsigned long queued = rounds < QUEUE ? rounds : QUEUE;
 	pthread_t thread;
@@ -149,19 +153,19 @@ int main(int argc, char **argv)
 	pthread_create(&thread, NULL, release, NULL);
 	target_wait_go();
 	for (unsigned long round = 0; round < rounds; round++) {
-		do_round(round);
+		do_round(round, leaks);
 		if (rest_us)
 			usleep((useconds_t)rest_us);
 	}
 	big_live = bigs < big_live ? bigs : big_live;
-	tell("site_leak", rounds, rounds, 300);
+	tell("site_leak", rounds, leaked, 300);
 	tell("site_queue", rounds, queued, 500);
 	tell("site_grow", 2 * rounds, 1, 640);
 	tell("site_zero", 3 * rounds, 0, 0);
 	tell("site_big", bigs, big_live, BIG_BYTES);
 	target_print("crossed %lu\nolder %d\n", rounds - queued, OLDER);
-	target_print("live %lu\nbytes %lu\n", rounds + queued + 1 + big_live,
-	    rounds * 300 + queued * 500 + 640 + big_live * BIG_BYTES);
+	target_print("live %lu\nbytes %lu\n", leaked + queued + 1 + big_live,
+	    leaked * 300 + queued * 500 + 640 + big_live * BIG_BYTES);
 	hand_over(NULL, true);
 	pthread_join(thread, NULL);
 	target_done();

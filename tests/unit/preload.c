@@ -67,14 +67,14 @@ static void free_fixture(struct fixture *f)
 static __attribute__((noinline)) void call_given(
     struct fixture *f, unsigned int op, uint64_t size, uint64_t start, uint64_t given)
 {
-	mp_record_call(f->region, f->slot, op, size, 0xb10c, (struct mp_stamps){start, start + 50, given},
-	    (uint64_t)__builtin_frame_address(0));
+	mp_record_call(f->region, f->slot, op, size, 0xb10c,
+	    (struct mp_stamps){start, start + 50, given, false}, (uint64_t)__builtin_frame_address(0));
 }
 
 static __attribute__((noinline)) void call(
     struct fixture *f, unsigned int op, uint64_t size, uint64_t start, uint64_t ns)
 {
-	mp_record_call(f->region, f->slot, op, size, 0xb10c, (struct mp_stamps){start, start + ns, 0},
+	mp_record_call(f->region, f->slot, op, size, 0xb10c, (struct mp_stamps){start, start + ns, 0, false},
 	    (uint64_t)__builtin_frame_address(0));
 }
 
