@@ -38,8 +38,9 @@ struct mp_pipeline {
 	struct mp_stack_table *stacks;
 	struct mp_deferred *deferred; /* calls whose stacks wait */
 	struct mp_samples *samples;
-	struct mp_blocks *blocks;             /* NULL: none is followed */
-	bool blocks_of_calls;                 /* all are, by their calls */
+	struct mp_blocks *blocks; /* NULL: none is followed */
+	bool blocks_of_calls;     /* all are, by their calls */
+	uint64_t births;
 	uint64_t blocks_lost, blocks_no_room; /* when last told */
 	struct mp_markers *markers;
 	struct mp_pools *pools;
@@ -163,17 +164,33 @@ static bool has_stack(const struct mp_call_event *e)
 	return e->stack || e->nframes;
 }
 
-/* What a call says of blocks. Where only the caller is known, that is the stack. */
-static void follow_call(struct mp_pipeline *p, const struct mp_call_event *e, int64_t stack_id)
+static uint64_t caller_of(const struct mp_call_event *e)
 {
-	bool is_move = e->op == MP_OP_REALLOC || e->op == MP_OP_REALLOCARRAY;
-	const struct mp_stack_source caller = {.ip = &e->caller, .n_ip = 1, .t_ns = e->t_ns};
+	return e->caller || !e->nframes ? e->caller : e->ip[0];
+}
+
+/* Where only the caller is known, that is the stack. */
+static void be_born(struct mp_pipeline *p, const struct mp_call_event *e, int64_t t_ns, int64_t stack_id)
+{
+	uint64_t ip = caller_of(e);
+	const struct mp_stack_source caller = {.ip = &ip, .n_ip = 1, .t_ns = e->t_ns};
 	struct mp_block_birth birth = {.addr = e->addr,
 	    .size_bytes = e->size_bytes,
-	    .t_ns = e->end_ns ? e->end_ns : e->t_ns + e->dur_ns,
+	    .period_bytes = e->born_period,
+	    .t_ns = t_ns,
 	    .tid = e->tid,
 	    .op = e->op,
 	    .stack_id = stack_id};
+
+	if (!stack_id && ip)
+		fail(p, mp_stack_table_add(p->stacks, &caller, &birth.stack_id, err_of(p)));
+	mp_blocks_born(p->blocks, &birth);
+}
+
+/* What a call says of blocks. */
+static void follow_call(struct mp_pipeline *p, const struct mp_call_event *e, int64_t stack_id)
+{
+	bool is_move = e->op == MP_OP_REALLOC || e->op == MP_OP_REALLOCARRAY;
 
 	mp_samples_call(p->samples, e, stack_id);
 	if (!p->blocks_of_calls)
@@ -185,23 +202,8 @@ static void follow_call(struct mp_pipeline *p, const struct mp_call_event *e, in
 	/* A realloc that fails leaves the block as it was; one to nothing releases it. */
 	if (is_move && e->handed_in && (e->addr || !e->size_bytes))
 		mp_blocks_died(p->blocks, e->handed_in, e->t_ns, e->tid, true);
-	if (e->addr && !stack_id && e->caller)
-		fail(p, mp_stack_table_add(p->stacks, &caller, &birth.stack_id, err_of(p)));
 	if (e->addr)
-		mp_blocks_born(p->blocks, &birth);
-}
-
-static void follow_birth(struct mp_pipeline *p, const struct mp_call_event *e, int64_t stack_id)
-{
-	const struct mp_block_birth birth = {.addr = e->addr,
-	    .size_bytes = e->size_bytes,
-	    .period_bytes = e->born_period,
-	    .t_ns = e->t_ns,
-	    .tid = e->tid,
-	    .op = e->op,
-	    .stack_id = stack_id};
-
-	mp_blocks_born(p->blocks, &birth);
+		be_born(p, e, e->end_ns ? e->end_ns : e->t_ns + e->dur_ns, stack_id);
 }
 
 /* True: the call has to wait for its stack. */
@@ -220,7 +222,7 @@ static bool take_call(void *ctx, const struct mp_call_event *e, int64_t *call_id
 	if (ret == -EAGAIN)
 		return true;
 	if (!ret && e->born_period) {
-		follow_birth(p, e, stack_id);
+		be_born(p, e, e->t_ns, stack_id);
 		return false;
 	}
 	if (!ret && e->is_no_row) {
@@ -254,7 +256,7 @@ static bool give_up_stack(void *ctx, const struct mp_call_event *e, int64_t *cal
 	if (p->failed)
 		return false;
 	if (e->born_period) {
-		follow_birth(p, e, 0);
+		be_born(p, e, e->t_ns, 0);
 		return false;
 	}
 	if (!*call_id && !e->is_no_row)
@@ -324,6 +326,7 @@ void mp_pipeline_block_born(struct mp_pipeline *p, const struct mp_call_event *e
 
 	if (p->failed || !p->blocks)
 		return;
+	p->births++;
 	if (take_call(p, e, &none) && !mp_deferred_put(p->deferred, e))
 		give_up_stack(p, e, &none);
 }
@@ -344,6 +347,11 @@ void mp_pipeline_look_at_blocks(struct mp_pipeline *p, int64_t now_ns)
 {
 	if (p->blocks && !p->failed)
 		fail(p, mp_blocks_look(p->blocks, now_ns, err_of(p)));
+}
+
+uint64_t mp_pipeline_births(const struct mp_pipeline *p)
+{
+	return p->births;
 }
 
 const struct mp_blocks *mp_pipeline_blocks(const struct mp_pipeline *p)

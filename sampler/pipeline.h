@@ -70,7 +70,8 @@ void mp_pipeline_tracked(struct mp_pipeline *p, const struct mp_call_event *e);
  * mp_pipeline_track(); else births and deaths are.
  */
 int mp_pipeline_follow_blocks(struct mp_pipeline *p, const struct mp_blocks_options *o, struct mp_err *err);
-/* Looked at are: op, tid, size, addr, born_period, the stack, and t_ns, which is when its call returned. */
+/* Looked at are: op, tid, size, addr, born_period, the stack or the caller, and t_ns, which is when its call
+ * returned. */
 void mp_pipeline_block_born(struct mp_pipeline *p, const struct mp_call_event *e);
 void mp_pipeline_block_died(struct mp_pipeline *p, uint64_t addr, int64_t t_ns, pid_t tid, bool is_moved);
 void mp_pipeline_blocks_gone(struct mp_pipeline *p, int64_t t_ns);
@@ -78,6 +79,8 @@ void mp_pipeline_blocks_gone(struct mp_pipeline *p, int64_t t_ns);
  * followed. */
 void mp_pipeline_look_at_blocks(struct mp_pipeline *p, int64_t now_ns);
 const struct mp_blocks *mp_pipeline_blocks(const struct mp_pipeline *p);
+/* Calls of mp_pipeline_block_born() so far. */
+uint64_t mp_pipeline_births(const struct mp_pipeline *p);
 
 /* A sample of a perf event. */
 struct mp_sample_event {

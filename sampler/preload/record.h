@@ -452,11 +452,14 @@ MP_COLD void mp_tell_birth(struct mp_region *r, struct mp_slot *s, uint32_t op, 
 	    (s->track_bytes & MP_WHAT_NS) | (uint64_t)MP_KIND_BORN << MP_KIND_SHIFT |
 		(uint64_t)op << MP_WEIGHT_SHIFT};
 
-	if (!mp_ring_has_room(s, 1) || !mp_track_put(&r->tracked, addr)) {
+	/* Where the stack finds no room, at least who called is told. */
+	if (!mp_ring_has_room(s, 2) || !mp_track_put(&r->tracked, addr)) {
 		__atomic_fetch_add(&r->track_lost, 1, __ATOMIC_RELAXED);
 	} else {
 		bool has_stack = mp_load(&r->take_stacks) && mp_stacks_push(s, frame);
 		birth.what |= (uint64_t)has_stack << MP_STACK_SHIFT;
+		if (!has_stack)
+			mp_push_caller(s, frame, 0);
 		mp_ring_push(s, &birth);
 	}
 	bool is_burst = ++s->tracked % MP_TRACKED_TO_DOUBLE == 0 && s->track_bytes < 1ULL << 40;

@@ -412,6 +412,7 @@ static void take_block(void *ctx, const struct mp_ring_block *b)
 	    .t_ns = b->t_ns,
 	    .size_bytes = b->size_bytes,
 	    .addr = b->addr,
+	    .caller = b->caller,
 	    .born_period = b->period_bytes};
 
 	if (!d->pipeline)

@@ -149,8 +149,10 @@ static void take_block(struct drain *d, const struct mp_record *record, uint64_t
 	    .size_bytes = record->size,
 	    .period_bytes = is_birth ? record->what & MP_WHAT_NS : 0,
 	    .op = is_birth ? more : 0,
+	    .caller = d->reader->caller,
 	    .is_moved = !is_birth && more};
 
+	d->reader->caller = d->reader->given = 0;
 	if (is_birth && (!b.period_bytes || b.op >= MP_OP_COUNT)) {
 		d->reader->rows_lost++;
 		return;

@@ -51,7 +51,8 @@ struct mp_ring_block {
 	uint64_t period_bytes; /* that it was drawn with when it was born; 0: it has ended */
 	uint64_t size_bytes;   /* of a birth, with the rest */
 	unsigned int op;
-	bool is_moved;                        /* it has ended by a realloc */
+	bool is_moved;   /* it has ended by a realloc */
+	uint64_t caller; /* of a birth without a stack: its return address; 0: not told */
 	const struct mp_preload_stack *stack; /* NULL: none */
 };
 

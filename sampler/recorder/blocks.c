@@ -7,7 +7,7 @@
 
 /*
  * How many blocks are followed is steered by the period that they are drawn with: so many births a second at
- * most, over ticks, and so many at a time (struct mp_blocks_options).
+ * most, and so many at a time (struct mp_blocks_options).
  */
 #define BIRTHS_PER_S       50   /* of the default: 100 MB of rows a day */
 #define BIRTHS_PER_S_ASKED 2000 /* where the user says how often */
@@ -47,6 +47,7 @@ int mp_recorder_follow_blocks(struct mp_recorder *r, struct mp_err *err)
 	if (!all) {
 		o.is_alive = is_alive;
 		o.forget = forget;
+		r->blocks.tick_ns = r->blocks.second_ns = mp_recorder_now_ns();
 		r->blocks.least = r->o->track_bytes ? r->o->track_bytes : DEFAULT_PERIOD;
 		r->keep.track_bytes = r->blocks.least;
 	}
@@ -57,29 +58,30 @@ int mp_recorder_follow_blocks(struct mp_recorder *r, struct mp_err *err)
 		   : mp_session_set(r->session, err, "track", "%" PRIu64, r->blocks.least);
 }
 
-/* Up at once, down by halves and late: the next burst of an uneven load finds it high. */
-void mp_recorder_steer_blocks(struct mp_recorder *r)
+/* Up at once, down by halves and late: the next burst of an uneven load finds it high. By the time that has
+ * passed: a tick may come late, and what came meanwhile is no burst. */
+void mp_recorder_steer_blocks(struct mp_recorder *r, int64_t now)
 {
 	const struct mp_blocks *blocks = mp_pipeline_blocks(r->pipeline);
-	uint64_t *period = &r->keep.track_bytes;
+	struct mp_recorder_blocks *b = &r->blocks;
+	uint64_t *period = &r->keep.track_bytes, births = mp_pipeline_births(r->pipeline);
 
 	if (!blocks || !*period)
 		return;
-	uint64_t born = mp_blocks_counts(blocks).born, n = born - r->blocks.tick_born;
-	uint64_t least =
-	    mp_blocks_period(blocks) > r->blocks.least ? mp_blocks_period(blocks) : r->blocks.least;
-	uint64_t most = (r->o->track_bytes ? BIRTHS_PER_S_ASKED : BIRTHS_PER_S) / TICKS_TO_LOWER;
+	double most = r->o->track_bytes ? BIRTHS_PER_S_ASKED : BIRTHS_PER_S;
+	double per_s = (double)(births - b->tick_births) * 1e9 / (double)(now - b->tick_ns);
+	uint64_t least = mp_blocks_period(blocks) > b->least ? mp_blocks_period(blocks) : b->least;
 
-	r->blocks.tick_born = born;
-	r->blocks.second_born += n;
-	for (; n > 2 * most && *period < PERIOD_MAX; n /= 2)
+	for (; per_s > 2 * most && *period < PERIOD_MAX; per_s /= 2)
 		*period *= 2;
-	if (++r->blocks.ticks == TICKS_TO_LOWER) {
-		if (r->blocks.second_born < most * TICKS_TO_LOWER / 4)
+	if (now - b->second_ns >= NS_PER_S) {
+		if ((double)(births - b->second_births) * 1e9 / (double)(now - b->second_ns) < most / 4)
 			*period /= 2;
-		r->blocks.ticks = 0;
-		r->blocks.second_born = 0;
+		b->second_ns = now;
+		b->second_births = births;
 	}
+	b->tick_ns = now;
+	b->tick_births = births;
 	if (*period < least)
 		*period = least;
 }

@@ -55,8 +55,8 @@ struct mp_recorder {
 	} gc;
 	struct mp_recorder_blocks {
 		uint64_t least; /* period */
-		uint64_t tick_born, second_born, slot_older, told_period;
-		unsigned int ticks;
+		uint64_t tick_births, second_births, slot_older, told_period;
+		int64_t tick_ns, second_ns;
 	} blocks;
 	struct mp_preload *preload;   /* NULL: calls come by uprobes */
 	struct mp_switcher *switcher; /* NULL: the probes are in all the time, or there are none */
@@ -117,7 +117,7 @@ int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, stru
 /* blocks.c: which blocks are followed, and the period that they are drawn with, each tick; and by slot, what
  * is known of them. */
 int mp_recorder_follow_blocks(struct mp_recorder *r, struct mp_err *err);
-void mp_recorder_steer_blocks(struct mp_recorder *r);
+void mp_recorder_steer_blocks(struct mp_recorder *r, int64_t now);
 int mp_recorder_store_blocks(struct mp_recorder *r, int64_t now, struct mp_err *err);
 
 /* describe.c */

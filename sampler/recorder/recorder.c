@@ -302,7 +302,7 @@ static void steer(struct mp_recorder *r, int64_t now)
 		if (!r->keep.sample_weight)
 			r->keep.sample_weight = 1;
 	}
-	mp_recorder_steer_blocks(r);
+	mp_recorder_steer_blocks(r, now);
 	set_keep(r, now);
 }
 

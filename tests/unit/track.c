@@ -206,7 +206,9 @@ static struct mp_record told(unsigned int kind)
 {
 	struct mp_record r;
 
-	cr_assert(next(&r));
+	do
+		cr_assert(next(&r));
+	while (kind_of(&r) == MP_KIND_CALLER);
 	cr_assert_eq(kind_of(&r), kind);
 	return r;
 }
@@ -261,7 +263,7 @@ Test(track, what_finds_no_room_is_not_followed_and_a_death_shows_in_the_set)
 {
 	change(1);
 	allocate(MP_OP_MALLOC, 100, 0x1000, 0, false);
-	while (mp_ring_has_room(s, 1))
+	while (mp_ring_has_room(s, 1)) /* also the last one, which a death would find */
 		mp_ring_push(s, &(struct mp_record){.what = (uint64_t)MP_KIND_MORE << MP_KIND_SHIFT});
 	allocate(MP_OP_MALLOC, 100, 0x2000, 0, false);
 	cr_assert_eq(region.track_lost, 1);
