@@ -11,10 +11,12 @@
  */
 #define BIRTHS_PER_S       50   /* of the default: 100 MB of rows a day */
 #define BIRTHS_PER_S_ASKED 2000 /* where the user says how often */
-#define DEFAULT_PERIOD     (512 << 10)
-#define ALIVE_OF_ALL       2000000
-#define TICKS_TO_LOWER     10 /* a second */
-#define PERIOD_MAX         (1ULL << 40)
+/* Without a wish: where it begins, as that of tcmalloc and jemalloc, and how low it goes where little is
+ * allocated. */
+#define FIRST_PERIOD (512 << 10)
+#define LEAST_PERIOD 4096
+#define ALIVE_OF_ALL 2000000
+#define PERIOD_MAX   (1ULL << 40)
 
 static bool is_alive(void *ctx, uint64_t addr)
 {
@@ -48,14 +50,14 @@ int mp_recorder_follow_blocks(struct mp_recorder *r, struct mp_err *err)
 		o.is_alive = is_alive;
 		o.forget = forget;
 		r->blocks.tick_ns = r->blocks.second_ns = mp_recorder_now_ns();
-		r->blocks.least = r->o->track_bytes ? r->o->track_bytes : DEFAULT_PERIOD;
-		r->keep.track_bytes = r->blocks.least;
+		r->blocks.least = r->o->track_bytes ? r->o->track_bytes : LEAST_PERIOD;
+		r->keep.track_bytes = r->o->track_bytes ? r->o->track_bytes : FIRST_PERIOD;
 	}
 	int ret = mp_pipeline_follow_blocks(r->pipeline, &o, err);
 	if (ret)
 		return ret;
 	return all ? mp_session_set(r->session, err, "track", "all")
-		   : mp_session_set(r->session, err, "track", "%" PRIu64, r->blocks.least);
+		   : mp_session_set(r->session, err, "track", "%" PRIu64, r->keep.track_bytes);
 }
 
 /* Up at once, down by halves and late: the next burst of an uneven load finds it high. By the time that has
@@ -75,7 +77,7 @@ void mp_recorder_steer_blocks(struct mp_recorder *r, int64_t now)
 	for (; per_s > 2 * most && *period < PERIOD_MAX; per_s /= 2)
 		*period *= 2;
 	if (now - b->second_ns >= NS_PER_S) {
-		if ((double)(births - b->second_births) * 1e9 / (double)(now - b->second_ns) < most / 4)
+		if ((double)(births - b->second_births) * 1e9 / (double)(now - b->second_ns) < most / 2)
 			*period /= 2;
 		b->second_ns = now;
 		b->second_births = births;
