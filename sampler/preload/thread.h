@@ -71,17 +71,18 @@ MP_INLINE bool mp_begin(struct mp_recording *c, uint64_t frame)
 	return true;
 }
 
-/* Whether a block that is about to be released was followed: is_tracked of its call. */
-MP_INLINE bool mp_take(const struct mp_recording *c, uint64_t addr)
+/* Whether a block that is about to be released may be a followed one: then it is for a twin of its own to
+ * record, which the others only jump to, for it may be as slow as it likes. */
+MP_INLINE bool mp_may_be_followed(uint64_t addr)
 {
-	return c->slot->track_bytes && mp_track_take(&mp_region->tracked, addr);
+	return MP_UNLIKELY(mp_track_may_have(&mp_region->tracked, addr));
 }
 
-/* The same of a call that is not recorded: the recorder sees that the block is gone. */
-MP_COLD void mp_forget(uint64_t addr)
+/* Of that twin, before the real function is called. What is not recorded is taken out all the same: the
+ * recorder sees that it is gone. */
+MP_COLD bool mp_take_followed(uint64_t addr)
 {
-	if (addr && mp_region_word() & MP_WORD_MODE)
-		mp_track_take(&mp_region->tracked, addr);
+	return addr && mp_region_word() & MP_WORD_MODE && mp_track_take(&mp_region->tracked, addr);
 }
 
 /* The call returned: the caller may go on counting, or drop it. */

@@ -71,8 +71,8 @@ static __attribute__((noinline, cold, unused)) bool mp_track_put(struct mp_track
 	return true;
 }
 
-/* Not marked as cold: gcc 12 would then take the whole of a caller that releases for cold. */
-static __attribute__((noinline, unused)) bool mp_track_take_out(struct mp_tracked *t, uint64_t addr)
+/* Whether the block was followed; from now on it is not. */
+static __attribute__((noinline, cold, unused)) bool mp_track_take(struct mp_tracked *t, uint64_t addr)
 {
 	uint32_t hash = mp_track_hash(addr);
 
@@ -82,12 +82,10 @@ static __attribute__((noinline, unused)) bool mp_track_take_out(struct mp_tracke
 	return true;
 }
 
-/* Whether the block was followed; from now on it is not. */
-static inline __attribute__((always_inline)) bool mp_track_take(struct mp_tracked *t, uint64_t addr)
+/* False: the block is not followed. Else mp_track_take() knows. */
+static inline __attribute__((always_inline)) bool mp_track_may_have(const struct mp_tracked *t, uint64_t addr)
 {
-	if (__builtin_expect(!__atomic_load_n(&t->filter[mp_track_hash(addr)], __ATOMIC_RELAXED), 1))
-		return false;
-	return mp_track_take_out(t, addr);
+	return __atomic_load_n(&t->filter[mp_track_hash(addr)], __ATOMIC_RELAXED);
 }
 
 static inline bool mp_track_has(struct mp_tracked *t, uint64_t addr)
