@@ -4,6 +4,7 @@
 #include "analysis/cache/cache.h"
 #include "analysis/explain/explain.h"
 #include "analysis/gc/gc.h"
+#include "analysis/heap/heap.h"
 #include "analysis/impact/impact.h"
 #include "analysis/jitter/jitter.h"
 #include "analysis/patterns/patterns.h"
@@ -139,6 +140,36 @@ const struct mp_report mp_reports[] = {
 		.title = "By component",
 		.sql = "sql/reports/site_components.sql",
 		.is_optional = true}}},
+    {.name = "heap",
+	.purpose =
+	    "what lives, where it was allocated, how long it lives, whether it grows: of followed blocks",
+	.limit = 20,
+	.fill = mp_heap_fill,
+	.before = "sql/reports/heap_sentences.sql",
+	.after = "sql/reports/heap_coverage_lines.sql",
+	.section =
+	    {{.name = "sites",
+		 .title = "Sites, by what they have alive at the end",
+		 .sql = "sql/reports/heap_sites.sql",
+		 .note =
+		     "(error: the truth is within it with 95 % confidence; p50, p99: lifetimes, empty where "
+		     "they are longer than was watched; crossed: released by another thread; kept: not "
+		     "released. Further tables: tracked)",
+		 .is_optional = true},
+		{.name = "sizes", .title = "Sizes", .sql = "sql/reports/heap_sizes.sql", .is_optional = true},
+		{.name = "strip",
+		    .title = "Live bytes over time, a character a step",
+		    .sql = "sql/reports/heap_strip.sql",
+		    .note = "(digit d: d tenths of the highest step; '.': nothing)",
+		    .is_optional = true},
+		{.name = "tracked",
+		    .title = "What this stands on",
+		    .sql = "sql/reports/heap_tracked.sql",
+		    .data_only = true},
+		{.name = "sentences",
+		    .title = "In words",
+		    .sql = "sql/reports/heap_sentences.sql",
+		    .data_only = true}}},
     {.name = "cache",
 	.purpose = "which data misses the cache, and who allocated it; which code, fields and threads",
 	.fill = mp_cache_fill,

@@ -87,6 +87,13 @@ static const char usage[] =
     "                          list profiles; default auto)\n"
     "      --predict           tell once a second when the next collection is due (it is in v_gc_prediction\n"
     "                          in any case)\n"
+    "      --track BYTES|all|off\n"
+    "                          follow blocks from their allocation to their end (mpsample report heap): of\n"
+    "                          every BYTES that are allocated one, and so its block, on average; more BYTES\n"
+    "                          where more than 2000 were born in a second or 4096 alive (default: as many\n"
+    "                          that 25 to 100 are born in a second); all; none. Without libmpsample.so in "
+    "the\n"
+    "                          process: all, or none (the default)\n"
     "      --heap on|off       look now and then at how fragmented glibc's heaps are (default on): takes at\n"
     "                          most 1 % of a core of the recorder's own time\n"
     "  -h, --help\n";
@@ -116,6 +123,7 @@ enum {
 	OPT_HEAP,
 	OPT_GC,
 	OPT_PREDICT,
+	OPT_TRACK,
 };
 
 static const struct option long_options[] = {
@@ -147,6 +155,7 @@ static const struct option long_options[] = {
     {"heap", required_argument, NULL, OPT_HEAP},
     {"gc", required_argument, NULL, OPT_GC},
     {"predict", no_argument, NULL, OPT_PREDICT},
+    {"track", required_argument, NULL, OPT_TRACK},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -275,6 +284,21 @@ static int add_spans(struct mp_record_options *o, const char *glob, struct mp_er
 	return 0;
 }
 
+static int parse_track(const char *text, struct mp_record_options *o, struct mp_err *err)
+{
+	int64_t bytes = 0;
+	int ret = 0;
+
+	o->track = !strcmp(text, "all") ? MP_TRACK_ALL : !strcmp(text, "off") ? MP_TRACK_OFF : MP_TRACK_SOME;
+	if (o->track == MP_TRACK_SOME)
+		ret = parse_number("--track", text, 1, 1LL << 40, &bytes, err);
+	if (ret)
+		return mp_err_set(err, EINVAL,
+		    "--track: '%s' is none of all, off and a whole number of bytes from 1 to 2^40", text);
+	o->track_bytes = (uint64_t)bytes;
+	return 0;
+}
+
 static int take_option(int opt, const char *arg, struct mp_record_options *o, struct mp_err *err)
 {
 	unsigned int word = 0;
@@ -351,6 +375,8 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 		return parse_choice("--gc", arg, "auto", "off", &o->gc, err);
 	case OPT_HEAP:
 		return parse_choice("--heap", arg, "on", "off", &o->heap, err);
+	case OPT_TRACK:
+		return parse_track(arg, o, err);
 	case OPT_FOLLOW_FORKS:
 		o->follow_forks = true;
 		return 0;
@@ -403,6 +429,9 @@ static int check_options(struct mp_record_options *o, int words, char **word, st
 	if (wants_probes && o->plane == MP_PLANE_PRELOAD)
 		return mp_err_set(err, EINVAL, "--probe %s is of the uprobe plane: not with --plane preload",
 		    probe_words[o->probe]);
+	if (o->track == MP_TRACK_ALL && wants_probes)
+		return mp_err_set(
+		    err, EINVAL, "--track all needs every call: not with --probe %s", probe_words[o->probe]);
 	if (o->backend != MP_BACKEND_AUTO || wants_probes)
 		o->plane = MP_PLANE_UPROBE;
 	return 0;
@@ -444,7 +473,8 @@ int mp_cmd_record(int argc, char **argv)
 	o.wants = wants.all;
 	o.n_wants = wants.n;
 	/* Whose data an address is, is only known where every block is followed. */
-	if (o.probe == MP_PROBE_AUTO && mp_perf_wants_addresses(o.wants, o.n_wants))
+	if (o.probe == MP_PROBE_AUTO &&
+	    (o.track == MP_TRACK_ALL || mp_perf_wants_addresses(o.wants, o.n_wants)))
 		o.probe = MP_PROBE_ALL;
 	if (mp_record(&o, &err)) {
 		fprintf(stderr, "mpsample: %s\n", err.text);

@@ -38,6 +38,10 @@ struct mp_pipeline {
 	struct mp_stack_table *stacks;
 	struct mp_deferred *deferred; /* calls whose stacks wait */
 	struct mp_samples *samples;
+	struct mp_blocks *blocks; /* NULL: none is followed */
+	bool blocks_of_calls;     /* all are, by their calls */
+	uint64_t births;
+	uint64_t blocks_lost, blocks_no_room; /* when last told */
 	struct mp_markers *markers;
 	struct mp_pools *pools;
 	struct mp_gc *gc;
@@ -118,6 +122,7 @@ void mp_pipeline_free(struct mp_pipeline *p)
 	if (!p)
 		return;
 	mp_samples_free(p->samples);
+	mp_blocks_free(p->blocks);
 	mp_pools_free(p->pools);
 	mp_gc_free(p->gc);
 	mp_stack_table_free(p->stacks);
@@ -159,6 +164,48 @@ static bool has_stack(const struct mp_call_event *e)
 	return e->stack || e->nframes;
 }
 
+static uint64_t caller_of(const struct mp_call_event *e)
+{
+	return e->caller || !e->nframes ? e->caller : e->ip[0];
+}
+
+/* Where only the caller is known, that is the stack. */
+static void be_born(struct mp_pipeline *p, const struct mp_call_event *e, int64_t t_ns, int64_t stack_id)
+{
+	uint64_t ip = caller_of(e);
+	const struct mp_stack_source caller = {.ip = &ip, .n_ip = 1, .t_ns = e->t_ns};
+	struct mp_block_birth birth = {.addr = e->addr,
+	    .size_bytes = e->size_bytes,
+	    .period_bytes = e->born_period,
+	    .t_ns = t_ns,
+	    .tid = e->tid,
+	    .op = e->op,
+	    .stack_id = stack_id};
+
+	if (!stack_id && ip)
+		fail(p, mp_stack_table_add(p->stacks, &caller, &birth.stack_id, err_of(p)));
+	mp_blocks_born(p->blocks, &birth);
+}
+
+/* What a call says of blocks. */
+static void follow_call(struct mp_pipeline *p, const struct mp_call_event *e, int64_t stack_id)
+{
+	bool is_move = e->op == MP_OP_REALLOC || e->op == MP_OP_REALLOCARRAY;
+
+	mp_samples_call(p->samples, e, stack_id);
+	if (!p->blocks_of_calls)
+		return;
+	if (mp_op_ignores_null(e->op)) {
+		mp_blocks_died(p->blocks, e->addr, e->t_ns, e->tid, false);
+		return;
+	}
+	/* A realloc that fails leaves the block as it was; one to nothing releases it. */
+	if (is_move && e->handed_in && (e->addr || !e->size_bytes))
+		mp_blocks_died(p->blocks, e->handed_in, e->t_ns, e->tid, true);
+	if (e->addr)
+		be_born(p, e, e->end_ns ? e->end_ns : e->t_ns + e->dur_ns, stack_id);
+}
+
 /* True: the call has to wait for its stack. */
 static bool take_call(void *ctx, const struct mp_call_event *e, int64_t *call_id)
 {
@@ -174,12 +221,20 @@ static bool take_call(void *ctx, const struct mp_call_event *e, int64_t *call_id
 	int ret = mp_stack_table_add(p->stacks, &source, &stack_id, err_of(p));
 	if (ret == -EAGAIN)
 		return true;
+	if (!ret && e->born_period) {
+		be_born(p, e, e->t_ns, stack_id);
+		return false;
+	}
+	if (!ret && e->is_no_row) {
+		follow_call(p, e, stack_id);
+		return false;
+	}
 	if (!ret && !*call_id)
 		*call_id = append_call(p, e, stack_id);
 	else if (!ret && stack_id)
 		ret = mp_update_call_stack(p->session, *call_id, stack_id, err_of(p));
 	fail(p, ret);
-	mp_samples_call(p->samples, e, stack_id);
+	follow_call(p, e, stack_id);
 	return false;
 }
 
@@ -188,7 +243,7 @@ static bool write_waiting(void *ctx, const struct mp_call_event *e, int64_t *cal
 {
 	struct mp_pipeline *p = ctx;
 
-	if (!*call_id && !p->failed)
+	if (!*call_id && !p->failed && !e->born_period && !e->is_no_row)
 		*call_id = append_call(p, e, 0);
 	return true;
 }
@@ -197,10 +252,16 @@ static bool give_up_stack(void *ctx, const struct mp_call_event *e, int64_t *cal
 {
 	struct mp_pipeline *p = ctx;
 
-	if (!*call_id && !p->failed)
-		append_call(p, e, 0);
 	p->stacks_deferred_lost++;
-	mp_samples_call(p->samples, e, 0);
+	if (p->failed)
+		return false;
+	if (e->born_period) {
+		be_born(p, e, e->t_ns, 0);
+		return false;
+	}
+	if (!*call_id && !e->is_no_row)
+		append_call(p, e, 0);
+	follow_call(p, e, 0);
 	return false;
 }
 
@@ -240,8 +301,62 @@ int mp_pipeline_track(struct mp_pipeline *p, pid_t pid, struct mp_err *err)
 
 void mp_pipeline_tracked(struct mp_pipeline *p, const struct mp_call_event *e)
 {
-	if (!p->failed)
-		mp_samples_call(p->samples, e, 0);
+	struct mp_call_event copy = *e;
+	int64_t none = 0;
+
+	if (p->failed)
+		return;
+	copy.is_no_row = true;
+	if (!p->blocks_of_calls || !has_stack(e))
+		follow_call(p, e, 0);
+	else if (take_call(p, &copy, &none) && !mp_deferred_put(p->deferred, &copy))
+		give_up_stack(p, &copy, &none);
+}
+
+int mp_pipeline_follow_blocks(struct mp_pipeline *p, const struct mp_blocks_options *o, struct mp_err *err)
+{
+	p->blocks = mp_blocks_new(p->session, o);
+	p->blocks_of_calls = p->blocks && o->all;
+	return p->blocks ? 0 : mp_err_set(err, ENOMEM, "out of memory");
+}
+
+void mp_pipeline_block_born(struct mp_pipeline *p, const struct mp_call_event *e)
+{
+	int64_t none = 0;
+
+	if (p->failed || !p->blocks)
+		return;
+	p->births++;
+	if (take_call(p, e, &none) && !mp_deferred_put(p->deferred, e))
+		give_up_stack(p, e, &none);
+}
+
+void mp_pipeline_block_died(struct mp_pipeline *p, uint64_t addr, int64_t t_ns, pid_t tid, bool is_moved)
+{
+	if (p->blocks)
+		mp_blocks_died(p->blocks, addr, t_ns, tid, is_moved);
+}
+
+void mp_pipeline_blocks_gone(struct mp_pipeline *p, int64_t t_ns)
+{
+	if (p->blocks)
+		mp_blocks_all_gone(p->blocks, t_ns);
+}
+
+void mp_pipeline_look_at_blocks(struct mp_pipeline *p, int64_t now_ns)
+{
+	if (p->blocks && !p->failed)
+		fail(p, mp_blocks_look(p->blocks, now_ns, err_of(p)));
+}
+
+uint64_t mp_pipeline_births(const struct mp_pipeline *p)
+{
+	return p->births;
+}
+
+const struct mp_blocks *mp_pipeline_blocks(const struct mp_pipeline *p)
+{
+	return p->blocks;
 }
 
 void mp_pipeline_sample(struct mp_pipeline *p, const struct mp_sample_event *e)
@@ -262,10 +377,13 @@ void mp_pipeline_calls_known(struct mp_pipeline *p, int64_t t_ns)
 {
 	int64_t waiting_ns = mp_deferred_oldest_ns(p->deferred);
 
+	if (mp_deferred_count(p->deferred) && t_ns >= waiting_ns)
+		t_ns = waiting_ns - 1;
 	if (p->failed)
 		return;
-	fail(p, mp_samples_settle(
-		    p->samples, t_ns < waiting_ns ? t_ns : waiting_ns - 1, p->mapped_ns, err_of(p)));
+	fail(p, mp_samples_settle(p->samples, t_ns, p->mapped_ns, err_of(p)));
+	if (p->blocks && !p->failed)
+		fail(p, mp_blocks_settle(p->blocks, t_ns, err_of(p)));
 }
 
 /* Only where something has changed since the last look: a table was finished, or more mappings are known. */
@@ -509,6 +627,18 @@ static void tell_stacks_lost(struct mp_pipeline *p, int64_t t_ns)
 	mp_pipeline_loss(p, t_ns, "blocks that were released unseen, or too many", "events", lost.blocks);
 }
 
+static void tell_blocks_lost(struct mp_pipeline *p, int64_t t_ns)
+{
+	struct mp_blocks_counts c = {0};
+
+	if (p->blocks)
+		c = mp_blocks_counts(p->blocks);
+	mp_pipeline_loss(p, t_ns, "ends of followed blocks", "events", c.lost - p->blocks_lost);
+	mp_pipeline_loss(p, t_ns, "followed blocks, of too many", "events", c.no_room - p->blocks_no_room);
+	p->blocks_lost = c.lost;
+	p->blocks_no_room = c.no_room;
+}
+
 static void tell_refused(struct mp_pipeline *p, int64_t t_ns)
 {
 	struct mp_retention_refused refused = mp_retention_refused(p->session);
@@ -534,6 +664,9 @@ int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 		fail(p, mp_pools_commit(p->pools, t_ns, p->mapped_ns, err_of(p)));
 	retry(p);
 	mp_deferred_each(p->deferred, write_waiting, p);
+	if (p->blocks && !p->failed)
+		fail(p, mp_blocks_write(p->blocks, err_of(p)));
+	tell_blocks_lost(p, t_ns);
 	tell_markers_lost(p, t_ns);
 	tell_stacks_lost(p, t_ns);
 	tell_refused(p, t_ns);
@@ -556,6 +689,10 @@ int mp_pipeline_end(struct mp_pipeline *p, bool (*is_impatient)(void *ctx), void
 	}
 	mp_deferred_each(p->deferred, give_up_stack, p);
 	mp_pipeline_calls_known(p, INT64_MAX);
+	mp_pipeline_look_at_blocks(p, p->committed_ns);
+	if (p->blocks && !p->failed)
+		fail(p, mp_blocks_write(p->blocks, err_of(p)));
+	tell_blocks_lost(p, p->committed_ns);
 	if (!p->failed)
 		fail(p, mp_samples_give_up(p->samples, err_of(p)));
 	/* What markers still wait for now, does not come any more. */

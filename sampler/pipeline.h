@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sampler/blocks/blocks.h"
 #include "sampler/context.h"
 #include "sampler/gc/collector.h"
 #include "sampler/perf/level.h"
@@ -49,6 +50,10 @@ struct mp_call_event {
 	bool knows_causes;
 	const struct mp_causes *causes;
 	int64_t hiccup_ns; /* the pipeline's own */
+	/* Not 0: this tells no call, but of a followed block that it has been born: the period that it was
+	 * drawn with (sampler/blocks/blocks.h). */
+	uint64_t born_period;
+	bool is_no_row; /* the pipeline's own: it is told for its block only */
 };
 void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e);
 
@@ -59,6 +64,23 @@ void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *e);
  */
 int mp_pipeline_track(struct mp_pipeline *p, pid_t pid, struct mp_err *err);
 void mp_pipeline_tracked(struct mp_pipeline *p, const struct mp_call_event *e);
+
+/*
+ * From now on blocks are followed (sampler/blocks/blocks.h). With `o->all` each call is handed in, as for
+ * mp_pipeline_track(); else births and deaths are.
+ */
+int mp_pipeline_follow_blocks(struct mp_pipeline *p, const struct mp_blocks_options *o, struct mp_err *err);
+/* Looked at are: op, tid, size, addr, born_period, the stack or the caller, and t_ns, which is when its call
+ * returned. */
+void mp_pipeline_block_born(struct mp_pipeline *p, const struct mp_call_event *e);
+void mp_pipeline_block_died(struct mp_pipeline *p, uint64_t addr, int64_t t_ns, pid_t tid, bool is_moved);
+void mp_pipeline_blocks_gone(struct mp_pipeline *p, int64_t t_ns);
+/* Once a second: whose end was told by nobody; and what a new period must not be below. NULL: none is
+ * followed. */
+void mp_pipeline_look_at_blocks(struct mp_pipeline *p, int64_t now_ns);
+const struct mp_blocks *mp_pipeline_blocks(const struct mp_pipeline *p);
+/* Calls of mp_pipeline_block_born() so far. */
+uint64_t mp_pipeline_births(const struct mp_pipeline *p);
 
 /* A sample of a perf event. */
 struct mp_sample_event {

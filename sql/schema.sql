@@ -225,6 +225,20 @@ CREATE TABLE object (           -- allocations that samples fell into
   stack_id   INTEGER            -- of its allocation
 ) STRICT;
 
+CREATE TABLE block (            -- followed blocks, from birth to end (sampler/blocks/blocks.h)
+  block_id   INTEGER PRIMARY KEY,
+  addr       INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL,  -- asked for
+  op_id      INTEGER NOT NULL,  -- by which it was born
+  tid        INTEGER NOT NULL,
+  stack_id   INTEGER,
+  born_ns    INTEGER NOT NULL,  -- that call returned
+  died_ns    INTEGER,           -- its release began; of a lost one, until then it was known to be alive; NULL: alive at the end
+  ended      INTEGER NOT NULL,  -- 0 alive, 1 freed, 2 moved by realloc, 3 lost: nobody told
+  free_tid   INTEGER,           -- who released it
+  weight     REAL NOT NULL      -- 1 / the probability that it is here
+) STRICT;
+
 CREATE TABLE thread_counter (   -- hardware and software counters, by thread
   slot_ns    INTEGER NOT NULL,
   tid        INTEGER NOT NULL,
@@ -386,7 +400,7 @@ CREATE INDEX loss_t_ns ON loss (t_ns);
 
 CREATE TABLE thinned (          -- rows that gave way to `record --max-size`: not lost, for those that stayed stand for them
   name TEXT PRIMARY KEY,        -- call sample | call outlier | kernel_event | sample | span | mark | pool_event |
-                                -- gc | gc_prediction | pressure | slot
+                                -- gc | gc_prediction | block | pressure | slot
   rows INTEGER NOT NULL         -- so many are not there any more
 ) STRICT, WITHOUT ROWID;
 

@@ -5,7 +5,7 @@
 
 enum statement { COMPONENT, RULE, THREAD, STACK, STATEMENTS };
 
-_Static_assert(MP_SESSION_FIRST_OF_COMPONENTS + STATEMENTS <= MP_SESSION_STATEMENTS,
+_Static_assert(MP_SESSION_FIRST_OF_COMPONENTS + STATEMENTS <= MP_SESSION_FIRST_OF_BLOCKS,
     "struct mp_session has room for all statements");
 
 static const char *const sql[STATEMENTS] = {

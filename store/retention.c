@@ -18,7 +18,8 @@ const double mp_row_bytes[MP_AREAS] = {[MP_AREA_CALL] = MP_CALL_BYTES,
     [MP_AREA_MARK] = 60,
     [MP_AREA_POOL_EVENT] = 45,
     [MP_AREA_GC] = 300,
-    [MP_AREA_GC_PREDICTION] = 60};
+    [MP_AREA_GC_PREDICTION] = 60,
+    [MP_AREA_BLOCK] = 65};
 
 /* The parts of the file that the areas may have when it is full. */
 static const double share[MP_AREAS] = {[MP_AREA_CALL] = 0.50,
@@ -29,6 +30,7 @@ static const double share[MP_AREAS] = {[MP_AREA_CALL] = 0.50,
     [MP_AREA_POOL_EVENT] = 0.02,
     [MP_AREA_GC] = 0.05,
     [MP_AREA_GC_PREDICTION] = 0.02,
+    [MP_AREA_BLOCK] = 0.10,
     [MP_AREA_SLOT] = 0.20};
 
 static const char *const area_names[MP_AREAS] = {[MP_AREA_CALL] = "call sample",
@@ -39,6 +41,7 @@ static const char *const area_names[MP_AREAS] = {[MP_AREA_CALL] = "call sample",
     [MP_AREA_POOL_EVENT] = "pool_event",
     [MP_AREA_GC] = "gc",
     [MP_AREA_GC_PREDICTION] = "gc_prediction",
+    [MP_AREA_BLOCK] = "block",
     [MP_AREA_SLOT] = "slot"};
 
 #define STACK_SHARE 0.25
@@ -225,6 +228,11 @@ bool mp_retention_takes_gc(struct mp_session *s, int64_t dur_ns)
 		return mp_retention_takes(s, MP_AREA_GC);
 	r->bytes[MP_AREA_GC] += mp_row_bytes[MP_AREA_GC];
 	return true;
+}
+
+double mp_retention_block_times(const struct mp_session *s)
+{
+	return s->retention ? (double)(1ULL << s->retention->pass[MP_AREA_BLOCK].level) : 1;
 }
 
 uint64_t mp_retention_period(const struct mp_session *s, uint64_t period)

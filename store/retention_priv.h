@@ -24,6 +24,7 @@ enum mp_area {
 	MP_AREA_POOL_EVENT,
 	MP_AREA_GC, /* with what each collection did to its pools */
 	MP_AREA_GC_PREDICTION,
+	MP_AREA_BLOCK,
 	MP_AREA_SLOT,  /* all that is counted by slot */
 	MP_AREA_STACK, /* stacks, frames and their names: only counted */
 	MP_AREAS
@@ -79,7 +80,7 @@ enum mp_retention_statement {
 	MP_RS_CAUSE_BACK,
 	MP_RS_CAUSE_CLEAR,
 	MP_RS_ROWS, /* thin_rows.c: some for each area */
-	MP_RS_ROLL = MP_RS_ROWS + 7 * 8,
+	MP_RS_ROLL = MP_RS_ROWS + 8 * 8,
 	MP_RETENTION_STATEMENTS = MP_RS_ROLL + 32
 };
 
@@ -129,6 +130,8 @@ int mp_retention_slot(struct mp_session *s, int64_t slot_ns, struct mp_err *err)
 bool mp_retention_takes(struct mp_session *s, enum mp_area area);
 /* The same of a collection: those that take many times what others do stay. */
 bool mp_retention_takes_gc(struct mp_session *s, int64_t dur_ns);
+/* So many times a followed block that is written stands for what it stood for: those that are not. */
+double mp_retention_block_times(const struct mp_session *s);
 /* The period of a sample that is written: those that are not, it stands for. */
 uint64_t mp_retention_period(const struct mp_session *s, uint64_t period);
 void mp_retention_count_call(struct mp_session *s, const struct mp_call *c);

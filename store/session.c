@@ -401,6 +401,9 @@ static const struct {
 	"CREATE TEMP TABLE component_stack (stack_id, rank, rule_id)"},
     {8, "CREATE TEMP TABLE gc_class_name (class_id INTEGER PRIMARY KEY, runtime, name);"
 	"CREATE TEMP TABLE gc_class (slot_ns, class_id, object_bytes, events, bytes)"},
+    {8, "CREATE TEMP TABLE block (block_id INTEGER PRIMARY KEY, addr, size_bytes, op_id, tid, stack_id, "
+	"born_ns,"
+	" died_ns, ended, free_tid, weight)"},
 };
 
 static int supplement(struct mp_session *s, struct mp_err *err)

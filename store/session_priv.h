@@ -12,8 +12,9 @@
 
 #define MP_SESSION_FIRST_OF_POOLS      44 /* statements before it are append.c's, then append_pool.c's, */
 #define MP_SESSION_FIRST_OF_GC         52 /* append_gc.c's, */
-#define MP_SESSION_FIRST_OF_COMPONENTS 60 /* and append_component.c's */
-#define MP_SESSION_STATEMENTS          64
+#define MP_SESSION_FIRST_OF_COMPONENTS 60 /* append_component.c's, */
+#define MP_SESSION_FIRST_OF_BLOCKS     64 /* and append_block.c's */
+#define MP_SESSION_STATEMENTS          68
 #define MP_SESSION_CALLS               64 /* rows of `call` that are written by one statement */
 
 struct mp_retention;

@@ -19,7 +19,12 @@ static const struct {
     [MP_AREA_POOL_EVENT] = {"pool_event", "pool_event_id"},
     [MP_AREA_GC] = {"gc", "gc_id",
 	"dur_ns >= " MP_GC_LONG_TEXT " * (SELECT avg(dur_ns) FROM main.gc WHERE gc_id > ?1 AND gc_id <= ?2)"},
-    [MP_AREA_GC_PREDICTION] = {"gc_prediction", "made_ns"}};
+    [MP_AREA_GC_PREDICTION] = {"gc_prediction", "made_ns"},
+    [MP_AREA_BLOCK] = {"block", "block_id"}};
+
+/* How a row that stays stands for one that goes; others stand for themselves. */
+static const char *const stands_for_two[MP_AREAS] = {
+    [MP_AREA_SAMPLE] = "period = min(period, 1 << 61) * 2", [MP_AREA_BLOCK] = "weight = weight * 2"};
 
 static const char *const texts[PER_AREA] = {
     [BOUNDS] = "SELECT count(*), coalesce(max(%2$s), 0) FROM (SELECT %2$s FROM main.%1$s WHERE %2$s > ?1 AND "
@@ -28,20 +33,21 @@ static const char *const texts[PER_AREA] = {
     [LAST] = "SELECT coalesce(max(%2$s), 0) - 1 FROM main.%1$s",
     [SAVE] = "INSERT INTO temp.kept_%1$s SELECT * FROM main.%1$s WHERE %2$s > ?1 AND %2$s <= ?2 AND "
 	     "((random() & 1) OR %3$s)",
-    [DOUBLE] = "UPDATE temp.kept_%1$s SET period = min(period, 1 << 61) * 2",
+    [DOUBLE] = "UPDATE temp.kept_%1$s SET %2$s",
     [DELETE] = "DELETE FROM main.%1$s WHERE %2$s > ?1 AND %2$s <= ?2",
     [BACK_AND_CLEAR] = "INSERT INTO main.%1$s SELECT * FROM temp.kept_%1$s",
     [PARTS] = "DELETE FROM main.gc_pool WHERE gc_id > ?1 AND gc_id <= ?2 AND gc_id NOT IN (SELECT gc_id FROM "
 	      "main.gc)",
 };
 
-_Static_assert(PER_AREA * 7 <= MP_RS_ROLL - MP_RS_ROWS, "statements of all areas have room");
+_Static_assert(PER_AREA * 8 <= MP_RS_ROLL - MP_RS_ROWS, "statements of all areas have room");
 
 static sqlite3_stmt *get(struct mp_retention *r, enum mp_area area, int which)
 {
 	char sql[512];
 
-	snprintf(sql, sizeof(sql), texts[which], tables[area].table, tables[area].id,
+	snprintf(sql, sizeof(sql), texts[which], tables[area].table,
+	    which == DOUBLE ? stands_for_two[area] : tables[area].id,
 	    tables[area].stays ? tables[area].stays : "0");
 	return mp_retention_get(r, MP_RS_ROWS + ((int)area - MP_AREA_KERNEL_EVENT) * PER_AREA + which, sql);
 }
@@ -117,7 +123,7 @@ int mp_thin_rows(struct mp_retention *r, enum mp_area area, uint64_t *work, stru
 		rc = run(r, area, SAVE, p->at, to, err);
 	if (!rc && n)
 		stay = sqlite3_changes(r->session->db);
-	if (!rc && area == MP_AREA_SAMPLE)
+	if (!rc && stands_for_two[area])
 		rc = run(r, area, DOUBLE, 0, 0, err);
 	if (!rc && n)
 		rc = run(r, area, DELETE, p->at, to, err);

@@ -15,7 +15,7 @@ TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own thre
 	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
 	stamped logged paced seeded bad_region frozen_writer \
 	markers markers_static markers_cxx libmarkers_late.so dry_pool \
-	causes libcause_alloc.so heap heap_static orders spans spans_cxx pool_functions pools pools_marked pools_bulk watched paged \
+	causes libcause_alloc.so heap heap_static orders spans spans_cxx pool_functions pools pools_marked pools_bulk watched paged blocks \
 	where where_other libwhere_a.so libwhere_b.so order_flow \
 	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
 

@@ -43,11 +43,22 @@ static __attribute__((noinline, cold)) void *realloc_early(void *old, size_t siz
 	return p;
 }
 
+COLD_TWIN void *record_followed_realloc(void *old, size_t size)
+{
+	bool was_followed = mp_take_followed(ADDR(old));
+	void *p;
+
+	RECORD_GIVEN(MP_OP_REALLOC, size, ADDR(p), old, was_followed, p = mp_real.realloc(old, size));
+	return p;
+}
+
 TWIN void *record_realloc(void *old, size_t size)
 {
 	void *p;
 
-	RECORD_GIVEN(MP_OP_REALLOC, size, ADDR(p), old, p = mp_real.realloc(old, size));
+	if (mp_may_be_followed(ADDR(old)))
+		return record_followed_realloc(old, size);
+	RECORD_GIVEN(MP_OP_REALLOC, size, ADDR(p), old, false, p = mp_real.realloc(old, size));
 	return p;
 }
 
@@ -58,11 +69,24 @@ EXPORT void *realloc(void *old, size_t size)
 	return mp_is_dormant(&mp_self) ? mp_real.realloc(old, size) : record_realloc(old, size);
 }
 
+COLD_TWIN void *record_followed_reallocarray(void *old, size_t n, size_t size)
+{
+	bool was_followed = mp_take_followed(ADDR(old));
+	void *p;
+
+	RECORD_GIVEN(
+	    MP_OP_REALLOCARRAY, n * size, ADDR(p), old, was_followed, p = mp_real.reallocarray(old, n, size));
+	return p;
+}
+
 TWIN void *record_reallocarray(void *old, size_t n, size_t size)
 {
 	void *p;
 
-	RECORD_GIVEN(MP_OP_REALLOCARRAY, n * size, ADDR(p), old, p = mp_real.reallocarray(old, n, size));
+	if (mp_may_be_followed(ADDR(old)))
+		return record_followed_reallocarray(old, n, size);
+	RECORD_GIVEN(
+	    MP_OP_REALLOCARRAY, n * size, ADDR(p), old, false, p = mp_real.reallocarray(old, n, size));
 	return p;
 }
 
@@ -72,9 +96,19 @@ EXPORT void *reallocarray(void *old, size_t n, size_t size)
 				       : record_reallocarray(old, n, size);
 }
 
+COLD_TWIN void record_followed_free(void *p)
+{
+	bool was_followed = mp_take_followed(ADDR(p));
+
+	RECORD_GIVEN(MP_OP_FREE, 0, ADDR(p), p, was_followed, mp_real.free(p));
+}
+
 TWIN void record_free(void *p)
 {
-	RECORD(MP_OP_FREE, 0, ADDR(p), mp_real.free(p));
+	if (mp_may_be_followed(ADDR(p)))
+		record_followed_free(p);
+	else
+		RECORD(MP_OP_FREE, 0, ADDR(p), mp_real.free(p));
 }
 
 /* free(NULL) is no call (store/op.h). */

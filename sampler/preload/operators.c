@@ -124,13 +124,14 @@ MP_INLINE void end(const struct mp_recording *c, uint32_t op, uint64_t a, void *
  * call is not counted. If the first one counted something meanwhile, that was the malloc or free behind it,
  * and if not, it is the operator that has to be counted.
  */
-TWIN void *record_operator(uint64_t a, uint64_t b, uint64_t c, struct operator* o)
+MP_INLINE void *record(
+    uint64_t a, uint64_t b, uint64_t c, struct operator* o, bool was_followed, uint64_t frame)
 {
 	const struct mp_slot *s = mp_self.slot;
 	uint64_t before = s ? s->calls : 0;
 	uint32_t word = mp_region_word();
 	struct mp_recording recording;
-	struct mp_stamps at = {0};
+	struct mp_stamps at = {.is_tracked = was_followed};
 
 	at.start = mp_ticks(word);
 	void *p = o->real(a, b, c);
@@ -140,9 +141,22 @@ TWIN void *record_operator(uint64_t a, uint64_t b, uint64_t c, struct operator* 
 			return p;
 		o->sort = s->calls == before ? ALLOCATES : FORWARDS;
 	}
-	if (o->sort == ALLOCATES && mp_begin(&recording, FRAME))
+	if (o->sort == ALLOCATES && mp_begin(&recording, frame))
 		end(&recording, o->op, a, p, at);
 	return p;
+}
+
+COLD_TWIN void *record_followed_operator(uint64_t a, uint64_t b, uint64_t c, struct operator* o)
+{
+	return record(a, b, c, o, mp_take_followed(a), FRAME);
+}
+
+/* What free() sees is left to it. */
+TWIN void *record_operator(uint64_t a, uint64_t b, uint64_t c, struct operator* o)
+{
+	if (o->op == MP_OP_DELETE && o->sort == ALLOCATES && mp_may_be_followed(a))
+		return record_followed_operator(a, b, c, o);
+	return record(a, b, c, o, false, FRAME);
 }
 
 #define DEFINE(symbol, which, aligned)                                                                       \

@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "sampler/preload/shared.h"
+#include "sampler/preload/track.h"
 
 #define MP_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define MP_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -210,6 +211,17 @@ static inline void mp_draw_sample(struct mp_slot *s, uint32_t weight)
 	s->countdown = mp_draw(&s->random, s->weight);
 }
 
+/*
+ * Draws after how many bytes the next block is followed: the points of a Poisson process of one point in
+ * `period` bytes, a block being as many of them long as mp_track_bytes() says. It is followed if a point lies
+ * in it. The distance to the next point is exponential, and has no memory.
+ */
+static inline void mp_draw_tracked(struct mp_slot *s, uint64_t period)
+{
+	s->track_bytes = period;
+	s->track_left = period ? (uint64_t)(mp_exponential(&s->random) * (double)period) : UINT64_MAX;
+}
+
 /* Takes over what the recorder has set since this thread last looked. The draw has no memory, so that drawing
  * anew does not bias it. */
 static inline void mp_slot_settings(const struct mp_region *r, struct mp_slot *s, uint32_t word)
@@ -219,6 +231,8 @@ static inline void mp_slot_settings(const struct mp_region *r, struct mp_slot *s
 		s->keep_over_ns[op] = mp_load(&r->keep_over_ns[op]);
 	s->outliers = s->samples = 0;
 	mp_draw_sample(s, mp_load(&r->sample_weight));
+	s->tracked = 0;
+	mp_draw_tracked(s, mp_load(&r->track_bytes));
 	mp_ring_mute(s); /* a recording that has just begun does not know this thread */
 	for (unsigned int i = 0; i < MP_POOL_PLACES + MP_POOL_TRIES; i++)
 		s->pool_places[i] = 0;
@@ -353,6 +367,7 @@ MP_COLD __attribute__((no_sanitize("address"))) bool mp_stacks_push(struct mp_sl
 struct mp_stamps {
 	uint64_t start, end; /* ticks */
 	uint64_t given;      /* the block that realloc was given; 0: none */
+	bool is_tracked;     /* the block that is released was a followed one (mp_track_take()) */
 };
 
 /* Nobody has read for a long time: back to sleep, unless another recorder has just come. What counts the
@@ -402,15 +417,65 @@ MP_COLD void mp_keep(struct mp_region *r, struct mp_slot *s, uint32_t op, uint32
 	mp_sleep_without_recorder(r, record->t);
 }
 
-MP_COLD void mp_push_tracked(
-    struct mp_slot *s, const struct mp_record *record, uint64_t frame, uint64_t given)
+MP_COLD void mp_push_tracked(struct mp_region *r, struct mp_slot *s, struct mp_record *record, uint64_t frame,
+    uint64_t given, bool is_birth)
 {
 	if (!mp_ring_has_room(s, 2)) {
 		mp_add(&s->dropped, 1);
 		return;
 	}
 	mp_push_caller(s, frame, given);
+	if (is_birth && mp_load(&r->track_stacks) && mp_stacks_push(s, frame))
+		record->what |= 1ULL << MP_STACK_SHIFT;
 	mp_ring_push(s, record);
+}
+
+/* ---- Followed blocks ---- */
+
+/* A release that found no room stays untold: the recorder sees by the set that the block is gone. */
+MP_COLD void mp_tell_death(
+    struct mp_region *r, struct mp_slot *s, uint32_t op, uint64_t size, uint64_t addr, struct mp_stamps at)
+{
+	bool is_move = op == MP_OP_REALLOC || op == MP_OP_REALLOCARRAY;
+	const struct mp_record death = {at.start, is_move ? at.given : addr, 0,
+	    (uint64_t)MP_KIND_DIED << MP_KIND_SHIFT | (uint64_t)is_move << MP_WEIGHT_SHIFT};
+
+	if (is_move && !addr && size)
+		mp_track_put(&r->tracked, at.given); /* it failed, and left the block as it was */
+	else if (mp_ring_has_room(s, 1))
+		mp_ring_push(s, &death);
+}
+
+MP_COLD void mp_tell_birth(struct mp_region *r, struct mp_slot *s, uint32_t op, uint64_t size, uint64_t addr,
+    struct mp_stamps at, uint64_t frame)
+{
+	struct mp_record birth = {at.end, addr, size,
+	    (s->track_bytes & MP_WHAT_NS) | (uint64_t)MP_KIND_BORN << MP_KIND_SHIFT |
+		(uint64_t)op << MP_WEIGHT_SHIFT};
+
+	/* Where the stack finds no room, at least who called is told. */
+	if (!mp_ring_has_room(s, 2) || !mp_track_put(&r->tracked, addr)) {
+		__atomic_fetch_add(&r->track_lost, 1, __ATOMIC_RELAXED);
+	} else {
+		bool has_stack = mp_load(&r->take_stacks) && mp_stacks_push(s, frame);
+		birth.what |= (uint64_t)has_stack << MP_STACK_SHIFT;
+		if (!has_stack)
+			mp_push_caller(s, frame, 0);
+		mp_ring_push(s, &birth);
+	}
+	bool is_burst = ++s->tracked % MP_TRACKED_TO_DOUBLE == 0 && s->track_bytes < 1ULL << 40;
+	mp_draw_tracked(s, is_burst ? s->track_bytes * 2 : s->track_bytes);
+}
+
+/* True: the block is to be followed. */
+MP_INLINE bool mp_draw_block(struct mp_slot *s, uint64_t size)
+{
+	uint64_t bytes = mp_track_bytes(size);
+
+	if (MP_UNLIKELY(bytes >= s->track_left))
+		return true;
+	s->track_left -= bytes;
+	return false;
 }
 
 /*
@@ -426,6 +491,10 @@ MP_INLINE void mp_record_call(struct mp_region *r, struct mp_slot *s, uint32_t o
 
 	uint32_t bank = mp_hist_bank(mp_load(&r->split), at.start);
 	mp_hist_count(s, bank * MP_OP_COUNT + op, size, ns, mp_load(&r->period));
+	if (MP_UNLIKELY(at.is_tracked))
+		mp_tell_death(r, s, op, size, addr, at);
+	if (op != MP_OP_FREE && op != MP_OP_DELETE && MP_LIKELY(addr) && mp_draw_block(s, size))
+		mp_tell_birth(r, s, op, size, addr, at, frame);
 
 	struct mp_record record = {at.start, addr, size,
 	    (ns < MP_HIST_MAX_NS ? ns : MP_HIST_MAX_NS) | (uint64_t)op << MP_KIND_SHIFT};
@@ -439,7 +508,8 @@ MP_INLINE void mp_record_call(struct mp_region *r, struct mp_slot *s, uint32_t o
 		if ((s->word & MP_WORD_MODE) == MP_MODE_FULL)
 			mp_ring_push(s, &record);
 		else if (MP_UNLIKELY((s->word & MP_WORD_MODE) == MP_MODE_TRACK))
-			mp_push_tracked(s, &record, frame, at.given);
+			mp_push_tracked(
+			    r, s, &record, frame, at.given, op != MP_OP_FREE && op != MP_OP_DELETE);
 	}
 }
 

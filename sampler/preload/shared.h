@@ -57,6 +57,10 @@ enum mp_mode {
  * that realloc was given what   bits 0-40 duration in ns (of a marker: 0-15 the name's index), 41-45 the
  * kind, 46-47 enum mp_kept, 48 a copy of the stack is in `stacks`, 49-63 the weight (mp_weight_pack). Of a
  * marker without a name 0-40 and 49-63 are the address of its place in the program (mp_place_pack)
+ *
+ * Of a followed block that is born `t` is when its call returned, `addr` and `size` are its own, `what` has
+ * in 0-40 the period that it was drawn with, 49-63 the operation. Of one that is released `t` is when that
+ * call began, 49-63 are 1 where it is a realloc.
  */
 struct mp_record {
 	uint64_t t, addr, size, what;
@@ -64,6 +68,8 @@ struct mp_record {
 
 /* Kinds: enum mp_op, then markers (MPSAMPLE_KIND_* of mpsample.h added), then these. */
 #define MP_KIND_MARKER 16
+#define MP_KIND_BORN   27 /* a followed block */
+#define MP_KIND_DIED   28
 #define MP_KIND_CALLER 29 /* of the call behind it */
 #define MP_KIND_THREAD 30
 #define MP_KIND_MORE   31 /* third argument of the marker before it, in `addr` */
@@ -184,6 +190,9 @@ struct mp_slot {
 
 	/* Written now and then. */
 	MP_ALIGNED uint64_t keep_over_ns[MP_OP_COUNT];
+	uint64_t track_left;  /* bytes until the next block that is followed */
+	uint64_t track_bytes; /* the period that those were drawn with; 0: none is followed */
+	uint64_t tracked;     /* blocks since the last change of the mode word */
 	uint64_t random;      /* xorshift64 */
 	uint64_t outliers;    /* since the last change of the mode word */
 	uint64_t samples;     /* likewise */
@@ -210,6 +219,24 @@ struct mp_slot {
 	MP_ALIGNED uint32_t line[MP_SLOT_LINES][MP_HIST_LINE];
 	MP_ALIGNED unsigned char stacks[MP_STACKS_BYTES];
 	/* struct mp_record[ring_records] follows. */
+};
+
+/* ---- Followed blocks ---- */
+
+/*
+ * The addresses of live blocks that are followed (sampler/preload/track.h). A bucket is a cache line,
+ * `filter` counts by the same hash: a release looks there first, and most find 0.
+ */
+#define MP_TRACK_FILTER  65536
+#define MP_TRACK_BUCKETS 1024
+#define MP_TRACK_ENTRIES 8
+
+/* So many may be alive at a time: half of the room, for buckets are filled unevenly. */
+#define MP_TRACK_ALIVE (MP_TRACK_BUCKETS * MP_TRACK_ENTRIES / 2)
+
+struct mp_tracked {
+	MP_ALIGNED uint64_t addr[MP_TRACK_BUCKETS][MP_TRACK_ENTRIES]; /* 0: free */
+	uint8_t filter[MP_TRACK_FILTER];
 };
 
 /* ---- The header ---- */
@@ -239,13 +266,20 @@ struct mp_region {
 	uint32_t sample_weight; /* 0: none */
 	uint32_t take_stacks;
 	uint32_t double_samples, double_outliers; /* so many in a slot double its own limit; 0: never */
+	uint64_t
+	    track_bytes; /* a block of `size` is followed with probability mp_track_chance(); 0: none is */
+	uint32_t track_stacks; /* with MP_MODE_TRACK: every allocation has its stack copied */
 
 	/* Written by threads that have no slot, atomically. */
 	MP_ALIGNED uint64_t calls_without_slot;
 	uint64_t markers_lost; /* of such threads, or with a name that found no room */
+	uint64_t track_lost;   /* blocks that were drawn, and found no room in the set or in a ring */
 
 	MP_ALIGNED uint32_t owner[MP_REGION_SLOTS]; /* tid; 0: free */
 	struct mp_region_name name[MP_NAMES];
+
+	/* Written by all threads, seldom, by locked instructions; and by the recorder. */
+	struct mp_tracked tracked;
 };
 
 #define MP_PAGE_ROUND(n) (((n) + 4095) & ~4095ULL)

@@ -71,6 +71,20 @@ MP_INLINE bool mp_begin(struct mp_recording *c, uint64_t frame)
 	return true;
 }
 
+/* Whether a block that is about to be released may be a followed one: then it is for a twin of its own to
+ * record, which the others only jump to, for it may be as slow as it likes. */
+MP_INLINE bool mp_may_be_followed(uint64_t addr)
+{
+	return MP_UNLIKELY(mp_track_may_have(&mp_region->tracked, addr));
+}
+
+/* Of that twin, before the real function is called. What is not recorded is taken out all the same: the
+ * recorder sees that it is gone. */
+MP_COLD bool mp_take_followed(uint64_t addr)
+{
+	return addr && mp_region_word() & MP_WORD_MODE && mp_track_take(&mp_region->tracked, addr);
+}
+
 /* The call returned: the caller may go on counting, or drop it. */
 MP_INLINE void mp_end(const struct mp_recording *c)
 {

@@ -48,8 +48,8 @@ struct mp_preload {
 	uint32_t double_samples, double_outliers;
 	struct mp_keep keep;
 	uint64_t floor_ticks, cost_ns;
-	struct slot *slots[MP_REGION_SLOTS]; /* NULL: never claimed */
-	uint64_t without_slot, names_lost;   /* the header's counters when last looked at */
+	struct slot *slots[MP_REGION_SLOTS];           /* NULL: never claimed */
+	uint64_t without_slot, names_lost, track_lost; /* the header's counters when last looked at */
 	struct mp_preload_stats stats;
 	struct mp_hist *hists; /* MP_HIST_BLOCKS, for each bank */
 	uint64_t split_ticks;  /* where counting goes over, or went; 0: never */
@@ -193,6 +193,8 @@ static void set_keep(struct mp_preload *p, const struct mp_keep *keep, bool is_f
 						  : OUTLIERS_TO_DOUBLE;
 	mp_store(&h->double_samples, p->double_samples);
 	mp_store(&h->double_outliers, p->double_outliers);
+	mp_store(&h->track_bytes, keep->track_all ? 0 : keep->track_bytes);
+	mp_store(&h->track_stacks, keep->track_all && keep->stack != MP_STACK_OFF);
 	set_word(p, keep->track ? MP_MODE_TRACK : keep->full ? MP_MODE_FULL : MP_MODE_ACTIVE);
 }
 
@@ -204,7 +206,8 @@ static void tell_split(struct mp_preload *p)
 static bool same_keep(const struct mp_keep *a, const struct mp_keep *b)
 {
 	return a->full == b->full && a->track == b->track && a->stack == b->stack &&
-	       a->sample_weight == b->sample_weight && !memcmp(a->over_ns, b->over_ns, sizeof(a->over_ns));
+	       a->track_bytes == b->track_bytes && a->sample_weight == b->sample_weight &&
+	       !memcmp(a->over_ns, b->over_ns, sizeof(a->over_ns));
 }
 
 /* Whether a burst has made a thread keep less than we set: it goes on so until the word changes. */
@@ -213,7 +216,8 @@ static bool is_damped(const struct mp_preload *p)
 	for (unsigned int i = 0; i < p->region.slots; i++) {
 		const struct mp_slot *s = p->slots[i] ? mp_preload_region_slot(&p->region, i) : NULL;
 		if (s && ((p->double_samples && mp_load(&s->samples) >= p->double_samples) ||
-			     (p->double_outliers && mp_load(&s->outliers) >= p->double_outliers)))
+			     (p->double_outliers && mp_load(&s->outliers) >= p->double_outliers) ||
+			     mp_load(&s->tracked) >= MP_TRACKED_TO_DOUBLE))
 			return true;
 	}
 	return false;
@@ -246,6 +250,8 @@ static void take_baseline(struct mp_preload *p)
 	}
 	p->without_slot = mp_load(&h->calls_without_slot);
 	p->names_lost = mp_load(&h->markers_lost);
+	p->track_lost = mp_load(&h->track_lost);
+	mp_track_clear(&h->tracked);
 }
 
 void mp_preload_activate(struct mp_preload *p, const struct mp_keep *keep)
@@ -325,6 +331,7 @@ void mp_preload_poll(struct mp_preload *p, bool final)
 {
 	struct mp_region *h = p->region.header;
 	uint64_t without_slot = mp_load(&h->calls_without_slot), names_lost = mp_load(&h->markers_lost);
+	uint64_t track_lost = mp_load(&h->track_lost);
 	struct mp_slot *s;
 
 	for (unsigned int i = 0; (i = next_slot(p, i)) < p->region.slots; i++) {
@@ -336,6 +343,8 @@ void mp_preload_poll(struct mp_preload *p, bool final)
 	}
 	p->stats.without_slot += without_slot - p->without_slot;
 	p->stats.markers_lost += names_lost - p->names_lost;
+	p->stats.track_lost += track_lost - p->track_lost;
+	p->track_lost = track_lost;
 	p->without_slot = without_slot;
 	p->names_lost = names_lost;
 }
@@ -343,6 +352,16 @@ void mp_preload_poll(struct mp_preload *p, bool final)
 void mp_preload_stats(const struct mp_preload *p, struct mp_preload_stats *out)
 {
 	*out = p->stats;
+}
+
+bool mp_preload_has_block(struct mp_preload *p, uint64_t addr)
+{
+	return mp_track_has(&p->region.header->tracked, addr);
+}
+
+void mp_preload_forget_block(struct mp_preload *p, uint64_t addr)
+{
+	mp_track_take(&p->region.header->tracked, addr);
 }
 
 void mp_preload_each_counter(struct mp_preload *p,
@@ -410,6 +429,32 @@ static void take_call(void *ctx, const struct mp_ring_call *c)
 		mp_pipeline_call(d->pipeline, &e);
 	else if (d->pipeline)
 		mp_pipeline_tracked(d->pipeline, &e);
+}
+
+static void take_block(void *ctx, const struct mp_ring_block *b)
+{
+	const struct drain *d = ctx;
+	struct mp_call_event e = {.tid = b->tid,
+	    .op = b->op,
+	    .t_ns = b->t_ns,
+	    .size_bytes = b->size_bytes,
+	    .addr = b->addr,
+	    .caller = b->caller,
+	    .born_period = b->period_bytes};
+
+	if (!d->pipeline)
+		return;
+	if (!b->period_bytes) {
+		mp_pipeline_block_died(d->pipeline, b->addr, b->t_ns, b->tid, b->is_moved);
+		return;
+	}
+	if (b->stack) {
+		e.ip = b->stack->ip;
+		e.nframes = b->stack->nframes;
+		if (d->p->keep.stack == MP_STACK_COPY && b->stack->state.bytes)
+			e.stack = &b->stack->state;
+	}
+	mp_pipeline_block_born(d->pipeline, &e);
 }
 
 static struct mp_pool_event pool_event(
@@ -499,7 +544,8 @@ bool mp_preload_drain(
     struct mp_preload *p, struct mp_pipeline *pipeline, const struct mp_preload_listener *listener)
 {
 	struct drain d = {p, pipeline, listener};
-	const struct mp_ring_sink sink = {take_call, take_marker, take_owner, &d};
+	const struct mp_ring_sink sink = {
+	    .call = take_call, .marker = take_marker, .owner = take_owner, .block = take_block, .ctx = &d};
 	uint64_t heads[MP_REGION_SLOTS];
 	struct mp_slot *s;
 	bool is_full = false;
@@ -548,6 +594,7 @@ int mp_preload_follow(struct mp_preload *p, struct mp_pipeline *pipeline, struct
 	}
 	mp_preload_poll(p, true);
 	mp_preload_drain(p, pipeline, &(struct mp_preload_listener){0});
+	mp_pipeline_blocks_gone(pipeline, p->clock.points[p->clock.n - 1].ns);
 	mp_preload_region_close(&p->region);
 	forget_slots(p);
 	p->region = next;

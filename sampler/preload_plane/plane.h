@@ -80,8 +80,14 @@ struct mp_preload_stats {
 	uint64_t reentered;    /* calls in a signal handler that interrupted the recording of one */
 	uint64_t without_slot; /* calls of threads that found no slot */
 	uint64_t nested;       /* interposed functions that another one called: part of that call */
+	uint64_t
+	    track_lost; /* blocks that were to be followed, and found no room in the ring or in the set */
 };
 void mp_preload_stats(const struct mp_preload *p, struct mp_preload_stats *out);
+
+/* Of the set of live followed blocks in the process: whether an address is in it, and to take it out. */
+bool mp_preload_has_block(struct mp_preload *p, uint64_t addr);
+void mp_preload_forget_block(struct mp_preload *p, uint64_t addr);
 
 /* Lets the process sleep. What is in its memory can still be read. */
 void mp_preload_deactivate(struct mp_preload *p);

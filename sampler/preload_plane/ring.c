@@ -139,6 +139,29 @@ static void take_marker(struct drain *d, const struct mp_record *record, uint64_
 		d->sink->marker(d->sink->ctx, &m);
 }
 
+static void take_block(struct drain *d, const struct mp_record *record, uint64_t position, bool is_birth)
+{
+	struct mp_preload_stack stack;
+	unsigned int more = (unsigned int)(record->what >> MP_WEIGHT_SHIFT);
+	struct mp_ring_block b = {.tid = owner_of(d),
+	    .t_ns = mp_preload_clock_ns(d->clock, record->t),
+	    .addr = record->addr,
+	    .size_bytes = record->size,
+	    .period_bytes = is_birth ? record->what & MP_WHAT_NS : 0,
+	    .op = is_birth ? more : 0,
+	    .caller = d->reader->caller,
+	    .is_moved = !is_birth && more};
+
+	d->reader->caller = d->reader->given = 0;
+	if (is_birth && (!b.period_bytes || b.op >= MP_OP_COUNT)) {
+		d->reader->rows_lost++;
+		return;
+	}
+	b.stack = take_stack(d, record, position, b.t_ns, &stack);
+	if (d->sink->block)
+		d->sink->block(d->sink->ctx, &b);
+}
+
 /* A marker with more behind it that is not there yet: both are read next time. */
 static bool is_half_marker(const struct drain *d, const struct mp_record *record, uint64_t position)
 {
@@ -153,6 +176,8 @@ static void take(struct drain *d, const struct mp_record *record, uint64_t posit
 		take_call(d, record, position);
 	else if (kind > MP_KIND_MARKER && kind <= MP_KIND_MARKER + MPSAMPLE_KIND_POOL_CLEAR)
 		take_marker(d, record, position);
+	else if (kind == MP_KIND_BORN || kind == MP_KIND_DIED)
+		take_block(d, record, position, kind == MP_KIND_BORN);
 	else if (kind == MP_KIND_THREAD)
 		take_owner(d, record);
 	else if (kind == MP_KIND_CALLER)

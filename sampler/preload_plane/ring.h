@@ -2,6 +2,7 @@
 #ifndef MP_SAMPLER_PRELOAD_PLANE_RING_H
 #define MP_SAMPLER_PRELOAD_PLANE_RING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -42,10 +43,24 @@ struct mp_ring_marker {
 	int64_t alloc_calls, alloc_ns;        /* of its thread so far; -1: not told */
 };
 
+/* A followed block was born, or has ended. */
+struct mp_ring_block {
+	pid_t tid;
+	int64_t t_ns;
+	uint64_t addr;
+	uint64_t period_bytes; /* that it was drawn with when it was born; 0: it has ended */
+	uint64_t size_bytes;   /* of a birth, with the rest */
+	unsigned int op;
+	bool is_moved;   /* it has ended by a realloc */
+	uint64_t caller; /* of a birth without a stack: its return address; 0: not told */
+	const struct mp_preload_stack *stack; /* NULL: none */
+};
+
 struct mp_ring_sink {
 	void (*call)(void *ctx, const struct mp_ring_call *c);
 	void (*marker)(void *ctx, const struct mp_ring_marker *m);
 	void (*owner)(void *ctx, pid_t tid, int64_t t_ns); /* a thread that the ring has not named before */
+	void (*block)(void *ctx, const struct mp_ring_block *b);
 	void *ctx;
 };
 

@@ -43,7 +43,8 @@ static int start(struct mp_recorder *r, const char *library, struct mp_err *err)
 {
 	struct mp_launch_options o = {.argv = r->o->command,
 	    .preload = library,
-	    .big_rings = r->o->full || mp_perf_wants_addresses(r->o->wants, r->o->n_wants),
+	    .big_rings = r->o->full || r->o->track == MP_TRACK_ALL ||
+			 mp_perf_wants_addresses(r->o->wants, r->o->n_wants),
 	    .follow_forks = r->o->follow_forks};
 	int ret = mp_launch(&o, &r->child, err);
 

@@ -8,6 +8,7 @@
  *   recorder.c           the loop, from the beginning of a recording to its end
  *   open.c      the target, found or started, and the planes that fit it
  *   describe.c  what the recording is, for the session and for people
+ *   blocks.c    followed blocks
  *   slot.c      what is written once a second
  *   phases.c    phases of a calendar, and marks from outside
  */
@@ -56,6 +57,11 @@ struct mp_recorder {
 		uint64_t watched_cost_ns;
 		uint64_t slot_hits, slot_cost_ns; /* so many are accounted for in `overhead` */
 	} gc;
+	struct mp_recorder_blocks {
+		uint64_t least; /* period */
+		uint64_t tick_births, second_births, slot_older, told_period;
+		int64_t tick_ns, second_ns;
+	} blocks;
 	struct mp_component_rules components; /* none: n is 0 */
 	struct mp_preload *preload;           /* NULL: calls come by uprobes */
 	struct mp_switcher *switcher;         /* NULL: the probes are in all the time, or there are none */
@@ -114,6 +120,12 @@ int mp_recorder_open_planes(struct mp_recorder *r, struct mp_err *err);
 
 /* Attaches the probes of `set` that are not in yet, and remembers them. Returns how many. */
 int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, struct mp_err *err);
+
+/* blocks.c: which blocks are followed, and the period that they are drawn with, each tick; and by slot, what
+ * is known of them. */
+int mp_recorder_follow_blocks(struct mp_recorder *r, struct mp_err *err);
+void mp_recorder_steer_blocks(struct mp_recorder *r, int64_t now);
+int mp_recorder_store_blocks(struct mp_recorder *r, int64_t now, struct mp_err *err);
 
 /* describe.c */
 int mp_recorder_describe(struct mp_recorder *r, struct mp_err *err);

@@ -60,7 +60,8 @@ static void first_keep(struct mp_recorder *r)
 	const struct mp_record_options *o = r->o;
 
 	r->keep = (struct mp_keep){.full = o->full,
-	    .track = mp_perf_wants_addresses(o->wants, o->n_wants),
+	    .track = mp_perf_wants_addresses(o->wants, o->n_wants) || o->track == MP_TRACK_ALL,
+	    .track_all = o->track == MP_TRACK_ALL,
 	    .stack = o->stack,
 	    .sample_adaptive = o->sample_every < 0,
 	    .over_adaptive = o->keep_over_ns < 0,
@@ -218,8 +219,10 @@ static int begin(struct mp_recorder *r, struct mp_err *err)
 	ret = mp_recorder_begin_gc(r, err);
 	if (!ret)
 		ret = mp_pipeline_pool_kinds(r->pipeline, r->pools.set.kinds, r->pools.set.n_kinds, err);
-	if (!ret && r->keep.track)
+	if (!ret && mp_perf_wants_addresses(r->o->wants, r->o->n_wants))
 		ret = mp_pipeline_track(r->pipeline, r->target.pid, err);
+	if (!ret)
+		ret = mp_recorder_follow_blocks(r, err);
 	if (ret)
 		return ret;
 	if (r->preload && r->uprobe && r->o->watch != MP_WATCH_NOTHING)
@@ -289,6 +292,7 @@ static void set_keep(struct mp_recorder *r, int64_t now)
 	} else if (!mp_preload_keep(r->preload, &r->keep)) {
 		fprintf(stderr, "mpsample: %s: these calls were not counted\n", slept);
 		mp_pipeline_mark(r->pipeline, now, 0, "not recorded", slept);
+		mp_pipeline_blocks_gone(r->pipeline, now);
 	}
 }
 
@@ -307,6 +311,7 @@ static void steer(struct mp_recorder *r, int64_t now)
 		if (!r->keep.sample_weight)
 			r->keep.sample_weight = 1;
 	}
+	mp_recorder_steer_blocks(r, now);
 	set_keep(r, now);
 }
 
@@ -466,9 +471,10 @@ static void drain_perf(struct mp_recorder *r, int64_t began)
 }
 
 /* Not with each drain: what waits is put in order anew. */
-static void settle_samples(struct mp_recorder *r)
+static void settle(struct mp_recorder *r)
 {
-	mp_perf_plane_steer(r->perf, TICK_NS);
+	if (r->perf)
+		mp_perf_plane_steer(r->perf, TICK_NS);
 	mp_pipeline_calls_known(r->pipeline, r->known_ns - SETTLE_NS);
 }
 
@@ -502,8 +508,7 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	drain_hiccups(r, now);
 	if (r->uprobe)
 		mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
-	if (r->perf)
-		settle_samples(r);
+	settle(r);
 	ret = mp_recorder_tick_gc(r, now, err);
 	if (r->preload)
 		mp_preload_poll(r->preload, false);
@@ -561,7 +566,7 @@ static int64_t drain_pause_ns(const struct mp_recorder *r, int64_t now)
 {
 	if (!r->preload)
 		return DRAIN_PERF_NS;
-	return r->o->full || now - r->start_ns < TICK_NS ? DRAIN_MUCH_NS : DRAIN_NS;
+	return r->o->full || r->keep.track_all || now - r->start_ns < TICK_NS ? DRAIN_MUCH_NS : DRAIN_NS;
 }
 
 /* By the timer, what no full buffer asks for. True: more waits. */
@@ -762,6 +767,7 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 	mp_latency_poll(r->latency, true);
 	mp_latency_window(r->latency, now);
 	mark_exit(r, now);
+	mp_pipeline_calls_known(r->pipeline, INT64_MAX); /* so that the last slot tells of all blocks */
 	int ret = phases ? phases : mp_recorder_end_slot(r, now, err);
 	if (!ret)
 		ret = mp_recorder_end_phases(r, now, err);

@@ -25,6 +25,13 @@ enum mp_plane {
 	MP_PLANE_UPROBE,
 };
 
+/* Which blocks are followed to their end (sampler/blocks/blocks.h). */
+enum mp_track {
+	MP_TRACK_SOME, /* drawn by their size */
+	MP_TRACK_ALL,
+	MP_TRACK_OFF,
+};
+
 struct mp_record_options {
 	pid_t pid;            /* the target; 0: start `command` */
 	char *const *command; /* ends with NULL */
@@ -51,8 +58,10 @@ struct mp_record_options {
 	const char *phases;               /* a calendar's name or file; NULL: none */
 	const struct mp_perf_want *wants; /* perf events to sample and to count */
 	size_t n_wants;
-	bool gc;                  /* follow garbage collectors of runtimes that are known */
-	bool predict;             /* tell when the next collection is due, on stderr */
+	bool gc;      /* follow garbage collectors of runtimes that are known */
+	bool predict; /* tell when the next collection is due, on stderr */
+	enum mp_track track;
+	uint64_t track_bytes;     /* of some: one in so many bytes, or fewer; 0: the default */
 	bool heap;                /* look at the allocator's heaps now and then */
 	double budget;            /* the share of a core that samples, and probes likewise, may cost */
 	uint64_t max_bytes;       /* of the session; 0: no limit (store/retention.h) */

@@ -131,6 +131,8 @@ static int store_preload_stats(struct mp_recorder *r, int64_t now, struct mp_err
 	mp_pipeline_loss(r->pipeline, now, "in a signal handler", "calls", s.reentered - last->reentered);
 	mp_pipeline_loss(
 	    r->pipeline, now, "threads without a slot", "calls", s.without_slot - last->without_slot);
+	mp_pipeline_loss(r->pipeline, now, "blocks to be followed, without room", "events",
+	    s.track_lost - last->track_lost);
 	int ret = store_counter(r, "nested_calls", s.nested - last->nested, err);
 	*last = s;
 	return ret;
@@ -286,6 +288,8 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		ret = mp_perf_plane_slot(r->perf, r->session, r->pipeline, r->slot_ns, now, err);
 	if (!ret)
 		ret = mp_pressure_step(r->pressure, r->session, now, err);
+	if (!ret)
+		ret = mp_recorder_store_blocks(r, now, err);
 	if (!ret)
 		ret = mp_append_slot(r->session, r->slot_ns, now - r->slot_ns, err);
 	if (!ret)

@@ -42,6 +42,8 @@ const char *mp_backend_name(enum mp_backend backend);
 struct mp_keep {
 	bool full;                /* every call */
 	bool track;               /* calls that become no rows are told all the same: mp_pipeline_tracked() */
+	bool track_all;           /* and of those that allocate, the stacks */
+	uint64_t track_bytes;     /* blocks are followed: the period that they are drawn with; 0: none is */
 	enum mp_stack_mode stack; /* what rows carry */
 	uint32_t sample_weight;   /* 1 in so many, drawn at random; 0: none */
 	uint64_t over_ns[MP_OP_ROWS]; /* by mp_op_row(): every call of this duration and more */

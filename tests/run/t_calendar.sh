@@ -4,6 +4,7 @@
 # half days, holidays, sessions across midnight; of the built-in calendars, and of one whose phases lie in the hours that come
 # twice or never, in zones of both hemispheres, with half hours, and without any change.
 #   builtin   nyse, cme, lse, xetra, tokyo      zones   phases around the hours at which clocks change
+# beside others
 # cases: builtin zones
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -10,6 +10,7 @@
 #   fair     what speaks against a comparison is said; old sessions compare as those of today
 #   fail_if  exit statuses for CI
 #   options  what is not understood is one line
+# beside others
 # cases: equal tail kinds phases fair fail_if options
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

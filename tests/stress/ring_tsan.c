@@ -117,7 +117,7 @@ static __attribute__((noinline)) void call_with_pattern(
 	for (int i = 2; i < 16; i++)
 		pattern[i] = addr;
 	mp_record_call(region, s, m->op, m->size, addr,
-	    (struct mp_stamps){m->t, m->t + m->ns + region->floor_ticks, 0},
+	    (struct mp_stamps){m->t, m->t + m->ns + region->floor_ticks, 0, false},
 	    (uint64_t)__builtin_frame_address(0));
 	pattern[0] = 0;
 }

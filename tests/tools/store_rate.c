@@ -105,7 +105,8 @@ static __attribute__((noinline)) void call(struct mp_slot *s, unsigned int op, u
 {
 	uint64_t start = mp_ticks(region->word & MP_WORD_MONOTONIC);
 
-	mp_record_call(region, s, op, size, addr, (struct mp_stamps){start, start + 60 + start % 64, 0},
+	mp_record_call(region, s, op, size, addr,
+	    (struct mp_stamps){start, start + 60 + start % 64, 0, false},
 	    (uint64_t)__builtin_frame_address(0));
 }
 

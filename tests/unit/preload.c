@@ -67,14 +67,14 @@ static void free_fixture(struct fixture *f)
 static __attribute__((noinline)) void call_given(
     struct fixture *f, unsigned int op, uint64_t size, uint64_t start, uint64_t given)
 {
-	mp_record_call(f->region, f->slot, op, size, 0xb10c, (struct mp_stamps){start, start + 50, given},
-	    (uint64_t)__builtin_frame_address(0));
+	mp_record_call(f->region, f->slot, op, size, 0xb10c,
+	    (struct mp_stamps){start, start + 50, given, false}, (uint64_t)__builtin_frame_address(0));
 }
 
 static __attribute__((noinline)) void call(
     struct fixture *f, unsigned int op, uint64_t size, uint64_t start, uint64_t ns)
 {
-	mp_record_call(f->region, f->slot, op, size, 0xb10c, (struct mp_stamps){start, start + ns, 0},
+	mp_record_call(f->region, f->slot, op, size, 0xb10c, (struct mp_stamps){start, start + ns, 0, false},
 	    (uint64_t)__builtin_frame_address(0));
 }
 
@@ -224,7 +224,8 @@ static void see_owner(void *ctx, pid_t tid, int64_t t_ns)
 static struct seen_rows drain(struct fixture *f)
 {
 	struct seen_rows rows = {0};
-	const struct mp_ring_sink sink = {see_call, see_marker, see_owner, &rows};
+	const struct mp_ring_sink sink = {
+	    .call = see_call, .marker = see_marker, .owner = see_owner, .ctx = &rows};
 
 	mp_preload_ring_drain(f->slot, RECORDS, f->slot->head, &f->reader, &f->clock, &sink);
 	return rows;

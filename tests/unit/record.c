@@ -43,7 +43,7 @@ static void change_mode(enum mp_mode mode)
 /* A call from tick 1000 on; its block is at 0xabc0. */
 static void call(uint32_t op, uint64_t size, uint64_t ticks)
 {
-	mp_record_call(&region, s, op, size, 0xabc0, (struct mp_stamps){1000, 1000 + ticks, 0},
+	mp_record_call(&region, s, op, size, 0xabc0, (struct mp_stamps){1000, 1000 + ticks, 0, false},
 	    (uint64_t)__builtin_frame_address(0));
 }
 

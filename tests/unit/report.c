@@ -570,7 +570,7 @@ Test(report, unknown_names_are_suggested)
 	cr_assert(strstr(err.text, "did you mean outliers?"), "%s", err.text);
 	cr_assert_null(mp_report_find("xyzzy", &err));
 	cr_assert_str_eq(err.text, "there is no report xyzzy: there are summary, jitter, outliers, impact, "
-				   "sites, cache, pools, gc, session, advice, loss");
+				   "sites, heap, cache, pools, gc, session, advice, loss");
 }
 
 Test(report, a_table_says_what_it_stands_on)
