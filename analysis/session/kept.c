@@ -46,6 +46,7 @@ static bool add_to(struct cells *c, size_t n, int64_t key, const struct cell *wh
 	cell->calls += what->calls;
 	cell->bytes += what->bytes;
 	cell->time_ns += what->time_ns;
+	cell->live_bytes += what->live_bytes;
 	return true;
 }
 
@@ -130,9 +131,42 @@ static int sum_causes(struct filling *f)
 	return ret == -ENOMEM ? session_no_memory(f) : ret;
 }
 
+/* born_ns, died_ns, tid, size_bytes, weight, stack_id */
+static int take_block(void *ctx, sqlite3_value **row)
+{
+	struct filling *f = ctx;
+	int64_t born_ns = sqlite3_value_int64(row[0]), size = sqlite3_value_int64(row[3]),
+		stack_id = sqlite3_value_int64(row[5]);
+	bool has_died = sqlite3_value_type(row[1]) != SQLITE_NULL;
+	const struct cell what = {.live_bytes = (double)size * sqlite3_value_double(row[4])};
+	int64_t part =
+	    f->components ? mp_component_of(f->components, stack_id, size, sqlite3_value_int64(row[2])) : 0;
+
+	f->has_blocks = true;
+	for (size_t i = 0; i < f->n; i++) {
+		if (born_ns >= f->phase[i].end_ns ||
+		    (has_died && sqlite3_value_int64(row[1]) < f->phase[i].end_ns))
+			continue;
+		f->phase[i].live_bytes += what.live_bytes;
+		if (f->components && !add_to(&f->parts, i, part, &what))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int sum_blocks(struct filling *f)
+{
+	int ret = mp_each_row(f->session,
+	    "SELECT 1 FROM block WHERE mp_take(?4, born_ns, died_ns, tid, size_bytes, weight, stack_id)",
+	    f->scope, take_block, f, f->err);
+	return ret == -ENOMEM ? session_no_memory(f) : ret;
+}
+
 int session_sum_kept(struct filling *f)
 {
 	int ret = sum_calls(f);
 
-	return ret ? ret : sum_causes(f);
+	if (!ret)
+		ret = sum_causes(f);
+	return ret ? ret : sum_blocks(f);
 }

@@ -8,7 +8,7 @@
  *   session.c   the filling, from the session to the temporary tables
  *   phases.c    which phases there are
  *   slots.c     every call, by the slots of the histograms; spikes
- *   kept.c      what the kept calls tell of sites, components and causes
+ *   kept.c      what the kept calls and the followed blocks tell of sites, components and causes
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@
 /* Sums of kept calls, by phase or spike, and stack or component: open addressing. */
 struct cell {
 	int64_t n, key; /* n < 0: unused */
-	double calls, bytes, time_ns;
+	double calls, bytes, time_ns, live_bytes;
 };
 
 struct cells {
@@ -36,7 +36,7 @@ struct phase {
 	char *name, *source;
 	int64_t nth, start_ns, end_ns; /* end exclusive */
 	int64_t covered_ns, frees;
-	double bytes;
+	double bytes, live_bytes; /* live_bytes: at its end */
 	struct mp_tally alloc;
 };
 
@@ -73,6 +73,7 @@ struct filling {
 	struct cells stacks, parts, causes, spike_stacks;
 	char *kind[KINDS_MAX];
 	size_t n_kinds;
+	bool has_blocks; /* some were followed */
 };
 
 int session_failed(const struct filling *f);

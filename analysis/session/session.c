@@ -46,6 +46,8 @@ static int insert_phase(struct filling *f, sqlite3_stmt *st, size_t n)
 	sqlite3_bind_int64(st, 9, p->frees);
 	sqlite3_bind_double(st, 10, p->bytes);
 	sqlite3_bind_double(st, 11, p->alloc.sum_ns);
+	if (f->has_blocks)
+		sqlite3_bind_double(st, 16, p->live_bytes);
 	if (p->alloc.calls) {
 		struct mp_spread s = mp_tally_spread(&p->alloc);
 		sqlite3_bind_int64(st, 12, s.quantile_ns[0]);
@@ -56,7 +58,7 @@ static int insert_phase(struct filling *f, sqlite3_stmt *st, size_t n)
 	return insert(f, st);
 }
 
-static int insert_cells(struct filling *f, const struct cells *c, const char *sql)
+static int insert_cells(struct filling *f, const struct cells *c, bool is_live, const char *sql)
 {
 	sqlite3_stmt *st = NULL;
 	int ret = sqlite3_prepare_v2(mp_session_db(f->session), sql, -1, &st, NULL) == SQLITE_OK
@@ -71,6 +73,8 @@ static int insert_cells(struct filling *f, const struct cells *c, const char *sq
 		sqlite3_bind_double(st, 3, c->cell[i].calls);
 		sqlite3_bind_double(st, 4, c->cell[i].bytes);
 		sqlite3_bind_double(st, 5, c->cell[i].time_ns);
+		if (is_live)
+			sqlite3_bind_double(st, 6, c->cell[i].live_bytes);
 		ret = insert(f, st);
 	}
 	sqlite3_finalize(st);
@@ -123,19 +127,20 @@ static int write_tables(struct filling *f)
 	if (sqlite3_exec(mp_session_db(f->session), mp_embedded_text("sql/session/tables.sql"), NULL, NULL,
 		NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(mp_session_db(f->session),
-		"INSERT INTO temp.session_phase VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1, &st,
+		"INSERT INTO temp.session_phase VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1, &st,
 		NULL) != SQLITE_OK)
 		return session_failed(f);
 	for (size_t i = 0; !ret && i < f->n; i++)
 		ret = insert_phase(f, st, i);
 	sqlite3_finalize(st);
 	if (!ret)
-		ret = insert_cells(f, &f->stacks, "INSERT INTO temp.session_stack VALUES (?,?,?,?,?)");
-	if (!ret)
-		ret = insert_cells(f, &f->parts, "INSERT INTO temp.session_component VALUES (?,?,?,?,?)");
+		ret = insert_cells(f, &f->stacks, false, "INSERT INTO temp.session_stack VALUES (?,?,?,?,?)");
 	if (!ret)
 		ret = insert_cells(
-		    f, &f->spike_stacks, "INSERT INTO temp.session_spike_stack VALUES (?,?,?,?,?)");
+		    f, &f->parts, f->has_blocks, "INSERT INTO temp.session_component VALUES (?,?,?,?,?,?)");
+	if (!ret)
+		ret = insert_cells(
+		    f, &f->spike_stacks, false, "INSERT INTO temp.session_spike_stack VALUES (?,?,?,?,?)");
 	for (size_t i = 0; !ret && i < f->n_spikes; i++)
 		ret = insert_spike(f, (int64_t)i);
 	for (size_t i = 0; !ret && i < f->causes.room; i++)

@@ -12,6 +12,8 @@
 --   bytes_per_s    that they were asked for
 --   p50_ns p99_ns p999_ns max_ns   of these calls
 --   alloc_share    their time, of one CPU's
+--   live_bytes     at its end, of the blocks that were born in the recording: an estimate where blocks are a sample
+--                  (v_block); NULL: none were followed
 --   faults_per_s   page faults of the process, to the next look at it (v_pressure, once a second); NULL: not looked at
 --   gc_pauses, gc_ns   how often, and how long the program was stopped by collectors; NULL: none was recorded
 --   pool_high      the fullest pool, and how full of its capacity it was; NULL: there are none
@@ -58,6 +60,7 @@ SELECT CASE WHEN nth > 1 OR (SELECT count(*) FROM temp.session_phase AS same WHE
        p.start_ns - :start_ns AS t_ns, p.end_ns - p.start_ns AS dur_ns, source,
        allocs * 1e9 / nullif(covered_ns, 0) AS allocs_per_s, bytes * 1e9 / nullif(covered_ns, 0) AS bytes_per_s,
        p50_ns, p99_ns, p999_ns, max_ns, alloc_ns / nullif(covered_ns, 0) AS alloc_share,
+       round(live_bytes) AS live_bytes,
        faults * 1e9 / (p.end_ns - p.start_ns) AS faults_per_s,
        CASE WHEN EXISTS (SELECT 1 FROM gc) THEN coalesce(pauses, 0) END AS gc_pauses,
        CASE WHEN EXISTS (SELECT 1 FROM gc) THEN coalesce(stopped_ns, 0) END AS gc_ns,

@@ -17,7 +17,8 @@ CREATE TEMP TABLE session_phase(
   allocs, frees,       -- exact calls: those that give memory out, and free and delete
   bytes,               -- asked for
   alloc_ns,            -- in calls that give memory out
-  p50_ns, p99_ns, p999_ns, max_ns -- of these
+  p50_ns, p99_ns, p999_ns, max_ns, -- of these
+  live_bytes           -- at its end, of the blocks that were born in the recording; NULL: none were followed
 );
 
 CREATE TEMP TABLE session_stack( -- estimates from the kept calls that give memory out
@@ -25,7 +26,7 @@ CREATE TEMP TABLE session_stack( -- estimates from the kept calls that give memo
 );
 
 CREATE TEMP TABLE session_component(
-  n, component_id, calls, bytes, time_ns, PRIMARY KEY (n, component_id)
+  n, component_id, calls, bytes, time_ns, live_bytes, PRIMARY KEY (n, component_id)
 );
 
 CREATE TEMP TABLE session_cause( -- of the time of kept calls, by v_cause

@@ -3,9 +3,10 @@
 # Truth: the allocations of `orders` are of the components that their sites, sizes and threads say.
 #   recorded   by `record --components`, in both planes     again   other rules, for a session that is there
 #   later      recorded without names: the rules are applied again when the names come
+#   live       what each component has alive, of the blocks of a program that knows them (tests/targets/blocks.c)
 #   refused    what is no file of rules, before the target is touched; a session that is as it was then
 # beside others
-# cases: recorded_preload recorded_uprobe again later refused
+# cases: recorded_preload recorded_uprobe again later live refused
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 cat >rules.ini <<-'END'
@@ -71,6 +72,27 @@ later)
 	eq "no names yet" "$(count sites)" 0
 	"$MPSAMPLE" symbolize o.db >out || die "symbolize fails"
 	are_right
+	;;
+live)
+	cat >live.ini <<-'END'
+		[component leak]
+		function = site_leak
+		[component rest of the sites]
+		function = site_*
+	END
+	start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=262144 "$TARGETS/blocks" 1000 200
+	record_work o.db --track all --components live.ini
+	last="WHERE slot_ns = (SELECT max(slot_ns) FROM v_slot)"
+	eq "leak" "$(sql o.db "SELECT CAST(live_objects AS INTEGER), CAST(live_bytes AS INTEGER) FROM v_component_use $last AND component = 'leak'")" \
+		"$(truth site_leak_live)|$(truth site_leak_bytes)"
+	eq "all" "$(sql o.db "SELECT CAST(sum(live_objects) AS INTEGER), CAST(sum(live_bytes) AS INTEGER), sum(bytes_variance) FROM v_component_use $last")" \
+		"$(truth live)|$(truth bytes)|0"
+	eq "born" "$(sql o.db "SELECT CAST(sum(allocs) AS INTEGER) FROM v_component_use WHERE component = 'leak'")" "$(truth site_leak_born)"
+	eq "born and gone are alive" "$(sql o.db "SELECT sum(allocs) - sum(frees) FROM v_component_use")" "$(sql o.db "SELECT sum(live_objects) FROM v_component_use $last")"
+	"$MPSAMPLE" report session o.db --format json >session.json
+	eq "report session" "$(sqlite3 -batch :memory: "SELECT CAST(value ->> 'live_bytes' AS INTEGER)
+		FROM json_each(readfile('session.json'), '$.tables.components') WHERE value ->> 'phase' = '(all)' AND value ->> 'component' = 'leak'")" \
+		"$(truth site_leak_bytes)"
 	;;
 refused)
 	record_orders preload
