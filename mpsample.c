@@ -20,7 +20,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
     {"record", "record a live process, or a command from its start", mp_cmd_record},
-    {"report", "what a recording says: summary, jitter, impact, outliers, sites, cache, advice, loss",
+    {"report", "what a recording says: summary, jitter, sites, heap, pools, gc, session, advice, ...",
 	mp_cmd_report},
     {"explain", "why the slowest calls were slow, and what to change", mp_cmd_explain},
     {"diff", "what changed between two recordings, or two phases of one, beyond chance", mp_cmd_diff},

@@ -149,6 +149,17 @@ static int write_tables(struct filling *f)
 	return ret;
 }
 
+static int judge(struct filling *f)
+{
+	sqlite3_stmt *st = NULL;
+	int ret = mp_report_prepare(f->session, "sql/session/fill_advice.sql", f->scope, &st, f->err);
+
+	if (!ret)
+		ret = insert(f, st);
+	sqlite3_finalize(st);
+	return ret;
+}
+
 int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
 	struct filling *f = calloc(1, sizeof(*f));
@@ -167,6 +178,8 @@ int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *s
 	    NULL, NULL, NULL);
 	if (!ret)
 		ret = write_tables(f);
+	if (!ret)
+		ret = judge(f);
 	sqlite3_exec(mp_session_db(s), "RELEASE session; PRAGMA query_only=ON", NULL, NULL, NULL);
 	for (size_t i = 0; i < f->n; i++) {
 		free(f->phase[i].name);

@@ -7,6 +7,7 @@ DROP TABLE IF EXISTS temp.session_stack;
 DROP TABLE IF EXISTS temp.session_component;
 DROP TABLE IF EXISTS temp.session_cause;
 DROP TABLE IF EXISTS temp.session_spike;
+DROP TABLE IF EXISTS temp.session_advice;
 DROP TABLE IF EXISTS temp.session_spike_stack;
 
 CREATE TEMP TABLE session_phase(
@@ -43,4 +44,8 @@ CREATE TEMP TABLE session_spike(
 
 CREATE TEMP TABLE session_spike_stack( -- as session_stack
   spike, stack_id, calls, bytes, time_ns, PRIMARY KEY (spike, stack_id)
+);
+
+CREATE TEMP TABLE session_advice( -- fill_advice.sql
+  n, rule, finding, evidence, advice, saves_ns, saves_bytes, query
 );

@@ -54,7 +54,7 @@ summary)
 		"$(sql s.db "SELECT * FROM v_percentile")"
 	;;
 session)
-	has_keys '$.tables' phases,components
+	has_keys '$.tables' phases,components,spikes,advice
 	eq "the whole" "$(json '$.tables.phases[0].phase')" "(all)"
 	within "calls that give memory out" "$(sqlite3 -batch csv.db "SELECT allocs_per_s * dur_ns / 1e9 FROM r LIMIT 1")" 100003 1
 	;;

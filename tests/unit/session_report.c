@@ -196,6 +196,43 @@ Test(session_report, one_phase_alone)
 	free(json);
 }
 
+Test(session_report, what_stands_out_of_its_phase)
+{
+	append_phase("day", 0, 12);
+	char *json = run_report(NULL);
+
+	cr_assert_str_eq(
+	    ask(json,
+		"SELECT group_concat((value ->> 'phase') || ' ' || (value ->> 'series') || ' ' ||"
+		" ((value ->> 't_ns') / 1000000000) || '+' || ((value ->> 'dur_ns') / 1000000000) || ' ' ||"
+		" CAST(round(value ->> 'factor') AS INTEGER) || ' ' || (value ->> 'site'), '|')"
+		" FROM json_each(?, '$.tables.spikes')"),
+	    "day allocs_per_s 4+4 20 busy_site|day bytes_per_s 4+4 20 busy_site|day p99_ns 4+4 30 busy_site");
+	free(json);
+}
+
+Test(session_report, what_to_change)
+{
+	append_phase("pre", 0, 4);
+	append_phase("open", 4, 8);
+	append_phase("rest", 8, 12);
+	char *json = run_report(NULL);
+
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat((value ->> 'phase') || ' ' || (value ->> 'rule') || ' ' ||"
+		      " (value ->> 'saves_ns') || ' ' || (value ->> 'finding'), '|')"
+		      " FROM json_each(?, '$.tables.advice')"),
+	    "open pool 10800000 busy_site allocates in a burst");
+	/* What it says to ask is SQL. */
+	cr_assert_str_eq(ask(json, "SELECT count(*) FROM json_each(?, '$.tables.advice')"), "1");
+	char query[1024];
+	snprintf(query, sizeof(query),
+	    "SELECT group_concat(op || ' ' || \"sum(weight * dur_ns)\") FROM (%s) WHERE ?1 <> ''",
+	    ask(json, "SELECT value ->> 'query' FROM json_each(?, '$.tables.advice')"));
+	cr_assert_str_eq(ask(json, query), "free 1200000,malloc 10800000");
+	free(json);
+}
+
 /* stack 2 is of `book`, stack 1 of `big` from 70 bytes on, which are rows 6 to 9 of each slot. */
 Test(session_report, components)
 {
