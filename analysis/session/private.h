@@ -8,6 +8,7 @@
  *   session.c   the filling, from the session to the temporary tables
  *   phases.c    which phases there are
  *   slots.c     every call, by the slots of the histograms; spikes
+ *   growth.c    how what is alive grows with what the program counts
  *   kept.c      what the kept calls and the followed blocks tell of sites, components and causes
  */
 #include <stdbool.h>
@@ -87,5 +88,8 @@ int session_read_slots(struct filling *f);
 int session_find_spikes(struct filling *f);
 
 int session_sum_kept(struct filling *f);
+
+/* Into temp.session_growth: which components have more alive where a gauge is higher, and by how much. */
+int session_find_growth(struct filling *f);
 
 #endif

@@ -179,6 +179,8 @@ int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *s
 	if (!ret)
 		ret = write_tables(f);
 	if (!ret)
+		ret = session_find_growth(f);
+	if (!ret)
 		ret = judge(f);
 	sqlite3_exec(mp_session_db(s), "RELEASE session; PRAGMA query_only=ON", NULL, NULL, NULL);
 	for (size_t i = 0; i < f->n; i++) {

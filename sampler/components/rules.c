@@ -20,6 +20,7 @@ struct parsing {
 	struct mp_component_rules *out;
 	int line;         /* of the file, as far as inih has read it */
 	const char *rest; /* of the text */
+	bool in_gauge;    /* the section that is being read */
 	char error[256];
 	int code, error_line;
 };
@@ -92,37 +93,43 @@ static bool take_size(struct parsing *p, struct mp_component_rule *r, const char
 /* ---- Sections and keys ---- */
 
 static const char *const keys[] = {"function", "module", "file", "size", "thread"};
+static const char *const gauge_keys[] = {"value", "module"};
 
 static bool unknown_key(struct parsing *p, const char *name)
 {
 	char near[160];
 	struct mp_nearest n = {.wanted = name};
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+	for (size_t i = 0; !p->in_gauge && i < sizeof(keys) / sizeof(*keys); i++)
 		mp_nearest_offer(&n, keys[i]);
+	for (size_t i = 0; p->in_gauge && i < sizeof(gauge_keys) / sizeof(*gauge_keys); i++)
+		mp_nearest_offer(&n, gauge_keys[i]);
 	mp_nearest_tell(&n, near, sizeof(near));
 	wrong(p, EINVAL, "unknown key", name);
 	snprintf(p->error + strlen(p->error), sizeof(p->error) - strlen(p->error), "%s", near);
 	return false;
 }
 
-/* "[component NAME ...]": a name is one word, of what can be printed. */
-static bool take_section(struct parsing *p, const char *line, size_t n)
+/* The name in "[WORD NAME ...]", one word of what can be printed. */
+static bool take_name(struct parsing *p, const char *begin, char out[static MP_COMPONENT_NAME_BYTES])
 {
-	static const char word[] = "[component";
-	struct mp_component_rules *rules = p->out;
-	const char *end = memchr(line, ']', n), *name = line + sizeof(word) - 1;
-
-	if (!end || strncmp(line, word, sizeof(word) - 1) || !strchr(" \t]", *name))
-		return wrong(p, EINVAL, "a section is [component NAME]", "");
-	name += strspn(name, " \t");
+	const char *name = begin + strspn(begin, " \t");
 	size_t length = strcspn(name, " \t]");
+
 	if (!length || length >= MP_COMPONENT_NAME_BYTES)
 		return wrong(
-		    p, EINVAL, length ? "a name of more than 63 bytes" : "a component without a name", "");
+		    p, EINVAL, length ? "a name of more than 63 bytes" : "a section without a name", "");
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
 			return wrong(p, EINVAL, "a name with control characters", "");
+	memcpy(out, name, length);
+	return true;
+}
+
+static bool add_rule(struct parsing *p, const char *begin)
+{
+	struct mp_component_rules *rules = p->out;
+
 	if (rules->n == MP_COMPONENT_RULES_MAX)
 		return wrong(p, E2BIG, "more than 1024 rules", "");
 	struct mp_component_rule *r = reallocarray(rules->all, rules->n + 1, sizeof(*r));
@@ -131,8 +138,53 @@ static bool take_section(struct parsing *p, const char *line, size_t n)
 	rules->all = r;
 	r += rules->n++;
 	*r = (struct mp_component_rule){.max_bytes = UINT64_MAX, .line = p->line};
-	memcpy(r->name, name, length);
+	return take_name(p, begin, r->name);
+}
+
+static bool add_gauge(struct parsing *p, const char *begin)
+{
+	struct mp_component_rules *rules = p->out;
+
+	if (rules->n_gauges == MP_GAUGES_MAX)
+		return wrong(p, E2BIG, "more than 32 gauges", "");
+	struct mp_gauge_rule *g = reallocarray(rules->gauges, rules->n_gauges + 1, sizeof(*g));
+	if (!g)
+		return wrong(p, ENOMEM, "out of memory", "");
+	rules->gauges = g;
+	g += rules->n_gauges++;
+	*g = (struct mp_gauge_rule){.line = p->line};
+	if (!take_name(p, begin, g->name))
+		return false;
+	for (size_t i = 0; i + 1 < rules->n_gauges; i++)
+		if (!strcmp(rules->gauges[i].name, g->name))
+			return wrong(p, EINVAL, "there is a gauge of this name already:", g->name);
 	return true;
+}
+
+/* "[component NAME ...]" or "[gauge NAME]". */
+static bool take_section(struct parsing *p, const char *line, size_t n)
+{
+	static const char component[] = "[component", gauge[] = "[gauge";
+	bool is_gauge = !strncmp(line, gauge, sizeof(gauge) - 1);
+	const char *name = line + (is_gauge ? sizeof(gauge) : sizeof(component)) - 1;
+
+	if (!memchr(line, ']', n) || (!is_gauge && strncmp(line, component, sizeof(component) - 1)) ||
+	    !strchr(" \t]", *name))
+		return wrong(p, EINVAL, "a section is [component NAME] or [gauge NAME]", "");
+	p->in_gauge = is_gauge;
+	return is_gauge ? add_gauge(p, name) : add_rule(p, name);
+}
+
+static bool take_gauge_key(struct parsing *p, struct mp_gauge_rule *g, const char *name, const char *value)
+{
+	char **to = !strcmp(name, "value") ? &g->value : !strcmp(name, "module") ? &g->module : NULL;
+
+	if (!to)
+		return unknown_key(p, name);
+	if (*to)
+		return wrong(p, EINVAL, "a gauge has one", name);
+	*to = strdup(value);
+	return *to || wrong(p, ENOMEM, "out of memory", "");
 }
 
 /* inih's callback: 0 is an error of the line, after which it goes on. */
@@ -144,10 +196,12 @@ static int take_key(void *user, const char *section, const char *name, const cha
 			  comes twice */
 	if (p->code)
 		return 0;
-	if (!p->out->n)
+	if (!p->out->n && !p->out->n_gauges)
 		return wrong(p, EINVAL, "a key outside a section; begin with [component NAME]:", name);
 	if (!*value)
 		return wrong(p, EINVAL, "a key without a value:", name);
+	if (p->in_gauge)
+		return take_gauge_key(p, &p->out->gauges[p->out->n_gauges - 1], name, value);
 
 	struct mp_component_rule *r = &p->out->all[p->out->n - 1];
 	if (!strcmp(name, "function"))
@@ -210,16 +264,21 @@ int mp_component_rules_parse(
 	int line = ini_parse_stream(next_line, &p, take_key, &p);
 	if (!p.code && line > 0) {
 		p.line = line;
-		wrong(&p, EINVAL, "no KEY = VALUE, and no [component NAME]", "");
+		wrong(&p, EINVAL, "no KEY = VALUE, and no section", "");
 	}
 	for (size_t i = 0; !p.code && i < out->n; i++) {
 		p.line = out->all[i].line;
 		if (!says_something(&out->all[i]))
 			wrong(&p, EINVAL, "a rule that says nothing", out->all[i].name);
 	}
-	if (!p.code && !out->n)
-		wrong(&p, EINVAL, "no section [component NAME] in it", "");
-	if (!p.code && !(out->text = strdup(text)))
+	for (size_t i = 0; !p.code && i < out->n_gauges; i++) {
+		p.line = out->gauges[i].line;
+		if (!out->gauges[i].value)
+			wrong(&p, EINVAL, "a gauge without a value", out->gauges[i].name);
+	}
+	if (!p.code && !out->n && !out->n_gauges)
+		wrong(&p, EINVAL, "no section [component NAME] or [gauge NAME] in it", "");
+	if (!p.code && (!(out->text = strdup(text)) || !(out->file = strdup(file))))
 		wrong(&p, ENOMEM, "out of memory", "");
 	if (!p.code)
 		return 0;
@@ -279,8 +338,14 @@ void mp_component_rules_free(struct mp_component_rules *rules)
 		free(rules->all[i].files);
 		free(rules->all[i].threads);
 	}
+	for (size_t i = 0; i < rules->n_gauges; i++) {
+		free(rules->gauges[i].value);
+		free(rules->gauges[i].module);
+	}
 	free(rules->all);
+	free(rules->gauges);
 	free(rules->text);
+	free(rules->file);
 	*rules = (struct mp_component_rules){0};
 }
 

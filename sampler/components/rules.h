@@ -30,6 +30,7 @@
  * Nothing of this is thread-safe but reading what does not change.
  */
 #define MP_COMPONENT_RULES_MAX  1024
+#define MP_GAUGES_MAX           32
 #define MP_COMPONENT_NAME_BYTES 64
 #define MP_COMPONENT_FILE_BYTES (1 << 20)
 #define MP_COMPONENT_OTHER      "other"
@@ -42,9 +43,25 @@ struct mp_component_rule {
 	int line;
 };
 
+/*
+ * What the program counts, in a variable of its own:
+ *
+ *     [gauge orders]
+ *     value  = u64@live_orders          ; as sampler/functions/expression.h: a type and where it is
+ *     module = matching_engine          ; glob; without: the program
+ */
+struct mp_gauge_rule {
+	char name[MP_COMPONENT_NAME_BYTES];
+	char *value, *module; /* NULL: not given */
+	int line;
+};
+
 struct mp_component_rules {
 	struct mp_component_rule *all;
 	size_t n;
+	struct mp_gauge_rule *gauges;
+	size_t n_gauges;
+	char *file; /* for messages */
 	char *text; /* that they were read from */
 };
 

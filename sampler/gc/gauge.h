@@ -8,15 +8,10 @@
 #include "sampler/functions/fetch.h"
 #include "sampler/target.h"
 
-/* Values in a target's memory, read from outside while it runs, by fetches that begin with an address. The
- * target pays nothing. */
 #define MP_GC_TEXT_BYTES 48
 
-/* False: it cannot be read. */
-bool mp_gc_read(const struct mp_target *t, const struct mp_fetch *f, uint64_t *out);
-
-/* The text at an address, of so many bytes, or (length from MP_FETCH_NOTHING) up to a zero: cut to what there
- * is room for. */
+/* False where it cannot be read. The text at an address, of so many bytes, or (length from MP_FETCH_NOTHING)
+ * up to a zero: cut to what there is room for. */
 bool mp_gc_read_text(const struct mp_target *t, const struct mp_fetch *address, const struct mp_fetch *length,
     char out[static MP_GC_TEXT_BYTES]);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/functions/read.h"
 #include "sampler/gc/gauge.h"
 #include "sampler/gc/predict.h"
 #include "sampler/profile.h"
@@ -203,7 +204,7 @@ static int store_setting(
 	uint64_t value;
 
 	if (g->is_text ? !mp_gc_read_text(w->target, &g->value, &g->text_bytes, text)
-		       : !mp_gc_read(w->target, &g->value, &value))
+		       : !mp_fetch_read(w->target, &g->value, &value))
 		return 0;
 	if (!g->is_text)
 		snprintf(text, sizeof(text), "%" PRId64, (int64_t)value);
@@ -238,7 +239,7 @@ static int look_at(
 	for (size_t i = 0; !ret && i < rt->n_gauges; i++) {
 		const struct mp_gc_gauge *g = &rt->gauges[i];
 		r.value[i] = NAN;
-		if (g->is_setting || !mp_gc_read(w->target, &g->value, &value))
+		if (g->is_setting || !mp_fetch_read(w->target, &g->value, &value))
 			continue;
 		r.value[i] = (double)value;
 		ret = store(w, rt, g->name, (double)value, now_ns, err);

@@ -358,6 +358,8 @@ int mp_recorder_open_planes(struct mp_recorder *r, struct mp_err *err)
 	if (!ret && r->o->components_file)
 		ret = mp_component_rules_read(r->o->components_file, &r->components, err);
 	if (!ret)
+		ret = mp_gauges_resolve(&r->target, &r->components, &r->gauges, err);
+	if (!ret)
 		ret = mp_recorder_resolve_pools(r, err);
 
 	memcpy(r->probes.uncovered, r->found.uncovered, sizeof(r->probes.uncovered));

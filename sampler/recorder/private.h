@@ -15,7 +15,7 @@
 #include <time.h>
 
 #include "sampler/census.h"
-#include "sampler/components/rules.h"
+#include "sampler/components/gauges.h"
 #include "sampler/gc/classes.h"
 #include "sampler/gc/watch.h"
 #include "sampler/hiccup.h"
@@ -63,8 +63,9 @@ struct mp_recorder {
 		int64_t tick_ns, second_ns;
 	} blocks;
 	struct mp_component_rules components; /* none: n is 0 */
-	struct mp_preload *preload;           /* NULL: calls come by uprobes */
-	struct mp_switcher *switcher;         /* NULL: the probes are in all the time, or there are none */
+	struct mp_gauge_set gauges;
+	struct mp_preload *preload;   /* NULL: calls come by uprobes */
+	struct mp_switcher *switcher; /* NULL: the probes are in all the time, or there are none */
 	struct mp_uprobe *uprobe; /* with `preload` for kernel events only, and NULL where there are none */
 	struct mp_sideband *sideband; /* NULL: not permitted, then `census` */
 	struct mp_census *census;

@@ -510,6 +510,8 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		mp_uprobe_drain(r->uprobe, r->pipeline, KERNEL_ROWS_PER_TICK);
 	settle(r);
 	ret = mp_recorder_tick_gc(r, now, err);
+	if (!ret)
+		ret = mp_gauges_step(&r->gauges, &r->target, r->session, now, err);
 	if (r->preload)
 		mp_preload_poll(r->preload, false);
 	tell_counters(r);

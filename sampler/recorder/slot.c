@@ -289,6 +289,8 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	if (!ret)
 		ret = mp_pressure_step(r->pressure, r->session, now, err);
 	if (!ret)
+		ret = mp_gauges_step(&r->gauges, &r->target, r->session, now, err);
+	if (!ret)
 		ret = mp_recorder_store_blocks(r, now, err);
 	if (!ret)
 		ret = mp_append_slot(r->session, r->slot_ns, now - r->slot_ns, err);

@@ -8,6 +8,7 @@ DROP TABLE IF EXISTS temp.session_component;
 DROP TABLE IF EXISTS temp.session_cause;
 DROP TABLE IF EXISTS temp.session_spike;
 DROP TABLE IF EXISTS temp.session_advice;
+DROP TABLE IF EXISTS temp.session_growth;
 DROP TABLE IF EXISTS temp.session_spike_stack;
 
 CREATE TEMP TABLE session_phase(
@@ -48,4 +49,10 @@ CREATE TEMP TABLE session_spike_stack( -- as session_stack
 
 CREATE TEMP TABLE session_advice( -- fill_advice.sql
   n, rule, finding, evidence, advice, saves_ns, saves_bytes, query
+);
+
+CREATE TEMP TABLE session_growth(
+  gauge, component_id,  -- NULL: there are no components, of all that is alive
+  samples, rho,         -- Spearman's
+  slope, lo, hi, intercept -- bytes alive by the gauge: analysis/stats/correlation.h
 );

@@ -19,6 +19,7 @@
 --                     hotspot.PART_used_bytes, hotspot.PART_capacity_bytes: eden survivor young old heap metaspace.
 --                     Most of these the JVM writes down at collections only
 --     RUNTIME.NAME    what other runtimes tell
+--     gauge.NAME      what the program counts (v_gauge)
 --   value
 --
 -- Caveats: a value that has not changed is written again only after 10 s: what was last written holds until then (carry it

@@ -231,7 +231,7 @@ as_schema() {
 	sql "$2" "
 		DROP VIEW v_gc_advice; DROP VIEW v_gc_survival; DROP VIEW v_gc_class; DROP TABLE gc_class; DROP TABLE gc_class_name;
 		DROP VIEW v_block; DROP VIEW v_live; DROP TABLE block;
-		DROP VIEW v_component; DROP VIEW v_component_use; DROP VIEW call_component; DROP VIEW block_component; DROP VIEW v_call;
+		DROP VIEW v_gauge; DROP VIEW v_component; DROP VIEW v_component_use; DROP VIEW call_component; DROP VIEW block_component; DROP VIEW v_call;
 		DROP TABLE component_rule; DROP TABLE component_thread; DROP TABLE component_stack;
 		CREATE VIEW v_call AS SELECT call_id, t_ns, tid, op.name AS op, size_bytes, addr, dur_ns,
 			CASE kept WHEN 1 THEN 'outlier' WHEN 2 THEN 'sample' WHEN 3 THEN 'full' END AS kept, weight, stack_id,

@@ -4,9 +4,10 @@
 #   recorded   by `record --components`, in both planes     again   other rules, for a session that is there
 #   later      recorded without names: the rules are applied again when the names come
 #   live       what each component has alive, of the blocks of a program that knows them (tests/targets/blocks.c)
+#   gauge      what a program counts, read from its memory, and how what is alive grows with it
 #   refused    what is no file of rules, before the target is touched; a session that is as it was then
 # beside others
-# cases: recorded_preload recorded_uprobe again later live refused
+# cases: recorded_preload recorded_uprobe again later live gauge refused
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 cat >rules.ini <<-'END'
@@ -93,6 +94,37 @@ live)
 	eq "report session" "$(sqlite3 -batch :memory: "SELECT CAST(value ->> 'live_bytes' AS INTEGER)
 		FROM json_each(readfile('session.json'), '$.tables.components') WHERE value ->> 'phase' = '(all)' AND value ->> 'component' = 'leak'")" \
 		"$(truth site_leak_bytes)"
+	;;
+gauge)
+	cat >gauge.ini <<-'END'
+		[component leak]
+		function = site_leak
+		[gauge rounds]
+		value = u64@rounds_done
+	END
+	# More than 20 looks, ten of which are in a second.
+	start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=262144 "$TARGETS/blocks" 1500 2000
+	record_work o.db --track all --components gauge.ini
+	eq "the last" "$(sql o.db "SELECT CAST(value AS INTEGER) FROM v_gauge WHERE name = 'rounds' ORDER BY t_ns DESC LIMIT 1")" 1500
+	eq "never less" "$(sql o.db "SELECT count(*) FROM (SELECT value - lag(value) OVER (ORDER BY t_ns) AS more FROM v_gauge) WHERE more < 0")" 0
+	"$MPSAMPLE" report session o.db --format json >session.json
+	growth() {
+		sqlite3 -batch :memory: "SELECT value ->> '$1' FROM json_each(readfile('session.json'), '$.tables.growth')
+			WHERE value ->> 'gauge' = 'rounds' AND value ->> 'component' = 'leak'"
+	}
+	within "bytes a round" "$(growth bytes_each)" 300 3
+	holds "its interval" "$(growth lo) <= 300.5 AND $(growth hi) >= 299.5"
+	for value in u64@nosuch 12 'u64@rounds_done @'; do
+		printf '[gauge x]\nvalue = %s\n' "$value" >bad.ini
+		start_target "$TARGETS/blocks" 1
+		status=0
+		"$MPSAMPLE" record -p "$TARGET" -o x.db --components bad.ini 2>err || status=$?
+		eq "refused: $value" "$status $(grep -c '^mpsample: bad.ini:1: gauge x: ' err)" "1 1"
+		[[ ! -e x.db ]] || fail "a session is left"
+		go
+		wait_done
+		end_target
+	done
 	;;
 refused)
 	record_orders preload

@@ -21,6 +21,8 @@
 
 enum { QUEUE = 20, OLDER = 100, BIG_EVERY = 50, BIG_ROUNDS = 100, BIG_BYTES = 2 << 20 };
 
+unsigned long rounds_done; /* read from outside */
+
 static void *older[OLDER], *queue[QUEUE], *big[BIG_ROUNDS / BIG_EVERY], *grown;
 
 /* What the main thread hands over to be released; one at a time. */
@@ -154,6 +156,7 @@ int main(int argc, char **argv)
 	target_wait_go();
 	for (unsigned long round = 0; round < rounds; round++) {
 		do_round(round, leaks);
+		__atomic_store_n(&rounds_done, round + 1, __ATOMIC_RELAXED);
 		if (rest_us)
 			usleep((useconds_t)rest_us);
 	}

@@ -46,10 +46,10 @@ Test(component_rules, what_is_wrong_is_told_with_its_place)
 	static const struct {
 		const char *text, *error;
 	} bad[] = {
-	    {"", "x.ini:0: no section [component NAME] in it"},
+	    {"", "x.ini:0: no section [component NAME] or [gauge NAME] in it"},
 	    {"[component a]\nfunction = f\n[component b]\n", "x.ini:3: a rule that says nothing 'b'"},
 	    {"function = f\n", "x.ini:1: a key outside a section; begin with [component NAME]: 'function'"},
-	    {"[component]\nfunction = f\n", "x.ini:1: a component without a name"},
+	    {"[component]\nfunction = f\n", "x.ini:1: a section without a name"},
 	    {"[pool a]\nfunction = f\n", "x.ini:1: a section is [component NAME]"},
 	    {"[components a]\nfunction = f\n", "x.ini:1: a section is [component NAME]"},
 	    {"[component a\nfunction = f\n", "x.ini:1: a section is [component NAME]"},
@@ -63,6 +63,11 @@ Test(component_rules, what_is_wrong_is_told_with_its_place)
 	    {"[component a]\nsize = 99999999999999999999\n", "x.ini:2: size is bytes"},
 	    {"[component a]\nsize = 17179869184G\n", "x.ini:2: size is bytes"},
 	    {"[component a]\nsize = 8\nsize = 9\n", "x.ini:3: a rule has one size"},
+	    {"[gauge a]\nmodule = x\n", "x.ini:1: a gauge without a value 'a'"},
+	    {"[gauge a]\nvalue = u64@x\nvalue = u64@y\n", "x.ini:3: a gauge has one 'value'"},
+	    {"[gauge a]\nvalue = x\n[gauge a]\nvalue = y\n",
+		"x.ini:3: there is a gauge of this name already: 'a'"},
+	    {"[gauge a]\nfunction = f\n", "x.ini:2: unknown key 'function'"},
 	    {"  [component a]\nfunction = f\n", "x.ini:1: a section begins in the first column"},
 	};
 
@@ -78,6 +83,23 @@ Test(component_rules, what_is_wrong_is_told_with_its_place)
 			cr_assert(!strncmp(err.text, bad[i].error, strlen(bad[i].error)), "%s\n%s", err.text,
 			    bad[i].error);
 	}
+}
+
+Test(component_rules, gauges)
+{
+	struct mp_component_rules r =
+	    parsed("[gauge orders]\nvalue = u64@live_orders ; of the book\nmodule = libbook.so\n"
+		   "[component book]\nmodule = libbook.so\n[gauge levels]\nvalue = s32@levels+8\n");
+
+	cr_assert_eq(r.n, 1);
+	cr_assert_eq(r.n_gauges, 2);
+	cr_assert_str_eq(r.gauges[0].name, "orders");
+	cr_assert_str_eq(r.gauges[0].value, "u64@live_orders");
+	cr_assert_str_eq(r.gauges[0].module, "libbook.so");
+	cr_assert_null(r.gauges[1].module);
+	cr_assert_eq(r.gauges[1].line, 6);
+	cr_assert_str_eq(r.file, "x.ini");
+	mp_component_rules_free(&r);
 }
 
 Test(component_rules, a_file_that_cannot_be_read)
