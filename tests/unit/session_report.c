@@ -12,6 +12,7 @@
 
 #include "analysis/report.h"
 #include "store/append.h"
+#include "store/append_block.h"
 #include "store/append_component.h"
 #include "store/append_gc.h"
 #include "store/histogram.h"
@@ -230,6 +231,35 @@ Test(session_report, what_to_change)
 	    "SELECT group_concat(op || ' ' || \"sum(weight * dur_ns)\") FROM (%s) WHERE ?1 <> ''",
 	    ask(json, "SELECT value ->> 'query' FROM json_each(?, '$.tables.advice')"));
 	cr_assert_str_eq(ask(json, query), "free 1200000,malloc 10800000");
+	free(json);
+}
+
+/* One more of the gauge at each fifth of a second, 64 bytes each, beside a block of 1000: then as many go. */
+Test(session_report, what_one_more_takes)
+{
+	for (int i = 0; i <= 58; i++) {
+		int64_t t_ns = START_NS + i * SECOND / 5, count = i <= 30 ? i : 60 - i;
+		const struct mp_block_row block = {.addr = (uint64_t)i,
+		    .size_bytes = i ? 64 : 1000,
+		    .op = MP_OP_MALLOC,
+		    .tid = 7,
+		    .stack_id = 1,
+		    .born_ns = t_ns - 1,
+		    .died_ns = START_NS + (61 - i) * SECOND / 5 - 1,
+		    .end = i > 0,
+		    .weight = 1};
+		int64_t block_id;
+		if (i <= 30)
+			cr_assert_eq(mp_append_block(s, &block, &block_id, &err), 0);
+		cr_assert_eq(mp_append_pressure(s, t_ns, "gauge.orders", (double)count, &err), 0);
+		cr_assert_eq(mp_append_pressure(s, t_ns, "gauge.noise", (double)(i * 7919 % 31), &err), 0);
+	}
+	char *json = run_report(NULL);
+
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat((value ->> 'gauge') || ' ' || (value ->> 'bytes_each') || ' ' ||"
+		      " (value ->> 'fixed_bytes'), '|') FROM json_each(?, '$.tables.growth')"),
+	    "orders 64.0 1000");
 	free(json);
 }
 
