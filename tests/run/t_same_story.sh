@@ -80,7 +80,7 @@ sites)
 	engine=("$TARGETS/matching_engine" --seconds 4 --seed 7)
 	# Without the end of the day, where all orders are freed in a burst that has no room for its stacks.
 	record_from_start uprobe --full -d 3.5 -- "${engine[@]}"
-	record_from_start preload --sample-every 60 -d 3.5 -- "${engine[@]}"
+	record_from_start preload --sample-every 60 --track off -d 3.5 -- "${engine[@]}"
 	all_counted
 	shares="SELECT op, site, sum(calls) * 1.0 / (SELECT sum(calls) FROM v_site s WHERE s.op = v.op) AS share FROM v_site v WHERE op IN ('malloc', 'free') GROUP BY 1, 2"
 	# A burst may have found no room for stacks: then they are counted.
