@@ -399,8 +399,8 @@ static void tell_losses(const struct mp_recorder *r, const struct mp_pipeline_to
 	const struct {
 		uint64_t n;
 		const char *what;
-	} losses[] = {{t->calls_lost, "calls"}, {t->rows_lost, "rows"},
-	    {s.stacks_lost, "stacks"}, {s.markers_lost, "markers"},
+	} losses[] = {{t->calls_lost, "calls"}, {t->rows_lost, "rows"}, {s.stacks_lost, "stacks"},
+	    {s.markers_lost, "markers"},
 	    {t->events_lost > named ? t->events_lost - named : 0, "other events"}};
 	const char *before = "; LOST ";
 
