@@ -154,11 +154,13 @@ static bool relate(const double *value, const double *live, size_t n, struct rel
 {
 	size_t lags = n / 4;
 	double *spare = calloc(3 * n + 2 * (lags + 1), sizeof(*spare));
-	double *x = spare, *y = x + n, *off = y + n, *x_auto = off + n, *y_auto = x_auto + lags + 1;
 	struct mp_correlation rest;
 	bool is_told = false;
 
-	if (!spare || mp_rank_of(value, n, x) || mp_rank_of(live, n, y))
+	if (!spare)
+		return false;
+	double *x = spare, *y = x + n, *off = y + n, *x_auto = off + n, *y_auto = x_auto + lags + 1;
+	if (mp_rank_of(value, n, x) || mp_rank_of(live, n, y))
 		goto out;
 	mp_autocorrelation(x, n, lags, x_auto);
 	mp_autocorrelation(y, n, lags, y_auto);
