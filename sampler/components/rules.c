@@ -3,15 +3,14 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sampler/profile.h"
+#include "sampler/text_file.h"
 #include "store/nearest.h"
 
 #define LINE_BYTES_MAX 197 /* what inih takes of a line at once (INI_MAX_LINE, less its end) */
@@ -288,42 +287,17 @@ int mp_component_rules_parse(
 
 /* ---- Files ---- */
 
-static int read_text(int fd, char *text, size_t most, const char **why)
-{
-	struct stat st;
-	size_t n = 0;
-	ssize_t got = 1;
-
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		*why = "it is no regular file";
-		return EINVAL;
-	}
-	while (got > 0 && n <= most) {
-		got = read(fd, text + n, most + 1 - n);
-		n += got > 0 ? (size_t)got : 0;
-	}
-	int code = got < 0 ? errno : n > most ? E2BIG : memchr(text, 0, n) ? EINVAL : 0;
-	*why = code == E2BIG    ? "it is too big: more than 1 MiB"
-	       : code == EINVAL ? "it is no text: it has a zero byte"
-				: strerror(code);
-	text[code ? 0 : n] = 0;
-	return code;
-}
-
 int mp_component_rules_read(const char *path, struct mp_component_rules *out, struct mp_err *err)
 {
-	/* A FIFO would be waited for. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), code = fd < 0 ? errno : 0;
-	char *text = malloc(MP_COMPONENT_FILE_BYTES + 2);
+	int fd = mp_text_file_open(path), code = fd < 0 ? errno : 0;
 	const char *why = strerror(code);
+	char *text = NULL;
 
 	*out = (struct mp_component_rules){0};
-	if (!code && !text)
-		why = strerror(code = ENOMEM);
-	if (!code)
-		code = read_text(fd, text, MP_COMPONENT_FILE_BYTES, &why);
-	if (fd >= 0)
+	if (!code) {
+		code = mp_text_file_read(fd, &text, &why);
 		close(fd);
+	}
 	int ret = code ? mp_err_set(err, code, "cannot read %s: %s", path, why)
 		       : mp_component_rules_parse(path, text, out, err);
 	free(text);

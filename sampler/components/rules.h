@@ -32,7 +32,6 @@
 #define MP_COMPONENT_RULES_MAX  1024
 #define MP_GAUGES_MAX           32
 #define MP_COMPONENT_NAME_BYTES 64
-#define MP_COMPONENT_FILE_BYTES (1 << 20)
 #define MP_COMPONENT_OTHER      "other"
 
 struct mp_component_rule {

@@ -2,18 +2,15 @@
 #include "sampler/phases/calendar.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "sampler/phases/calendar_private.h"
+#include "sampler/text_file.h"
 #include "store/embed.h"
-
-#define FILE_BYTES_MAX (1u << 20)
 
 #define NS_PER_S  1000000000LL
 #define NS_PER_MS 1000000LL
@@ -34,39 +31,16 @@ void mp_phase_calendar_free(struct mp_phase_calendar *c)
 
 static int read_text(const char *path, char **out, struct mp_err *err)
 {
-	/* A FIFO would be waited for. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
+	int fd = mp_text_file_open(path);
+	const char *why;
 
 	if (fd < 0)
 		return mp_err_set(err, errno,
 		    "cannot read %.200s: %s; built-in calendars are listed by mpsample list profiles", path,
 		    strerror(errno));
-	char *text = malloc(FILE_BYTES_MAX + 1);
-	size_t n = 0;
-	ssize_t got = !text || fstat(fd, &st) ? -1 : 1;
-	const char *why = NULL;
-
-	if (got > 0 && !S_ISREG(st.st_mode))
-		why = "it is no regular file";
-	while (!why && got > 0 && n <= FILE_BYTES_MAX) {
-		got = read(fd, text + n, FILE_BYTES_MAX + 1 - n);
-		n += got > 0 ? (size_t)got : 0;
-	}
-	if (!why && got < 0)
-		why = text ? strerror(errno) : "out of memory";
-	if (!why && n > FILE_BYTES_MAX)
-		why = "it is too big: more than 1 MiB";
-	if (!why && memchr(text, 0, n))
-		why = "it is no text: it has a zero byte";
+	int code = mp_text_file_read(fd, out, &why);
 	close(fd);
-	if (why) {
-		free(text);
-		return mp_err_set(err, EINVAL, "cannot read %.200s: %s", path, why);
-	}
-	text[n] = 0;
-	*out = text;
-	return 0;
+	return code ? mp_err_set(err, EINVAL, "cannot read %.200s: %s", path, why) : 0;
 }
 
 static const char builtin_prefix[] = "sampler/profiles/phases-";

@@ -2,7 +2,6 @@
 #include "sampler/pools/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "sampler/pools/function.h"
+#include "sampler/text_file.h"
 #include "store/nearest.h"
 
 #define LINE_BYTES_MAX 197 /* what inih takes of a line at once (INI_MAX_LINE, less its end) */
@@ -384,30 +384,6 @@ static int cannot_read(
 		    : mp_err_set(err, code, "cannot read %s: %s", path, why);
 }
 
-/* The text, to be freed. */
-static int read_text(int fd, char **out, const char **why)
-{
-	char *text = malloc(MP_POOL_FILE_BYTES_MAX + 1);
-	size_t n = 0;
-	ssize_t got = text ? 1 : -1;
-
-	while (got > 0 && n <= MP_POOL_FILE_BYTES_MAX) {
-		got = read(fd, text + n, MP_POOL_FILE_BYTES_MAX + 1 - n);
-		n += got > 0 ? (size_t)got : 0;
-	}
-	int code = got < 0 ? errno : n > MP_POOL_FILE_BYTES_MAX ? E2BIG : memchr(text, 0, n) ? EINVAL : 0;
-	*why = code == E2BIG    ? "it is too big: more than 1 MiB"
-	       : code == EINVAL ? "it is no text: it has a zero byte"
-				: strerror(code);
-	if (code) {
-		free(text);
-		return code;
-	}
-	text[n] = 0;
-	*out = text;
-	return 0;
-}
-
 static int read_open_file(int fd, const char *path, const struct mp_pool_place *from,
     const struct reading *includer, struct mp_pool_file *out, struct mp_err *err)
 {
@@ -417,14 +393,12 @@ static int read_open_file(int fd, const char *path, const struct mp_pool_place *
 
 	if (fstat(fd, &st))
 		return cannot_read(path, from, errno, strerror(errno), err);
-	if (!S_ISREG(st.st_mode))
-		return cannot_read(path, from, EINVAL, "it is no regular file", err);
 	int ret = check_cycle(&st, path, from, includer, err);
 	if (ret)
 		return ret;
 	if (out->n_names > MP_POOL_FILES_MAX)
 		return cannot_read(path, from, E2BIG, "more than 32 files are included", err);
-	int code = read_text(fd, &text, &why);
+	int code = mp_text_file_read(fd, &text, &why);
 	if (code)
 		return cannot_read(path, from, code, why, err);
 	struct reading r = {.out = out,
@@ -441,8 +415,7 @@ static int read_open_file(int fd, const char *path, const struct mp_pool_place *
 static int read_file(const char *path, const struct mp_pool_place *from, const struct reading *includer,
     struct mp_pool_file *out, struct mp_err *err)
 {
-	/* A FIFO would be waited for. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = mp_text_file_open(path);
 
 	if (fd < 0)
 		return cannot_read(path, from, errno, strerror(errno), err);

@@ -17,10 +17,9 @@
  *
  * Beside unknown sections and keys, each key is told apart only by whether it names functions.
  */
-#define MP_POOL_FILE_BYTES_MAX (1u << 20)
-#define MP_POOL_FILES_MAX      32 /* included, in all */
-#define MP_POOL_SECTIONS_MAX   256
-#define MP_POOL_ENTRIES_MAX    4096 /* in all */
+#define MP_POOL_FILES_MAX    32 /* included, in all */
+#define MP_POOL_SECTIONS_MAX 256
+#define MP_POOL_ENTRIES_MAX  4096 /* in all */
 
 struct mp_pool_place {
 	const char *file; /* as given, or as included; the struct mp_pool_file's */
