@@ -148,6 +148,7 @@ Test(latency, a_split_word_is_one_instant)
 		cr_assert_eq(mp_hist_bank(mp_hist_split(at, bank), at - 1), bank);
 		cr_assert_eq(mp_hist_bank(mp_hist_split(at, bank), at), !bank);
 		cr_assert_eq(mp_hist_bank(mp_hist_split(at, bank), UINT64_MAX), !bank);
+		cr_assert_eq(mp_hist_split(at - 1, bank), mp_hist_split(at, bank), "even ones are odd");
 	}
 }
 
