@@ -18,10 +18,10 @@ gc_nearest() {
 	cat <<-END
 		SELECT a.id, (
 		  SELECT id FROM (
-		    SELECT * FROM (SELECT id, a.$3 - $3 AS far FROM $2 WHERE is_free AND $3 <= a.$3 ORDER BY $3 DESC LIMIT 1)
-		    UNION ALL SELECT * FROM (SELECT id, $3 - a.$3 FROM $2 WHERE is_free AND $3 > a.$3 ORDER BY $3 LIMIT 1))
+		    SELECT * FROM (SELECT id, a.$3 - $3 AS far FROM $2 WHERE is_free = 1 AND $3 <= a.$3 ORDER BY $3 DESC LIMIT 1)
+		    UNION ALL SELECT * FROM (SELECT id, $3 - a.$3 FROM $2 WHERE is_free = 1 AND $3 > a.$3 ORDER BY $3 LIMIT 1))
 		  WHERE far <= $GC_NEAR_NS ORDER BY far LIMIT 1) AS nearest
-		FROM $1 AS a WHERE is_free
+		FROM $1 AS a WHERE is_free = 1
 	END
 }
 
@@ -69,8 +69,8 @@ gc_compare() {
 		  FROM line JOIN edge;
 		CREATE TABLE whole AS SELECT NOT EXISTS (SELECT * FROM l WHERE stopped_ns IS NOT NULL) AS is_whole;
 		CREATE TABLE r AS SELECT gc_id AS id, 1 AS is_free, kind, replace(cause, ' ', '_') AS cause, ttsp_ns, stopped_ns,
-		    iif(is_whole AND stopped_ns IS NOT NULL, t_ns - coalesce(ttsp_ns, 0), t_ns) AS begin_ns,
-		    iif(is_whole, coalesce(stopped_ns, dur_ns), dur_ns) AS len_ns
+		    CAST(iif(is_whole AND stopped_ns IS NOT NULL, t_ns - coalesce(ttsp_ns, 0), t_ns) AS INTEGER) AS begin_ns,
+		    CAST(iif(is_whole, coalesce(stopped_ns, dur_ns), dur_ns) AS INTEGER) AS len_ns
 		  FROM s.v_gc JOIN whole WHERE is_pause AND runtime = '$3';
 		ALTER TABLE l ADD COLUMN end_ns AS (begin_ns + len_ns);
 		ALTER TABLE r ADD COLUMN end_ns AS (begin_ns + len_ns);
