@@ -43,6 +43,7 @@ struct mp_pipeline {
 	uint64_t births;
 	uint64_t blocks_lost, blocks_no_room; /* when last told */
 	struct mp_markers *markers;
+	bool phase_came; /* since the last mp_pipeline_phase_came() */
 	struct mp_pools *pools;
 	struct mp_gc *gc;
 	struct mp_context *context;
@@ -550,8 +551,18 @@ void mp_pipeline_span(struct mp_pipeline *p, const struct mp_span_event *e)
 
 void mp_pipeline_marker(struct mp_pipeline *p, const struct mp_marker_event *e)
 {
-	if (!p->failed)
-		mp_markers_take(p->markers, e);
+	if (p->failed)
+		return;
+	p->phase_came |= e->kind == MPSAMPLE_KIND_PHASE;
+	mp_markers_take(p->markers, e);
+}
+
+bool mp_pipeline_phase_came(struct mp_pipeline *p)
+{
+	bool came = p->phase_came;
+
+	p->phase_came = false;
+	return came;
 }
 
 int mp_pipeline_pool_kinds(

@@ -157,6 +157,8 @@ struct mp_marker_event {
 	struct mp_thread_sums sums; /* with the begin and end of a span */
 };
 void mp_pipeline_marker(struct mp_pipeline *p, const struct mp_marker_event *e);
+/* Whether the program has begun a phase since the last call. */
+bool mp_pipeline_phase_came(struct mp_pipeline *p);
 
 /* What happened to pools (sampler/pools/pools.h); likewise in any order. */
 int mp_pipeline_pool_kinds(

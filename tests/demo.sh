@@ -16,7 +16,7 @@ trap 'kill $pid 2>/dev/null || true' EXIT
 echo "\$ mpsample record -p $pid -o demo.db --spans on_packet"
 $sudo "$bin" record -p $pid -o "$db" --force --spans on_packet
 wait $pid
-for command in "report summary" "report jitter" "explain --top 10" "report advice" "report impact" "report sites --limit 10"; do
+for command in "report summary" "report session --limit 10" "report jitter" "explain --top 10" "report advice" "report impact" "report sites --limit 10"; do
 	# shellcheck disable=SC2086 # a command and its options
 	set -- $command
 	printf '\n$ mpsample %s demo.db\n' "$command"

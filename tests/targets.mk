@@ -32,7 +32,8 @@ TARGETS += $(call has_command,javac,GcLoad.class GcClasses.class) $(call has_com
 targets: $(TARGETS)
 
 MATCHING_ENGINE_SRC := $(wildcard tests/targets/matching_engine/*.c)
-$(TARGET_DIR)/matching_engine: $(MATCHING_ENGINE_SRC) $(wildcard tests/targets/matching_engine/*.h)
+$(TARGET_DIR)/matching_engine: TARGET_CFLAGS += -Isampler/preload
+$(TARGET_DIR)/matching_engine: $(MATCHING_ENGINE_SRC) $(wildcard tests/targets/matching_engine/*.h) sampler/preload/mpsample.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -o $@ $(MATCHING_ENGINE_SRC) -pthread

@@ -170,6 +170,21 @@ static void add_spike(struct filling *f, const char *series, const struct mp_spi
 		    .value = found->value};
 }
 
+/* Where the program's own markers tell of phases, slots end a moment later: what is of two phases stands out
+ * of either. */
+static bool is_mixed(const struct filling *f, const struct slot *s)
+{
+	int64_t end_ns = s->slot_ns + s->dur_ns;
+
+	for (size_t i = 0; i < f->n; i++) {
+		const struct phase *p = &f->phase[i];
+		if ((p->start_ns > s->slot_ns && p->start_ns < end_ns) ||
+		    (p->end_ns > s->slot_ns && p->end_ns < end_ns))
+			return true;
+	}
+	return false;
+}
+
 int session_find_spikes(struct filling *f)
 {
 	static const struct {
@@ -183,7 +198,8 @@ int session_find_spikes(struct filling *f)
 	for (size_t k = 0; step && k < sizeof(series) / sizeof(*series); k++) {
 		size_t n;
 		for (size_t i = 0; i < f->n_slots; i++)
-			step[i] = (struct mp_spike_step){series[k].of(&f->slot[i]), f->slot[i].phase};
+			step[i] = (struct mp_spike_step){
+			    is_mixed(f, &f->slot[i]) ? -1 : series[k].of(&f->slot[i]), f->slot[i].phase};
 		struct mp_spike *found = mp_find_spikes(step, f->n_slots, series[k].least, &n);
 		for (size_t i = 0; i < n; i++)
 			add_spike(f, series[k].name, &found[i]);

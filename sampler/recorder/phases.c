@@ -41,8 +41,10 @@ struct mp_recorder_phases {
 	int64_t bound_ns;            /* the instant that planes have been told; 0: none */
 	struct mp_phase_bound bound; /* what of the calendar comes then; mono_ns INT64_MAX: nothing */
 	bool is_mark;                /* the first of `waiting` does */
-	int64_t again_ns;            /* it has come, and is looked at again then; 0: not yet */
-	int64_t at_ns;               /* the instant that is being passed, as calls tell it */
+	bool is_slot;                /* none; but a slot ends then */
+	bool owes_slot;   /* the program has begun a phase: a slot that is of two is to be a short one */
+	int64_t again_ns; /* it has come, and is looked at again then; 0: not yet */
+	int64_t at_ns;    /* the instant that is being passed, as calls tell it */
 };
 
 /* ---- Beginning and ending ---- */
@@ -146,13 +148,13 @@ int mp_recorder_begin_phases(struct mp_recorder *r, struct mp_err *err)
 	int64_t mono_ns, real_ns;
 
 	p->bound.mono_ns = INT64_MAX;
+	p->at_ns = r->start_ns;
 	if (mp_mark_socket_open(r->target.pid, &p->marks, &why))
 		fprintf(stderr, "mpsample: %s; the recording goes on\n", why.text);
 	if (!p->schedule)
 		return 0;
 	read_clocks(&mono_ns, &real_ns);
 	tell_not_covered(r, real_ns);
-	p->at_ns = r->start_ns;
 	int ret = mp_phase_schedule_begin(p->schedule, real_ns - (mono_ns - r->start_ns), &l, err);
 	return ret ? ret : mp_recorder_tick_phases(r, err);
 }
@@ -180,7 +182,8 @@ static int find_next(struct mp_recorder_phases *p, struct mp_phase_bound *calend
 	if (ret == -ERANGE)
 		ret = 0; /* a clock that is set to nonsense is no reason to end */
 	*at_ns = calendar->mono_ns;
-	if (p->n_waiting && *now + MP_PHASE_LEAD_NS < *at_ns)
+	bool now_then = p->n_waiting || (p->owes_slot && *now >= p->at_ns + SETTLE_NS);
+	if (now_then && *now + MP_PHASE_LEAD_NS < *at_ns)
 		*at_ns = *now + MP_PHASE_LEAD_NS;
 	return ret;
 }
@@ -208,7 +211,8 @@ static bool stays(const struct mp_recorder_phases *p, int64_t at_ns, int64_t now
 {
 	int64_t moved = at_ns - p->bound_ns;
 
-	return p->is_mark || now >= p->bound_ns - MP_PHASE_LEAD_NS || (moved < MOVED_NS && moved > -MOVED_NS);
+	return p->is_mark || p->is_slot || now >= p->bound_ns - MP_PHASE_LEAD_NS ||
+	       (moved < MOVED_NS && moved > -MOVED_NS);
 }
 
 static bool is_soon(const struct mp_recorder_phases *p, int64_t at_ns, int64_t now)
@@ -223,6 +227,8 @@ int mp_recorder_tick_phases(struct mp_recorder *r, struct mp_err *err)
 	struct mp_recorder_phases *p = r->phases;
 	struct mp_phase_bound calendar;
 	int64_t at_ns, now;
+
+	p->owes_slot |= mp_pipeline_phase_came(r->pipeline);
 	int ret = find_next(p, &calendar, &at_ns, &now, err);
 
 	if (ret || (p->bound_ns && stays(p, at_ns, now)))
@@ -238,9 +244,11 @@ int mp_recorder_tick_phases(struct mp_recorder *r, struct mp_err *err)
 			return ret;
 	}
 	p->bound_ns = at_ns | 1; /* mp_hist_split() */
-	p->is_mark = p->n_waiting && at_ns < calendar.mono_ns;
+	bool is_ours = at_ns < calendar.mono_ns;
+	p->is_mark = is_ours && p->n_waiting;
+	p->is_slot = is_ours && !p->is_mark;
 	p->bound = calendar;
-	if (p->is_mark)
+	if (is_ours)
 		p->bound.mono_ns = INT64_MAX;
 	tell_planes(r, p->bound_ns);
 	return 0;
@@ -310,7 +318,7 @@ int mp_recorder_pass_bound(struct mp_recorder *r, struct mp_err *err)
 		ret = mp_phase_schedule_pass(p->schedule, &p->bound, &l, err);
 	if (!ret && p->is_mark)
 		ret = begin_marked(r, err);
-	p->is_mark = false;
+	p->is_mark = p->is_slot = p->owes_slot = false;
 	return ret ? ret : mp_recorder_tick_phases(r, err);
 }
 

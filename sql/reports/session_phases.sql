@@ -22,7 +22,7 @@
 --   top_cause      what of the kept calls' time has a cause: the largest, with its share of what has one
 --
 -- Caveats: counted by the slot: one in which a phase changes is all of the phase that its middle lies in; recordings with
--- --phases, and marks, split slots where phases change.
+-- --phases, and marks, split slots where phases change; after a marker of the program a slot ends within a moment.
 -- Reads temporary tables of analysis/session/session.h.
 
 WITH site AS (

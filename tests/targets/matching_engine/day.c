@@ -2,8 +2,9 @@
 #include "engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 
-struct day day = {.seconds = 20, .seed = 1};
+struct day day = {.seconds = 20, .seed = 1, .pace = 1, .news_at = -1};
 
 /* clang-format off */
 static const struct phase phases[] = {
@@ -15,6 +16,8 @@ static const struct phase phases[] = {
 	{"post_close",   0.10,   2000,       50,  12000},
 };
 /* clang-format on */
+
+enum { PHASES = sizeof(phases) / sizeof(phases[0]), CONTINUOUS = 2 };
 
 int64_t day_now_ns(void)
 {
@@ -28,12 +31,27 @@ const struct phase *day_phase(int64_t elapsed_ns)
 {
 	double at = (double)elapsed_ns / 1e9 / day.seconds, end = 0;
 
-	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+	if (day.is_flat)
+		return at < 1 ? &phases[CONTINUOUS] : NULL;
+	for (size_t i = 0; i < PHASES; i++) {
 		end += phases[i].share;
 		if (at < end)
 			return &phases[i];
 	}
 	return NULL;
+}
+
+void day_print_phases(void)
+{
+	double from = 0;
+
+	for (size_t i = 0; i < PHASES && !day.is_flat; i++) {
+		double to = from + phases[i].share * day.seconds * 1e9;
+
+		printf("phase %s %lld %lld\n", phases[i].name, (long long)(day.start_ns + (int64_t)from),
+		    (long long)(day.start_ns + (int64_t)to));
+		from = to;
+	}
 }
 
 bool day_sleep_until(int64_t elapsed_ns)

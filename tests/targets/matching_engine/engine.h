@@ -17,6 +17,7 @@
  *   book_snapshot()    allocates, fills and frees 1-4 MB twice a second, on the engine thread
  *   position_update()  waits for the lock that risk_sweep() holds
  *   risk_audit_note()  grows for ever: the one deliberate leak
+ *   news_headline()    a flood of small allocations, when --news asks for it
  */
 #ifndef ENGINE_H
 #define ENGINE_H
@@ -47,6 +48,9 @@ struct phase {
 
 struct day {
 	double seconds;
+	double pace;    /* of all rates, 1: as the phases have them */
+	bool is_flat;   /* the same rate and depth from its begin to its end, and no news */
+	double news_at; /* s after the start: headlines for NEWS_SECONDS; < 0: none */
 	uint64_t seed;
 	int64_t start_ns; /* CLOCK_MONOTONIC */
 	atomic_bool stop;
@@ -54,9 +58,14 @@ struct day {
 
 extern struct day day;
 
+/* So many headlines a second, for so long. */
+enum { NEWS_SECONDS = 3, NEWS_RATE = 100000 };
+
 int64_t day_now_ns(void);
 /* The phase in force `elapsed_ns` after the start; NULL when the day is over. */
 const struct phase *day_phase(int64_t elapsed_ns);
+/* Prints begin and end of each phase, on CLOCK_MONOTONIC. */
+void day_print_phases(void);
 /* Sleeps to start_ns + elapsed_ns. False when the day is over or was stopped. */
 bool day_sleep_until(int64_t elapsed_ns);
 /* A seeded xorshift64* generator; state must not be 0. */
@@ -92,6 +101,9 @@ extern _Atomic int32_t top_of_book[INSTRUMENTS][2];
 struct queue *engine_inbox(void);
 void *feed_main(void *arg);
 void *gateway_main(void *arg);
+void *news_main(void *arg);
+/* Allocations of headlines. */
+uint64_t news_headlines(void);
 
 /* ---- orders: pool (order_pool.c) and index (order_index.c); engine thread only ---- */
 
@@ -126,6 +138,7 @@ struct order *index_find(uint64_t id);
 void index_erase(uint64_t id);
 size_t index_count(void);
 unsigned index_growths(void);
+size_t index_bytes(void);
 /* Calls fn for every order; fn may not change the index. */
 void index_each(void (*fn)(struct order *o, void *arg), void *arg);
 void index_destroy(void);
@@ -160,7 +173,9 @@ void position_update(uint32_t account, uint32_t instrument, int64_t quantity, in
 void risk_audit_note(const struct order *o);
 void *risk_main(void *arg);
 size_t position_count(void);
+size_t position_bytes(void);
 uint64_t risk_audit_notes(void);
+size_t risk_audit_bytes(void);
 void risk_destroy(void);
 
 /* ---- the logger (logger.c) ---- */

@@ -2,6 +2,7 @@
 /* The market: a seeded stream of messages. What it sends depends on the seed and the day's length only. */
 #include "engine.h"
 
+#include <mpsample.h>
 #include <stdlib.h>
 
 enum { TICK_NS = 1000 * 1000, LIVE_MAX = 65536 };
@@ -103,7 +104,7 @@ static NOINLINE struct packet *feed_packet(struct feed *f, unsigned count, unsig
 static void feed_tick(struct feed *f, const struct phase *phase, unsigned tick)
 {
 	/* Once a second the market hears some news and is four times as busy for 20 ms. */
-	double rate = phase->feed_rate * (tick % 1000 < 20 ? 4.0 : 1.0);
+	double rate = phase->feed_rate * day.pace * (tick % 1000 < 20 && !day.is_flat ? 4.0 : 1.0);
 
 	for (f->owed += rate * TICK_NS / 1e9; f->owed >= 1;) {
 		unsigned count = f->owed < PACKET_MAX ? (unsigned)f->owed : PACKET_MAX;
@@ -117,6 +118,7 @@ static void feed_tick(struct feed *f, const struct phase *phase, unsigned tick)
 
 void *feed_main(void *arg)
 {
+	const struct phase *last = NULL;
 	struct feed f = {
 	    .random = day.seed * 0x9e3779b97f4a7c15ULL | 1, .live = calloc(LIVE_MAX, sizeof(*f.live))};
 
@@ -124,8 +126,16 @@ void *feed_main(void *arg)
 		return arg;
 	for (unsigned i = 0; i < INSTRUMENTS; i++)
 		f.fair[i] = 10000 + (int32_t)(1000 * i);
-	for (unsigned tick = 0; day_sleep_until((int64_t)tick * TICK_NS); tick++)
-		feed_tick(&f, day_phase((int64_t)tick * TICK_NS), tick);
+	for (unsigned tick = 0; day_sleep_until((int64_t)tick * TICK_NS); tick++) {
+		const struct phase *now = day_phase((int64_t)tick * TICK_NS);
+
+		if (now != last && !day.is_flat)
+			MPSAMPLE_PHASE(now->name);
+		last = now;
+		feed_tick(&f, now, tick);
+	}
+	if (!day.is_flat)
+		MPSAMPLE_PHASE("closed");
 	free(f.live);
 	return arg;
 }

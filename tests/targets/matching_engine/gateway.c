@@ -59,7 +59,8 @@ void *gateway_main(void *arg)
 	struct gateway g = {.random = (day.seed + 77) * 0x9e3779b97f4a7c15ULL | 1, .next_id = 1};
 
 	for (int64_t at = 0; day_sleep_until(at); at += TICK_NS)
-		for (g.owed += day_phase(at)->gateway_rate * (TICK_NS / 1e9); g.owed >= 1; g.owed--)
+		for (g.owed += day_phase(at)->gateway_rate * day.pace * (TICK_NS / 1e9); g.owed >= 1;
+		     g.owed--)
 			gateway_order(&g);
 	return arg;
 }

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* matching_engine [--seconds N] [--seed N] [LOGFILE]: runs one compressed market day, then says what it did.
+/*
+ * matching_engine [OPTION...] [LOGFILE]: runs one compressed market day, then says what it did.
+ *
+ *   --seconds N   its length (default 20)      --seed N   of what the market does (default 1)
+ *   --pace N      so many times as busy (default 1)
+ *   --flat        a day without phases, and without news: the same from its begin to its end
+ *   --news N      headlines come in, N s after its start
+ *   --truth       what a recording should find, a line each: `phase NAME BEGIN_NS END_NS` on CLOCK_MONOTONIC,
+ *                 `bytes NAME N` that are alive at its end, of some kinds, `headlines N`
  */
 #include "engine.h"
 
@@ -13,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FEED, GATEWAY, RISK, ENGINE, LOGGER, THREADS };
+enum { FEED, GATEWAY, NEWS, RISK, ENGINE, LOGGER, THREADS };
 
 static const struct {
 	const char *name;
@@ -21,21 +29,28 @@ static const struct {
 } roles[THREADS] = {
     [FEED] = {"me-feed", feed_main},
     [GATEWAY] = {"me-gateway", gateway_main},
+    [NEWS] = {"me-news", news_main},
     [RISK] = {"me-risk", risk_main},
     [ENGINE] = {"me-engine", engine_main},
     [LOGGER] = {"me-logger", logger_main},
 };
 
+static bool tells_truth;
+
 static _Noreturn void usage(void)
 {
-	fputs("usage: matching_engine [--seconds N] [--seed N] [LOGFILE]\n", stderr);
+	fputs("usage: matching_engine [--seconds N] [--seed N] [--pace N] [--flat] [--news N] [--truth] "
+	      "[LOGFILE]\n",
+	    stderr);
 	exit(2);
 }
 
 static const char *options(int argc, char **argv)
 {
-	static const struct option known[] = {
-	    {"seconds", required_argument, NULL, 's'}, {"seed", required_argument, NULL, 'r'}, {0}};
+	static const struct option known[] = {{"seconds", required_argument, NULL, 's'},
+	    {"seed", required_argument, NULL, 'r'}, {"pace", required_argument, NULL, 'p'},
+	    {"flat", no_argument, NULL, 'f'}, {"news", required_argument, NULL, 'n'},
+	    {"truth", no_argument, NULL, 't'}, {0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -43,10 +58,18 @@ static const char *options(int argc, char **argv)
 			day.seconds = strtod(optarg, NULL);
 		else if (c == 'r')
 			day.seed = strtoull(optarg, NULL, 0);
+		else if (c == 'p')
+			day.pace = strtod(optarg, NULL);
+		else if (c == 'f')
+			day.is_flat = true;
+		else if (c == 'n')
+			day.news_at = strtod(optarg, NULL);
+		else if (c == 't')
+			tells_truth = true;
 		else
 			usage();
 	}
-	if (!(day.seconds > 0) || argc - optind > 1)
+	if (!(day.seconds > 0) || !(day.pace > 0) || argc - optind > 1)
 		usage();
 	return optind < argc ? argv[optind] : "/dev/null";
 }
@@ -81,6 +104,7 @@ static void finish(pthread_t thread[THREADS])
 {
 	pthread_join(thread[FEED], NULL);
 	pthread_join(thread[GATEWAY], NULL);
+	pthread_join(thread[NEWS], NULL);
 	pthread_join(thread[RISK], NULL);
 	queue_push(engine_inbox(), NULL);
 	pthread_join(thread[ENGINE], NULL);
@@ -107,6 +131,13 @@ static void summary(void)
 	    position_count(), index_growths(), (unsigned long long)e.snapshots,
 	    (unsigned long long)logger_lines(), (unsigned long long)risk_audit_notes(),
 	    (unsigned long long)queue_full_waits(engine_inbox()));
+}
+
+static void truth(void)
+{
+	day_print_phases();
+	printf("bytes index %zu\nbytes positions %zu\nbytes audit %zu\nheadlines %llu\n", index_bytes(),
+	    position_bytes(), risk_audit_bytes(), (unsigned long long)news_headlines());
 }
 
 int main(int argc, char **argv)
@@ -138,6 +169,8 @@ int main(int argc, char **argv)
 	wait_for_close(&signals);
 	finish(thread);
 	summary();
+	if (tells_truth)
+		truth();
 	engine_destroy();
 	risk_destroy();
 	logger_destroy();

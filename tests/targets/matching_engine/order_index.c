@@ -104,6 +104,11 @@ size_t index_count(void)
 	return table.count;
 }
 
+size_t index_bytes(void)
+{
+	return (table.mask + 1) * sizeof(*table.slot);
+}
+
 unsigned index_growths(void)
 {
 	return table.growths;

@@ -160,6 +160,16 @@ size_t position_count(void)
 	return positions.count;
 }
 
+size_t position_bytes(void)
+{
+	return positions.capacity * sizeof(*positions.row) + positions.slots * sizeof(*positions.slot);
+}
+
+size_t risk_audit_bytes(void)
+{
+	return audit_count * sizeof(*audit_trail);
+}
+
 uint64_t risk_audit_notes(void)
 {
 	return audit_count;
