@@ -7,6 +7,7 @@
 #include "analysis/heap/heap.h"
 #include "analysis/impact/impact.h"
 #include "analysis/jitter/jitter.h"
+#include "analysis/latencies.h"
 #include "analysis/patterns/patterns.h"
 #include "analysis/pools/pools.h"
 #include "analysis/report.h"
@@ -22,6 +23,7 @@ const struct mp_report mp_reports[] = {
     {.name = "summary",
 	.purpose = "how long each memory operation takes: percentiles over every call",
 	.histogram = true,
+	.fill = mp_latencies_fill,
 	.after = "sql/reports/summary_lines.sql",
 	.section = {{.name = "rows", .title = "Every call, by operation", .sql = "sql/reports/summary.sql"}}},
     {.name = "jitter",

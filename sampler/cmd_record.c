@@ -13,6 +13,10 @@
 #include "sampler/recorder/recorder.h"
 #include "store/retention.h"
 
+/* A day of a busy back end takes six times as much, and reports on it ten seconds each. */
+#define MAX_BYTES (256ULL << 20)
+#define NOT_TOLD  1 /* no size that one can give */
+
 static const char usage[] =
     "usage: mpsample record [options] -p PID\n"
     "       mpsample record [options] -- COMMAND [ARGUMENT]...\n"
@@ -51,7 +55,8 @@ static const char usage[] =
     "end:\n"
     "                          samples are thinned evenly over the recording, outliers last, and seconds "
     "are\n"
-    "                          rolled up to minutes; sums stay unbiased (default: no limit)\n"
+    "                          rolled up to minutes; sums stay unbiased (default 256M, with\n"
+    "                          --full none; none: no limit)\n"
     "      --spans NAME        calls of the function NAME are spans, from entry to return; * and ? match, "
     "may\n"
     "                          be given several times; at most 64 functions\n"
@@ -353,7 +358,8 @@ static int take_option(int opt, const char *arg, struct mp_record_options *o, st
 	case OPT_BUDGET:
 		return parse_percent(arg, &o->budget, err);
 	case OPT_MAX_SIZE:
-		return mp_retention_parse("--max-size", arg, &o->max_bytes, err);
+		o->max_bytes = 0;
+		return strcmp(arg, "none") ? mp_retention_parse("--max-size", arg, &o->max_bytes, err) : 0;
 	case OPT_CPU:
 		o->has_cpus = true;
 		return parse_cpus(arg, &o->cpus, err);
@@ -445,7 +451,8 @@ int mp_cmd_record(int argc, char **argv)
 	    .sample_every = -1,
 	    .gc = true,
 	    .heap = true,
-	    .budget = 0.02};
+	    .budget = 0.02,
+	    .max_bytes = NOT_TOLD};
 	struct mp_err err;
 	char text[4096];
 	int opt;
@@ -476,6 +483,8 @@ int mp_cmd_record(int argc, char **argv)
 	if (o.probe == MP_PROBE_AUTO &&
 	    (o.track == MP_TRACK_ALL || mp_perf_wants_addresses(o.wants, o.n_wants)))
 		o.probe = MP_PROBE_ALL;
+	if (o.max_bytes == NOT_TOLD)
+		o.max_bytes = o.full ? 0 : MAX_BYTES;
 	if (mp_record(&o, &err)) {
 		fprintf(stderr, "mpsample: %s\n", err.text);
 		return 1;

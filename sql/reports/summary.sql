@@ -12,20 +12,13 @@
 --   max_ns        exact
 --
 -- Caveats: calls of all threads together: a histogram knows no thread.
+-- Reads temporary tables of analysis/latencies.h.
 
-WITH counted AS (
-  -- Both packed into one number: SQLite sorts by one integer twice as fast as by two columns.
-  SELECT op_id * 4096 + bucket AS pack, sum(calls) AS n
-  FROM latency
-  WHERE slot_ns >= :from_ns AND slot_ns < :to_ns
-  GROUP BY pack
-), unpacked AS (
-  SELECT pack / 4096 AS op_id, pack % 4096 AS bucket, n FROM counted
-), ranked AS (
+WITH ranked AS (
   SELECT op_id, bucket,
-         sum(n) OVER (PARTITION BY op_id ORDER BY bucket ROWS UNBOUNDED PRECEDING) AS upto,
-         sum(n) OVER (PARTITION BY op_id) AS calls
-  FROM unpacked
+         sum(calls) OVER (PARTITION BY op_id ORDER BY bucket ROWS UNBOUNDED PRECEDING) AS upto,
+         sum(calls) OVER (PARTITION BY op_id) AS calls
+  FROM temp.latency_sums
 ), quantile AS (
   SELECT op_id, calls,
          min(CASE WHEN upto >= (calls *  5000 + 9999) / 10000 THEN bucket END) AS p50,

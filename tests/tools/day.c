@@ -8,10 +8,10 @@
  * Each second has 2000 calls of three operations, counted; of them 20 samples of weight 100 (with `full`, 200
  * calls, each of them a row), and 3 outliers with two causes each; 4 kernel events, 2 spans, a loss every 7
  * s, a mark every 10 s. The outlier number N takes 50 us + N * 7919 % 1000003 ns: the slowest ones are known.
- * With `trading`, what a back end of 100,000 allocations a second has in a recording with the defaults, as much as
- * one of tests/targets/matching_engine has: 200,000 calls of six operations and 24 size classes, some 900 rows of
- * histograms a second; 250 samples and 200 outliers of 200 sites with names, 60 blocks that are followed, 200 kernel
- * events, 25 looks at pressure and gauges; phases of a trading day and components.
+ * With `trading`, what a back end of 100,000 allocations a second has in a recording with the defaults, as
+ * much as one of tests/targets/matching_engine has: 200,000 calls of six operations and 24 size classes, some
+ * 900 rows of histograms a second; 250 samples and 200 outliers of 200 sites with names, 60 blocks that are
+ * followed, 200 kernel events, 25 looks at pressure and gauges; phases of a trading day and components.
  *
  * Prints the truth and what the recorder took, a line each:
  *
@@ -281,8 +281,9 @@ static void trading_kept(int64_t slot_ns, double rate)
 	for (int k = 0; k < TRADING_SAMPLES + TRADING_OUTLIERS; k++) {
 		bool is_outlier = k % 9 < 4;
 		struct mp_causes causes = {0};
-		struct mp_call_event e = trading_call(
-		    slot_ns + k * (SLOT_NS / (TRADING_SAMPLES + TRADING_OUTLIERS)), (int)next_random(OPS), ip);
+		struct mp_call_event e =
+		    trading_call(slot_ns + k * (SLOT_NS / (TRADING_SAMPLES + TRADING_OUTLIERS)),
+			(int)next_random(OPS), ip);
 		e.kept = is_outlier ? MP_KEPT_OUTLIER : MP_KEPT_SAMPLE;
 		e.weight = is_outlier ? 1 : 1 + (unsigned int)(rate * TRADING_CALLS / TRADING_SAMPLES);
 		e.dur_ns = is_outlier ? 2000 + (int64_t)next_random(60000) : 20 + (int64_t)next_random(300);
@@ -339,8 +340,8 @@ static void trading_second(int64_t slot_ns, int second, int seconds)
 	if (next_phase < TRADING_PHASES && second >= trading_phases[next_phase].at * seconds) {
 		if (phase_id)
 			must(mp_update_phase(session, phase_id, slot_ns, &err));
-		must(mp_append_phase(session, trading_phases[next_phase++].name, slot_ns, "calendar",
-		    &phase_id, &err));
+		must(mp_append_phase(
+		    session, trading_phases[next_phase++].name, slot_ns, "calendar", &phase_id, &err));
 	}
 	rate = trading_phases[next_phase - 1].rate;
 	if (second == seconds - 1)
@@ -364,8 +365,8 @@ static void trading_map(void)
 
 	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
 		exit(1);
-	mp_pipeline_map(pipeline, (uint64_t)(uintptr_t)__executable_start, (uint64_t)(uintptr_t)etext, 0, path,
-	    START_NS);
+	mp_pipeline_map(
+	    pipeline, (uint64_t)(uintptr_t)__executable_start, (uint64_t)(uintptr_t)etext, 0, path, START_NS);
 	mp_pipeline_mappings_known(pipeline, INT64_MAX);
 }
 
