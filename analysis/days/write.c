@@ -27,7 +27,7 @@ static const struct section {
 	"(between: with 95 % confidence; p_value: up to 0.005 is beyond chance, over all figures together)",
 	ROWS_FOR_PEOPLE},
     {"outliers", "Days beyond the others", "sql/days/outliers.sql", "sql/days/outliers_people.sql",
-	"(expected: by the other days, and by the trend where there is one; z: in spreads of the other days)",
+	"(expected: by the other days, and by the trend where there is one; z: in their standard deviations)",
 	ROWS_FOR_PEOPLE},
     {"sentences", "In words", "sql/days/sentences.sql", NULL, NULL, LINES_FOR_PEOPLE},
     {"notes", "What speaks against it", "sql/days/notes.sql", NULL, NULL, LINES_FOR_PEOPLE},

@@ -5,9 +5,10 @@
 -- Columns:
 --   day, phase, figure  as in days.sql
 --   value          on that day
---   expected       the median of the other days; where trend.sql has the figure, what its slope says of that day
+--   expected       the median of the other days, but for further ones that lie beyond; where trend.sql has the figure, what
+--                  its slope makes of that for this day
 --   factor         value / expected; NULL: that is 0
---   z              how many spreads of the other days it is off, of logarithms where no day has 0
+--   z              how many standard deviations of these it is off their mean, of logarithms where no day has 0
 --                  (analysis/stats/outlier.h)
 --   p_value        of a day of chance to be as far off, corrected for all that were tested: told up to 0.005
 
