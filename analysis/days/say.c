@@ -135,11 +135,17 @@ int days_say(const struct days *d, days_take_line *take, void *ctx)
 /* ---- Notes ---- */
 
 /* 2026-11-12, 2026-11-13 and 4 more; `say`, if any, adds to each. */
-static size_t add_days(const struct days *d, const bool *is_of, struct line *l,
+static void add_days(const struct days *d, const bool *is_of, struct line *l,
     void (*say)(struct line *l, const struct day *day, int key), int key)
 {
-	size_t n = 0;
+	size_t n = 0, all = 0;
 
+	for (size_t i = 0; i < d->n; i++)
+		all += is_of[i];
+	if (all == d->n && !say) {
+		add(l, "all of them");
+		return;
+	}
 	for (size_t i = 0; i < d->n; i++) {
 		if (!is_of[i] || n++ >= DAYS_NAMED)
 			continue;
@@ -149,7 +155,6 @@ static size_t add_days(const struct days *d, const bool *is_of, struct line *l,
 	}
 	if (n > DAYS_NAMED)
 		add(l, " and %zu more", n - DAYS_NAMED);
-	return n;
 }
 
 static void say_value(struct line *l, const struct day *day, int key)

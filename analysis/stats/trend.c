@@ -137,11 +137,11 @@ static int slope_of(const double *x, double *y, size_t n, const struct ties *x_t
 
 int mp_trend_of(const double *x, const double *y, size_t n, struct mp_trend *out)
 {
-	double *known = calloc(2 * n + 1, sizeof(*known)), *kx = known, *ky = known + n;
+	double *kx = calloc(2 * n + 1, sizeof(*kx)), *ky = kx ? kx + n : NULL;
 	int rc = 0;
 
 	*out = (struct mp_trend){.tau = NAN, .slope = NAN, .lo = NAN, .hi = NAN, .intercept = NAN};
-	if (!known)
+	if (!kx)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		if (isnan(x[i]) || isnan(y[i]))
@@ -158,6 +158,6 @@ int mp_trend_of(const double *x, const double *y, size_t n, struct mp_trend *out
 		out->log_p = log_p_of(score, out->n, &x_ties, &y_ties);
 		rc = slope_of(kx, ky, out->n, &x_ties, out);
 	}
-	free(known);
+	free(kx);
 	return rc;
 }

@@ -135,6 +135,11 @@ print(all(abs(a["gc_pauses"] - b["gc_pauses_per_s"] * b["dur_ns"] / 1e9) < 1e-6 
 	contains "notes" "$(rows c.json notes note)" "no phases were told, so that only the whole recording is compared: 2026-11-04"
 	report p.json c/*.db --phase open_burst#2
 	eq "one time of it" "$(rows p.json days phase day)" "open_burst#2 2026-11-03"
+
+	# A session of an older schema, which knows of no blocks.
+	as_schema 4 c/05.db
+	report c.json c/*.db
+	eq "what is not known of old ones" "$(rows c.json days day live_bytes phase | sed -n 's/ (all)$//p' | grep -c None)" 1
 }
 
 case_names() {
