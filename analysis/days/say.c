@@ -32,10 +32,14 @@ static void add(struct line *l, const char *fmt, ...)
 
 void days_figure(enum figure f, double value, char *out)
 {
-	if (isfinite(value))
-		mp_cell_real(mp_cell_unit(figure_kinds[f].name), value, out);
-	else
+	enum mp_unit unit = mp_cell_unit(figure_kinds[f].name);
+
+	if (!isfinite(value))
 		strcpy(out, "-");
+	else if (value == floor(value) && fabs(value) < 9e15)
+		mp_cell_int(unit, (int64_t)value, out);
+	else
+		mp_cell_real(unit, value, out);
 }
 
 /* ---- Sentences ---- */
@@ -63,8 +67,8 @@ static void add_outlier(const struct told_outlier *o, struct line *l)
 	days_figure(o->figure, o->of->value[o->figure], value);
 	days_figure(o->figure, o->expected, expected);
 	add(l, "%s %s in place of %s", figure_kinds[o->figure].words, value, expected);
-	if (isfinite(factor) && factor > 0 && (factor >= 1.995 || factor < 0.995))
-		add(l, factor < 1 ? " (%.2f times)" : " (%.1f times)", factor);
+	if (factor >= 1.95 && factor < 1e6)
+		add(l, " (%.1f times)", factor);
 }
 
 /* 2026-11-23: open_burst p99 81.2 us in place of 38.1 us (2.1 times), p99.9 190 us in place of 97.0 us: all
