@@ -205,7 +205,7 @@ case_options() {
 	one_line_error 2 "$MPSAMPLE" report session p/*.db --format xml
 	one_line_error 2 "$MPSAMPLE" report jitter p/01.db p/02.db
 	contains "other reports" "$MESSAGE" "too many arguments: one session at a time"
-	one_line_error 2 "$MPSAMPLE" report session $(printf 'x%d.db ' {1..367})
+	one_line_error 2 "$MPSAMPLE" report session x{1..367}.db
 	contains "too many" "$MESSAGE" "366 at a time"
 
 	eq "CSV" "$("$MPSAMPLE" report session p/*.db --format csv 2>/dev/null | head -n 1 | tr -d '\r' | cut -d , -f 1-6)" \
