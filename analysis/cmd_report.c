@@ -3,13 +3,16 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 
+#include "analysis/days/days.h"
 #include "analysis/impact/cost.h"
 #include "analysis/report_command.h"
 
 static const char usage[] =
     "usage: mpsample report NAME SESSION [options]\n"
+    "       mpsample report session DAY1 DAY2 ... [--phase NAME] [--table NAME] [--limit N] [--format ...]\n"
     "\n" MP_REPORT_OPTIONS_USAGE
     "  --thread TID              only this thread (outliers, sites, impact, cache, advice)\n"
     "  --limit N                 rows; 0: all\n"
@@ -47,6 +50,31 @@ static int take_horizon(struct mp_report_arguments *a, struct mp_err *err)
 	return rc || *ns > 0 ? rc : mp_err_set(err, EINVAL, "--horizon %s: give more than 0 seconds", optarg);
 }
 
+static struct mp_days_options days_of(const struct mp_report_arguments *a, int argc, char **argv)
+{
+	/* Behind the report's name. */
+	return (struct mp_days_options){.path = (const char *const *)argv + optind + 1,
+	    .n = (size_t)(argc - optind - 1),
+	    .filter = &a->filter,
+	    .format = a->format};
+}
+
+/* The sessions that stand behind the report's name: one, or several days. */
+static int take_sessions(int argc, char **argv, struct mp_report_arguments *a, struct mp_err *err)
+{
+	int n = argc - optind - 1;
+
+	if (n < 1)
+		return mp_err_set(err, EINVAL, "of which session? Give its file");
+	if (n > 1 && !a->report->is_of_days)
+		return mp_err_set(err, EINVAL, "too many arguments: one session at a time");
+	a->path = argv[optind + 1];
+	if (n == 1)
+		return 0;
+	struct mp_days_options days = days_of(a, argc, argv);
+	return mp_days_check(&days, err);
+}
+
 /* 0; 1 for --help; -EINVAL with a text. */
 static int parse(int argc, char **argv, struct mp_report_arguments *a, struct mp_err *err)
 {
@@ -81,12 +109,9 @@ static int parse(int argc, char **argv, struct mp_report_arguments *a, struct mp
 		return mp_err_set(err, EINVAL, "which report, of which session?");
 	if (!(a->report = mp_report_find(argv[optind], err)))
 		return -EINVAL;
-	if (argc - optind != 2)
-		return mp_err_set(err, EINVAL, "%s",
-		    argc - optind < 2 ? "of which session? Give its file"
-				      : "too many arguments: one session at a time");
-	a->path = argv[optind + 1];
-	rc = mp_report_check_impact(a->report, &a->filter.impact, err);
+	rc = take_sessions(argc, argv, a, err);
+	if (!rc)
+		rc = mp_report_check_impact(a->report, &a->filter.impact, err);
 	if (!rc)
 		rc = mp_report_check_pools(a->report, &a->filter.pools, err);
 	if (!rc && a->filter.pools.pool)
@@ -132,6 +157,25 @@ static int run(struct mp_report_arguments *a)
 	return status;
 }
 
+static int run_days(const struct mp_report_arguments *a, int argc, char **argv)
+{
+	struct mp_days_options o = days_of(a, argc, argv);
+	struct mp_err err = {0};
+
+	/* The write fails with EPIPE instead. */
+	signal(SIGPIPE, SIG_IGN);
+	int rc = mp_days_run(&o, stdout, &err);
+	if (rc && rc != -EPIPE) {
+		fprintf(stderr, "mpsample: %s\n", err.text);
+		return 1;
+	}
+	if (!rc && a->format == MP_FORMAT_CSV && !a->filter.table)
+		fprintf(stderr,
+		    "mpsample: session as CSV is its first table, days; for the others, --table %s\n",
+		    mp_days_further_tables());
+	return 0;
+}
+
 int mp_cmd_report(int argc, char **argv)
 {
 	struct mp_report_arguments a = MP_REPORT_ARGUMENTS_INIT;
@@ -144,7 +188,7 @@ int mp_cmd_report(int argc, char **argv)
 		fprintf(stderr, "mpsample: report: %s; see mpsample report --help\n", err.text);
 		status = 2;
 	} else {
-		status = run(&a);
+		status = argc - optind > 2 ? run_days(&a, argc, argv) : run(&a);
 	}
 	mp_cost_free(a.filter.impact.cost);
 	return status;

@@ -288,6 +288,14 @@ out:
 	return rc;
 }
 
+int mp_report_scope_of_all(struct mp_session *s, struct mp_report_scope *out, struct mp_err *err)
+{
+	struct mp_report_filter all = {.from_ns = -1, .to_ns = -1};
+	const struct mp_report any = {0};
+
+	return find_bounds(s, &any, &all, out, err);
+}
+
 static const char *text_or(sqlite3_stmt *stmt, int col, const char *otherwise)
 {
 	const char *text = (const char *)sqlite3_column_text(stmt, col);

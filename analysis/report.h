@@ -73,6 +73,7 @@ struct mp_report {
 	/* Further columns of the coverage object, in the order of sql/reports/cache_coverage.sql; or NULL. */
 	const char *coverage;
 	bool flat;          /* in JSON, sections are members of the document itself */
+	bool is_of_days;    /* takes several sessions, too: analysis/days/days.h */
 	bool is_rows_first; /* in JSON, the first section is one, "rows", and the others are in "tables" */
 };
 
@@ -110,6 +111,9 @@ struct mp_report_filter {
  */
 int mp_report_run(struct mp_session *s, const struct mp_report *report, struct mp_report_filter *filter,
     FILE *out, enum mp_format format, struct mp_err *err);
+
+/* The scope of the whole recording, for a fill() that is called by itself. -EIO. */
+int mp_report_scope_of_all(struct mp_session *s, struct mp_report_scope *out, struct mp_err *err);
 
 /*
  * For fill(): prepares a statement of an embedded file of SQL, with the parameters that such files use bound:

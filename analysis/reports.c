@@ -323,6 +323,7 @@ const struct mp_report mp_reports[] = {
 	.purpose =
 	    "the phases of the trading session side by side, and what each part of the program did in them",
 	.histogram = true,
+	.is_of_days = true,
 	.fill = mp_session_report_fill,
 	.after = "sql/reports/session_advice_lines.sql",
 	.section =

@@ -154,7 +154,7 @@ static int take_block(void *ctx, sqlite3_value **row)
 	return 0;
 }
 
-static int sum_blocks(struct filling *f)
+int session_sum_blocks(struct filling *f)
 {
 	int ret = mp_each_row(f->session,
 	    "SELECT 1 FROM block WHERE mp_take(?4, born_ns, died_ns, tid, size_bytes, weight, stack_id)",
@@ -168,5 +168,5 @@ int session_sum_kept(struct filling *f)
 
 	if (!ret)
 		ret = sum_causes(f);
-	return ret ? ret : sum_blocks(f);
+	return ret ? ret : session_sum_blocks(f);
 }

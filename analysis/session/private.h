@@ -87,7 +87,9 @@ void session_find_at(struct filling *f, int64_t t_ns);
 int session_read_slots(struct filling *f);
 int session_find_spikes(struct filling *f);
 
+/* Calls, causes and blocks; blocks alone. */
 int session_sum_kept(struct filling *f);
+int session_sum_blocks(struct filling *f);
 
 /* Into temp.session_growth: which components have more alive where a gauge is higher, and by how much. */
 int session_find_growth(struct filling *f);

@@ -160,29 +160,28 @@ static int judge(struct filling *f)
 	return ret;
 }
 
-int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+static int write_cards(struct filling *f)
 {
-	struct filling *f = calloc(1, sizeof(*f));
+	int ret = session_sum_blocks(f);
 
-	if (!f)
-		return mp_err_set(err, ENOMEM, "out of memory");
-	*f = (struct filling){.session = s, .scope = scope, .err = err};
-	int ret = session_read_phases(f);
-	if (!ret)
-		ret = session_read_slots(f);
-	if (!ret)
-		ret = session_find_spikes(f);
+	return ret ? ret : write_tables(f);
+}
+
+static int write_all(struct filling *f)
+{
+	int ret = session_find_spikes(f);
+
 	if (!ret)
 		ret = session_sum_kept(f);
-	sqlite3_exec(mp_session_db(s), "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY; SAVEPOINT session",
-	    NULL, NULL, NULL);
 	if (!ret)
 		ret = write_tables(f);
 	if (!ret)
 		ret = session_find_growth(f);
-	if (!ret)
-		ret = judge(f);
-	sqlite3_exec(mp_session_db(s), "RELEASE session; PRAGMA query_only=ON", NULL, NULL, NULL);
+	return ret ? ret : judge(f);
+}
+
+static void free_filling(struct filling *f)
+{
 	for (size_t i = 0; i < f->n; i++) {
 		free(f->phase[i].name);
 		free(f->phase[i].source);
@@ -198,5 +197,34 @@ int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *s
 	for (size_t i = 0; i < f->n_kinds; i++)
 		free(f->kind[i]);
 	free(f);
+}
+
+static int fill(struct mp_session *s, const struct mp_report_scope *scope, int (*finish)(struct filling *),
+    struct mp_err *err)
+{
+	struct filling *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return mp_err_set(err, ENOMEM, "out of memory");
+	*f = (struct filling){.session = s, .scope = scope, .err = err};
+	int ret = session_read_phases(f);
+	if (!ret)
+		ret = session_read_slots(f);
+	sqlite3_exec(mp_session_db(s), "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY; SAVEPOINT session",
+	    NULL, NULL, NULL);
+	if (!ret)
+		ret = finish(f);
+	sqlite3_exec(mp_session_db(s), "RELEASE session; PRAGMA query_only=ON", NULL, NULL, NULL);
+	free_filling(f);
 	return ret;
+}
+
+int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+{
+	return fill(s, scope, write_all, err);
+}
+
+int mp_session_cards_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+{
+	return fill(s, scope, write_cards, err);
 }

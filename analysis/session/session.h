@@ -12,4 +12,7 @@
  */
 int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 
+/* Of these the cards alone, without what the kept calls tell: session_phase, and the views beside it. */
+int mp_session_cards_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
+
 #endif

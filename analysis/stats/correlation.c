@@ -149,16 +149,25 @@ static size_t known_pairs(const double *x, const double *y, size_t n, double *kx
 	return k;
 }
 
-static size_t all_slopes(const double *x, const double *y, size_t n, double *slope)
+void mp_sort(double *v, size_t n)
+{
+	qsort(v, n, sizeof(*v), by_size);
+}
+
+int mp_slopes_between(const double *x, const double *y, size_t n, double **slope, size_t *slopes)
 {
 	size_t k = 0;
 
+	*slope = malloc((n * n / 2 + 1) * sizeof(**slope));
+	if (!*slope)
+		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = i + 1; j < n; j++)
 			if (x[i] != x[j])
-				slope[k++] = (y[j] - y[i]) / (x[j] - x[i]);
-	qsort(slope, k, sizeof(*slope), by_size);
-	return k;
+				(*slope)[k++] = (y[j] - y[i]) / (x[j] - x[i]);
+	mp_sort(*slope, k);
+	*slopes = k;
+	return 0;
 }
 
 static double median(const double *sorted, size_t n)
@@ -175,18 +184,18 @@ static void intercept_of(const double *x, double *y, size_t n, struct mp_slope *
 {
 	for (size_t i = 0; i < n; i++)
 		y[i] -= out->slope * x[i];
-	qsort(y, n, sizeof(*y), by_size);
+	mp_sort(y, n);
 	out->intercept = median(y, n);
 }
 
 /* Of pairs that are all known; y is used up. */
 static int slope_of_known(const double *x, double *y, size_t n, double n_free, struct mp_slope *out)
 {
-	double *slope = malloc((n * n / 2 + 1) * sizeof(*slope));
+	double *slope;
+	size_t slopes;
 
-	if (!slope)
+	if (mp_slopes_between(x, y, n, &slope, &slopes))
 		return -ENOMEM;
-	size_t slopes = all_slopes(x, y, n, slope);
 	if (n >= MP_CORRELATION_LEAST && slopes) {
 		double count = (double)n, wider = fmax(1, sqrt(count / fmax(n_free, 1)));
 		double half = TWO_SIDED_95 * wider * sqrt(count * (count - 1) * (2 * count + 5) / 18) / 2;
@@ -202,8 +211,8 @@ static int slope_of_known(const double *x, double *y, size_t n, double n_free, s
 
 int mp_slope_of(const double *x, const double *y, size_t n, double n_free, struct mp_slope *out)
 {
-	double *kx = malloc((SLOPE_PAIRS_MOST + 1) * sizeof(*kx));
-	double *ky = malloc((SLOPE_PAIRS_MOST + 1) * sizeof(*ky));
+	double *kx = calloc(SLOPE_PAIRS_MOST + 1, sizeof(*kx));
+	double *ky = calloc(SLOPE_PAIRS_MOST + 1, sizeof(*ky));
 	int rc = -ENOMEM;
 
 	*out = (struct mp_slope){.slope = NAN, .lo = NAN, .hi = NAN, .intercept = NAN};

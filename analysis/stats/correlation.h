@@ -39,6 +39,13 @@ void mp_correlate(const double *x, const double *y, size_t n, size_t lag, const 
  * one that may be compared with the level of all of them together. 0 or -ENOMEM. */
 int mp_holm(double *log_p, size_t n);
 
+/* Sorts values, none NAN, the smallest first. */
+void mp_sort(double *v, size_t n);
+
+/* The slopes of y by x of all pairs that differ in x, sorted; none may be NAN. `slope` is the caller's to
+ * free(). 0 or -ENOMEM. */
+int mp_slopes_between(const double *x, const double *y, size_t n, double **slope, size_t *slopes);
+
 struct mp_slope {
 	size_t n;
 	double slope;  /* of y by x; NAN: fewer than MP_CORRELATION_LEAST pairs, or x does not vary */

@@ -37,23 +37,6 @@ WITH site AS (
   SELECT n, kind, time_ns, row_number() OVER (PARTITION BY n ORDER BY time_ns DESC, kind) AS rank,
          sum(time_ns) OVER (PARTITION BY n) AS whole_ns
   FROM temp.session_cause
-), pool_use_in AS (
-  SELECT n, pool.name, max(in_use_max) * 1.0 / pool.capacity AS share,
-         row_number() OVER (PARTITION BY n ORDER BY max(in_use_max) * 1.0 / pool.capacity DESC, pool.name) AS rank
-  FROM temp.session_phase
-  JOIN slot ON slot_ns + dur_ns / 2 >= session_phase.start_ns AND slot_ns + dur_ns / 2 < session_phase.end_ns
-  JOIN pool_use USING (slot_ns) JOIN pool USING (pool_id)
-  WHERE pool.capacity > 0
-  GROUP BY n, pool_id
-), fault AS (
-  SELECT n, sum(faults) AS faults FROM temp.session_phase JOIN (
-    SELECT t_ns, value - lag(value) OVER (PARTITION BY name ORDER BY t_ns) AS faults FROM pressure
-    WHERE name IN ('minor_faults', 'major_faults')) ON t_ns > start_ns AND t_ns <= end_ns
-  GROUP BY n
-), pause AS (
-  SELECT n, count(*) AS pauses, sum(coalesce(stopped_ns, dur_ns)) AS stopped_ns
-  FROM temp.session_phase JOIN gc ON is_pause AND t_ns >= start_ns AND t_ns < end_ns
-  GROUP BY n
 )
 SELECT CASE WHEN nth > 1 OR (SELECT count(*) FROM temp.session_phase AS same WHERE same.name = p.name AND same.nth) > 1
             THEN p.name || '#' || nth ELSE p.name END AS phase,
@@ -64,7 +47,7 @@ SELECT CASE WHEN nth > 1 OR (SELECT count(*) FROM temp.session_phase AS same WHE
        faults * 1e9 / (p.end_ns - p.start_ns) AS faults_per_s,
        CASE WHEN EXISTS (SELECT 1 FROM gc) THEN coalesce(pauses, 0) END AS gc_pauses,
        CASE WHEN EXISTS (SELECT 1 FROM gc) THEN coalesce(stopped_ns, 0) END AS gc_ns,
-       pool_use_in.name || printf(' %.0f %%', 100 * pool_use_in.share) AS pool_high,
+       pool.name || printf(' %.0f %%', 100 * pool.share) AS pool_high,
        part.name || printf(' %.0f %%', 100 * part.time_ns / part.whole_ns) AS top_component,
        site.site || printf(' %.0f %%', 100 * site.time_ns / site.whole_ns) AS top_site,
        cause.kind || printf(' %.0f %%', 100 * cause.time_ns / cause.whole_ns) AS top_cause
@@ -72,8 +55,8 @@ FROM temp.session_phase AS p
 LEFT JOIN site ON site.n = p.n AND site.rank = 1
 LEFT JOIN part ON part.n = p.n AND part.rank = 1
 LEFT JOIN cause ON cause.n = p.n AND cause.rank = 1
-LEFT JOIN pool_use_in ON pool_use_in.n = p.n AND pool_use_in.rank = 1
-LEFT JOIN fault ON fault.n = p.n
-LEFT JOIN pause ON pause.n = p.n
+LEFT JOIN temp.session_pool AS pool ON pool.n = p.n AND pool.rank = 1
+LEFT JOIN temp.session_fault AS fault ON fault.n = p.n
+LEFT JOIN temp.session_pause AS pause ON pause.n = p.n
 ORDER BY p.n
 LIMIT :limit;

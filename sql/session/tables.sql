@@ -10,6 +10,9 @@ DROP TABLE IF EXISTS temp.session_spike;
 DROP TABLE IF EXISTS temp.session_advice;
 DROP TABLE IF EXISTS temp.session_growth;
 DROP TABLE IF EXISTS temp.session_spike_stack;
+DROP VIEW IF EXISTS temp.session_pool;
+DROP VIEW IF EXISTS temp.session_fault;
+DROP VIEW IF EXISTS temp.session_pause;
 
 CREATE TEMP TABLE session_phase(
   n INTEGER PRIMARY KEY,
@@ -56,3 +59,25 @@ CREATE TEMP TABLE session_growth(
   samples, rho,         -- Spearman's
   slope, lo, hi, intercept -- bytes alive by the gauge: analysis/stats/correlation.h
 );
+
+-- What else the cards have, by n: rows only where something is known.
+
+CREATE TEMP VIEW session_pool AS -- rank 1: the fullest pool; share: of its capacity
+SELECT n, pool.name, max(in_use_max) * 1.0 / pool.capacity AS share,
+       row_number() OVER (PARTITION BY n ORDER BY max(in_use_max) * 1.0 / pool.capacity DESC, pool.name) AS rank
+FROM temp.session_phase
+JOIN slot ON slot_ns + dur_ns / 2 >= session_phase.start_ns AND slot_ns + dur_ns / 2 < session_phase.end_ns
+JOIN pool_use USING (slot_ns) JOIN pool USING (pool_id)
+WHERE pool.capacity > 0
+GROUP BY n, pool_id;
+
+CREATE TEMP VIEW session_fault AS
+SELECT n, sum(faults) AS faults FROM temp.session_phase JOIN (
+  SELECT t_ns, value - lag(value) OVER (PARTITION BY name ORDER BY t_ns) AS faults FROM pressure
+  WHERE name IN ('minor_faults', 'major_faults')) ON t_ns > start_ns AND t_ns <= end_ns
+GROUP BY n;
+
+CREATE TEMP VIEW session_pause AS
+SELECT n, count(*) AS pauses, sum(coalesce(stopped_ns, dur_ns)) AS stopped_ns
+FROM temp.session_phase JOIN gc ON is_pause AND t_ns >= start_ns AND t_ns < end_ns
+GROUP BY n;

@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: MIT
+-- trend.sql for people.
+--
+-- Parameters: :limit (-1: all)
+
+SELECT phase, figure, coalesce(printf('%+.1f %%', 100 * a_day), '-') AS "a day",
+       coalesce(printf('%+.1f %% to %+.1f %%', 100 * lo, 100 * hi), '-') AS "between",
+       first_text AS first, last_text AS last, days, tau, p_value
+FROM trend
+ORDER BY row_no
+LIMIT :limit;
