@@ -455,21 +455,11 @@ static int check_table(const struct mp_report *report, const struct mp_report_fi
 	return mp_err_set(err, EINVAL, "%s has no table %s: it has %s", report->name, f->table, all);
 }
 
-/* Of a statement that fails, too: whoever runs it says why. */
-static bool has_rows(sqlite3_stmt *stmt)
+/* Each row's first column is a line of text; `step` is what the first step gave. `title` NULL: nothing is
+ * said where there are none. */
+static int write_lines(struct mp_session *s, const char *title, sqlite3_stmt *stmt, int step,
+    struct mp_emit *e, struct mp_err *err)
 {
-	int rc = sqlite3_step(stmt);
-
-	sqlite3_reset(stmt);
-	return rc != SQLITE_DONE;
-}
-
-/* Each row's first column is a line of text. `title` NULL: nothing is said where there are none. */
-static int write_lines(
-    struct mp_session *s, const char *title, sqlite3_stmt *stmt, struct mp_emit *e, struct mp_err *err)
-{
-	int step = sqlite3_step(stmt);
-
 	if (title || step == SQLITE_ROW)
 		mp_emit_note(e, "%s", "");
 	if (title)
@@ -495,7 +485,9 @@ static int run_section(struct mp_session *s, const struct mp_report *report,
 	int rc = mp_report_prepare(s, lines ? report->lines : csv ? csv : c->sql, b, &stmt, err);
 
 	mp_emit_json_column(e, first ? report->json_column : NULL);
-	if (!rc && may_hide && !has_rows(stmt)) {
+	/* Once: of most queries the first step is all the work. */
+	int step = rc ? SQLITE_ERROR : sqlite3_step(stmt);
+	if (!rc && may_hide && step == SQLITE_DONE) {
 		if (c->none) {
 			mp_emit_note(e, "%s", "");
 			mp_emit_note(e, "%s: %s", c->title, c->none);
@@ -504,9 +496,9 @@ static int run_section(struct mp_session *s, const struct mp_report *report,
 		return 0;
 	}
 	if (!rc && lines)
-		rc = write_lines(s, c->title, stmt, e, err);
+		rc = write_lines(s, c->title, stmt, step, e, err);
 	else if (!rc)
-		rc = mp_emit_rows(e, c->name, c->title, stmt, err);
+		rc = mp_emit_stepped(e, c->name, c->title, stmt, step, err);
 	if (!rc && c->note)
 		mp_emit_note(e, "%s", c->note);
 	sqlite3_finalize(stmt);
@@ -562,7 +554,7 @@ static int run_lines(struct mp_session *s, const char *path, const struct mp_rep
 		return 0;
 	int rc = mp_report_prepare(s, path, b, &stmt, err);
 	if (!rc)
-		rc = write_lines(s, NULL, stmt, e, err);
+		rc = write_lines(s, NULL, stmt, sqlite3_step(stmt), e, err);
 	sqlite3_finalize(stmt);
 	return rc;
 }

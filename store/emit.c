@@ -436,7 +436,13 @@ int mp_emit_rows(
     struct mp_emit *e, const char *name, const char *title, struct sqlite3_stmt *stmt, struct mp_err *err)
 {
 	/* Before anything is written: most queries that fail do so here. */
-	int rc = sqlite3_step(stmt);
+	return mp_emit_stepped(e, name, title, stmt, sqlite3_step(stmt), err);
+}
+
+int mp_emit_stepped(struct mp_emit *e, const char *name, const char *title, struct sqlite3_stmt *stmt,
+    int step, struct mp_err *err)
+{
+	int rc = step;
 
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		return query_failed(stmt, err);

@@ -70,6 +70,9 @@ void mp_emit_note(struct mp_emit *e, const char *fmt, ...) __attribute__((format
  */
 int mp_emit_rows(
     struct mp_emit *e, const char *name, const char *title, struct sqlite3_stmt *stmt, struct mp_err *err);
+/* The same for a statement of which the first step has been made, and gave `step`. */
+int mp_emit_stepped(struct mp_emit *e, const char *name, const char *title, struct sqlite3_stmt *stmt,
+    int step, struct mp_err *err);
 
 /*
  * A column of this name, in the rows that follow, holds JSON made by SQLite's own functions (json_group_array
