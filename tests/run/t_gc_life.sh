@@ -4,6 +4,7 @@
 # again, for a moment each time: it lives on, its data is what it was, each recording ends well, and pauses were seen. How
 # late a thread of it got up at worst is printed, recorded and not; it is no verdict.
 # MPSAMPLE_LONG=1: 100 times instead of 8 (run.sh --limit 900).
+# beside others
 # cases: java python node go boehm
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
