@@ -58,7 +58,10 @@ static int insert_phase(struct filling *f, sqlite3_stmt *st, size_t n)
 	return insert(f, st);
 }
 
-static int insert_cells(struct filling *f, const struct cells *c, bool is_live, const char *sql)
+/* What else their tables have. */
+enum last { LAST_NONE, LAST_LIVE, LAST_ROWS };
+
+static int insert_cells(struct filling *f, const struct cells *c, enum last last, const char *sql)
 {
 	sqlite3_stmt *st = NULL;
 	int ret = sqlite3_prepare_v2(mp_session_db(f->session), sql, -1, &st, NULL) == SQLITE_OK
@@ -73,8 +76,11 @@ static int insert_cells(struct filling *f, const struct cells *c, bool is_live, 
 		sqlite3_bind_double(st, 3, c->cell[i].calls);
 		sqlite3_bind_double(st, 4, c->cell[i].bytes);
 		sqlite3_bind_double(st, 5, c->cell[i].time_ns);
-		if (is_live)
-			sqlite3_bind_double(st, 6, c->cell[i].live_bytes);
+		if (last != LAST_NONE)
+			sqlite3_bind_double(
+			    st, 6, last == LAST_LIVE ? c->cell[i].live_bytes : c->cell[i].rows);
+		if (last == LAST_ROWS)
+			sqlite3_bind_int64(st, 7, c->cell[i].part);
 		ret = insert(f, st);
 	}
 	sqlite3_finalize(st);
@@ -98,51 +104,30 @@ static int insert_cause(struct filling *f, const struct cell *c)
 	return ret;
 }
 
-static int insert_spike(struct filling *f, int64_t number)
-{
-	const struct spike *s = &f->spike[number];
-	sqlite3_stmt *st = NULL;
-
-	if (sqlite3_prepare_v2(mp_session_db(f->session),
-		"INSERT INTO temp.session_spike VALUES (?,?,?,?,?,?,?,?)", -1, &st, NULL) != SQLITE_OK)
-		return session_failed(f);
-	sqlite3_bind_int64(st, 1, number);
-	sqlite3_bind_text(st, 2, s->series, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 3, (int64_t)s->phase);
-	sqlite3_bind_int64(st, 4, s->start_ns);
-	sqlite3_bind_int64(st, 5, s->end_ns);
-	sqlite3_bind_int64(st, 6, s->peak_ns);
-	sqlite3_bind_double(st, 7, s->level);
-	sqlite3_bind_double(st, 8, s->value);
-	int ret = insert(f, st);
-	sqlite3_finalize(st);
-	return ret;
-}
-
 static int write_tables(struct filling *f)
 {
 	sqlite3_stmt *st = NULL;
 	int ret = 0;
 
-	if (sqlite3_exec(mp_session_db(f->session), mp_embedded_text("sql/session/tables.sql"), NULL, NULL,
-		NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(mp_session_db(f->session),
+	if (sqlite3_prepare_v2(mp_session_db(f->session),
 		"INSERT INTO temp.session_phase VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1, &st,
 		NULL) != SQLITE_OK)
 		return session_failed(f);
 	for (size_t i = 0; !ret && i < f->n; i++)
 		ret = insert_phase(f, st, i);
 	sqlite3_finalize(st);
-	if (!ret)
-		ret = insert_cells(f, &f->stacks, false, "INSERT INTO temp.session_stack VALUES (?,?,?,?,?)");
-	if (!ret)
-		ret = insert_cells(
-		    f, &f->parts, f->has_blocks, "INSERT INTO temp.session_component VALUES (?,?,?,?,?,?)");
-	if (!ret)
-		ret = insert_cells(
-		    f, &f->spike_stacks, false, "INSERT INTO temp.session_spike_stack VALUES (?,?,?,?,?)");
-	for (size_t i = 0; !ret && i < f->n_spikes; i++)
-		ret = insert_spike(f, (int64_t)i);
+	const struct {
+		const struct cells *cells;
+		enum last last;
+		const char *sql;
+	} cells[] = {{&f->stacks, LAST_NONE, "INSERT INTO temp.session_stack VALUES (?,?,?,?,?)"},
+	    {&f->parts, f->has_blocks ? LAST_LIVE : LAST_NONE,
+		"INSERT INTO temp.session_component VALUES (?,?,?,?,?,?)"},
+	    {&f->spike_stacks, LAST_NONE, "INSERT INTO temp.session_spike_stack VALUES (?,?,?,?,?)"},
+	    {&f->calm, LAST_NONE, "INSERT INTO temp.session_calm VALUES (?,?,?,?,?)"},
+	    {&f->moves, LAST_ROWS, "INSERT INTO temp.session_move VALUES (?1/1024,?1%1024,?2,?3,?4,?5,?6,?7)"}};
+	for (size_t i = 0; !ret && i < sizeof(cells) / sizeof(*cells); i++)
+		ret = insert_cells(f, cells[i].cells, cells[i].last, cells[i].sql);
 	for (size_t i = 0; !ret && i < f->causes.room; i++)
 		if (f->causes.cell[i].n >= 0)
 			ret = insert_cause(f, &f->causes.cell[i]);
@@ -170,12 +155,15 @@ int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *s
 	int ret = session_read_phases(f);
 	if (!ret)
 		ret = session_read_slots(f);
+	sqlite3_exec(mp_session_db(s), "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY; SAVEPOINT session",
+	    NULL, NULL, NULL);
+	if (!ret && sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/session/tables.sql"), NULL, NULL,
+			NULL) != SQLITE_OK)
+		ret = session_failed(f);
 	if (!ret)
 		ret = session_find_spikes(f);
 	if (!ret)
 		ret = session_sum_kept(f);
-	sqlite3_exec(mp_session_db(s), "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY; SAVEPOINT session",
-	    NULL, NULL, NULL);
 	if (!ret)
 		ret = write_tables(f);
 	if (!ret)
@@ -193,6 +181,8 @@ int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *s
 	free(f->parts.cell);
 	free(f->causes.cell);
 	free(f->spike_stacks.cell);
+	free(f->calm.cell);
+	free(f->moves.cell);
 	free(f->slot);
 	mp_tally_clear(&f->slot_alloc);
 	for (size_t i = 0; i < f->n_kinds; i++)

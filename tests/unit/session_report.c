@@ -42,6 +42,8 @@ static void append_slot(int slot)
 	cr_assert_eq(mp_append_slot(s, t_ns, SECOND, &err), 0);
 	cr_assert_eq(mp_append_latency(s, t_ns, MP_OP_MALLOC, 6, mp_hist_bucket(ns), calls, &err), 0);
 	cr_assert_eq(mp_append_latency_sum(s, t_ns, MP_OP_MALLOC, 6, &sum, &err), 0);
+	const struct mp_latency_window window = {t_ns, SECOND / 10, calls, ns};
+	cr_assert_eq(mp_append_latency_window(s, t_ns, MP_OP_MALLOC, &window, &err), 0);
 	cr_assert_eq(mp_append_latency(s, t_ns, MP_OP_FREE, 0, mp_hist_bucket(2), calls / 2, &err), 0);
 	cr_assert_eq(mp_append_latency_sum(s, t_ns, MP_OP_FREE, 0, &frees, &err), 0);
 	for (int i = 0; i < 10; i++) {
