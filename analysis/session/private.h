@@ -84,6 +84,12 @@ struct filling {
 int session_failed(const struct filling *f);
 int session_no_memory(const struct filling *f);
 
+/*
+ * Runs `before FROM (what the view says) rest`, over other rows than the session's: common table expressions in
+ * `before` go before private views of their name.
+ */
+int session_ask_view(struct filling *f, const char *view, const char *before, const char *rest);
+
 int session_read_phases(struct filling *f);
 void session_find_at(struct filling *f, int64_t t_ns);
 

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/session/private.h"
 #include "store/embed.h"
@@ -134,15 +136,71 @@ static int write_tables(struct filling *f)
 	return ret;
 }
 
+/* ---- Views, over these tables ---- */
+
+int session_ask_view(struct filling *f, const char *view, const char *before, const char *rest)
+{
+	char path[64], create[64];
+
+	snprintf(path, sizeof(path), "sql/views/%s.sql", view);
+	snprintf(create, sizeof(create), "\nCREATE VIEW %s AS\n", view);
+	const char *text = strstr(mp_embedded_text(path), create) + strlen(create);
+	char *sql = sqlite3_mprintf("%s FROM (%.*s) %s", before, (int)(strrchr(text, ';') - text), text, rest);
+	int rc = sql ? sqlite3_exec(mp_session_db(f->session), sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+
+	sqlite3_free(sql);
+	return rc == SQLITE_OK ? 0 : rc == SQLITE_NOMEM ? session_no_memory(f) : session_failed(f);
+}
+
 static int judge(struct filling *f)
 {
-	sqlite3_stmt *st = NULL;
-	int ret = mp_report_prepare(f->session, "sql/session/fill_advice.sql", f->scope, &st, f->err);
+	return session_ask_view(f, "v_session_advice",
+	    "INSERT INTO temp.session_advice WITH phase_card AS (SELECT n AS phase_id, name, start_ns, end_ns,"
+	    " covered_ns, allocs, alloc_ns FROM temp.session_phase WHERE source IS NOT NULL),"
+	    " phase_kept AS (SELECT n AS phase_id, stack_id, calls, time_ns FROM temp.session_stack),"
+	    " phase_cause AS (SELECT n AS phase_id, kind, times, time_ns FROM temp.session_cause),"
+	    " phase_live AS (SELECT n AS phase_id, live_bytes FROM temp.session_phase)"
+	    " SELECT phase_id, phase, rule, site, saves_ns, saves_bytes, share, finding, evidence, advice, query",
+	    "");
+}
 
-	if (!ret)
-		ret = insert(f, st);
-	sqlite3_finalize(st);
+static int make_tables(struct filling *f)
+{
+	static const char *const files[] = {"sql/session/tables.sql", "sql/session/advice_table.sql"};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (sqlite3_exec(mp_session_db(f->session), mp_embedded_text(files[i]), NULL, NULL, NULL) !=
+		    SQLITE_OK)
+			return session_failed(f);
+	return 0;
+}
+
+/* ---- For report advice ---- */
+
+int mp_session_advice_begin(struct mp_session *s, struct mp_err *err)
+{
+	/* The rules of this version, whichever one recorded. */
+	static const char *const views[] = {"sql/views/phase_card.sql", "sql/views/phase_kept.sql",
+	    "sql/views/phase_cause.sql", "sql/views/phase_live.sql", "sql/views/v_session_advice.sql"};
+	const struct filling f = {.session = s, .err = err};
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < sizeof(views) / sizeof(*views); i++)
+		ret = mp_session_use_view(s, views[i], err);
+	if (!ret && sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/session/advice_table.sql"), NULL,
+			NULL, NULL) != SQLITE_OK)
+		ret = session_failed(&f);
 	return ret;
+}
+
+int mp_session_advice_judge(struct mp_session *s, struct mp_err *err)
+{
+	const struct filling f = {.session = s, .err = err};
+
+	return sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/session/fill_advice.sql"), NULL, NULL,
+		   NULL) == SQLITE_OK
+		   ? 0
+		   : session_failed(&f);
 }
 
 int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
@@ -157,9 +215,8 @@ int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *s
 		ret = session_read_slots(f);
 	sqlite3_exec(mp_session_db(s), "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY; SAVEPOINT session",
 	    NULL, NULL, NULL);
-	if (!ret && sqlite3_exec(mp_session_db(s), mp_embedded_text("sql/session/tables.sql"), NULL, NULL,
-			NULL) != SQLITE_OK)
-		ret = session_failed(f);
+	if (!ret)
+		ret = make_tables(f);
 	if (!ret)
 		ret = session_find_spikes(f);
 	if (!ret)

@@ -3,14 +3,10 @@
  * Spikes are found by the view v_spike, which plain SQL has too. Here its text is asked with other phases: those
  * that the report tells of, also found ones, and only the slots that were asked for.
  */
-#include <errno.h>
 #include <sqlite3.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "analysis/session/private.h"
-#include "store/embed.h"
-
-static const char view[] = "\nCREATE VIEW v_spike AS\n";
 
 static int insert_slots(struct filling *f)
 {
@@ -31,22 +27,17 @@ static int insert_slots(struct filling *f)
 	return ret;
 }
 
-/* A common table expression goes before the private view of its name. */
 static int ask_view(struct filling *f)
 {
-	const char *text = strstr(mp_embedded_text("sql/views/v_spike.sql"), view) + strlen(view);
-	char *sql = sqlite3_mprintf(
+	char rest[64];
+
+	snprintf(rest, sizeof(rest), "ORDER BY (1 + peak) / (1 + level) DESC LIMIT %d)", SPIKES_MAX);
+	return session_ask_view(f, "v_spike",
 	    "INSERT INTO temp.session_spike WITH slot_phase AS ("
 	    "SELECT slot_ns, dur_ns, n AS phase_no, n AS phase_id, '' AS phase FROM temp.session_slot)"
 	    " SELECT row_number() OVER (ORDER BY start_ns, spike_id) - 1, series, phase_id, start_ns, end_ns,"
-	    " peak_ns, level, peak FROM (SELECT * FROM (%.*s)"
-	    " ORDER BY (1 + peak) / (1 + level) DESC LIMIT %d)",
-	    (int)(strrchr(text, ';') - text), text, SPIKES_MAX);
-	int rc =
-	    sql ? sqlite3_exec(mp_session_db(f->session), sql, NULL, NULL, NULL) : SQLITE_NOMEM;
-
-	sqlite3_free(sql);
-	return rc == SQLITE_OK ? 0 : rc == SQLITE_NOMEM ? session_no_memory(f) : session_failed(f);
+	    " peak_ns, level, peak FROM (SELECT *",
+	    rest);
 }
 
 /* From when to when kept calls are to be told apart by spike. */

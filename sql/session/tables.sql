@@ -7,7 +7,6 @@ DROP TABLE IF EXISTS temp.session_stack;
 DROP TABLE IF EXISTS temp.session_component;
 DROP TABLE IF EXISTS temp.session_cause;
 DROP TABLE IF EXISTS temp.session_spike;
-DROP TABLE IF EXISTS temp.session_advice;
 DROP TABLE IF EXISTS temp.session_growth;
 DROP TABLE IF EXISTS temp.session_spike_stack;
 DROP TABLE IF EXISTS temp.session_slot;
@@ -63,10 +62,6 @@ CREATE TEMP TABLE session_move( -- likewise around the starts of spikes, in step
   spike INTEGER, step INTEGER, stack_id INTEGER, calls, bytes, time_ns,
   rows,                    -- kept calls
   component_id             -- of the last one; 0: no rule decides, or there are none
-);
-
-CREATE TEMP TABLE session_advice( -- fill_advice.sql
-  n, rule, finding, evidence, advice, saves_ns, saves_bytes, query
 );
 
 CREATE TEMP TABLE session_growth(
