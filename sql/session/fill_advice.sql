@@ -3,5 +3,4 @@
 
 INSERT INTO temp.session_advice
 SELECT phase_id, phase, rule, site, saves_ns, saves_bytes, share, finding, evidence, advice, query
-FROM v_session_advice
-WHERE EXISTS (SELECT 1 FROM phase) AND EXISTS (SELECT 1 FROM slot);
+FROM v_session_advice;
