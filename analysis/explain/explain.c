@@ -162,7 +162,8 @@ static int fill_why_of_all(struct mp_session *s, const struct mp_report_scope *s
 	return fill_why(s, scope, 0, err);
 }
 
-static int fill_cache_and_phases(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+static int fill_cache_and_phases(
+    struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
 	int rc = mp_why_resume(s, err);
 
@@ -198,8 +199,8 @@ int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, st
 	return rc;
 }
 
-/* Without samples, pools, collections and phases their rules find nothing: slow calls, which explain is of, are not
- * what these speak of. */
+/* Without samples, pools, collections and phases their rules find nothing: slow calls, which explain is of,
+ * are not what these speak of. */
 static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_t top, struct mp_err *err)
 {
 	int rc = fill_why(s, scope, top, err);

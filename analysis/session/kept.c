@@ -71,8 +71,7 @@ static bool add_to_spikes(struct filling *f, int64_t t_ns, int64_t stack_id, con
 		if (!add_to(&f->spike_stacks, i, stack_id, what))
 			return false;
 	}
-	return !f->n_spikes || !is_calm || !f->n_in ||
-	       add_to(&f->calm, f->in[f->n_in - 1], stack_id, what);
+	return !f->n_spikes || !is_calm || !f->n_in || add_to(&f->calm, f->in[f->n_in - 1], stack_id, what);
 }
 
 /* t_ns, tid, op_id, size_bytes, dur_ns, weight, stack_id */

@@ -31,7 +31,7 @@
 /* Sums of kept calls, by phase or spike, and stack or component: open addressing. */
 struct cell {
 	int64_t n, key; /* n < 0: unused */
-	int64_t part; /* the component, of the last one */
+	int64_t part;   /* the component, of the last one */
 	double rows, calls, bytes, time_ns, live_bytes;
 };
 
@@ -75,7 +75,8 @@ struct filling {
 
 	struct mp_components *components; /* NULL: no rules */
 	struct cells stacks, parts, causes, spike_stacks;
-	struct cells calm, moves; /* stacks outside of spikes; and around their starts, in steps: n: spike * MOVE_STEPS + step */
+	struct cells calm, moves; /* stacks outside of spikes; and around their starts, in steps: n: spike *
+				     MOVE_STEPS + step */
 	char *kind[KINDS_MAX];
 	size_t n_kinds;
 	bool has_blocks; /* some were followed */
@@ -85,8 +86,8 @@ int session_failed(const struct filling *f);
 int session_no_memory(const struct filling *f);
 
 /*
- * Runs `before FROM (what the view says) rest`, over other rows than the session's: common table expressions in
- * `before` go before private views of their name.
+ * Runs `before FROM (what the view says) rest`, over other rows than the session's: common table expressions
+ * in `before` go before private views of their name.
  */
 int session_ask_view(struct filling *f, const char *view, const char *before, const char *rest);
 

@@ -127,7 +127,8 @@ static int write_tables(struct filling *f)
 		"INSERT INTO temp.session_component VALUES (?,?,?,?,?,?)"},
 	    {&f->spike_stacks, LAST_NONE, "INSERT INTO temp.session_spike_stack VALUES (?,?,?,?,?)"},
 	    {&f->calm, LAST_NONE, "INSERT INTO temp.session_calm VALUES (?,?,?,?,?)"},
-	    {&f->moves, LAST_ROWS, "INSERT INTO temp.session_move VALUES (?1/1024,?1%1024,?2,?3,?4,?5,?6,?7)"}};
+	    {&f->moves, LAST_ROWS,
+		"INSERT INTO temp.session_move VALUES (?1/1024,?1%1024,?2,?3,?4,?5,?6,?7)"}};
 	for (size_t i = 0; !ret && i < sizeof(cells) / sizeof(*cells); i++)
 		ret = insert_cells(f, cells[i].cells, cells[i].last, cells[i].sql);
 	for (size_t i = 0; !ret && i < f->causes.room; i++)
@@ -145,7 +146,8 @@ int session_ask_view(struct filling *f, const char *view, const char *before, co
 	snprintf(path, sizeof(path), "sql/views/%s.sql", view);
 	snprintf(create, sizeof(create), "\nCREATE VIEW %s AS\n", view);
 	const char *text = strstr(mp_embedded_text(path), create) + strlen(create);
-	char *sql = sqlite3_mprintf("%s FROM (%.*s) %s", before, (int)(strrchr(text, ';') - text), text, rest);
+	char *sql =
+	    sqlite3_mprintf("%s FROM (%.*s) %s", before, (int)(strrchr(text, ';') - text), text, rest);
 	int rc = sql ? sqlite3_exec(mp_session_db(f->session), sql, NULL, NULL, NULL) : SQLITE_NOMEM;
 
 	sqlite3_free(sql);
@@ -155,12 +157,14 @@ int session_ask_view(struct filling *f, const char *view, const char *before, co
 static int judge(struct filling *f)
 {
 	return session_ask_view(f, "v_session_advice",
-	    "INSERT INTO temp.session_advice WITH phase_card AS (SELECT n AS phase_id, name, start_ns, end_ns,"
+	    "INSERT INTO temp.session_advice WITH phase_card AS (SELECT n AS phase_id, name, start_ns, "
+	    "end_ns,"
 	    " covered_ns, allocs, alloc_ns FROM temp.session_phase WHERE source IS NOT NULL),"
 	    " phase_kept AS (SELECT n AS phase_id, stack_id, calls, time_ns FROM temp.session_stack),"
 	    " phase_cause AS (SELECT n AS phase_id, kind, times, time_ns FROM temp.session_cause),"
 	    " phase_live AS (SELECT n AS phase_id, live_bytes FROM temp.session_phase)"
-	    " SELECT phase_id, phase, rule, site, saves_ns, saves_bytes, share, finding, evidence, advice, query",
+	    " SELECT phase_id, phase, rule, site, saves_ns, saves_bytes, share, finding, evidence, advice, "
+	    "query",
 	    "");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spikes are found by the view v_spike, which plain SQL has too. Here its text is asked with other phases: those
- * that the report tells of, also found ones, and only the slots that were asked for.
+ * Spikes are found by the view v_spike, which plain SQL has too. Here its text is asked with other phases:
+ * those that the report tells of, also found ones, and only the slots that were asked for.
  */
 #include <sqlite3.h>
 #include <stdio.h>

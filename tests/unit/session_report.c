@@ -274,23 +274,27 @@ Test(session_report, advice_is_the_same_everywhere)
 		cr_assert_eq(mp_append_block(s, &block, &id, &err), 0);
 	}
 	char *json = run_report(NULL);
-	char *told = strdup(ask(json, "SELECT group_concat(rule || ' ' || phase, '|') FROM (SELECT value ->> 'rule' AS"
-				      " rule, value ->> 'phase' AS phase FROM json_each(?, '$.tables.advice') ORDER BY 1, 2)"));
+	char *told = strdup(ask(json,
+	    "SELECT group_concat(rule || ' ' || phase, '|') FROM (SELECT value ->> 'rule' AS"
+	    " rule, value ->> 'phase' AS phase FROM json_each(?, '$.tables.advice') ORDER BY 1, 2)"));
 
 	cr_assert_str_eq(told, "keep open|leftover rest|pool open|pool open|prefault open");
-	cr_assert_str_eq(ask(json, "SELECT count(*) || ' ' || total(a.saves_ns IS CAST(v.saves_ns AS INTEGER) AND"
-				   " a.saves_bytes IS CAST(v.saves_bytes AS INTEGER) AND"
-				   " a.evidence = v.evidence AND a.advice = v.advice AND a.query = v.query)"
-				   " FROM v_session_advice AS v JOIN (SELECT value ->> 'rule' AS rule, value ->> 'phase' AS"
-				   " phase, value ->> 'saves_ns' AS saves_ns, value ->> 'saves_bytes' AS saves_bytes,"
-				   " value ->> 'finding' AS finding, value ->> 'evidence' AS evidence, value ->> 'advice' AS"
-				   " advice, value ->> 'query' AS query FROM json_each(?, '$.tables.advice')) AS a"
-				   " USING (rule, phase, finding)"),
+	cr_assert_str_eq(
+	    ask(json,
+		"SELECT count(*) || ' ' || total(a.saves_ns IS CAST(v.saves_ns AS INTEGER) AND"
+		" a.saves_bytes IS CAST(v.saves_bytes AS INTEGER) AND"
+		" a.evidence = v.evidence AND a.advice = v.advice AND a.query = v.query)"
+		" FROM v_session_advice AS v JOIN (SELECT value ->> 'rule' AS rule, value ->> 'phase' AS"
+		" phase, value ->> 'saves_ns' AS saves_ns, value ->> 'saves_bytes' AS saves_bytes,"
+		" value ->> 'finding' AS finding, value ->> 'evidence' AS evidence, value ->> 'advice' AS"
+		" advice, value ->> 'query' AS query FROM json_each(?, '$.tables.advice')) AS a"
+		" USING (rule, phase, finding)"),
 	    "5 5.0");
 	free(json);
 	json = run_report_of("advice", NULL);
-	cr_assert_str_eq(ask(json, "SELECT group_concat(value ->> 'rule' || ' ' || (value ->> 'finding'), '|')"
-				   " FROM json_each(?, '$.rows') WHERE value ->> 'kind' = 'session'"),
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat(value ->> 'rule' || ' ' || (value ->> 'finding'), '|')"
+		      " FROM json_each(?, '$.rows') WHERE value ->> 'kind' = 'session'"),
 	    "session_leftover rest: more is alive than after the first phase|"
 	    "session_pool open: calm_site allocates in a burst|"
 	    "session_pool open: busy_site allocates in a burst|"
@@ -300,7 +304,8 @@ Test(session_report, advice_is_the_same_everywhere)
 	free(told);
 }
 
-/* Of a level, a few calls a tenth of a second: then `first` does more, 0.6 s before the others and the spike. */
+/* Of a level, a few calls a tenth of a second: then `first` does more, 0.6 s before the others and the spike.
+ */
 static void append_move(int site, int from_tenth, int to_tenth, int calls)
 {
 	for (int tenth = from_tenth; tenth < to_tenth; tenth++)
@@ -320,9 +325,10 @@ static void append_move(int site, int from_tenth, int to_tenth, int calls)
 
 Test(session_report, who_moved_first)
 {
-	cr_assert_eq(sqlite3_exec(mp_session_db(s),
-			 "DELETE FROM call; INSERT INTO stack (stack_id, site) VALUES (3, 'steady'), (4, 'first')", NULL,
-			 NULL, NULL),
+	cr_assert_eq(
+	    sqlite3_exec(mp_session_db(s),
+		"DELETE FROM call; INSERT INTO stack (stack_id, site) VALUES (3, 'steady'), (4, 'first')",
+		NULL, NULL, NULL),
 	    SQLITE_OK);
 	append_phase("day", 0, 12);
 	append_move(1, 0, 120, 4);
@@ -332,10 +338,11 @@ Test(session_report, who_moved_first)
 	append_move(2, 40, 80, 80);
 	char *json = run_report(NULL);
 
-	cr_assert_str_eq(ask(json, "SELECT group_concat((value ->> 'series') || ' ' || (value ->> 'site') || ' ' ||"
-				   " (value ->> 'first') || ' ' || ((value ->> 'first_t_ns') / 100000000) || ' ' ||"
-				   " ((value ->> 'lead_ns') / 100000000), '|') FROM json_each(?, '$.tables.spikes')"
-				   " WHERE value ->> 'series' <> 'p99_ns'"),
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat((value ->> 'series') || ' ' || (value ->> 'site') || ' ' ||"
+		      " (value ->> 'first') || ' ' || ((value ->> 'first_t_ns') / 100000000) || ' ' ||"
+		      " ((value ->> 'lead_ns') / 100000000), '|') FROM json_each(?, '$.tables.spikes')"
+		      " WHERE value ->> 'series' <> 'p99_ns'"),
 	    "allocs_per_s busy_site first 34 6|bytes_per_s busy_site first 34 6");
 	free(json);
 }
@@ -360,11 +367,14 @@ Test(session_report, spikes_are_those_of_the_view)
 	append_phase("day", 0, 12);
 	char *json = run_report(NULL);
 
-	cr_assert_str_eq(ask(json, "SELECT count(*) || ' ' || total(v.level = a.level AND v.peak = a.peak) FROM (SELECT"
-				   " phase, series, start_ns - 5000000000123 AS t_ns, round(level, 1) AS level, round(peak, 1) AS"
-				   " peak FROM v_spike) AS v JOIN (SELECT value ->> 'phase' AS phase, value ->> 'series' AS series,"
-				   " value ->> 't_ns' AS t_ns, value ->> 'level' AS level, value ->> 'peak' AS peak FROM"
-				   " json_each(?, '$.tables.spikes')) AS a USING (phase, series, t_ns)"),
+	cr_assert_str_eq(
+	    ask(json, "SELECT count(*) || ' ' || total(v.level = a.level AND v.peak = a.peak) FROM (SELECT"
+		      " phase, series, start_ns - 5000000000123 AS t_ns, round(level, 1) AS level, "
+		      "round(peak, 1) AS"
+		      " peak FROM v_spike) AS v JOIN (SELECT value ->> 'phase' AS phase, value ->> 'series' "
+		      "AS series,"
+		      " value ->> 't_ns' AS t_ns, value ->> 'level' AS level, value ->> 'peak' AS peak FROM"
+		      " json_each(?, '$.tables.spikes')) AS a USING (phase, series, t_ns)"),
 	    "3 3.0");
 	free(json);
 }

@@ -143,7 +143,8 @@ static void put_pool(int i)
 
 	snprintf(sql, sizeof(sql),
 	    "INSERT OR IGNORE INTO pool (pool_id, name, capacity) VALUES (1, 'orders', 9), (2, 'orders', 9);"
-	    "INSERT INTO pool_use (pool_id, slot_ns, in_use_min, in_use_max, gets, puts, failures, in_use_last)"
+	    "INSERT INTO pool_use (pool_id, slot_ns, in_use_min, in_use_max, gets, puts, failures, "
+	    "in_use_last)"
 	    " SELECT pool_id, %lld, 0, %lld, 1, 1, 0, 50 FROM pool",
 	    (long long)slot_ns(i), (long long)value[i] / 2);
 	/* What does not happen has no row: then it is as full as it was at the end. */
@@ -186,11 +187,13 @@ static const char *spikes(void)
 	static char answer[4096];
 	sqlite3_stmt *st = NULL;
 
-	cr_assert_eq(sqlite3_prepare_v2(mp_session_db(s),
-			 "SELECT coalesce(group_concat(phase || ' ' || series || ' ' || ((start_ns - ?1) / 1000000000) ||"
-			 " '..' || ((end_ns - ?1) / 1000000000) || ' ' || ((peak_ns - ?1) / 1000000000), '|'), '')"
-			 " FROM v_spike",
-			 -1, &st, NULL),
+	cr_assert_eq(
+	    sqlite3_prepare_v2(mp_session_db(s),
+		"SELECT coalesce(group_concat(phase || ' ' || series || ' ' || ((start_ns - ?1) / "
+		"1000000000) ||"
+		" '..' || ((end_ns - ?1) / 1000000000) || ' ' || ((peak_ns - ?1) / 1000000000), '|'), '')"
+		" FROM v_spike",
+		-1, &st, NULL),
 	    SQLITE_OK, "%s", sqlite3_errmsg(mp_session_db(s)));
 	sqlite3_bind_int64(st, 1, slot_ns(1));
 	cr_assert_eq(sqlite3_step(st), SQLITE_ROW);
@@ -350,23 +353,28 @@ Test(spikes, none_at_the_edges)
 	cr_assert_str_eq(spikes(), "");
 }
 
-/* A slot that ends at once, where a phase does, has no rate; one that was watched for a tenth has that of the tenth. */
+/* A slot that ends at once, where a phase does, has no rate; one that was watched for a tenth has that of the
+ * tenth. */
 Test(spikes, rates_are_of_the_time_watched)
 {
 	flat(10000);
 	put(put_allocs);
 	run("UPDATE slot SET dur_ns = 100000000 WHERE slot_ns = (SELECT min(slot_ns) FROM slot) + 5000000000;"
-	    "UPDATE latency_sum SET calls = 1000 WHERE slot_ns = (SELECT min(slot_ns) FROM slot) + 30000000000;"
+	    "UPDATE latency_sum SET calls = 1000 WHERE slot_ns = (SELECT min(slot_ns) FROM slot) + "
+	    "30000000000;"
 	    "INSERT INTO overhead (slot_ns, plane, events, cost_ns, mode, watched_ns)"
-	    " SELECT slot_ns, 'uprobe', 0, 0, 'burst', iif(slot_ns = min(slot_ns) OVER () + 30000000000, 100000000,"
+	    " SELECT slot_ns, 'uprobe', 0, 0, 'burst', iif(slot_ns = min(slot_ns) OVER () + 30000000000, "
+	    "100000000,"
 	    " dur_ns) FROM slot");
 	cr_assert_str_eq(spikes(), "");
-	run("UPDATE latency_sum SET calls = 3000 WHERE slot_ns = (SELECT min(slot_ns) FROM slot) + 30000000000");
+	run("UPDATE latency_sum SET calls = 3000 WHERE slot_ns = (SELECT min(slot_ns) FROM slot) + "
+	    "30000000000");
 	cr_assert_str_eq(spikes(), " allocs_per_s 29..30 29");
 	cr_assert_float_eq(number("peak"), 30000, 1);
 }
 
-/* A collection now and then, always as long, is none; a long one is, and the pauses before it are no part of it. */
+/* A collection now and then, always as long, is none; a long one is, and the pauses before it are no part of
+ * it. */
 Test(spikes, pauses_against_pauses)
 {
 	flat(0);
@@ -390,8 +398,10 @@ Test(spikes, hostile_values)
 	run("UPDATE pressure SET value = 1e300 WHERE name = 'minor_faults' AND t_ns > 5060000000123;"
 	    "INSERT INTO pressure VALUES (-9223372036854775808, 'minor_faults', -1e308);"
 	    "INSERT INTO pressure VALUES (9223372036854775807, 'minor_faults', 1e308);"
-	    "INSERT INTO latency_sum VALUES (5040000000123, 0, 0, 9223372036854775807, 9223372036854775807, 0, 0);"
-	    "INSERT INTO latency_sum VALUES (5040000000123, 0, 1, 9223372036854775807, -9223372036854775807, 0, 0);"
+	    "INSERT INTO latency_sum VALUES (5040000000123, 0, 0, 9223372036854775807, 9223372036854775807, "
+	    "0, 0);"
+	    "INSERT INTO latency_sum VALUES (5040000000123, 0, 1, 9223372036854775807, -9223372036854775807, "
+	    "0, 0);"
 	    "INSERT INTO slot VALUES (-9223372036854775808, 9223372036854775807), (9223372036854775807, 1);"
 	    "INSERT INTO phase VALUES (9, 'p', 9223372036854775807, -9223372036854775808, 'mark');"
 	    "INSERT INTO phase VALUES (10, 'q', -9223372036854775808, NULL, 'mark')");
