@@ -91,6 +91,7 @@ WITH rule(kind_no, kind, factor, least) AS (
   SELECT pool_id, slot_ns, in_use_max AS in_use FROM pool_use
   UNION ALL
   SELECT pool_id, slot.slot_ns, in_use_last FROM used CROSS JOIN slot ON slot.slot_ns > used.slot_ns AND slot.slot_ns < next_ns
+  WHERE in_use_last IS NOT NULL
 ), point AS (
   SELECT 1 AS series_no, phase_no, slot_ns, stint, nth_rate AS nth, calls * per_s AS value, 1 AS is_level FROM known WHERE per_s
   UNION ALL
