@@ -24,7 +24,7 @@
 -- are left out: there the program begins or ends, and so does what watches it. Slots below a quarter of a second have no
 -- rates, and those that were watched in part (v_overhead) have that of the time watched. Page faults are counted from one
 -- look to the next; where nothing beside the target changed either, a look left no row, and they are of a longer time. A
--- level is as exact as 0.1 %. Needs SQLite's mathematical functions. mpsample report session also judges by phases that it
+-- level is as exact as 0.1 %. Many pools that are mostly idle take long: each is looked at in each slot. Needs SQLite's mathematical functions. mpsample report session also judges by phases that it
 -- finds itself, and says who moved first.
 -- Example: SELECT phase, series, (start_ns - (SELECT start_ns FROM session_time)) / 1e9 AS t_s, peak / level FROM v_spike
 
