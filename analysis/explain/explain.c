@@ -11,6 +11,7 @@
 #include "analysis/explain/why.h"
 #include "analysis/gc/gc.h"
 #include "analysis/pools/pools.h"
+#include "analysis/session/session.h"
 #include "store/embed.h"
 
 #define RULES        "sql/advice/"
@@ -161,19 +162,24 @@ static int fill_why_of_all(struct mp_session *s, const struct mp_report_scope *s
 	return fill_why(s, scope, 0, err);
 }
 
-static int fill_cache(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+static int fill_cache_and_phases(
+    struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
 	int rc = mp_why_resume(s, err);
 
 	if (!rc)
 		rc = mp_cache_begin(s, err);
-	return rc ? rc : mp_cache_sum(s, scope, err);
+	if (!rc)
+		rc = mp_cache_sum(s, scope, err);
+	if (!rc)
+		rc = mp_session_advice_begin(s, err);
+	return rc ? rc : mp_session_advice_judge(s, err);
 }
 
 /* Calls and samples know nothing of each other, and reading either takes about as long. */
 int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
-	int rc = mp_fill_beside(s, scope, fill_why_of_all, fill_cache, err);
+	int rc = mp_fill_beside(s, scope, fill_why_of_all, fill_cache_and_phases, err);
 
 	if (!rc)
 		rc = mp_why_resume(s, err);
@@ -193,8 +199,8 @@ int mp_advice_fill(struct mp_session *s, const struct mp_report_scope *scope, st
 	return rc;
 }
 
-/* Without samples, pools and collections their rules find nothing: slow calls, which explain is of, are not
- * what these speak of. */
+/* Without samples, pools, collections and phases their rules find nothing: slow calls, which explain is of,
+ * are not what these speak of. */
 static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_t top, struct mp_err *err)
 {
 	int rc = fill_why(s, scope, top, err);
@@ -205,6 +211,8 @@ static int fill(struct mp_session *s, const struct mp_report_scope *scope, size_
 		rc = mp_pools_begin(s, err);
 	if (!rc)
 		rc = mp_gc_begin(s, err);
+	if (!rc)
+		rc = mp_session_advice_begin(s, err);
 	if (!rc)
 		rc = judge(s, scope, err);
 	if (!rc)

@@ -43,6 +43,8 @@ static bool add_to(struct cells *c, size_t n, int64_t key, const struct cell *wh
 		*cell = (struct cell){.n = (int64_t)n, .key = key};
 		c->n++;
 	}
+	cell->part = what->part;
+	cell->rows += what->rows;
 	cell->calls += what->calls;
 	cell->bytes += what->bytes;
 	cell->time_ns += what->time_ns;
@@ -50,9 +52,26 @@ static bool add_to(struct cells *c, size_t n, int64_t key, const struct cell *wh
 	return true;
 }
 
-static bool is_in(const struct spike *s, int64_t t_ns)
+static bool add_to_spikes(struct filling *f, int64_t t_ns, int64_t stack_id, const struct cell *what)
 {
-	return t_ns >= s->start_ns && t_ns < s->end_ns;
+	bool is_calm = true;
+
+	for (size_t i = 0; i < f->n_spikes; i++) {
+		const struct spike *s = &f->spike[i];
+		if (t_ns < s->start_ns - MOVE_BEFORE_NS || t_ns >= s->end_ns)
+			continue;
+		if (t_ns < s->first_end_ns && s->first_end_ns - s->start_ns <= MOVE_BEFORE_NS) {
+			size_t step = (size_t)((t_ns - s->start_ns + MOVE_BEFORE_NS) / MOVE_STEP_NS);
+			if (!add_to(&f->moves, i * MOVE_STEPS + step, stack_id, what))
+				return false;
+		}
+		if (t_ns < s->start_ns)
+			continue;
+		is_calm = false;
+		if (!add_to(&f->spike_stacks, i, stack_id, what))
+			return false;
+	}
+	return !f->n_spikes || !is_calm || !f->n_in || add_to(&f->calm, f->in[f->n_in - 1], stack_id, what);
 }
 
 /* t_ns, tid, op_id, size_bytes, dur_ns, weight, stack_id */
@@ -62,23 +81,21 @@ static int take_call(void *ctx, sqlite3_value **row)
 	int64_t tid = sqlite3_value_int64(row[1]), size = sqlite3_value_int64(row[3]),
 		stack_id = sqlite3_value_int64(row[6]);
 	double weight = sqlite3_value_double(row[5]);
-	const struct cell what = {.calls = weight,
+	struct cell what = {.rows = 1,
+	    .calls = weight,
 	    .bytes = weight * (double)size,
 	    .time_ns = weight * sqlite3_value_double(row[4])};
 
 	if (!mp_op_gives_memory(sqlite3_value_int64(row[2])))
 		return 0;
 	int64_t part = f->components ? mp_component_of(f->components, stack_id, size, tid) : 0;
+	what.part = part;
 	session_find_at(f, sqlite3_value_int64(row[0]));
 	for (size_t i = 0; i < f->n_in; i++)
 		if (!add_to(&f->stacks, f->in[i], stack_id, &what) ||
 		    (f->components && !add_to(&f->parts, f->in[i], part, &what)))
 			return -ENOMEM;
-	for (size_t i = 0; i < f->n_spikes; i++)
-		if (is_in(&f->spike[i], sqlite3_value_int64(row[0])) &&
-		    !add_to(&f->spike_stacks, i, stack_id, &what))
-			return -ENOMEM;
-	return 0;
+	return add_to_spikes(f, sqlite3_value_int64(row[0]), stack_id, &what) ? 0 : -ENOMEM;
 }
 
 static int sum_calls(struct filling *f)

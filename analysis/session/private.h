@@ -7,7 +7,8 @@
  *
  *   session.c   the filling, from the session to the temporary tables
  *   phases.c    which phases there are
- *   slots.c     every call, by the slots of the histograms; spikes
+ *   slots.c     every call, by the slots of the histograms
+ *   spikes.c    what stands out of a phase
  *   growth.c    how what is alive grows with what the program counts
  *   kept.c      what the kept calls and the followed blocks tell of sites, components and causes
  */
@@ -22,10 +23,16 @@
 #define KINDS_MAX  128 /* of causes; further ones are passed over */
 #define SPIKES_MAX 256
 
+/* Who moved first is looked for from before a spike's start to the end of its first slot. */
+#define MOVE_BEFORE_NS INT64_C(10000000000)
+#define MOVE_STEP_NS   INT64_C(25000000)
+#define MOVE_STEPS     1024 /* a longer first slot tells nothing */
+
 /* Sums of kept calls, by phase or spike, and stack or component: open addressing. */
 struct cell {
 	int64_t n, key; /* n < 0: unused */
-	double calls, bytes, time_ns, live_bytes;
+	int64_t part;   /* the component, of the last one */
+	double rows, calls, bytes, time_ns, live_bytes;
 };
 
 struct cells {
@@ -43,15 +50,11 @@ struct phase {
 
 struct slot {
 	int64_t slot_ns, dur_ns;
-	size_t phase;                 /* the innermost */
-	double allocs, bytes, p99_ns; /* p99_ns < 0: of too few calls */
+	size_t phase; /* the innermost */
 };
 
 struct spike {
-	const char *series; /* allocs_per_s bytes_per_s p99_ns */
-	size_t phase;
-	int64_t start_ns, end_ns, peak_ns; /* of slots; end exclusive; peak_ns: begin of the highest */
-	double level, value;
+	int64_t start_ns, end_ns, first_end_ns; /* of slots; ends exclusive; first_end_ns: of the first one */
 };
 
 struct filling {
@@ -72,6 +75,8 @@ struct filling {
 
 	struct mp_components *components; /* NULL: no rules */
 	struct cells stacks, parts, causes, spike_stacks;
+	struct cells calm, moves; /* stacks outside of spikes; and around their starts, in steps: n: spike *
+				     MOVE_STEPS + step */
 	char *kind[KINDS_MAX];
 	size_t n_kinds;
 	bool has_blocks; /* some were followed */
@@ -80,11 +85,19 @@ struct filling {
 int session_failed(const struct filling *f);
 int session_no_memory(const struct filling *f);
 
+/*
+ * Runs `before FROM (what the view says) rest`, over other rows than the session's: common table expressions
+ * in `before` go before private views of their name.
+ */
+int session_ask_view(struct filling *f, const char *view, const char *before, const char *rest);
+
 int session_read_phases(struct filling *f);
 void session_find_at(struct filling *f, int64_t t_ns);
 
-/* Sums of phases, and then what stands out of them. */
+/* Sums of phases. */
 int session_read_slots(struct filling *f);
+
+/* What stands out of them, into temp.session_spike and f->spike. */
 int session_find_spikes(struct filling *f);
 
 /* Calls, causes and blocks; blocks alone. */

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/session/private.h"
 #include "store/embed.h"
@@ -58,7 +60,10 @@ static int insert_phase(struct filling *f, sqlite3_stmt *st, size_t n)
 	return insert(f, st);
 }
 
-static int insert_cells(struct filling *f, const struct cells *c, bool is_live, const char *sql)
+/* What else their tables have. */
+enum last { LAST_NONE, LAST_LIVE, LAST_ROWS };
+
+static int insert_cells(struct filling *f, const struct cells *c, enum last last, const char *sql)
 {
 	sqlite3_stmt *st = NULL;
 	int ret = sqlite3_prepare_v2(mp_session_db(f->session), sql, -1, &st, NULL) == SQLITE_OK
@@ -73,8 +78,11 @@ static int insert_cells(struct filling *f, const struct cells *c, bool is_live, 
 		sqlite3_bind_double(st, 3, c->cell[i].calls);
 		sqlite3_bind_double(st, 4, c->cell[i].bytes);
 		sqlite3_bind_double(st, 5, c->cell[i].time_ns);
-		if (is_live)
-			sqlite3_bind_double(st, 6, c->cell[i].live_bytes);
+		if (last != LAST_NONE)
+			sqlite3_bind_double(
+			    st, 6, last == LAST_LIVE ? c->cell[i].live_bytes : c->cell[i].rows);
+		if (last == LAST_ROWS)
+			sqlite3_bind_int64(st, 7, c->cell[i].part);
 		ret = insert(f, st);
 	}
 	sqlite3_finalize(st);
@@ -98,66 +106,117 @@ static int insert_cause(struct filling *f, const struct cell *c)
 	return ret;
 }
 
-static int insert_spike(struct filling *f, int64_t number)
-{
-	const struct spike *s = &f->spike[number];
-	sqlite3_stmt *st = NULL;
-
-	if (sqlite3_prepare_v2(mp_session_db(f->session),
-		"INSERT INTO temp.session_spike VALUES (?,?,?,?,?,?,?,?)", -1, &st, NULL) != SQLITE_OK)
-		return session_failed(f);
-	sqlite3_bind_int64(st, 1, number);
-	sqlite3_bind_text(st, 2, s->series, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 3, (int64_t)s->phase);
-	sqlite3_bind_int64(st, 4, s->start_ns);
-	sqlite3_bind_int64(st, 5, s->end_ns);
-	sqlite3_bind_int64(st, 6, s->peak_ns);
-	sqlite3_bind_double(st, 7, s->level);
-	sqlite3_bind_double(st, 8, s->value);
-	int ret = insert(f, st);
-	sqlite3_finalize(st);
-	return ret;
-}
-
 static int write_tables(struct filling *f)
 {
 	sqlite3_stmt *st = NULL;
 	int ret = 0;
 
-	if (sqlite3_exec(mp_session_db(f->session), mp_embedded_text("sql/session/tables.sql"), NULL, NULL,
-		NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(mp_session_db(f->session),
+	if (sqlite3_prepare_v2(mp_session_db(f->session),
 		"INSERT INTO temp.session_phase VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1, &st,
 		NULL) != SQLITE_OK)
 		return session_failed(f);
 	for (size_t i = 0; !ret && i < f->n; i++)
 		ret = insert_phase(f, st, i);
 	sqlite3_finalize(st);
-	if (!ret)
-		ret = insert_cells(f, &f->stacks, false, "INSERT INTO temp.session_stack VALUES (?,?,?,?,?)");
-	if (!ret)
-		ret = insert_cells(
-		    f, &f->parts, f->has_blocks, "INSERT INTO temp.session_component VALUES (?,?,?,?,?,?)");
-	if (!ret)
-		ret = insert_cells(
-		    f, &f->spike_stacks, false, "INSERT INTO temp.session_spike_stack VALUES (?,?,?,?,?)");
-	for (size_t i = 0; !ret && i < f->n_spikes; i++)
-		ret = insert_spike(f, (int64_t)i);
+	const struct {
+		const struct cells *cells;
+		enum last last;
+		const char *sql;
+	} cells[] = {{&f->stacks, LAST_NONE, "INSERT INTO temp.session_stack VALUES (?,?,?,?,?)"},
+	    {&f->parts, f->has_blocks ? LAST_LIVE : LAST_NONE,
+		"INSERT INTO temp.session_component VALUES (?,?,?,?,?,?)"},
+	    {&f->spike_stacks, LAST_NONE, "INSERT INTO temp.session_spike_stack VALUES (?,?,?,?,?)"},
+	    {&f->calm, LAST_NONE, "INSERT INTO temp.session_calm VALUES (?,?,?,?,?)"},
+	    {&f->moves, LAST_ROWS,
+		"INSERT INTO temp.session_move VALUES (?1/1024,?1%1024,?2,?3,?4,?5,?6,?7)"}};
+	for (size_t i = 0; !ret && i < sizeof(cells) / sizeof(*cells); i++)
+		ret = insert_cells(f, cells[i].cells, cells[i].last, cells[i].sql);
 	for (size_t i = 0; !ret && i < f->causes.room; i++)
 		if (f->causes.cell[i].n >= 0)
 			ret = insert_cause(f, &f->causes.cell[i]);
 	return ret;
 }
 
+/* ---- Views, over these tables ---- */
+
+int session_ask_view(struct filling *f, const char *view, const char *before, const char *rest)
+{
+	char path[64], create[64];
+
+	snprintf(path, sizeof(path), "sql/views/%s.sql", view);
+	snprintf(create, sizeof(create), "\nCREATE VIEW %s AS\n", view);
+	const char *text = strstr(mp_embedded_text(path), create) + strlen(create);
+	char *sql =
+	    sqlite3_mprintf("%s FROM (%.*s) %s", before, (int)(strrchr(text, ';') - text), text, rest);
+	int rc = sql ? sqlite3_exec(mp_session_db(f->session), sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+
+	sqlite3_free(sql);
+	return rc == SQLITE_OK ? 0 : rc == SQLITE_NOMEM ? session_no_memory(f) : session_failed(f);
+}
+
 static int judge(struct filling *f)
 {
-	sqlite3_stmt *st = NULL;
-	int ret = mp_report_prepare(f->session, "sql/session/fill_advice.sql", f->scope, &st, f->err);
+	return session_ask_view(f, "v_session_advice",
+	    "INSERT INTO temp.session_advice WITH phase_card AS (SELECT n AS phase_id, name, start_ns, "
+	    "end_ns,"
+	    " covered_ns, allocs, alloc_ns FROM temp.session_phase WHERE source IS NOT NULL),"
+	    " phase_kept AS (SELECT n AS phase_id, stack_id, calls, time_ns FROM temp.session_stack),"
+	    " phase_cause AS (SELECT n AS phase_id, kind, times, time_ns FROM temp.session_cause),"
+	    " phase_live AS (SELECT n AS phase_id, live_bytes FROM temp.session_phase)"
+	    " SELECT phase_id, phase, rule, site, saves_ns, saves_bytes, share, finding, evidence, advice, "
+	    "query",
+	    "");
+}
 
-	if (!ret)
-		ret = insert(f, st);
+static int make_tables(struct filling *f)
+{
+	static const char *const files[] = {"sql/session/tables.sql", "sql/session/advice_table.sql"};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (sqlite3_exec(mp_session_db(f->session), mp_embedded_text(files[i]), NULL, NULL, NULL) !=
+		    SQLITE_OK)
+			return session_failed(f);
+	return 0;
+}
+
+/* ---- For report advice ---- */
+
+static int run(struct mp_session *s, const char *path, struct mp_err *err)
+{
+	if (sqlite3_exec(mp_session_db(s), mp_embedded_text(path), NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	return mp_err_set(
+	    err, EIO, "cannot analyse %s: %s", mp_session_path(s), sqlite3_errmsg(mp_session_db(s)));
+}
+
+int mp_session_advice_begin(struct mp_session *s, struct mp_err *err)
+{
+	/* The rules of this version, whichever one recorded. */
+	static const char *const views[] = {"sql/views/phase_card.sql", "sql/views/phase_kept.sql",
+	    "sql/views/phase_cause.sql", "sql/views/phase_live.sql", "sql/views/v_session_advice.sql"};
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < sizeof(views) / sizeof(*views); i++)
+		ret = mp_session_use_view(s, views[i], err);
+	return ret ? ret : run(s, "sql/session/advice_table.sql", err);
+}
+
+/* Without them it has no rows, but reads all that was kept. */
+static bool has_phases(struct mp_session *s)
+{
+	sqlite3_stmt *st = NULL;
+	bool has = sqlite3_prepare_v2(mp_session_db(s),
+		       "SELECT 1 WHERE EXISTS (SELECT 1 FROM phase) AND EXISTS (SELECT 1 FROM slot)", -1, &st,
+		       NULL) == SQLITE_OK &&
+		   sqlite3_step(st) == SQLITE_ROW;
+
 	sqlite3_finalize(st);
-	return ret;
+	return has;
+}
+
+int mp_session_advice_judge(struct mp_session *s, struct mp_err *err)
+{
+	return has_phases(s) ? run(s, "sql/session/fill_advice.sql", err) : 0;
 }
 
 static int write_cards(struct filling *f)
@@ -192,6 +251,8 @@ static void free_filling(struct filling *f)
 	free(f->parts.cell);
 	free(f->causes.cell);
 	free(f->spike_stacks.cell);
+	free(f->calm.cell);
+	free(f->moves.cell);
 	free(f->slot);
 	mp_tally_clear(&f->slot_alloc);
 	for (size_t i = 0; i < f->n_kinds; i++)
@@ -212,6 +273,8 @@ static int fill(struct mp_session *s, const struct mp_report_scope *scope, int (
 		ret = session_read_slots(f);
 	sqlite3_exec(mp_session_db(s), "PRAGMA query_only=OFF; PRAGMA temp_store=MEMORY; SAVEPOINT session",
 	    NULL, NULL, NULL);
+	if (!ret)
+		ret = make_tables(f);
 	if (!ret)
 		ret = finish(f);
 	sqlite3_exec(mp_session_db(s), "RELEASE session; PRAGMA query_only=ON", NULL, NULL, NULL);

@@ -15,4 +15,11 @@ int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *s
 /* Of these the cards alone, without what the kept calls tell: session_phase, and the views beside it. */
 int mp_session_cards_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 
+/*
+ * For report advice, and the rules sql/advice/session_*.sql: temp.session_advice, first empty, then with what
+ * v_session_advice says of the whole recording. -EIO, -ENOMEM.
+ */
+int mp_session_advice_begin(struct mp_session *s, struct mp_err *err);
+int mp_session_advice_judge(struct mp_session *s, struct mp_err *err);
+
 #endif

@@ -4,14 +4,7 @@
 
 #include "analysis/each_row.h"
 #include "analysis/session/private.h"
-#include "analysis/session/spikes.h"
 #include "store/op.h"
-
-#define P99_CALLS 1000 /* a p99 of fewer is of too few */
-
-/* Above what level, in times of it, a series has a spike at least. */
-#define LEAST_RATE 1.5
-#define LEAST_P99  3
 
 /* slot_ns, dur_ns */
 static int take_slot(void *ctx, sqlite3_value **row)
@@ -33,7 +26,7 @@ static int take_slot(void *ctx, sqlite3_value **row)
 	if (!f->n_in)
 		return 0;
 	f->slot[f->n_slots++] =
-	    (struct slot){.slot_ns = slot_ns, .dur_ns = dur_ns, .phase = f->in[f->n_in - 1], .p99_ns = -1};
+	    (struct slot){.slot_ns = slot_ns, .dur_ns = dur_ns, .phase = f->in[f->n_in - 1]};
 	for (size_t i = 0; i < f->n_in; i++)
 		f->phase[f->in[i]].covered_ns += dur_ns;
 	return 0;
@@ -47,8 +40,6 @@ static int leave_slot(struct filling *f)
 
 	if (!s || !f->slot_alloc.calls)
 		return 0;
-	if (f->slot_alloc.calls >= P99_CALLS)
-		s->p99_ns = (double)mp_tally_spread(&f->slot_alloc).quantile_ns[2];
 	session_find_at(f, s->slot_ns + s->dur_ns / 2);
 	for (size_t i = 0; !ret && i < f->n_in; i++)
 		ret = mp_tally_merge(&f->phase[f->in[i]].alloc, &f->slot_alloc);
@@ -103,10 +94,6 @@ static int take_sum(void *ctx, sqlite3_value **row)
 	if (!enter_slot(f, sqlite3_value_int64(row[0]), &ret))
 		return ret;
 	struct slot *s = &f->slot[f->at];
-	if (mp_op_gives_memory(op)) {
-		s->allocs += sqlite3_value_double(row[2]);
-		s->bytes += sqlite3_value_double(row[3]);
-	}
 	session_find_at(f, s->slot_ns + s->dur_ns / 2);
 	for (size_t i = 0; i < f->n_in; i++)
 		add_sum(&f->phase[f->in[i]], op, row);
@@ -137,74 +124,4 @@ int session_read_slots(struct filling *f)
 		    "max_ns)",
 		    f->scope, take_sum, f, f->err);
 	return ret == -ENOMEM ? session_no_memory(f) : ret;
-}
-
-/* ---- Spikes ---- */
-
-static double allocs_of(const struct slot *s)
-{
-	return s->allocs * 1e9 / (double)s->dur_ns;
-}
-
-static double bytes_of(const struct slot *s)
-{
-	return s->bytes * 1e9 / (double)s->dur_ns;
-}
-
-static double p99_of(const struct slot *s)
-{
-	return s->p99_ns;
-}
-
-static void add_spike(struct filling *f, const char *series, const struct mp_spike *found)
-{
-	const struct slot *first = &f->slot[found->begin], *last = &f->slot[found->end - 1];
-
-	if (f->n_spikes < SPIKES_MAX)
-		f->spike[f->n_spikes++] = (struct spike){.series = series,
-		    .phase = first->phase,
-		    .start_ns = first->slot_ns,
-		    .end_ns = last->slot_ns + last->dur_ns,
-		    .peak_ns = f->slot[found->peak].slot_ns,
-		    .level = found->level,
-		    .value = found->value};
-}
-
-/* Where the program's own markers tell of phases, slots end a moment later: what is of two phases stands out
- * of either. */
-static bool is_mixed(const struct filling *f, const struct slot *s)
-{
-	int64_t end_ns = s->slot_ns + s->dur_ns;
-
-	for (size_t i = 0; i < f->n; i++) {
-		const struct phase *p = &f->phase[i];
-		if ((p->start_ns > s->slot_ns && p->start_ns < end_ns) ||
-		    (p->end_ns > s->slot_ns && p->end_ns < end_ns))
-			return true;
-	}
-	return false;
-}
-
-int session_find_spikes(struct filling *f)
-{
-	static const struct {
-		const char *name;
-		double (*of)(const struct slot *s);
-		double least;
-	} series[] = {{"allocs_per_s", allocs_of, LEAST_RATE}, {"bytes_per_s", bytes_of, LEAST_RATE},
-	    {"p99_ns", p99_of, LEAST_P99}};
-	struct mp_spike_step *step = calloc(f->n_slots + 1, sizeof(*step));
-
-	for (size_t k = 0; step && k < sizeof(series) / sizeof(*series); k++) {
-		size_t n;
-		for (size_t i = 0; i < f->n_slots; i++)
-			step[i] = (struct mp_spike_step){
-			    is_mixed(f, &f->slot[i]) ? -1 : series[k].of(&f->slot[i]), f->slot[i].phase};
-		struct mp_spike *found = mp_find_spikes(step, f->n_slots, series[k].least, &n);
-		for (size_t i = 0; i < n; i++)
-			add_spike(f, series[k].name, &found[i]);
-		free(found);
-	}
-	free(step);
-	return step ? 0 : session_no_memory(f);
 }

@@ -1,130 +1,86 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/session/spikes.h"
+/*
+ * Spikes are found by the view v_spike, which plain SQL has too. Here its text is asked with other phases:
+ * those that the report tells of, also found ones, and only the slots that were asked for.
+ */
+#include <sqlite3.h>
+#include <stdio.h>
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
+#include "analysis/session/private.h"
 
-#define SPREADS   8
-#define NORMAL    1.4826 /* a normal distribution's deviation, of its median absolute one */
-#define NO_NUMBER (-1.0)
-
-struct level {
-	size_t phase;
-	double log, limit; /* limit: logarithm from which on a step is high; INFINITY: too few steps */
-};
-
-static int by_value(const void *a, const void *b)
+/* Where the program's own markers tell of phases, slots end a moment later: what is of two phases stands out
+ * of either. */
+static bool is_mixed(const struct filling *f, const struct slot *s)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	int64_t end_ns = s->slot_ns + s->dur_ns;
 
-	return (x > y) - (x < y);
-}
-
-static double median(double *value, size_t n)
-{
-	qsort(value, n, sizeof(*value), by_value);
-	return n % 2 ? value[n / 2] : (value[n / 2 - 1] + value[n / 2]) / 2;
-}
-
-/* One more, so that nothing has a logarithm, too. */
-static double log_of(double value)
-{
-	return log1p(value);
-}
-
-static struct level level_of(
-    const struct mp_spike_step *step, size_t n, size_t phase, double least, double *spare)
-{
-	struct level l = {.phase = phase, .limit = INFINITY};
-	size_t count = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (step[i].phase == phase && step[i].value >= 0)
-			spare[count++] = log_of(step[i].value);
-	if (count < MP_SPIKE_STEPS)
-		return l;
-	l.log = median(spare, count);
-	for (size_t i = 0; i < count; i++)
-		spare[i] = fabs(spare[i] - l.log);
-	l.limit = l.log + fmax(SPREADS * NORMAL * median(spare, count), log(least));
-	return l;
-}
-
-/* The levels of all phases; each is looked for once. */
-static size_t find_levels(
-    const struct mp_spike_step *step, size_t n, double least, double *spare, struct level *out)
-{
-	size_t found = 0, last = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (found && out[last].phase == step[i].phase)
-			continue;
-		for (last = 0; last < found && out[last].phase != step[i].phase; last++)
-			;
-		if (last == found)
-			out[found++] = level_of(step, n, step[i].phase, least, spare);
+	for (size_t i = 0; i < f->n; i++) {
+		const struct phase *p = &f->phase[i];
+		if ((p->start_ns > s->slot_ns && p->start_ns < end_ns) ||
+		    (p->end_ns > s->slot_ns && p->end_ns < end_ns))
+			return true;
 	}
-	return found;
+	return false;
 }
 
-static const struct level *find_level(const struct level *level, size_t n, size_t phase)
+static int insert_slots(struct filling *f)
 {
-	for (size_t i = 0; i < n; i++)
-		if (level[i].phase == phase)
-			return &level[i];
-	return NULL;
+	sqlite3_stmt *st = NULL;
+	int ret = 0;
+
+	if (sqlite3_prepare_v2(mp_session_db(f->session), "INSERT INTO temp.session_slot VALUES (?,?,?,?)",
+		-1, &st, NULL) != SQLITE_OK)
+		return session_failed(f);
+	for (size_t i = 0; !ret && i < f->n_slots; i++) {
+		sqlite3_bind_int64(st, 1, f->slot[i].slot_ns);
+		sqlite3_bind_int64(st, 2, f->slot[i].dur_ns);
+		sqlite3_bind_int64(st, 3, (int64_t)f->slot[i].phase);
+		sqlite3_bind_int(st, 4, is_mixed(f, &f->slot[i]));
+		sqlite3_step(st);
+		ret = sqlite3_reset(st) == SQLITE_OK ? 0 : session_failed(f);
+	}
+	sqlite3_finalize(st);
+	return ret;
 }
 
-/* Into `out`, which has room for n. */
-static size_t collect(const struct mp_spike_step *step, size_t n, const struct level *level, size_t n_levels,
-    struct mp_spike *out)
+static int ask_view(struct filling *f)
 {
-	const struct level *now = NULL;
-	size_t found = 0;
-	bool is_on = false;
+	char rest[64];
 
-	for (size_t i = 0; i < n; i++) {
-		if (!now || now->phase != step[i].phase) {
-			now = find_level(level, n_levels, step[i].phase);
-			is_on = false;
-		}
-		if (step[i].value < 0)
-			continue;
-		if (log_of(step[i].value) <= now->limit) {
-			is_on = false;
-			continue;
-		}
-		struct mp_spike *s = is_on ? &out[found - 1] : &out[found++];
-		if (!is_on)
-			*s = (struct mp_spike){
-			    .begin = i, .peak = i, .level = expm1(now->log), .value = NO_NUMBER};
-		is_on = true;
-		s->end = i + 1;
-		if (step[i].value > s->value) {
-			s->value = step[i].value;
-			s->peak = i;
-		}
-	}
-	return found;
+	snprintf(rest, sizeof(rest), "ORDER BY (1 + peak) / (1 + level) DESC LIMIT %d)", SPIKES_MAX);
+	return session_ask_view(f, "v_spike",
+	    "INSERT INTO temp.session_spike WITH slot_phase AS ("
+	    "SELECT slot_ns, dur_ns, n AS phase_no, n AS phase_id, '' AS phase, is_mixed FROM "
+	    "temp.session_slot)"
+	    " SELECT row_number() OVER (ORDER BY start_ns, spike_id) - 1, series, phase_id, start_ns, end_ns,"
+	    " peak_ns, level, peak FROM (SELECT *",
+	    rest);
 }
 
-struct mp_spike *mp_find_spikes(const struct mp_spike_step *step, size_t n, double least, size_t *found)
+/* From when to when kept calls are to be told apart by spike. */
+static int read_spikes(struct filling *f)
 {
-	struct mp_spike *out = calloc(n + 1, sizeof(*out));
-	struct level *level = calloc(n + 1, sizeof(*level));
-	double *spare = calloc(n + 1, sizeof(*spare));
+	sqlite3_stmt *st = NULL;
+	int step = SQLITE_DONE;
 
-	*found = 0;
-	if (out && level && spare) {
-		size_t n_levels = find_levels(step, n, least, spare, level);
-		*found = collect(step, n, level, n_levels, out);
-	}
-	free(spare);
-	free(level);
-	if (!*found) {
-		free(out);
-		out = NULL;
-	}
-	return out;
+	if (sqlite3_prepare_v2(mp_session_db(f->session),
+		"SELECT start_ns, end_ns, start_ns + dur_ns FROM temp.session_spike"
+		" JOIN temp.session_slot ON slot_ns = start_ns ORDER BY spike",
+		-1, &st, NULL) != SQLITE_OK)
+		return session_failed(f);
+	while (f->n_spikes < SPIKES_MAX && (step = sqlite3_step(st)) == SQLITE_ROW)
+		f->spike[f->n_spikes++] = (struct spike){.start_ns = sqlite3_column_int64(st, 0),
+		    .end_ns = sqlite3_column_int64(st, 1),
+		    .first_end_ns = sqlite3_column_int64(st, 2)};
+	sqlite3_finalize(st);
+	return step == SQLITE_DONE || step == SQLITE_ROW ? 0 : session_failed(f);
+}
+
+int session_find_spikes(struct filling *f)
+{
+	int ret = insert_slots(f);
+
+	if (!ret)
+		ret = ask_view(f);
+	return ret ? ret : read_spikes(f);
 }

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What to change, and in which phase it would save the most: sql/session/fill_advice.sql has the rules.
+-- What to change, and in which phase it would save the most: v_session_advice has the rules.
 --
 -- Parameters: :limit (-1: all)
 -- Columns:

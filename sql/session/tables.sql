@@ -7,12 +7,14 @@ DROP TABLE IF EXISTS temp.session_stack;
 DROP TABLE IF EXISTS temp.session_component;
 DROP TABLE IF EXISTS temp.session_cause;
 DROP TABLE IF EXISTS temp.session_spike;
-DROP TABLE IF EXISTS temp.session_advice;
 DROP TABLE IF EXISTS temp.session_growth;
 DROP TABLE IF EXISTS temp.session_spike_stack;
 DROP VIEW IF EXISTS temp.session_pool;
 DROP VIEW IF EXISTS temp.session_fault;
 DROP VIEW IF EXISTS temp.session_pause;
+DROP TABLE IF EXISTS temp.session_slot;
+DROP TABLE IF EXISTS temp.session_calm;
+DROP TABLE IF EXISTS temp.session_move;
 
 CREATE TEMP TABLE session_phase(
   n INTEGER PRIMARY KEY,
@@ -38,9 +40,15 @@ CREATE TEMP TABLE session_cause( -- of the time of kept calls, by v_cause
   n, kind, times, time_ns
 );
 
-CREATE TEMP TABLE session_spike(
+CREATE TEMP TABLE session_slot( -- those that were asked for
+  slot_ns INTEGER PRIMARY KEY, dur_ns INTEGER,
+  n INTEGER,               -- the innermost phase at its middle
+  is_mixed INTEGER         -- a phase begins or ends inside
+);
+
+CREATE TEMP TABLE session_spike( -- v_spike, with the phases of session_slot
   spike INTEGER PRIMARY KEY,
-  series,                  -- allocs_per_s, bytes_per_s, p99_ns
+  series,
   n,                       -- the phase, the innermost
   start_ns, end_ns, peak_ns, -- session clock; peak_ns: begin of the highest slot
   level, value             -- of the series: what it is in this phase, and at the peak
@@ -50,8 +58,14 @@ CREATE TEMP TABLE session_spike_stack( -- as session_stack
   spike, stack_id, calls, bytes, time_ns, PRIMARY KEY (spike, stack_id)
 );
 
-CREATE TEMP TABLE session_advice( -- fill_advice.sql
-  n, rule, finding, evidence, advice, saves_ns, saves_bytes, query
+CREATE TEMP TABLE session_calm( -- as session_stack, by the innermost phase, outside of all spikes
+  n, stack_id, calls, bytes, time_ns, PRIMARY KEY (n, stack_id)
+);
+
+CREATE TEMP TABLE session_move( -- likewise around the starts of spikes, in steps of 25 ms from 10 s before it on
+  spike INTEGER, step INTEGER, stack_id INTEGER, calls, bytes, time_ns,
+  rows,                    -- kept calls
+  component_id             -- of the last one; 0: no rule decides, or there are none
 );
 
 CREATE TEMP TABLE session_growth(

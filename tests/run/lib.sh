@@ -230,6 +230,8 @@ sql() {
 as_schema() {
 	sql "$2" "
 		DROP VIEW v_gc_advice; DROP VIEW v_gc_survival; DROP VIEW v_gc_class; DROP TABLE gc_class; DROP TABLE gc_class_name;
+		DROP VIEW v_spike; DROP VIEW slot_phase; DROP VIEW v_session_advice; DROP VIEW phase_card; DROP VIEW phase_kept;
+		DROP VIEW phase_cause; DROP VIEW phase_live;
 		DROP VIEW v_block; DROP VIEW v_live; DROP TABLE block;
 		DROP VIEW v_gauge; DROP VIEW v_component; DROP VIEW v_component_use; DROP VIEW call_component; DROP VIEW block_component; DROP VIEW v_call;
 		DROP TABLE component_rule; DROP TABLE component_thread; DROP TABLE component_stack;

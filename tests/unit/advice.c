@@ -154,11 +154,11 @@ Test(advice, every_rule_is_tried)
 	create();
 	for (const struct mp_embedded *f = mp_embedded_files; f->path; f++) {
 		/* Those of samples: tests/unit/cache.c; of pools: tests/unit/pool_report.c; of collections:
-		 * tests/unit/gc_report.c. */
-		bool found = strncmp(f->path, "sql/advice/", 11) || !strcmp(f->path, "sql/advice/pool.sql") ||
-			     !strncmp(f->path, "sql/advice/cache_", 17) ||
-			     !strncmp(f->path, "sql/advice/gc_", 14) ||
-			     !strncmp(f->path, "sql/advice/pool_", 16);
+		 * tests/unit/gc_report.c; of phases: tests/unit/session_report.c. */
+		bool found =
+		    strncmp(f->path, "sql/advice/", 11) || !strcmp(f->path, "sql/advice/pool.sql") ||
+		    !strncmp(f->path, "sql/advice/cache_", 17) || !strncmp(f->path, "sql/advice/gc_", 14) ||
+		    !strncmp(f->path, "sql/advice/session_", 19) || !strncmp(f->path, "sql/advice/pool_", 16);
 
 		for (size_t i = 0; !found && i < FIRES; i++)
 			found = fires[i].rule &&

@@ -42,6 +42,8 @@ static void append_slot(int slot)
 	cr_assert_eq(mp_append_slot(s, t_ns, SECOND, &err), 0);
 	cr_assert_eq(mp_append_latency(s, t_ns, MP_OP_MALLOC, 6, mp_hist_bucket(ns), calls, &err), 0);
 	cr_assert_eq(mp_append_latency_sum(s, t_ns, MP_OP_MALLOC, 6, &sum, &err), 0);
+	const struct mp_latency_window window = {t_ns, SECOND / 10, calls, ns};
+	cr_assert_eq(mp_append_latency_window(s, t_ns, MP_OP_MALLOC, &window, &err), 0);
 	cr_assert_eq(mp_append_latency(s, t_ns, MP_OP_FREE, 0, mp_hist_bucket(2), calls / 2, &err), 0);
 	cr_assert_eq(mp_append_latency_sum(s, t_ns, MP_OP_FREE, 0, &frees, &err), 0);
 	for (int i = 0; i < 10; i++) {
@@ -106,7 +108,7 @@ static void append_phase(const char *name, int from, int to)
 }
 
 /* The session as it is, as JSON. */
-static char *run_report(const char *phase)
+static char *run_report_of(const char *name, const char *phase)
 {
 	struct mp_report_filter filter = {.from_ns = -1, .to_ns = -1, .limit = -1, .phase = phase};
 	char *text = NULL;
@@ -115,10 +117,15 @@ static char *run_report(const char *phase)
 
 	cr_assert_eq(mp_session_close(s, &err), 0, "%s", err.text);
 	cr_assert_eq(mp_session_open(path, &s, &err), 0, "%s", err.text);
-	int rc = mp_report_run(s, mp_report_find("session", &err), &filter, out, MP_FORMAT_JSON, &err);
+	int rc = mp_report_run(s, mp_report_find(name, &err), &filter, out, MP_FORMAT_JSON, &err);
 	fclose(out);
 	cr_assert_eq(rc, 0, "%s", err.text);
 	return text;
+}
+
+static char *run_report(const char *phase)
+{
+	return run_report_of("session", phase);
 }
 
 /* What of a report a query says. */
@@ -231,6 +238,144 @@ Test(session_report, what_to_change)
 	    "SELECT group_concat(op || ' ' || \"sum(weight * dur_ns)\") FROM (%s) WHERE ?1 <> ''",
 	    ask(json, "SELECT value ->> 'query' FROM json_each(?, '$.tables.advice')"));
 	cr_assert_str_eq(ask(json, query), "free 1200000,malloc 10800000");
+	free(json);
+}
+
+/* Each rule, in the report, as a view and in report advice. */
+Test(session_report, advice_is_the_same_everywhere)
+{
+	append_phase("pre", 0, 4);
+	append_phase("open", 4, 8);
+	append_phase("rest", 8, 12);
+	for (int i = 0; i < 20; i++) {
+		const struct mp_call c = {.t_ns = START_NS + 5 * SECOND + i,
+		    .tid = 7,
+		    .op = MP_OP_MALLOC,
+		    .kept = 1,
+		    .weight = 1,
+		    .size_bytes = 64,
+		    .dur_ns = 2000000,
+		    .stack_id = 1};
+		int64_t id;
+		cr_assert_eq(mp_append_call(s, &c, &id, &err), 0);
+		const struct mp_cause_row cause = {
+		    id, i % 2 ? "major_fault" : "syscall:munmap", NULL, i % 2 ? 1600000 : 1900000, 1};
+		cr_assert_eq(mp_append_cause(s, &cause, &err), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		const struct mp_block_row block = {.addr = 1 + (uint64_t)i,
+		    .size_bytes = i ? 5000000 : 1000,
+		    .op = MP_OP_MALLOC,
+		    .tid = 7,
+		    .stack_id = 1,
+		    .born_ns = START_NS + i * 9 * SECOND + 1,
+		    .weight = 1};
+		int64_t id;
+		cr_assert_eq(mp_append_block(s, &block, &id, &err), 0);
+	}
+	char *json = run_report(NULL);
+	char *told = strdup(ask(json,
+	    "SELECT group_concat(rule || ' ' || phase, '|') FROM (SELECT value ->> 'rule' AS"
+	    " rule, value ->> 'phase' AS phase FROM json_each(?, '$.tables.advice') ORDER BY 1, 2)"));
+
+	cr_assert_str_eq(told, "keep open|leftover rest|pool open|pool open|prefault open");
+	cr_assert_str_eq(
+	    ask(json,
+		"SELECT count(*) || ' ' || total(a.saves_ns IS CAST(v.saves_ns AS INTEGER) AND"
+		" a.saves_bytes IS CAST(v.saves_bytes AS INTEGER) AND"
+		" a.evidence = v.evidence AND a.advice = v.advice AND a.query = v.query)"
+		" FROM v_session_advice AS v JOIN (SELECT value ->> 'rule' AS rule, value ->> 'phase' AS"
+		" phase, value ->> 'saves_ns' AS saves_ns, value ->> 'saves_bytes' AS saves_bytes,"
+		" value ->> 'finding' AS finding, value ->> 'evidence' AS evidence, value ->> 'advice' AS"
+		" advice, value ->> 'query' AS query FROM json_each(?, '$.tables.advice')) AS a"
+		" USING (rule, phase, finding)"),
+	    "5 5.0");
+	free(json);
+	json = run_report_of("advice", NULL);
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat(value ->> 'rule' || ' ' || (value ->> 'finding'), '|')"
+		      " FROM json_each(?, '$.rows') WHERE value ->> 'kind' = 'session'"),
+	    "session_leftover rest: more is alive than after the first phase|"
+	    "session_pool open: calm_site allocates in a burst|"
+	    "session_pool open: busy_site allocates in a burst|"
+	    "session_keep open: memory goes to the kernel and comes back in this phase|"
+	    "session_prefault open: memory is touched for the first time in this phase");
+	free(json);
+	free(told);
+}
+
+/* Of a level, a few calls a tenth of a second: then `first` does more, 0.6 s before the others and the spike.
+ */
+static void append_move(int site, int from_tenth, int to_tenth, int calls)
+{
+	for (int tenth = from_tenth; tenth < to_tenth; tenth++)
+		for (int i = 0; i < calls; i++) {
+			const struct mp_call c = {.t_ns = START_NS + tenth * SECOND / 10 + i * 1000,
+			    .tid = 7,
+			    .op = MP_OP_MALLOC,
+			    .kept = 2,
+			    .weight = 20,
+			    .size_bytes = 64,
+			    .dur_ns = 100,
+			    .stack_id = site};
+			int64_t id;
+			cr_assert_eq(mp_append_call(s, &c, &id, &err), 0);
+		}
+}
+
+Test(session_report, who_moved_first)
+{
+	cr_assert_eq(
+	    sqlite3_exec(mp_session_db(s),
+		"DELETE FROM call; INSERT INTO stack (stack_id, site) VALUES (3, 'steady'), (4, 'first')",
+		NULL, NULL, NULL),
+	    SQLITE_OK);
+	append_phase("day", 0, 12);
+	append_move(1, 0, 120, 4);
+	append_move(3, 0, 120, 5);
+	append_move(4, 0, 120, 2);
+	append_move(4, 34, 80, 10);
+	append_move(2, 40, 80, 80);
+	char *json = run_report(NULL);
+
+	cr_assert_str_eq(
+	    ask(json, "SELECT group_concat((value ->> 'series') || ' ' || (value ->> 'site') || ' ' ||"
+		      " (value ->> 'first') || ' ' || ((value ->> 'first_t_ns') / 100000000) || ' ' ||"
+		      " ((value ->> 'lead_ns') / 100000000), '|') FROM json_each(?, '$.tables.spikes')"
+		      " WHERE value ->> 'series' <> 'p99_ns'"),
+	    "allocs_per_s busy_site first 34 6|bytes_per_s busy_site first 34 6");
+	free(json);
+}
+
+/* Where all go on as they did, and where there are no calls, nobody was first. */
+Test(session_report, nobody_moved_first)
+{
+	cr_assert_eq(sqlite3_exec(mp_session_db(s), "DELETE FROM call", NULL, NULL, NULL), SQLITE_OK);
+	append_phase("day", 0, 12);
+	append_move(1, 0, 120, 4);
+	char *json = run_report(NULL);
+
+	cr_assert_str_eq(ask(json, "SELECT count(*) || ' ' || count(value ->> 'first') || ' ' ||"
+				   " count(value ->> 'lead_ns') FROM json_each(?, '$.tables.spikes')"),
+	    "3 0 0");
+	free(json);
+}
+
+/* Phases of its own, or a part only: the same rule, over fewer slots. */
+Test(session_report, spikes_are_those_of_the_view)
+{
+	append_phase("day", 0, 12);
+	char *json = run_report(NULL);
+
+	cr_assert_str_eq(
+	    ask(json, "SELECT count(*) || ' ' || total(v.level = a.level AND v.peak = a.peak) FROM (SELECT"
+		      " phase, series, start_ns - 5000000000123 AS t_ns, round(level, 1) AS level, "
+		      "round(peak, 1) AS"
+		      " peak FROM v_spike) AS v JOIN (SELECT value ->> 'phase' AS phase, value ->> 'series' "
+		      "AS series,"
+		      " value ->> 't_ns' AS t_ns, value ->> 'level' AS level, value ->> 'peak' AS peak FROM"
+		      " json_each(?, '$.tables.spikes')) AS a USING (phase, series, t_ns)"),
+	    "3 3.0");
 	free(json);
 }
 

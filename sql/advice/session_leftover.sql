@@ -1,0 +1,10 @@
+-- SPDX-License-Identifier: MIT
+-- More is alive after the last phase of the day than after the first.
+--
+-- Speaks from, and the figures: sql/views/v_session_advice.sql. At most 5 phases, those with the largest share.
+
+SELECT phase || ': ' || finding AS finding, 'session' AS kind, site, evidence, advice, NULL AS weight_ns, share
+FROM temp.session_advice
+WHERE rule = 'leftover'
+ORDER BY share DESC, n
+LIMIT 5;
