@@ -49,6 +49,7 @@ struct mp_block_birth {
 	pid_t tid;
 	unsigned int op;
 	int64_t stack_id; /* 0: none */
+	unsigned int scope; /* as in struct mp_call_event */
 };
 
 /* Why a block ends. Stored in sessions. */
