@@ -162,7 +162,12 @@ scoped_*)
 	case $CASE in
 	scoped_preload)
 		start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=65536 "$TARGETS/scopes" 100 1000
-		record_work o.db --full
+		record_work o.db --full --track 4096
+		eq "followed blocks" "$(sql o.db "SELECT size_bytes, min(name), max(name), count(*) > 10 FROM block JOIN block_component USING (block_id)
+			JOIN component USING (component_id) WHERE size_bytes IN (100, 200, 300) GROUP BY 1" | sed 's/|/ /g')" \
+			"100 other other 1
+200 order_book order_book 1
+300 positions positions 1"
 		;;
 	*)
 		need_backend "${CASE#*_}"
@@ -186,14 +191,16 @@ scoped_*)
 	eq "one component a name" "$(sql o.db "SELECT count(*) - count(DISTINCT name) FROM component")" 0
 	;;
 told)
-	printf '[component ruled]\nsize = 1-\n' >ruled.ini
 	# More than 20 looks, ten of which are in a second.
-	start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=262144 "$TARGETS/scopes" 1500 1000 2000
-	record_work o.db --track all --components ruled.ini
+	start_target env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=262144 "$TARGETS/scopes" 1200 1000 2000
+	record_work o.db --track all
 	expect_gauges
 	eq "alive" "$(sql o.db "SELECT CAST(live_objects AS INTEGER), CAST(live_bytes AS INTEGER) FROM v_component_use WHERE component = 'order_book'
 		ORDER BY slot_ns DESC LIMIT 1")" "$(($(truth book) + $(truth book_again)))|$((200 * $(truth book) + 210 * $(truth book_again)))"
 	"$MPSAMPLE" report session o.db --format json >session.json
+	# Of a round, which is five orders, stay 1720 bytes.
+	within "bytes an order" "$(sqlite3 -batch :memory: "SELECT value ->> 'bytes_each' FROM json_each(readfile('session.json'), '$.tables.growth')
+		WHERE value ->> 'gauge' = 'orders'")" 344 3
 	;;
 refused)
 	record_orders preload

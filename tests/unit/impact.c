@@ -952,7 +952,7 @@ static void record_nonsense(void)
 		exec(db, sql);
 		for (int k = 0; k < 8; k++)
 			n[k] = numbers[next_random() % 8];
-		snprintf(sql, sizeof(sql), "INSERT INTO call VALUES (NULL, %s, %s, %s, 0, 0, %s, %s, %s, %s, NULL)",
+		snprintf(sql, sizeof(sql), "INSERT INTO call VALUES (NULL, %s, %s, %s, 0, 0, %s, %s, %s, %s)",
 		    n[0], n[1], n[2], n[3], n[4], n[5], n[6]);
 		exec(db, sql);
 		snprintf(sql, sizeof(sql),
