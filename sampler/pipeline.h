@@ -71,8 +71,8 @@ void mp_pipeline_tracked(struct mp_pipeline *p, const struct mp_call_event *e);
  * mp_pipeline_track(); else births and deaths are.
  */
 int mp_pipeline_follow_blocks(struct mp_pipeline *p, const struct mp_blocks_options *o, struct mp_err *err);
-/* Looked at are: op, tid, size, addr, scope, born_period, the stack or the caller, and t_ns, which is when its call
- * returned. */
+/* Looked at are: op, tid, size, addr, scope, born_period, the stack or the caller, and t_ns, which is when
+ * its call returned. */
 void mp_pipeline_block_born(struct mp_pipeline *p, const struct mp_call_event *e);
 void mp_pipeline_block_died(struct mp_pipeline *p, uint64_t addr, int64_t t_ns, pid_t tid, bool is_moved);
 void mp_pipeline_blocks_gone(struct mp_pipeline *p, int64_t t_ns);
@@ -148,8 +148,8 @@ void mp_pipeline_all_kernel_events(struct mp_pipeline *p);
 
 /* A marker of <mpsample.h> that is none of a pool: `a` as enum mpsample_kind there tells. They may come in
  * any order: what is older than the last commit is applied at the next one (sampler/markers.h). The name is
- * copied; NULL for kinds without one, and where it could not be read. Gauges and components come in the order of
- * time, with the calls of their thread. */
+ * copied; NULL for kinds without one, and where it could not be read. Gauges and components come in the order
+ * of time, with the calls of their thread. */
 struct mp_marker_event {
 	pid_t tid;
 	int64_t t_ns;

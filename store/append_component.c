@@ -94,7 +94,8 @@ int mp_append_component_scope(struct mp_session *s, int64_t scope_id, const char
 int mp_append_scoped_components(struct mp_session *s, struct mp_err *err)
 {
 	static const char add[] =
-	    "INSERT OR IGNORE INTO component (component_id, name) SELECT 0, 'other' FROM component_scope LIMIT 1;"
+	    "INSERT OR IGNORE INTO component (component_id, name) SELECT 0, 'other' FROM component_scope "
+	    "LIMIT 1;"
 	    "INSERT INTO component (component_id, name)"
 	    " SELECT (SELECT max(component_id) FROM component) + row_number() OVER (ORDER BY scope_id), name"
 	    " FROM component_scope WHERE name NOT IN (SELECT name FROM component);"

@@ -75,8 +75,8 @@ static inline unsigned long long mp_hist_lo_ns(unsigned int bucket)
 /*
  * So that a slot can end at an instant, and not when somebody looks, histograms come in two banks, and a word
  * says when counting goes over from one to the other: calls that begin before the instant are of `bank`, all
- * others of the other one. One word, so that whoever counts sees both or neither: an instant is taken to be odd,
- * its last bit tells the bank. A word of 0 or 1 never goes over.
+ * others of the other one. One word, so that whoever counts sees both or neither: an instant is taken to be
+ * odd, its last bit tells the bank. A word of 0 or 1 never goes over.
  */
 #define MP_HIST_BANKS 2
 

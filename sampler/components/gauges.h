@@ -31,8 +31,8 @@ int mp_gauges_step(struct mp_gauge_set *set, const struct mp_target *t, struct m
     struct mp_err *err);
 
 /*
- * Gauges that the program tells itself (MPSAMPLE_GAUGE): the last value of each. The target decides how many there
- * are: what goes beyond is left out, and counted.
+ * Gauges that the program tells itself (MPSAMPLE_GAUGE): the last value of each. The target decides how many
+ * there are: what goes beyond is left out, and counted.
  */
 #define MP_TOLD_GAUGES_MAX 64
 

@@ -15,7 +15,7 @@
 
 struct thread {
 	pid_t tid;
-	uint32_t open;                /* also those that are too deep */
+	uint32_t open;              /* also those that are too deep */
 	unsigned short outer[DEEP]; /* what was the innermost before each of them */
 	unsigned short innermost;
 };

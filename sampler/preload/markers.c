@@ -206,8 +206,7 @@ static void marker(unsigned int kind, struct mpsample_name *name, unsigned long 
 
 static const unsigned int dormant;
 
-EXPORT struct mpsample_api mpsample_api_v1 = {
-    .size = sizeof(struct mpsample_api),
+EXPORT struct mpsample_api mpsample_api_v1 = {.size = sizeof(struct mpsample_api),
     .mode = &dormant,
     .marker = marker,
     .kinds = MPSAMPLE_KIND_COMPONENT_END};

@@ -64,17 +64,17 @@
 #define MPSAMPLE_POOL_DESTROY(pool) MPSAMPLE_DO_1_(mpsample_pool_destroy_, pool)
 
 /*
- * What the program counts: `name`, a string literal, is now `value` (int64_t), whichever thread says so. Told as
- * often as one likes: the last value is looked at ten times a second, and what came between two looks is counted,
- * not kept. 64 names.
+ * What the program counts: `name`, a string literal, is now `value` (int64_t), whichever thread says so. Told
+ * as often as one likes: the last value is looked at ten times a second, and what came between two looks is
+ * counted, not kept. 64 names.
  */
 #define MPSAMPLE_GAUGE(name, value) MPSAMPLE_NAMED_(mpsample_gauge_, "" name, value)
 
 /*
- * What this thread allocates between the two belongs to the component `name`, a string literal, whatever the rules
- * of `mpsample record --components` say, and without any. They nest: the innermost counts, up to 16 deep. An END
- * without a BEGIN is counted, and does nothing else: so is the END of what began before the recording. Where an
- * exception or a return goes past the END, the component goes on. 255 names.
+ * What this thread allocates between the two belongs to the component `name`, a string literal, whatever the
+ * rules of `mpsample record --components` say, and without any. They nest: the innermost counts, up to 16
+ * deep. An END without a BEGIN is counted, and does nothing else: so is the END of what began before the
+ * recording. Where an exception or a return goes past the END, the component goes on. 255 names.
  */
 #define MPSAMPLE_COMPONENT_BEGIN(name) MPSAMPLE_NAME_(mpsample_component_begin_, "" name)
 #define MPSAMPLE_COMPONENT_END()       MPSAMPLE_DO_0_(mpsample_component_end_)
@@ -87,23 +87,23 @@ extern "C" {
 
 /* These numbers go through shared memory: they stay. Beside each, what the call hands over in a, b and c. */
 enum mpsample_kind {
-	MPSAMPLE_KIND_SPAN_BEGIN = 1,   /* name; a: id */
-	MPSAMPLE_KIND_SPAN_END = 2,     /* name; a: id */
-	MPSAMPLE_KIND_MARK = 3,         /* name; a: value */
-	MPSAMPLE_KIND_PHASE = 4,        /* name */
-	MPSAMPLE_KIND_POOL_CREATE = 5,  /* name; a: pool, b: object_bytes, c: capacity */
-	MPSAMPLE_KIND_POOL_GET = 6,     /* a: pool, b: ptr */
-	MPSAMPLE_KIND_POOL_PUT = 7,     /* a: pool, b: ptr */
-	MPSAMPLE_KIND_POOL_EMPTY = 8,   /* a: pool */
-	MPSAMPLE_KIND_POOL_DESTROY = 9, /* a: pool */
-	MPSAMPLE_KIND_POOL_CLEAR = 10,  /* a: pool */
-	MPSAMPLE_KIND_GAUGE = 11,       /* name; a: value */
+	MPSAMPLE_KIND_SPAN_BEGIN = 1,       /* name; a: id */
+	MPSAMPLE_KIND_SPAN_END = 2,         /* name; a: id */
+	MPSAMPLE_KIND_MARK = 3,             /* name; a: value */
+	MPSAMPLE_KIND_PHASE = 4,            /* name */
+	MPSAMPLE_KIND_POOL_CREATE = 5,      /* name; a: pool, b: object_bytes, c: capacity */
+	MPSAMPLE_KIND_POOL_GET = 6,         /* a: pool, b: ptr */
+	MPSAMPLE_KIND_POOL_PUT = 7,         /* a: pool, b: ptr */
+	MPSAMPLE_KIND_POOL_EMPTY = 8,       /* a: pool */
+	MPSAMPLE_KIND_POOL_DESTROY = 9,     /* a: pool */
+	MPSAMPLE_KIND_POOL_CLEAR = 10,      /* a: pool */
+	MPSAMPLE_KIND_GAUGE = 11,           /* name; a: value */
 	MPSAMPLE_KIND_COMPONENT_BEGIN = 12, /* name */
 	MPSAMPLE_KIND_COMPONENT_END = 13
 };
 
-/* A text. Of spans, gauges and components it is a static object, one a marker, whose `id` the library sets once;
- * of others it lives for the call only, with id 0. Kinds without a text hand over a null pointer. */
+/* A text. Of spans, gauges and components it is a static object, one a marker, whose `id` the library sets
+ * once; of others it lives for the call only, with id 0. Kinds without a text hand over a null pointer. */
 struct mpsample_name {
 	const char *text;
 	unsigned int id;

@@ -277,7 +277,7 @@ static inline void mp_slot_settings(const struct mp_region *r, struct mp_slot *s
 	mp_draw_sample(s, mp_load(&r->sample_weight));
 	s->tracked = 0;
 	mp_draw_tracked(s, mp_load(&r->track_bytes));
-	mp_ring_mute(s); /* a recording that has just begun does not know this thread, */
+	mp_ring_mute(s);   /* a recording that has just begun does not know this thread, */
 	s->scope_told = 0; /* and takes it to be in no scope */
 	uint32_t recording = mp_load(&r->recording);
 	if (s->recording != recording)

@@ -67,7 +67,7 @@ struct mp_record {
 };
 
 /* Kinds: enum mp_op, then markers (MPSAMPLE_KIND_* of mpsample.h added), then these. */
-#define MP_KIND_SCOPE  15 /* `addr`: the component's name that this thread is in from here on, its index and one; 0: none */
+#define MP_KIND_SCOPE  15 /* `addr`: which component the thread is in from here on (mp_slot.scope) */
 #define MP_KIND_MARKER 16
 #define MP_KIND_BORN   27 /* a followed block */
 #define MP_KIND_DIED   28
@@ -136,8 +136,8 @@ struct mp_stack_copy {
 
 /* ---- Components ---- */
 
-/* So many scopes of components inside one another are known. A thread keeps them itself, and tells which it is in
- * only where a call is told: however often they change, the ring holds no more. */
+/* So many scopes of components inside one another are known. A thread keeps them itself, and tells which it
+ * is in only where a call is told: however often they change, the ring holds no more. */
 #define MP_SCOPES_DEEP 16
 
 _Static_assert(MP_OP_COUNT <= MP_KIND_SCOPE, "kinds");

@@ -49,8 +49,9 @@ struct mp_preload {
 	uint32_t double_samples, double_outliers;
 	struct mp_keep keep;
 	uint64_t floor_ticks, cost_ns;
-	struct slot *slots[MP_REGION_SLOTS];           /* NULL: never claimed */
-	uint64_t without_slot, names_lost, track_lost, gauge_sets; /* the header's counters when last looked at */
+	struct slot *slots[MP_REGION_SLOTS]; /* NULL: never claimed */
+	uint64_t without_slot, names_lost, track_lost,
+	    gauge_sets;                /* the header's counters when last looked at */
 	unsigned int scopes[MP_NAMES]; /* what mp_pipeline_scope() says of a name, and one; 0: not asked */
 	struct mp_preload_stats stats;
 	struct mp_hist *hists; /* MP_HIST_BLOCKS, for each bank */

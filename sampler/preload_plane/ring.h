@@ -30,7 +30,8 @@ struct mp_ring_call {
 	int64_t t_ns, dur_ns;
 	uint64_t size_bytes, addr;
 	uint64_t caller, given; /* its return address, and the block that realloc was given; 0: not told */
-	unsigned int scope; /* the component that its thread says it is of: its name's index and one; 0: none */
+	unsigned int
+	    scope; /* the component that its thread says it is of: its name's index and one; 0: none */
 	const struct mp_preload_stack *stack; /* NULL: none */
 };
 
@@ -53,8 +54,8 @@ struct mp_ring_block {
 	uint64_t period_bytes; /* that it was drawn with when it was born; 0: it has ended */
 	uint64_t size_bytes;   /* of a birth, with the rest */
 	unsigned int op;
-	bool is_moved;   /* it has ended by a realloc */
-	uint64_t caller; /* of a birth without a stack: its return address; 0: not told */
+	bool is_moved;      /* it has ended by a realloc */
+	uint64_t caller;    /* of a birth without a stack: its return address; 0: not told */
 	unsigned int scope; /* of a birth: as struct mp_ring_call */
 	const struct mp_preload_stack *stack; /* NULL: none */
 };

@@ -846,8 +846,8 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	.attach_pools = bpf_plane_attach_pools, .pool_calls = bpf_plane_pool_calls,                          \
 	.pool_chain_ns = bpf_plane_pool_chain_ns, .attach_gc = bpf_plane_attach_gc,                          \
 	.gc_hits = bpf_plane_gc_hits, .gc_allocated = bpf_plane_gc_allocated,                                \
-	.gc_classes = bpf_plane_gc_classes, .span_calls = bpf_plane_span_calls,                              \
-	.gauges = bpf_plane_gauges, .counter = bpf_plane_counter, .enable = bpf_plane_enable, .keep = bpf_plane_keep,                    \
+	.gc_classes = bpf_plane_gc_classes, .span_calls = bpf_plane_span_calls, .gauges = bpf_plane_gauges,  \
+	.counter = bpf_plane_counter, .enable = bpf_plane_enable, .keep = bpf_plane_keep,                    \
 	.hists = bpf_plane_hists, .split = bpf_plane_split, .stats = bpf_plane_stats,                        \
 	.sees = bpf_plane_sees, .kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd,                    \
 	.drain = bpf_plane_drain, .detach_group = bpf_plane_detach_group, .window = bpf_plane_window,        \

@@ -5,11 +5,12 @@
 #include "sampler/pipeline.h"
 #include "sampler/uprobe/shared.h"
 
-/* The part of the BPF backends that is about components that threads say they are in, and gauges (bpf/scopes.h). One
- * thread. */
+/* The part of the BPF backends that is about components that threads say they are in, and gauges
+ * (bpf/scopes.h). One thread. */
 struct mp_bpf_scopes {
-	int names_fd, gauges_fd; /* the programs' maps */
-	unsigned int known[MP_BPF_SCOPE_NUMBERS]; /* what mp_pipeline_scope() says of a number, and one; 0: not asked */
+	int names_fd, gauges_fd;                  /* the programs' maps */
+	unsigned int known[MP_BPF_SCOPE_NUMBERS]; /* what mp_pipeline_scope() says of a number, and one; 0:
+						     not asked */
 };
 
 /* The pipeline's number for that of a program. */

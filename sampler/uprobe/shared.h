@@ -253,9 +253,10 @@ struct mp_bpf_stats {
 	unsigned long long gc_classes_lost; /* memory that was given out, too many classes for this one */
 	unsigned long long gc_hits[MP_BPF_GC_POINTS];
 	unsigned long long gc_allocated[MP_BPF_GC_RUNTIMES]; /* bytes */
-	unsigned long long gauge_sets, gauges_lost; /* told; with a name that found no room */
-	unsigned long long scope_ends;              /* ends of components that had not begun */
-	unsigned long long scopes_deep, scopes_lost; /* inside too many others; with a name that found no room */
+	unsigned long long gauge_sets, gauges_lost;          /* told; with a name that found no room */
+	unsigned long long scope_ends;                       /* ends of components that had not begun */
+	unsigned long long scopes_deep,
+	    scopes_lost;                 /* inside too many others; with a name that found no room */
 	unsigned long long markers_lost; /* markers and spans for which the ring had no room */
 	unsigned long long
 	    spans_left; /* spans that began and did not end: left by a longjmp or an exception */
@@ -342,8 +343,8 @@ struct mp_bpf_marker {
 };
 
 /*
- * Components that threads say they are in, and what gauges were last told, by name: neither makes a record. Components
- * are numbered from 1 on as their names come, below MP_BPF_SCOPE_NUMBERS.
+ * Components that threads say they are in, and what gauges were last told, by name: neither makes a record.
+ * Components are numbered from 1 on as their names come, below MP_BPF_SCOPE_NUMBERS.
  */
 #define MP_BPF_SCOPES        255
 #define MP_BPF_SCOPE_NUMBERS 1024

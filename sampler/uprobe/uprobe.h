@@ -60,16 +60,16 @@ struct mp_uprobe_stats {
 	uint64_t calls_lost, rows_lost, unpaired, nested;
 	uint64_t spans_ended;
 	uint64_t kernel_rows_lost, kernel_thinned;
-	uint64_t tracked_lost;           /* calls that were to be told, and found no room */
-	uint64_t gauge_sets;             /* how often gauges were told; `tracefs` hands on each */
-	uint64_t scope_ends;             /* ends of components that had not begun; likewise */
-	uint64_t scopes_deep;            /* components inside too many others; likewise */
+	uint64_t tracked_lost;             /* calls that were to be told, and found no room */
+	uint64_t gauge_sets;               /* how often gauges were told; `tracefs` hands on each */
+	uint64_t scope_ends;               /* ends of components that had not begun; likewise */
+	uint64_t scopes_deep;              /* components inside too many others; likewise */
 	uint64_t scopes_lost, gauges_lost; /* whose names found no room; likewise */
-	uint64_t gc_lost;                /* what told of garbage collections */
-	uint64_t gc_classes_lost;        /* memory given out that has not been counted by class */
-	uint64_t pools_left;             /* calls of pool functions that were not seen to return */
-	uint64_t pool_chains_cut;        /* chains of objects that were not read to their end */
-	uint64_t spans_left, spans_deep; /* began, and did not end; too many inside one another */
+	uint64_t gc_lost;                  /* what told of garbage collections */
+	uint64_t gc_classes_lost;          /* memory given out that has not been counted by class */
+	uint64_t pools_left;               /* calls of pool functions that were not seen to return */
+	uint64_t pool_chains_cut;          /* chains of objects that were not read to their end */
+	uint64_t spans_left, spans_deep;   /* began, and did not end; too many inside one another */
 	uint64_t kernel_events[MP_KERNEL_KINDS];
 };
 

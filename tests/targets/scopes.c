@@ -2,7 +2,8 @@
 /*
  * scopes [ROUNDS [SETS [REST_US]]]    (default 100, 1000, 0)
  *
- * Truth for the markers of components and gauges. Each of three threads does ROUNDS rounds; a round calls malloc
+ * Truth for the markers of components and gauges. Each of three threads does ROUNDS rounds; a round calls
+ * malloc
  *
  *   outside              site_ruled 100 bytes, site_plain 110
  *   in order_book        site_ruled 200 bytes three times; twice more after what follows
@@ -14,8 +15,8 @@
  *   20 begun in a row    site_plain 600 bytes before each of their ends; then 610 outside
  *   a name of 60 bytes   site_plain 700 bytes in it
  *   7 ends too many      then site_plain 710 bytes
- *   gauges               in each round of its own: orders, the count of its blocks of 200 bytes (never released),
- *                        SETS times, lower values first; pnl, which is negative
+ *   gauges               in each round of its own: orders, the count of its blocks of 200 bytes (never
+ * released), SETS times, lower values first; pnl, which is negative
  *
  * It tells, in lines `name figure`: ruled, plain, book, book_again, positions, positions_freed, deep (calls);
  * too_deep (begun beyond 16); ends (too many); orders (its last value) and sets (of both gauges).
@@ -137,8 +138,8 @@ int main(int argc, char **argv)
 	target_print("ruled %lu\nplain %lu\nbook %lu\nbook_again %lu\npositions %lu\npositions_freed %lu\n",
 	    THREADS * rounds, THREADS * rounds, THREADS * rounds * 5, THREADS * rounds, THREADS * rounds * 2,
 	    THREADS * rounds);
-	target_print("deep %d\ntoo_deep %d\nends %d\norders %lu\nsets %lu\n", DEEP, DEEP - KNOWN_DEEP, ENDS + 1,
-	    5 * rounds, rounds * (sets + 1));
+	target_print("deep %d\ntoo_deep %d\nends %d\norders %lu\nsets %lu\n", DEEP, DEEP - KNOWN_DEEP,
+	    ENDS + 1, 5 * rounds, rounds * (sets + 1));
 	target_done();
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Components that a program names itself: numbers, threads, limits, and what is written; gauges that are told. */
+/* Components that a program names itself: numbers, threads, limits, and what is written; gauges that are
+ * told. */
 #include "sampler/components/scopes.h"
 
 #include <criterion/criterion.h>
@@ -66,7 +67,10 @@ static const char *ask(const char *sql)
 	    sqlite3_errmsg(mp_session_db(session)));
 	while (sqlite3_step(st) == SQLITE_ROW)
 		for (int i = 0; i < sqlite3_column_count(st) && n < sizeof(text); i++)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? "|" : n ? " " : "",
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+			    i   ? "|"
+			    : n ? " "
+				: "",
 			    (const char *)sqlite3_column_text(st, i));
 	sqlite3_finalize(st);
 	return text;
@@ -124,8 +128,9 @@ Test(scopes, names_are_cut_bounded_and_written_once)
 	cr_expect_eq(number(NULL), 2);
 	cr_expect_eq(number(""), 2);
 	cr_expect_eq(number("other"), 3);
-	cr_expect_str_eq(ask("SELECT scope_id, s.name, component_id, c.name = s.name FROM component_scope s JOIN "
-			     "component c USING (component_id)"),
+	cr_expect_str_eq(
+	    ask("SELECT scope_id, s.name, component_id, c.name = s.name FROM component_scope s JOIN "
+		"component c USING (component_id)"),
 	    "1|a name of sixty bytes, of which forty-seven cou|1|1 2|(unreadable)|2|1 3|other|0|1");
 	for (int i = 4; i <= MP_SCOPES_MAX; i++) {
 		snprintf(name, sizeof(name), "%d", i);
@@ -155,7 +160,8 @@ Test(scopes, rules_that_come_anew_leave_them_their_names)
 
 Test(scopes, rows_of_threads_in_one_belong_to_it)
 {
-	const struct mp_call calls[] = {{.tid = 1, .weight = 1, .scope = number("book")}, {.tid = 1, .weight = 1}};
+	const struct mp_call calls[] = {
+	    {.tid = 1, .weight = 1, .scope = number("book")}, {.tid = 1, .weight = 1}};
 
 	for (size_t i = 0; i < 2; i++)
 		cr_assert_eq(mp_append_call(session, &calls[i], NULL, &err), 0);
@@ -174,10 +180,12 @@ Test(scopes, gauges_are_written_where_they_have_changed_or_are_old)
 	mp_told_gauge(g, "read", 3);
 	for (int t = 1; t <= 21; t++)
 		cr_assert_eq(mp_told_gauges_step(g, &read, session, t * 100000000LL, &err), 0);
-	cr_expect_str_eq(ask("SELECT t_ns / 100000000, name, value FROM v_gauge"), "1|a|-7.0 11|a|-7.0 21|a|-7.0");
+	cr_expect_str_eq(
+	    ask("SELECT t_ns / 100000000, name, value FROM v_gauge"), "1|a|-7.0 11|a|-7.0 21|a|-7.0");
 	mp_told_gauge(g, "a", 8);
 	cr_assert_eq(mp_told_gauges_step(g, &none, session, 2200000000LL, &err), 0);
-	cr_expect_str_eq(ask("SELECT name, value FROM v_gauge WHERE t_ns = 2200000000 ORDER BY 1"), "a|8.0 read|3.0");
+	cr_expect_str_eq(
+	    ask("SELECT name, value FROM v_gauge WHERE t_ns = 2200000000 ORDER BY 1"), "a|8.0 read|3.0");
 	for (int i = 0; i < MP_TOLD_GAUGES_MAX; i++) {
 		snprintf(name, sizeof(name), "%d", i);
 		mp_told_gauge(g, name, i);
