@@ -53,6 +53,10 @@ struct mp_preload {
 	uint64_t without_slot, names_lost, track_lost,
 	    gauge_sets;                /* the header's counters when last looked at */
 	unsigned int scopes[MP_NAMES]; /* what mp_pipeline_scope() says of a name, and one; 0: not asked */
+	struct {
+		uint64_t value;
+		bool is_told;
+	} gauges[MP_NAMES]; /* as handed on */
 	struct mp_preload_stats stats;
 	struct mp_hist *hists; /* MP_HIST_BLOCKS, for each bank */
 	uint64_t split_ticks;  /* where counting goes over, or went; 0: never */
@@ -421,8 +425,13 @@ void mp_preload_gauges(struct mp_preload *p, struct mp_pipeline *pipeline)
 	for (unsigned int i = 0; i < MP_NAMES; i++) {
 		if (!mp_load_acquire(&h->is_gauge[i]))
 			continue;
+		uint64_t value = mp_load(&h->gauge[i]);
+		if (p->gauges[i].is_told && p->gauges[i].value == value)
+			continue; /* a name may stand twice: what has changed is what was told last */
+		p->gauges[i].value = value;
+		p->gauges[i].is_told = true;
 		copy_name(p, i, name);
-		mp_pipeline_gauge(pipeline, name, (int64_t)mp_load(&h->gauge[i]));
+		mp_pipeline_gauge(pipeline, name, (int64_t)value);
 	}
 }
 
@@ -656,6 +665,7 @@ int mp_preload_follow(struct mp_preload *p, struct mp_pipeline *pipeline, struct
 	mp_preload_region_close(&p->region);
 	forget_slots(p);
 	memset(p->scopes, 0, sizeof(p->scopes));
+	memset(p->gauges, 0, sizeof(p->gauges));
 	p->region = next;
 	struct mp_keep keep = p->keep;
 	mp_preload_activate(p, &keep);
