@@ -20,11 +20,16 @@ struct thread {
 	int64_t rule_id, tid;
 };
 
+struct scope {
+	int64_t scope_id, component_id;
+};
+
 struct mp_components {
+	struct scope *scope;   /* by scope_id */
 	struct rule *rule;     /* by rule_id */
 	struct asked *asked;   /* by stack_id and rank */
 	struct thread *thread; /* by rule_id and tid */
-	size_t n_rules, n_asked, n_threads, room;
+	size_t n_scopes, n_rules, n_asked, n_threads, room;
 };
 
 /* Reads rows of at most 5 integers; each is handed to `take` after its memory. */
@@ -60,15 +65,24 @@ static int read_rows(const struct reading *r, void **all, size_t *n, struct mp_e
 					 sqlite3_errmsg(mp_session_db(r->session)));
 }
 
+/* Whoever wrote the file: what is no id is `other`. */
+static int64_t component_id(int64_t id)
+{
+	return id < 0 || id >= COMPONENTS_MAX ? 0 : id;
+}
+
+static void take_scope(sqlite3_stmt *st, void *element)
+{
+	*(struct scope *)element =
+	    (struct scope){sqlite3_column_int64(st, 0), component_id(sqlite3_column_int64(st, 1))};
+}
+
 static void take_rule(sqlite3_stmt *st, void *element)
 {
 	struct rule *r = element;
 
-	*r = (struct rule){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1),
+	*r = (struct rule){sqlite3_column_int64(st, 0), component_id(sqlite3_column_int64(st, 1)),
 	    sqlite3_column_int64(st, 2), sqlite3_column_int64(st, 3), sqlite3_column_int(st, 4)};
-	/* Whoever wrote the file: what is no id is `other`. */
-	if (r->component_id < 0 || r->component_id >= COMPONENTS_MAX)
-		r->component_id = 0;
 }
 
 static void take_asked(sqlite3_stmt *st, void *element)
@@ -84,6 +98,8 @@ static void take_thread(sqlite3_stmt *st, void *element)
 int mp_components_load(struct mp_session *s, struct mp_components **out, struct mp_err *err)
 {
 	struct mp_components *c = calloc(1, sizeof(*c));
+	const struct reading scopes = {s, "SELECT scope_id, component_id FROM component_scope ORDER BY 1",
+	    sizeof(struct scope), take_scope};
 	const struct reading rules = {s,
 	    "SELECT rule_id, component_id, min_bytes, max_bytes, is_of_threads FROM component_rule ORDER BY "
 	    "1",
@@ -93,15 +109,17 @@ int mp_components_load(struct mp_session *s, struct mp_components **out, struct 
 	    take_asked};
 	const struct reading threads = {
 	    s, "SELECT rule_id, tid FROM component_thread ORDER BY 1, 2", sizeof(struct thread), take_thread};
-	int ret = c ? read_rows(&rules, (void **)&c->rule, &c->n_rules, err)
+	int ret = c ? read_rows(&scopes, (void **)&c->scope, &c->n_scopes, err)
 		    : mp_err_set(err, ENOMEM, "out of memory");
 
 	*out = NULL;
 	if (!ret)
+		ret = read_rows(&rules, (void **)&c->rule, &c->n_rules, err);
+	if (!ret)
 		ret = read_rows(&asked, (void **)&c->asked, &c->n_asked, err);
 	if (!ret)
 		ret = read_rows(&threads, (void **)&c->thread, &c->n_threads, err);
-	if (ret || !c->n_rules) {
+	if (ret || !(c->n_rules + c->n_scopes)) {
 		mp_components_free(c);
 		return ret;
 	}
@@ -109,6 +127,9 @@ int mp_components_load(struct mp_session *s, struct mp_components **out, struct 
 	for (size_t i = 0; i < c->n_rules; i++)
 		if ((size_t)c->rule[i].component_id >= c->room)
 			c->room = (size_t)c->rule[i].component_id + 1;
+	for (size_t i = 0; i < c->n_scopes; i++)
+		if ((size_t)c->scope[i].component_id >= c->room)
+			c->room = (size_t)c->scope[i].component_id + 1;
 	*out = c;
 	return 0;
 }
@@ -117,10 +138,16 @@ void mp_components_free(struct mp_components *c)
 {
 	if (!c)
 		return;
+	free(c->scope);
 	free(c->rule);
 	free(c->asked);
 	free(c->thread);
 	free(c);
+}
+
+bool mp_components_have_scopes(const struct mp_components *c)
+{
+	return c->n_scopes;
 }
 
 size_t mp_components_room(const struct mp_components *c)
@@ -171,8 +198,27 @@ static size_t first_asked(const struct mp_components *c, int64_t stack_id)
 	return lo;
 }
 
-int64_t mp_component_of(const struct mp_components *c, int64_t stack_id, int64_t size_bytes, int64_t tid)
+static const struct scope *find_scope(const struct mp_components *c, int64_t scope_id)
 {
+	size_t lo = 0, hi = c->n_scopes;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (c->scope[mid].scope_id < scope_id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < c->n_scopes && c->scope[lo].scope_id == scope_id ? &c->scope[lo] : NULL;
+}
+
+int64_t mp_component_of(
+    const struct mp_components *c, int64_t scope_id, int64_t stack_id, int64_t size_bytes, int64_t tid)
+{
+	const struct scope *scope = scope_id ? find_scope(c, scope_id) : NULL;
+
+	if (scope)
+		return scope->component_id;
 	for (size_t i = first_asked(c, stack_id); i < c->n_asked && c->asked[i].stack_id == stack_id; i++) {
 		const struct rule *r = find_rule(c, c->asked[i].rule_id);
 		if (r && size_bytes >= r->min_bytes && size_bytes <= r->max_bytes &&

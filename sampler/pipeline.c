@@ -7,10 +7,13 @@
 #include <string.h>
 
 #include "sampler/cause.h"
+#include "sampler/components/gauges.h"
+#include "sampler/components/scopes.h"
 #include "sampler/deferred.h"
 #include "sampler/grow.h"
 #include "sampler/index.h"
 #include "sampler/markers.h"
+#include "sampler/preload/mpsample.h"
 #include "sampler/samples/samples.h"
 #include "sampler/stack_table.h"
 #include "store/append.h"
@@ -44,6 +47,9 @@ struct mp_pipeline {
 	uint64_t blocks_lost, blocks_no_room; /* when last told */
 	struct mp_markers *markers;
 	bool phase_came; /* since the last mp_pipeline_phase_came() */
+	struct mp_scopes *scopes;
+	struct mp_told_gauges gauges;
+	uint64_t gauge_sets; /* since the last commit, of those that came as markers */
 	struct mp_pools *pools;
 	struct mp_gc *gc;
 	struct mp_context *context;
@@ -108,10 +114,12 @@ struct mp_pipeline *mp_pipeline_new(struct mp_session *session, struct mp_symbol
 	p->deferred = mp_deferred_new();
 	p->samples = p->stacks ? mp_samples_new(session, symbolizer, p->stacks) : NULL;
 	p->markers = mp_markers_new(session);
+	p->scopes = mp_scopes_new(session);
 	p->pools = p->stacks ? mp_pools_new(session, p->stacks) : NULL;
 	p->gc = mp_gc_new(session);
 	p->context = mp_context_new();
-	if (!p->stacks || !p->deferred || !p->samples || !p->markers || !p->pools || !p->gc || !p->context) {
+	if (!p->stacks || !p->deferred || !p->samples || !p->markers || !p->scopes || !p->pools || !p->gc ||
+	    !p->context) {
 		mp_pipeline_free(p);
 		return NULL;
 	}
@@ -129,6 +137,7 @@ void mp_pipeline_free(struct mp_pipeline *p)
 	mp_stack_table_free(p->stacks);
 	mp_deferred_free(p->deferred);
 	mp_markers_free(p->markers);
+	mp_scopes_free(p->scopes);
 	mp_context_free(p->context);
 	mp_index_free(&p->thread_index);
 	free(p->is_written);
@@ -148,6 +157,7 @@ static int64_t append_call(struct mp_pipeline *p, const struct mp_call_event *e,
 	    .addr = e->addr,
 	    .dur_ns = e->dur_ns,
 	    .stack_id = stack_id,
+	    .scope = e->scope,
 	};
 	int64_t call_id = 0;
 
@@ -181,7 +191,8 @@ static void be_born(struct mp_pipeline *p, const struct mp_call_event *e, int64_
 	    .t_ns = t_ns,
 	    .tid = e->tid,
 	    .op = e->op,
-	    .stack_id = stack_id};
+	    .stack_id = stack_id,
+	    .scope = e->scope};
 
 	if (!stack_id && ip)
 		fail(p, mp_stack_table_add(p->stacks, &caller, &birth.stack_id, err_of(p)));
@@ -266,6 +277,12 @@ static bool give_up_stack(void *ctx, const struct mp_call_event *e, int64_t *cal
 	return false;
 }
 
+/* A call that begins in a component belongs to it, and one that is written down ended in the same. */
+static unsigned int scope_of(struct mp_pipeline *p, const struct mp_call_event *e)
+{
+	return e->scope ? e->scope : mp_scopes_of(p->scopes, e->tid);
+}
+
 /* False: a session of limited size has no room for a call of its kind. */
 static bool is_kept(struct mp_pipeline *p, struct mp_call_event *e)
 {
@@ -283,6 +300,7 @@ void mp_pipeline_call(struct mp_pipeline *p, const struct mp_call_event *call)
 	struct mp_causes found;
 	int64_t call_id = 0;
 
+	e.scope = scope_of(p, &e);
 	if (!is_kept(p, &e)) {
 		mp_pipeline_tracked(p, &e);
 		return;
@@ -308,8 +326,9 @@ void mp_pipeline_tracked(struct mp_pipeline *p, const struct mp_call_event *e)
 	if (p->failed)
 		return;
 	copy.is_no_row = true;
+	copy.scope = scope_of(p, e);
 	if (!p->blocks_of_calls || !has_stack(e))
-		follow_call(p, e, 0);
+		follow_call(p, &copy, 0);
 	else if (take_call(p, &copy, &none) && !mp_deferred_put(p->deferred, &copy))
 		give_up_stack(p, &copy, &none);
 }
@@ -468,6 +487,7 @@ void mp_pipeline_thread(struct mp_pipeline *p, pid_t tid, const char *comm, int6
 	*slot = (uint32_t)++p->n_threads;
 	t = &p->threads[*slot - 1];
 	*t = (struct thread){.tid = tid};
+	mp_scopes_forget(p->scopes, tid);
 	snprintf(t->comm, sizeof(t->comm), "%s", comm);
 	fail(p, mp_append_thread(p->session, tid, t->comm, start_ns, &t->thread_id, err_of(p)));
 }
@@ -554,7 +574,16 @@ void mp_pipeline_marker(struct mp_pipeline *p, const struct mp_marker_event *e)
 	if (p->failed)
 		return;
 	p->phase_came |= e->kind == MPSAMPLE_KIND_PHASE;
-	mp_markers_take(p->markers, e);
+	if (e->kind == MPSAMPLE_KIND_COMPONENT_BEGIN) {
+		fail(p, mp_scopes_begin(p->scopes, e->tid, e->name, err_of(p)));
+	} else if (e->kind == MPSAMPLE_KIND_COMPONENT_END) {
+		mp_scopes_end(p->scopes, e->tid);
+	} else if (e->kind == MPSAMPLE_KIND_GAUGE) {
+		p->gauge_sets++;
+		mp_told_gauge(&p->gauges, e->name, (int64_t)e->a);
+	} else {
+		mp_markers_take(p->markers, e);
+	}
 }
 
 bool mp_pipeline_phase_came(struct mp_pipeline *p)
@@ -563,6 +592,31 @@ bool mp_pipeline_phase_came(struct mp_pipeline *p)
 
 	p->phase_came = false;
 	return came;
+}
+
+unsigned int mp_pipeline_scope(struct mp_pipeline *p, const char *name)
+{
+	unsigned int number = 0;
+
+	if (!p->failed)
+		fail(p, mp_scopes_number(p->scopes, name, &number, err_of(p)));
+	return number;
+}
+
+void mp_pipeline_gauge(struct mp_pipeline *p, const char *name, int64_t value)
+{
+	mp_told_gauge(&p->gauges, name, value);
+}
+
+void mp_pipeline_scopes_over(struct mp_pipeline *p)
+{
+	mp_scopes_forget_all(p->scopes);
+}
+
+int mp_pipeline_gauges(
+    struct mp_pipeline *p, const struct mp_gauge_set *read, int64_t now_ns, struct mp_err *err)
+{
+	return p->failed ? 0 : mp_told_gauges_step(&p->gauges, read, p->session, now_ns, err);
 }
 
 int mp_pipeline_pool_kinds(
@@ -626,6 +680,25 @@ static void tell_markers_lost(struct mp_pipeline *p, int64_t t_ns)
 		mp_pipeline_loss(p, t_ns, limit, "events", lost);
 }
 
+static void store_counter(struct mp_pipeline *p, const char *name, uint64_t value)
+{
+	if (value && !p->failed)
+		fail(p, mp_append_counter(p->session, p->committed_ns, name, (int64_t)value, err_of(p)));
+}
+
+/* Of what came as markers, by the slot that ends. */
+static void tell_scopes(struct mp_pipeline *p, int64_t t_ns)
+{
+	struct mp_scopes_counts c = mp_scopes_take_counts(p->scopes);
+
+	store_counter(p, "gauge_sets", p->gauge_sets);
+	store_counter(p, "component_end_without_begin", c.ends);
+	mp_pipeline_loss(p, t_ns, "components inside too many others", "events", c.deep);
+	mp_pipeline_loss(p, t_ns, "names of components, of too many", "events", c.names_lost);
+	mp_pipeline_loss(p, t_ns, "gauges, of too many", "events", p->gauges.lost);
+	p->gauge_sets = p->gauges.lost = 0;
+}
+
 static void tell_stacks_lost(struct mp_pipeline *p, int64_t t_ns)
 {
 	mp_pipeline_loss(p, t_ns, "stacks, of too many", "events", mp_stack_table_take_dropped(p->stacks));
@@ -678,6 +751,7 @@ int mp_pipeline_commit(struct mp_pipeline *p, int64_t t_ns, struct mp_err *err)
 	if (p->blocks && !p->failed)
 		fail(p, mp_blocks_write(p->blocks, err_of(p)));
 	tell_blocks_lost(p, t_ns);
+	tell_scopes(p, t_ns);
 	tell_markers_lost(p, t_ns);
 	tell_stacks_lost(p, t_ns);
 	tell_refused(p, t_ns);

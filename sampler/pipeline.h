@@ -38,6 +38,7 @@ struct mp_call_event {
 	uint64_t size_bytes, addr;
 	uint64_t handed_in; /* the block that realloc or free was given; 0: none, or not known */
 	uint64_t caller;    /* its return address; 0: not known */
+	unsigned int scope; /* the component that its thread says it is of (mp_pipeline_scope()); 0: none */
 	/* As it was when the call had returned: the allocator's caller is the innermost frame. NULL: not
 	 * taken. */
 	const struct mp_stack_state *stack;
@@ -70,8 +71,8 @@ void mp_pipeline_tracked(struct mp_pipeline *p, const struct mp_call_event *e);
  * mp_pipeline_track(); else births and deaths are.
  */
 int mp_pipeline_follow_blocks(struct mp_pipeline *p, const struct mp_blocks_options *o, struct mp_err *err);
-/* Looked at are: op, tid, size, addr, born_period, the stack or the caller, and t_ns, which is when its call
- * returned. */
+/* Looked at are: op, tid, size, addr, scope, born_period, the stack or the caller, and t_ns, which is when
+ * its call returned. */
 void mp_pipeline_block_born(struct mp_pipeline *p, const struct mp_call_event *e);
 void mp_pipeline_block_died(struct mp_pipeline *p, uint64_t addr, int64_t t_ns, pid_t tid, bool is_moved);
 void mp_pipeline_blocks_gone(struct mp_pipeline *p, int64_t t_ns);
@@ -147,7 +148,8 @@ void mp_pipeline_all_kernel_events(struct mp_pipeline *p);
 
 /* A marker of <mpsample.h> that is none of a pool: `a` as enum mpsample_kind there tells. They may come in
  * any order: what is older than the last commit is applied at the next one (sampler/markers.h). The name is
- * copied; NULL for kinds without one, and where it could not be read. */
+ * copied; NULL for kinds without one, and where it could not be read. Gauges and components come in the order
+ * of time, with the calls of their thread. */
 struct mp_marker_event {
 	pid_t tid;
 	int64_t t_ns;
@@ -159,6 +161,19 @@ struct mp_marker_event {
 void mp_pipeline_marker(struct mp_pipeline *p, const struct mp_marker_event *e);
 /* Whether the program has begun a phase since the last call. */
 bool mp_pipeline_phase_came(struct mp_pipeline *p);
+
+/* Where the plane knows itself which component a call is in: the number of one by its name, for its calls
+ * (sampler/components/scopes.h); and what a gauge was last told, as often as one looks. */
+unsigned int mp_pipeline_scope(struct mp_pipeline *p, const char *name);
+void mp_pipeline_gauge(struct mp_pipeline *p, const char *name, int64_t value);
+
+/* Which components threads are in is not known any more: markers were lost, or the program is another one. */
+void mp_pipeline_scopes_over(struct mp_pipeline *p);
+
+/* Writes what gauges were told, but for those that are read from memory (sampler/components/gauges.h). */
+struct mp_gauge_set;
+int mp_pipeline_gauges(
+    struct mp_pipeline *p, const struct mp_gauge_set *read, int64_t now_ns, struct mp_err *err);
 
 /* What happened to pools (sampler/pools/pools.h); likewise in any order. */
 int mp_pipeline_pool_kinds(

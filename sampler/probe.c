@@ -413,6 +413,9 @@ static const char *const marker_names[] = {
     [MPSAMPLE_KIND_POOL_EMPTY] = "pool_empty",
     [MPSAMPLE_KIND_POOL_CLEAR] = "pool_clear",
     [MPSAMPLE_KIND_POOL_DESTROY] = "pool_destroy",
+    [MPSAMPLE_KIND_GAUGE] = "gauge",
+    [MPSAMPLE_KIND_COMPONENT_BEGIN] = "component_begin",
+    [MPSAMPLE_KIND_COMPONENT_END] = "component_end",
 };
 
 /* 0: no name of ours. */

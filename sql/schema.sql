@@ -152,7 +152,8 @@ CREATE TABLE call (
   dur_ns     INTEGER NOT NULL,  -- the plane's floor is subtracted
   kept       INTEGER NOT NULL,  -- 1 outlier, 2 sample, 3 full
   weight     INTEGER NOT NULL,  -- how many calls the row stands for
-  stack_id   INTEGER            -- NULL: no stack was taken
+  stack_id   INTEGER,           -- NULL: no stack was taken
+  scope_id   INTEGER            -- the component that its thread said it was in (component_scope); NULL: none
 ) STRICT;
 
 CREATE TABLE kernel_event (
@@ -236,7 +237,8 @@ CREATE TABLE block (            -- followed blocks, from birth to end (sampler/b
   died_ns    INTEGER,           -- its release began; of a lost one, until then it was known to be alive; NULL: alive at the end
   ended      INTEGER NOT NULL,  -- 0 alive, 1 freed, 2 moved by realloc, 3 lost: nobody told
   free_tid   INTEGER,           -- who released it
-  weight     REAL NOT NULL      -- 1 / the probability that it is here
+  weight     REAL NOT NULL,     -- 1 / the probability that it is here
+  scope_id   INTEGER            -- as in `call`
 ) STRICT;
 
 CREATE TABLE thread_counter (   -- hardware and software counters, by thread
@@ -503,6 +505,12 @@ CREATE TABLE pressure (         -- on memory and CPU, beside the target and in i
 CREATE TABLE component (
   component_id INTEGER PRIMARY KEY, -- 0: `other`, what no rule decides
   name         TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE component_scope (   -- components that the program's own markers name: what is in one belongs to it, not to a rule's
+  scope_id     INTEGER PRIMARY KEY,
+  name         TEXT NOT NULL,
+  component_id INTEGER NOT NULL  -- of that name
 ) STRICT;
 
 CREATE TABLE component_rule (

@@ -56,8 +56,8 @@ enum statement {
 
 _Static_assert(STATEMENTS <= MP_SESSION_FIRST_OF_POOLS, "struct mp_session has room for all statements");
 
-#define CALL_VALUES  "(?,?,?,?,?,?,?,?,?)"
-#define CALL_COLUMNS 9
+#define CALL_VALUES  "(?,?,?,?,?,?,?,?,?,?)"
+#define CALL_COLUMNS 10
 
 static const char *const sql[STATEMENTS] = {
     [CLOCK] = "INSERT OR REPLACE INTO clock (mono_ns, real_ns) VALUES (?,?)",
@@ -82,8 +82,8 @@ static const char *const sql[STATEMENTS] = {
 		    " max_ns = max(max_ns, excluded.max_ns)",
     [LATENCY_WINDOW] = "INSERT OR REPLACE INTO latency_window (slot_ns, op_id, t_ns, dur_ns, calls, p99_ns)"
 		       " VALUES (?,?,?,?,?,?)",
-    [CALL] = "INSERT INTO call (t_ns, tid, op_id, size_bytes, addr, dur_ns, kept, weight, stack_id)"
-	     " VALUES " CALL_VALUES,
+    [CALL] = "INSERT INTO call (t_ns, tid, op_id, size_bytes, addr, dur_ns, kept, weight, stack_id,"
+	     " scope_id) VALUES " CALL_VALUES,
     [NEXT_CALL] = "SELECT coalesce(max(call_id), 0) + 1 FROM call",
     [CAUSE] = "INSERT INTO cause (call_id, kind, dur_ns, n, detail) VALUES (?,?,?,?,?)"
 	      " ON CONFLICT DO UPDATE SET dur_ns = dur_ns + excluded.dur_ns, n = n + excluded.n",
@@ -295,6 +295,7 @@ static void bind_call(sqlite3_stmt *st, int first, const struct mp_call *c)
 	bind_int(st, first + 6, c->kept);
 	bind_int(st, first + 7, c->weight);
 	bind_known(st, first + 8, c->stack_id != 0, c->stack_id);
+	bind_known(st, first + 9, c->scope != 0, c->scope);
 }
 
 static int write_calls(struct mp_session *s, struct mp_err *err)

@@ -26,6 +26,7 @@ struct mp_call {
 	uint64_t addr;
 	int64_t dur_ns;
 	int64_t stack_id; /* 0: none */
+	uint32_t scope;   /* number of mp_append_component_scope(); 0: none */
 };
 
 struct mp_kernel_event {

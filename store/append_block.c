@@ -13,7 +13,7 @@ _Static_assert(MP_SESSION_FIRST_OF_BLOCKS + STATEMENTS <= MP_SESSION_STATEMENTS,
 
 static const char *const sql[STATEMENTS] = {
     [BLOCK] = "INSERT INTO block (addr, size_bytes, op_id, tid, stack_id, born_ns, died_ns, ended, free_tid,"
-	      " weight) VALUES (?,?,?,?,?,?,?,?,?,?)",
+	      " weight, scope_id) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
     [END] = "UPDATE block SET died_ns = ?2, ended = ?3, free_tid = ?4 WHERE block_id = ?1",
     [WEIGHT] = "UPDATE block SET weight = weight * ?2 WHERE block_id = ?1",
     [DELETE] = "DELETE FROM block WHERE block_id = ?1",
@@ -47,6 +47,7 @@ int mp_append_block(
 	bind_int(st, 8, row->end);
 	bind_known(st, 9, row->free_tid != 0, row->free_tid);
 	sqlite3_bind_double(st, 10, row->weight * mp_retention_block_times(s));
+	bind_known(st, 11, row->scope != 0, row->scope);
 	rc = mp_statement_run(s, st, err);
 	*block_id = rc ? 0 : sqlite3_last_insert_rowid(s->db);
 	return rc;

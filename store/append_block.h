@@ -11,6 +11,7 @@ struct mp_block_row {
 	uint64_t addr, size_bytes;
 	unsigned int op;
 	int64_t tid, stack_id; /* stack_id 0: none */
+	unsigned int scope;    /* as in struct mp_call */
 	int64_t born_ns, died_ns;
 	unsigned int end; /* 0: alive, and then died_ns is not looked at */
 	int64_t free_tid; /* 0: not known */

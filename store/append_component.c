@@ -75,3 +75,32 @@ int mp_append_component_stack(
 	bind_int(st, 3, rule_id);
 	return mp_statement_run(s, st, err);
 }
+
+/* Seldom. */
+int mp_append_component_scope(struct mp_session *s, int64_t scope_id, const char *name, struct mp_err *err)
+{
+	static const char insert[] =
+	    "INSERT INTO component_scope (scope_id, name, component_id) VALUES (?1, ?2, 0)";
+	sqlite3_stmt *st = NULL;
+
+	sqlite3_prepare_v2(s->db, insert, -1, &st, NULL);
+	bind_int(st, 1, scope_id);
+	bind_text(st, 2, name);
+	int rc = mp_statement_run(s, st, err);
+	sqlite3_finalize(st);
+	return rc ? rc : mp_append_scoped_components(s, err);
+}
+
+int mp_append_scoped_components(struct mp_session *s, struct mp_err *err)
+{
+	static const char add[] =
+	    "INSERT OR IGNORE INTO component (component_id, name) SELECT 0, 'other' FROM component_scope "
+	    "LIMIT 1;"
+	    "INSERT INTO component (component_id, name)"
+	    " SELECT (SELECT max(component_id) FROM component) + row_number() OVER (ORDER BY scope_id), name"
+	    " FROM component_scope WHERE name NOT IN (SELECT name FROM component);"
+	    "UPDATE component_scope SET component_id ="
+	    " (SELECT component_id FROM component WHERE component.name = component_scope.name)";
+
+	return sqlite3_exec(s->db, add, NULL, NULL, NULL) == SQLITE_OK ? 0 : mp_session_fail(s, "write", err);
+}

@@ -25,6 +25,14 @@ int mp_append_component_rule(
     struct mp_session *s, const struct mp_component_rule_row *row, struct mp_err *err);
 int mp_append_component_thread(struct mp_session *s, int64_t rule_id, int64_t tid, struct mp_err *err);
 
+/*
+ * A component that the program names itself, by the markers of its threads: rows of `call` and `block` have
+ * its number (from 1 on, used once), and belong to it whatever the rules say. mp_clear_components() leaves it
+ * without a component; mp_append_scoped_components() adds what the rules do not have.
+ */
+int mp_append_component_scope(struct mp_session *s, int64_t scope_id, const char *name, struct mp_err *err);
+int mp_append_scoped_components(struct mp_session *s, struct mp_err *err);
+
 /* For allocations of this stack, 0 of those without one, the rule of the lowest rank that is true decides. */
 int mp_append_component_stack(
     struct mp_session *s, int64_t stack_id, int64_t rank, int64_t rule_id, struct mp_err *err);

@@ -398,12 +398,14 @@ static const struct {
     {8, "CREATE TEMP TABLE component_rule (rule_id INTEGER PRIMARY KEY, component_id, min_bytes, max_bytes,"
 	" is_of_threads);"
 	"CREATE TEMP TABLE component_thread (rule_id, tid);"
-	"CREATE TEMP TABLE component_stack (stack_id, rank, rule_id)"},
+	"CREATE TEMP TABLE component_stack (stack_id, rank, rule_id);"
+	"CREATE TEMP TABLE component_scope (scope_id INTEGER PRIMARY KEY, name, component_id);"
+	"CREATE TEMP TABLE call_scope (call_id INTEGER PRIMARY KEY, component_id)"},
     {8, "CREATE TEMP TABLE gc_class_name (class_id INTEGER PRIMARY KEY, runtime, name);"
 	"CREATE TEMP TABLE gc_class (slot_ns, class_id, object_bytes, events, bytes)"},
     {8, "CREATE TEMP TABLE block (block_id INTEGER PRIMARY KEY, addr, size_bytes, op_id, tid, stack_id, "
 	"born_ns,"
-	" died_ns, ended, free_tid, weight)"},
+	" died_ns, ended, free_tid, weight, scope_id)"},
 };
 
 static int supplement(struct mp_session *s, struct mp_err *err)

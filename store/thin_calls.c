@@ -18,9 +18,9 @@
 #define CAUSE_BYTES 45
 
 struct row {
-	int64_t call_id, t_ns, tid, size_bytes, addr, dur_ns, weight, stack_id;
+	int64_t call_id, t_ns, tid, size_bytes, addr, dur_ns, weight, stack_id, scope_id;
 	uint32_t op, kept;
-	bool has_stack, is_gone;
+	bool has_stack, has_scope, is_gone;
 };
 
 struct batch {
@@ -90,7 +90,8 @@ static int read_batch(struct mp_retention *r, struct batch *b, struct mp_err *er
 {
 	const struct mp_pass *p = &r->pass[MP_AREA_CALL];
 	sqlite3_stmt *st = mp_retention_get(r, MP_RS_CALL_READ,
-	    "SELECT call_id, t_ns, tid, size_bytes, addr, dur_ns, weight, stack_id, op_id, kept FROM call"
+	    "SELECT call_id, t_ns, tid, size_bytes, addr, dur_ns, weight, stack_id, op_id, kept,"
+	    " scope_id FROM call"
 	    " WHERE call_id > ?1 AND call_id <= ?2 ORDER BY call_id LIMIT ?3");
 	int rc = SQLITE_ERROR;
 
@@ -108,7 +109,9 @@ static int read_batch(struct mp_retention *r, struct batch *b, struct mp_err *er
 		    .has_stack = sqlite3_column_type(st, 7) != SQLITE_NULL,
 		    .stack_id = sqlite3_column_int64(st, 7),
 		    .op = (uint32_t)sqlite3_column_int64(st, 8),
-		    .kept = (uint32_t)sqlite3_column_int64(st, 9)};
+		    .kept = (uint32_t)sqlite3_column_int64(st, 9),
+		    .has_scope = sqlite3_column_type(st, 10) != SQLITE_NULL,
+		    .scope_id = sqlite3_column_int64(st, 10)};
 	sqlite3_reset(st);
 	return rc == SQLITE_DONE ? 0 : mp_session_fail(r->session, "write", err);
 }
@@ -173,8 +176,8 @@ static void decide_one(struct mp_retention *r, struct batch *b, struct row *c)
 static int write_row(struct mp_retention *r, const struct row *c, struct mp_err *err)
 {
 	sqlite3_stmt *st = mp_retention_get(r, MP_RS_CALL_WRITE,
-	    "INSERT INTO call (call_id, t_ns, tid, op_id, size_bytes, addr, dur_ns, kept, weight, stack_id)"
-	    " VALUES (?,?,?,?,?,?,?,?,?,?)");
+	    "INSERT INTO call (call_id, t_ns, tid, op_id, size_bytes, addr, dur_ns, kept, weight, stack_id,"
+	    " scope_id) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
 
 	sqlite3_bind_int64(st, 1, c->call_id);
 	sqlite3_bind_int64(st, 2, c->t_ns);
@@ -189,6 +192,10 @@ static int write_row(struct mp_retention *r, const struct row *c, struct mp_err 
 		sqlite3_bind_int64(st, 10, c->stack_id);
 	else
 		sqlite3_bind_null(st, 10);
+	if (c->has_scope)
+		sqlite3_bind_int64(st, 11, c->scope_id);
+	else
+		sqlite3_bind_null(st, 11);
 	return mp_retention_run(r, st, err);
 }
 

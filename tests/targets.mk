@@ -14,7 +14,7 @@ TARGET_HDR    := $(wildcard tests/targets/*.h)
 TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own threads lifecycle family family_static \
 	family_cxx faults left_call prefixed noalloc $(if $(filter x86_64,$(ARCH)),noalloc32) libdelay_alloc.so libcalls_counter.so \
 	stamped logged paced seeded bad_region frozen_writer \
-	markers markers_static markers_cxx libmarkers_late.so dry_pool \
+	markers markers_static markers_cxx libmarkers_late.so dry_pool scopes \
 	causes libcause_alloc.so heap heap_static orders spans spans_cxx pool_functions pools pools_marked pools_bulk watched paged blocks \
 	where where_other libwhere_a.so libwhere_b.so order_flow \
 	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
@@ -81,7 +81,7 @@ $(TARGET_DIR)/delay_own: tests/targets/delay.c tests/targets/delay_alloc.c $(TAR
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -o $@ $(filter %.c,$^)
 
-MARKER_TARGETS := $(addprefix $(TARGET_DIR)/,markers markers_static markers_cxx libmarkers_late.so dry_pool)
+MARKER_TARGETS := $(addprefix $(TARGET_DIR)/,markers markers_static markers_cxx libmarkers_late.so dry_pool scopes)
 $(MARKER_TARGETS): sampler/preload/mpsample.h
 $(MARKER_TARGETS): TARGET_CFLAGS += -Isampler/preload
 $(MARKER_TARGETS): TARGET_CXXFLAGS += -Isampler/preload

@@ -97,16 +97,16 @@ static size_t first_from(const struct gauge *g, double t_ns)
 	return lo;
 }
 
-/* born_ns, died_ns, tid, size_bytes, weight, stack_id: what it adds, at the first sample that sees it, and
- * takes away. */
+/* born_ns, died_ns, tid, size_bytes, weight, stack_id, scope_id: what it adds, at the first sample that sees
+ * it, and takes away. */
 static int take_block(void *ctx, sqlite3_value **row)
 {
 	struct counting *c = ctx;
 	struct gauge *g = c->g;
 	int64_t size = sqlite3_value_int64(row[3]);
 	double bytes = (double)size * sqlite3_value_double(row[4]);
-	int64_t part = c->f->components ? mp_component_of(c->f->components, sqlite3_value_int64(row[5]), size,
-					      sqlite3_value_int64(row[2]))
+	int64_t part = c->f->components ? mp_component_of(c->f->components, sqlite3_value_int64(row[6]),
+					      sqlite3_value_int64(row[5]), size, sqlite3_value_int64(row[2]))
 					: 0;
 	size_t born = first_from(g, sqlite3_value_double(row[0]));
 	size_t died =
@@ -131,7 +131,8 @@ static int count_live(struct filling *f, struct gauge *g)
 	if (!g->live)
 		return session_no_memory(f);
 	int ret = mp_each_row(f->session,
-	    "SELECT 1 FROM block WHERE mp_take(?4, born_ns, died_ns, tid, size_bytes, weight, stack_id)",
+	    "SELECT 1 FROM block WHERE mp_take(?4, born_ns, died_ns, tid, size_bytes, weight, stack_id, "
+	    "scope_id)",
 	    f->scope, take_block, &c, f->err);
 	for (size_t p = 0; p < g->parts; p++)
 		for (size_t i = 1; i < g->n; i++)

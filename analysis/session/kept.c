@@ -74,7 +74,7 @@ static bool add_to_spikes(struct filling *f, int64_t t_ns, int64_t stack_id, con
 	return !f->n_spikes || !is_calm || !f->n_in || add_to(&f->calm, f->in[f->n_in - 1], stack_id, what);
 }
 
-/* t_ns, tid, op_id, size_bytes, dur_ns, weight, stack_id */
+/* t_ns, tid, op_id, size_bytes, dur_ns, weight, stack_id, scope_id */
 static int take_call(void *ctx, sqlite3_value **row)
 {
 	struct filling *f = ctx;
@@ -88,7 +88,9 @@ static int take_call(void *ctx, sqlite3_value **row)
 
 	if (!mp_op_gives_memory(sqlite3_value_int64(row[2])))
 		return 0;
-	int64_t part = f->components ? mp_component_of(f->components, stack_id, size, tid) : 0;
+	int64_t part = f->components
+			   ? mp_component_of(f->components, sqlite3_value_int64(row[7]), stack_id, size, tid)
+			   : 0;
 	what.part = part;
 	session_find_at(f, sqlite3_value_int64(row[0]));
 	for (size_t i = 0; i < f->n_in; i++)
@@ -100,12 +102,18 @@ static int take_call(void *ctx, sqlite3_value **row)
 
 static int sum_calls(struct filling *f)
 {
+	/* Older sessions do not have it. */
+	static const char
+	    without_scopes[] = "SELECT 1 FROM main.call WHERE t_ns >= ?1 AND t_ns < ?2"
+			       " AND mp_take(?4, t_ns, tid, op_id, size_bytes, dur_ns, weight, stack_id, 0)",
+	    with_scopes[] =
+		"SELECT 1 FROM main.call WHERE t_ns >= ?1 AND t_ns < ?2"
+		" AND mp_take(?4, t_ns, tid, op_id, size_bytes, dur_ns, weight, stack_id, scope_id)";
 	int ret = mp_components_load(f->session, &f->components, f->err);
 
 	if (!ret)
 		ret = mp_each_row(f->session,
-		    "SELECT 1 FROM main.call WHERE t_ns >= ?1 AND t_ns < ?2"
-		    " AND mp_take(?4, t_ns, tid, op_id, size_bytes, dur_ns, weight, stack_id)",
+		    f->components && mp_components_have_scopes(f->components) ? with_scopes : without_scopes,
 		    f->scope, take_call, f, f->err);
 	return ret == -ENOMEM ? session_no_memory(f) : ret;
 }
@@ -148,7 +156,7 @@ static int sum_causes(struct filling *f)
 	return ret == -ENOMEM ? session_no_memory(f) : ret;
 }
 
-/* born_ns, died_ns, tid, size_bytes, weight, stack_id */
+/* born_ns, died_ns, tid, size_bytes, weight, stack_id, scope_id */
 static int take_block(void *ctx, sqlite3_value **row)
 {
 	struct filling *f = ctx;
@@ -156,8 +164,9 @@ static int take_block(void *ctx, sqlite3_value **row)
 		stack_id = sqlite3_value_int64(row[5]);
 	bool has_died = sqlite3_value_type(row[1]) != SQLITE_NULL;
 	const struct cell what = {.live_bytes = (double)size * sqlite3_value_double(row[4])};
-	int64_t part =
-	    f->components ? mp_component_of(f->components, stack_id, size, sqlite3_value_int64(row[2])) : 0;
+	int64_t part = f->components ? mp_component_of(f->components, sqlite3_value_int64(row[6]), stack_id,
+					   size, sqlite3_value_int64(row[2]))
+				     : 0;
 
 	f->has_blocks = true;
 	for (size_t i = 0; i < f->n; i++) {
@@ -174,7 +183,8 @@ static int take_block(void *ctx, sqlite3_value **row)
 int session_sum_blocks(struct filling *f)
 {
 	int ret = mp_each_row(f->session,
-	    "SELECT 1 FROM block WHERE mp_take(?4, born_ns, died_ns, tid, size_bytes, weight, stack_id)",
+	    "SELECT 1 FROM block WHERE mp_take(?4, born_ns, died_ns, tid, size_bytes, weight, stack_id, "
+	    "scope_id)",
 	    f->scope, take_block, f, f->err);
 	return ret == -ENOMEM ? session_no_memory(f) : ret;
 }

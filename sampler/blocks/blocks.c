@@ -118,6 +118,7 @@ static int write_row(struct mp_blocks *b, struct mp_block *block, const struct e
 	    .op = block->op,
 	    .tid = block->tid,
 	    .stack_id = block->stack_id,
+	    .scope = block->scope,
 	    .born_ns = block->born_ns,
 	    .weight = block->weight,
 	    .end = end->how,
@@ -256,6 +257,7 @@ static int be_born(struct mp_blocks *b, const struct event *e, struct mp_err *er
 	block->stack_id = birth->stack_id;
 	block->tid = birth->tid;
 	block->op = birth->op;
+	block->scope = birth->scope;
 	b->unwritten[b->n_unwritten++] = birth->addr;
 	b->counts.born++;
 	return mp_block_table_count(b->table) > b->o.max_alive ? thin(b, err) : 0;

@@ -48,7 +48,8 @@ struct mp_block_birth {
 	int64_t t_ns; /* the call returned */
 	pid_t tid;
 	unsigned int op;
-	int64_t stack_id; /* 0: none */
+	int64_t stack_id;   /* 0: none */
+	unsigned int scope; /* as in struct mp_call_event */
 };
 
 /* Why a block ends. Stored in sessions. */

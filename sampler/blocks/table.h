@@ -18,7 +18,7 @@ struct mp_block {
 	int64_t stack_id;   /* 0: none */
 	int64_t block_id;   /* its row; 0: none yet */
 	pid_t tid;
-	unsigned int op;
+	unsigned int op, scope;
 	bool is_refused; /* it gets no row: the session is full */
 };
 

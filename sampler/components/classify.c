@@ -170,6 +170,8 @@ static int classify(struct mp_session *s, const struct mp_component_rules *rules
 		ret = add_rules(c);
 	}
 	if (!ret)
+		ret = mp_append_scoped_components(s, err);
+	if (!ret)
 		ret = add_threads(c);
 	if (!ret)
 		ret = add_stacks(c);

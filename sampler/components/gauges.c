@@ -111,3 +111,53 @@ int mp_gauges_step(struct mp_gauge_set *set, const struct mp_target *t, struct m
 	}
 	return ret;
 }
+
+/* ---- Told ---- */
+
+void mp_told_gauge(struct mp_told_gauges *set, const char *name, int64_t value)
+{
+	char text[sizeof(set->all->name)];
+	size_t i = 0;
+
+	snprintf(text, sizeof(text), "%s", name && *name ? name : "(unreadable)");
+	while (i < set->n && strcmp(set->all[i].name, text))
+		i++;
+	if (i == MP_TOLD_GAUGES_MAX) {
+		set->lost++;
+		return;
+	}
+	if (i == set->n) {
+		set->all[set->n++] = (struct mp_told_gauge){0};
+		memcpy(set->all[i].name, text, sizeof(text));
+	}
+	set->all[i].value = value;
+}
+
+static bool is_read(const struct mp_gauge_set *read, const char *name)
+{
+	for (size_t i = 0; i < read->n; i++)
+		if (!strcmp(read->all[i].name, name))
+			return true;
+	return false;
+}
+
+int mp_told_gauges_step(struct mp_told_gauges *set, const struct mp_gauge_set *read, struct mp_session *s,
+    int64_t now_ns, struct mp_err *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < set->n; i++) {
+		struct mp_told_gauge *g = &set->all[i];
+		char name[sizeof(g->name) + sizeof("gauge.")];
+
+		if (g->said_ns && g->value == g->said && now_ns - g->said_ns < AGAIN_NS)
+			continue;
+		if (is_read(read, g->name))
+			continue;
+		g->said = g->value;
+		g->said_ns = now_ns;
+		snprintf(name, sizeof(name), "gauge.%s", g->name);
+		ret = mp_append_pressure(s, now_ns, name, (double)g->value, err);
+	}
+	return ret;
+}

@@ -30,4 +30,27 @@ int mp_gauges_resolve(const struct mp_target *t, const struct mp_component_rules
 int mp_gauges_step(struct mp_gauge_set *set, const struct mp_target *t, struct mp_session *s, int64_t now_ns,
     struct mp_err *err);
 
+/*
+ * Gauges that the program tells itself (MPSAMPLE_GAUGE): the last value of each. The target decides how many
+ * there are: what goes beyond is left out, and counted.
+ */
+#define MP_TOLD_GAUGES_MAX 64
+
+struct mp_told_gauges {
+	struct mp_told_gauge {
+		char name[48]; /* the promise of mpsample.h */
+		int64_t value;
+		int64_t said, said_ns; /* as in struct mp_gauge */
+	} all[MP_TOLD_GAUGES_MAX];
+	size_t n;
+	uint64_t lost; /* told of others */
+};
+
+/* NULL: the name could not be read. */
+void mp_told_gauge(struct mp_told_gauges *set, const char *name, int64_t value);
+
+/* Writes them as mp_gauges_step() does, but for those that are in `read`, too. */
+int mp_told_gauges_step(struct mp_told_gauges *set, const struct mp_gauge_set *read, struct mp_session *s,
+    int64_t now_ns, struct mp_err *err);
+
 #endif

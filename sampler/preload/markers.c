@@ -37,6 +37,11 @@ static bool has_name(unsigned int kind)
 	return kind <= MPSAMPLE_KIND_POOL_CREATE;
 }
 
+static bool is_state(unsigned int kind)
+{
+	return kind >= MPSAMPLE_KIND_GAUGE;
+}
+
 /* Cold: only when the ring is full. */
 MP_COLD void miss(struct mp_slot *s, unsigned int kind, uint64_t pool)
 {
@@ -107,6 +112,62 @@ static void lost(void)
 	__atomic_fetch_add(&mp_region->markers_lost, 1, __ATOMIC_RELAXED);
 }
 
+/* The last value is what counts: no record. */
+static void set_gauge(uint32_t index, uint64_t value)
+{
+	struct mp_recording recording;
+
+	mp_store(&mp_region->gauge[index], value);
+	if (MP_UNLIKELY(!mp_load(&mp_region->is_gauge[index])))
+		mp_store_release(&mp_region->is_gauge[index], 1);
+	if (MP_UNLIKELY(!mp_self.slot) || !mp_begin(&recording, FRAME)) {
+		__atomic_fetch_add(&mp_region->gauge_sets, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	mp_add(&recording.slot->gauge_sets, 1);
+	mp_end(&recording);
+}
+
+/* A name that finds no room counts for what is around it. */
+static void begin_component(uint32_t index)
+{
+	struct mp_recording recording;
+
+	if (index == MP_NAME_NONE)
+		lost();
+	if (!mp_self.slot || !mp_begin(&recording, FRAME)) {
+		lost();
+		return;
+	}
+	mp_scope_begin(recording.slot, index == MP_NAME_NONE ? recording.slot->scope : index + 1);
+	mp_end(&recording);
+}
+
+static void end_component(void)
+{
+	struct mp_recording recording;
+
+	if (!mp_self.slot || !mp_begin(&recording, FRAME)) {
+		lost();
+		return;
+	}
+	mp_scope_end(recording.slot);
+	mp_end(&recording);
+}
+
+/* Markers that say how things are, not what happened. */
+static void tell_state(unsigned int kind, uint32_t index, uint64_t value)
+{
+	if (kind == MPSAMPLE_KIND_COMPONENT_BEGIN)
+		begin_component(index);
+	else if (kind == MPSAMPLE_KIND_COMPONENT_END)
+		end_component();
+	else if (kind == MPSAMPLE_KIND_GAUGE && index == MP_NAME_NONE)
+		lost();
+	else if (kind == MPSAMPLE_KIND_GAUGE)
+		set_gauge(index, value);
+}
+
 static void marker(unsigned int kind, struct mpsample_name *name, unsigned long long a, unsigned long long b,
     unsigned long long c)
 {
@@ -117,6 +178,10 @@ static void marker(unsigned int kind, struct mpsample_name *name, unsigned long 
 		mp_thread_first_call(&mp_self);
 	if (!(mp_region_word() & MP_WORD_MODE))
 		return;
+	if (is_state(kind)) {
+		tell_state(kind, name ? name_index(name) : MP_NAME_NONE, a);
+		return;
+	}
 	if (has_name(kind) && (index = name_index(name)) == MP_NAME_NONE) {
 		lost();
 		return;
@@ -141,8 +206,10 @@ static void marker(unsigned int kind, struct mpsample_name *name, unsigned long 
 
 static const unsigned int dormant;
 
-EXPORT struct mpsample_api mpsample_api_v1 = {
-    .size = sizeof(struct mpsample_api), .mode = &dormant, .marker = marker};
+EXPORT struct mpsample_api mpsample_api_v1 = {.size = sizeof(struct mpsample_api),
+    .mode = &dormant,
+    .marker = marker,
+    .kinds = MPSAMPLE_KIND_COMPONENT_END};
 
 void mp_markers_listen(void)
 {

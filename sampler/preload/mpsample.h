@@ -63,6 +63,22 @@
 /* The pool is gone. Objects that are still out were not returned. */
 #define MPSAMPLE_POOL_DESTROY(pool) MPSAMPLE_DO_1_(mpsample_pool_destroy_, pool)
 
+/*
+ * What the program counts: `name`, a string literal, is now `value` (int64_t), whichever thread says so. Told
+ * as often as one likes: the last value is looked at ten times a second, and what came between two looks is
+ * counted, not kept. 64 names.
+ */
+#define MPSAMPLE_GAUGE(name, value) MPSAMPLE_NAMED_(mpsample_gauge_, "" name, value)
+
+/*
+ * What this thread allocates between the two belongs to the component `name`, a string literal, whatever the
+ * rules of `mpsample record --components` say, and without any. They nest: the innermost counts, up to 16
+ * deep. An END without a BEGIN is counted, and does nothing else: so is the END of what began before the
+ * recording. Where an exception or a return goes past the END, the component goes on. 255 names.
+ */
+#define MPSAMPLE_COMPONENT_BEGIN(name) MPSAMPLE_NAME_(mpsample_component_begin_, "" name)
+#define MPSAMPLE_COMPONENT_END()       MPSAMPLE_DO_0_(mpsample_component_end_)
+
 /* ---- What a marker says to libmpsample.so ---- */
 
 #ifdef __cplusplus
@@ -71,32 +87,36 @@ extern "C" {
 
 /* These numbers go through shared memory: they stay. Beside each, what the call hands over in a, b and c. */
 enum mpsample_kind {
-	MPSAMPLE_KIND_SPAN_BEGIN = 1,   /* name; a: id */
-	MPSAMPLE_KIND_SPAN_END = 2,     /* name; a: id */
-	MPSAMPLE_KIND_MARK = 3,         /* name; a: value */
-	MPSAMPLE_KIND_PHASE = 4,        /* name */
-	MPSAMPLE_KIND_POOL_CREATE = 5,  /* name; a: pool, b: object_bytes, c: capacity */
-	MPSAMPLE_KIND_POOL_GET = 6,     /* a: pool, b: ptr */
-	MPSAMPLE_KIND_POOL_PUT = 7,     /* a: pool, b: ptr */
-	MPSAMPLE_KIND_POOL_EMPTY = 8,   /* a: pool */
-	MPSAMPLE_KIND_POOL_DESTROY = 9, /* a: pool */
-	MPSAMPLE_KIND_POOL_CLEAR = 10   /* a: pool */
+	MPSAMPLE_KIND_SPAN_BEGIN = 1,       /* name; a: id */
+	MPSAMPLE_KIND_SPAN_END = 2,         /* name; a: id */
+	MPSAMPLE_KIND_MARK = 3,             /* name; a: value */
+	MPSAMPLE_KIND_PHASE = 4,            /* name */
+	MPSAMPLE_KIND_POOL_CREATE = 5,      /* name; a: pool, b: object_bytes, c: capacity */
+	MPSAMPLE_KIND_POOL_GET = 6,         /* a: pool, b: ptr */
+	MPSAMPLE_KIND_POOL_PUT = 7,         /* a: pool, b: ptr */
+	MPSAMPLE_KIND_POOL_EMPTY = 8,       /* a: pool */
+	MPSAMPLE_KIND_POOL_DESTROY = 9,     /* a: pool */
+	MPSAMPLE_KIND_POOL_CLEAR = 10,      /* a: pool */
+	MPSAMPLE_KIND_GAUGE = 11,           /* name; a: value */
+	MPSAMPLE_KIND_COMPONENT_BEGIN = 12, /* name */
+	MPSAMPLE_KIND_COMPONENT_END = 13
 };
 
-/* A text. Of spans it is a static object, one a marker, whose `id` the library sets once; of others it lives
- * for the call only, with id 0. Kinds without a text hand over a null pointer. */
+/* A text. Of spans, gauges and components it is a static object, one a marker, whose `id` the library sets
+ * once; of others it lives for the call only, with id 0. Kinds without a text hand over a null pointer. */
 struct mpsample_name {
 	const char *text;
 	unsigned int id;
 };
 
 /* What the library exports as mpsample_api_v1. Somebody listens while *mode & 3. `size` is that of the
- * struct, which may grow at its end. */
+ * struct, which may grow at its end: a library without `kinds` knows those up to 10. */
 struct mpsample_api {
 	unsigned int size;
 	const volatile unsigned int *mode;
 	void (*marker)(unsigned int kind, struct mpsample_name *name, unsigned long long a,
 	    unsigned long long b, unsigned long long c);
+	unsigned int kinds; /* the last that it knows */
 };
 
 #ifdef __cplusplus
@@ -108,6 +128,8 @@ struct mpsample_api {
 #if defined(MPSAMPLE_DISABLE)
 
 #define MPSAMPLE_NAMED_(function, text, id) ((void)sizeof(id))
+#define MPSAMPLE_NAME_(function, text)      ((void)sizeof(text))
+#define MPSAMPLE_DO_0_(function)            ((void)0)
 #define MPSAMPLE_DO_1_(function, a)         ((void)sizeof(a))
 #define MPSAMPLE_DO_2_(function, a, b)      ((void)sizeof(a), (void)sizeof(b))
 #define MPSAMPLE_DO_4_(function, a, b, c, d)                                                                 \
@@ -117,6 +139,8 @@ struct mpsample_api {
     !((defined(__x86_64__) && !defined(__ILP32__)) || (defined(__aarch64__) && defined(__LP64__)))
 
 #define MPSAMPLE_NAMED_(function, text, id)  ((void)(id))
+#define MPSAMPLE_NAME_(function, text)       ((void)(text))
+#define MPSAMPLE_DO_0_(function)             ((void)0)
 #define MPSAMPLE_DO_1_(function, a)          ((void)(a))
 #define MPSAMPLE_DO_2_(function, a, b)       ((void)(a), (void)(b))
 #define MPSAMPLE_DO_4_(function, a, b, c, d) ((void)(a), (void)(b), (void)(c), (void)(d))
@@ -129,6 +153,12 @@ struct mpsample_api {
 		static struct mpsample_name mpsample_name_ = {text, 0};                                      \
 		function(text, &mpsample_name_, id);                                                         \
 	} while (0)
+#define MPSAMPLE_NAME_(function, text)                                                                       \
+	do {                                                                                                 \
+		static struct mpsample_name mpsample_name_ = {text, 0};                                      \
+		function(text, &mpsample_name_);                                                             \
+	} while (0)
+#define MPSAMPLE_DO_0_(function)             function()
 #define MPSAMPLE_DO_1_(function, a)          function(a)
 #define MPSAMPLE_DO_2_(function, a, b)       function(a, b)
 #define MPSAMPLE_DO_4_(function, a, b, c, d) function(a, b, c, d)
@@ -170,6 +200,16 @@ MPSAMPLE_INLINE_ const struct mpsample_api *mpsample_listener_(void)
 	const struct mpsample_api *api = mpsample_get_api_();
 
 	return __builtin_expect(api && (*api->mode & 3u), 0) ? api : (const struct mpsample_api *)0;
+}
+
+/* For kinds that came later: an older library would take them for something else. */
+MPSAMPLE_INLINE_ const struct mpsample_api *mpsample_listener_to_(unsigned int kind)
+{
+	const struct mpsample_api *api = mpsample_listener_();
+
+	return api && api->size > __builtin_offsetof(struct mpsample_api, kinds) && api->kinds >= kind
+		   ? api
+		   : (const struct mpsample_api *)0;
 }
 
 /*
@@ -219,6 +259,7 @@ MPSAMPLE_INLINE_ const struct mpsample_api *mpsample_listener_(void)
 
 /* The arguments in the registers of a function call, so that all notes say the same. The clobber makes texts
  * be in memory when a recorder reads them. */
+#define MPSAMPLE_FIRE_0_(name) MPSAMPLE_ASM_(MPSAMPLE_PROBE_(name, "") : : : "memory")
 #if defined(__x86_64__)
 #define MPSAMPLE_FIRE_1_(name, args, a) MPSAMPLE_ASM_(MPSAMPLE_PROBE_(name, args) : : "D"(a) : "memory")
 #define MPSAMPLE_FIRE_2_(name, args, a, b)                                                                   \
@@ -360,6 +401,33 @@ MPSAMPLE_INLINE_ void mpsample_pool_destroy_(const volatile void *pool)
 	if (api)
 		api->marker(
 		    MPSAMPLE_KIND_POOL_DESTROY, (struct mpsample_name *)0, mpsample_word_(pool), 0, 0);
+}
+
+MPSAMPLE_INLINE_ void mpsample_gauge_(const char *text, struct mpsample_name *name, long long value)
+{
+	MPSAMPLE_FIRE_2_("gauge", MPSAMPLE_ARG_1_ MPSAMPLE_ARG_2_S_, text, value);
+
+	const struct mpsample_api *api = mpsample_listener_to_(MPSAMPLE_KIND_GAUGE);
+	if (api)
+		api->marker(MPSAMPLE_KIND_GAUGE, name, (unsigned long long)value, 0, 0);
+}
+
+MPSAMPLE_INLINE_ void mpsample_component_begin_(const char *text, struct mpsample_name *name)
+{
+	MPSAMPLE_FIRE_1_("component_begin", MPSAMPLE_ARG_1_, text);
+
+	const struct mpsample_api *api = mpsample_listener_to_(MPSAMPLE_KIND_COMPONENT_BEGIN);
+	if (api)
+		api->marker(MPSAMPLE_KIND_COMPONENT_BEGIN, name, 0, 0, 0);
+}
+
+MPSAMPLE_INLINE_ void mpsample_component_end_(void)
+{
+	MPSAMPLE_FIRE_0_("component_end");
+
+	const struct mpsample_api *api = mpsample_listener_to_(MPSAMPLE_KIND_COMPONENT_END);
+	if (api)
+		api->marker(MPSAMPLE_KIND_COMPONENT_END, (struct mpsample_name *)0, 0, 0, 0);
 }
 
 #endif

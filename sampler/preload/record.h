@@ -118,6 +118,50 @@ static inline void mp_ring_release(struct mp_slot *s, uint64_t position)
 	mp_store_release(&s->tail, position);
 }
 
+/* ---- Scopes of components ---- */
+
+static inline void mp_scope_begin(struct mp_slot *s, uint32_t name)
+{
+	if (s->scopes_open < MP_SCOPES_DEEP) {
+		s->scopes[s->scopes_open] = s->scope;
+		s->scope = name;
+	} else {
+		mp_add(&s->scopes_deep, 1);
+	}
+	s->scopes_open++;
+}
+
+static inline void mp_scope_end(struct mp_slot *s)
+{
+	if (!s->scopes_open)
+		mp_add(&s->scope_ends, 1);
+	else if (--s->scopes_open < MP_SCOPES_DEEP)
+		s->scope = s->scopes[s->scopes_open];
+}
+
+static inline void mp_scopes_forget(struct mp_slot *s)
+{
+	s->scope = s->scopes_open = 0;
+}
+
+MP_COLD bool mp_tell_scope(struct mp_slot *s, uint64_t n)
+{
+	const struct mp_record scope = {.addr = s->scope, .what = (uint64_t)MP_KIND_SCOPE << MP_KIND_SHIFT};
+
+	if (!mp_ring_has_room(s, n + 1))
+		return false;
+	mp_ring_put(s, s->head, &scope);
+	mp_store_release(&s->head, s->head + 1);
+	s->scope_told = s->scope;
+	return true;
+}
+
+/* Room for `n` records of a call or a block, with the scope before them where that is another one. */
+MP_INLINE bool mp_ring_has_room_in_scope(struct mp_slot *s, uint64_t n)
+{
+	return MP_LIKELY(s->scope == s->scope_told) ? mp_ring_has_room(s, n) : mp_tell_scope(s, n);
+}
+
 /* ---- The histogram ---- */
 
 /* The cell of a (block, bucket), giving out a line at its first hit. */
@@ -233,7 +277,12 @@ static inline void mp_slot_settings(const struct mp_region *r, struct mp_slot *s
 	mp_draw_sample(s, mp_load(&r->sample_weight));
 	s->tracked = 0;
 	mp_draw_tracked(s, mp_load(&r->track_bytes));
-	mp_ring_mute(s); /* a recording that has just begun does not know this thread */
+	mp_ring_mute(s);   /* a recording that has just begun does not know this thread, */
+	s->scope_told = 0; /* and takes it to be in no scope */
+	uint32_t recording = mp_load(&r->recording);
+	if (s->recording != recording)
+		mp_scopes_forget(s); /* nobody listened meanwhile */
+	s->recording = recording;
 	for (unsigned int i = 0; i < MP_POOL_PLACES + MP_POOL_TRIES; i++)
 		s->pool_places[i] = 0;
 	s->word = word;
@@ -393,6 +442,14 @@ MP_INLINE void mp_push_caller(struct mp_slot *s, uint64_t frame, uint64_t given)
 	mp_store_release(&s->head, s->head + 1);
 }
 
+MP_INLINE void mp_push_call(struct mp_slot *s, const struct mp_record *record)
+{
+	if (MP_LIKELY(mp_ring_has_room_in_scope(s, 1)))
+		mp_ring_push(s, record);
+	else
+		mp_add(&s->dropped, 1);
+}
+
 MP_COLD void mp_keep(struct mp_region *r, struct mp_slot *s, uint32_t op, uint32_t kept,
     struct mp_record *record, uint64_t frame, uint64_t given)
 {
@@ -403,7 +460,7 @@ MP_COLD void mp_keep(struct mp_region *r, struct mp_slot *s, uint32_t op, uint32
 
 	if (!weight) {
 		/* Not drawn: see MP_LEASE_CALLS. */
-	} else if (!mp_ring_has_room(s, mode == MP_MODE_TRACK ? 2 : 1)) {
+	} else if (!mp_ring_has_room_in_scope(s, mode == MP_MODE_TRACK ? 2 : 1)) {
 		mp_add(&s->dropped, 1);
 	} else {
 		if (mode == MP_MODE_TRACK)
@@ -420,7 +477,7 @@ MP_COLD void mp_keep(struct mp_region *r, struct mp_slot *s, uint32_t op, uint32
 MP_COLD void mp_push_tracked(struct mp_region *r, struct mp_slot *s, struct mp_record *record, uint64_t frame,
     uint64_t given, bool is_birth)
 {
-	if (!mp_ring_has_room(s, 2)) {
+	if (!mp_ring_has_room_in_scope(s, 2)) {
 		mp_add(&s->dropped, 1);
 		return;
 	}
@@ -454,7 +511,7 @@ MP_COLD void mp_tell_birth(struct mp_region *r, struct mp_slot *s, uint32_t op, 
 		(uint64_t)op << MP_WEIGHT_SHIFT};
 
 	/* Where the stack finds no room, at least who called is told. */
-	if (!mp_ring_has_room(s, 2) || !mp_track_put(&r->tracked, addr)) {
+	if (!mp_ring_has_room_in_scope(s, 2) || !mp_track_put(&r->tracked, addr)) {
 		__atomic_fetch_add(&r->track_lost, 1, __ATOMIC_RELAXED);
 	} else {
 		bool has_stack = mp_load(&r->take_stacks) && mp_stacks_push(s, frame);
@@ -506,7 +563,7 @@ MP_INLINE void mp_record_call(struct mp_region *r, struct mp_slot *s, uint32_t o
 		s->countdown--;
 		record.what |= (uint64_t)MP_KEPT_FULL << MP_KEPT_SHIFT | 1ULL << MP_WEIGHT_SHIFT;
 		if ((s->word & MP_WORD_MODE) == MP_MODE_FULL)
-			mp_ring_push(s, &record);
+			mp_push_call(s, &record);
 		else if (MP_UNLIKELY((s->word & MP_WORD_MODE) == MP_MODE_TRACK))
 			mp_push_tracked(
 			    r, s, &record, frame, at.given, op != MP_OP_FREE && op != MP_OP_DELETE);

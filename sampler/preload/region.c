@@ -213,6 +213,7 @@ static void begin_slot(struct mp_slot *s, const struct mp_region *r, uint32_t ti
 	s->tid = tid;
 	s->word = 0; /* unlike any that a call is recorded under: settings are read first */
 	s->stack_lo = s->stack_hi = 0;
+	mp_scopes_forget(s);
 	mp_store_release(&s->ready, 1);
 }
 

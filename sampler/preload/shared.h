@@ -23,7 +23,7 @@
 
 #define MP_REGION_NAME    "mpsample" /* of the memfd: "/memfd:mpsample" in /proc/PID/maps */
 #define MP_REGION_MAGIC   0x314c50656c706d73ULL
-#define MP_REGION_VERSION 5
+#define MP_REGION_VERSION 6
 
 #define MP_LINE_BYTES 64
 #define MP_ALIGNED    __attribute__((aligned(MP_LINE_BYTES)))
@@ -67,6 +67,7 @@ struct mp_record {
 };
 
 /* Kinds: enum mp_op, then markers (MPSAMPLE_KIND_* of mpsample.h added), then these. */
+#define MP_KIND_SCOPE  15 /* `addr`: which component the thread is in from here on (mp_slot.scope) */
 #define MP_KIND_MARKER 16
 #define MP_KIND_BORN   27 /* a followed block */
 #define MP_KIND_DIED   28
@@ -133,6 +134,14 @@ struct mp_stack_copy {
 #define MP_RING_RECORDS     4096 /* unless the environment says otherwise: MPSAMPLE_RING */
 #define MP_RING_RECORDS_MAX (1u << 18)
 
+/* ---- Components ---- */
+
+/* So many scopes of components inside one another are known. A thread keeps them itself, and tells which it
+ * is in only where a call is told: however often they change, the ring holds no more. */
+#define MP_SCOPES_DEEP 16
+
+_Static_assert(MP_OP_COUNT <= MP_KIND_SCOPE, "kinds");
+
 /* ---- Pools ---- */
 
 /* The first time that a thread passes a marker of a pool since the settings changed, it copies its stack.
@@ -192,6 +201,8 @@ struct mp_slot {
 	MP_ALIGNED uint64_t keep_over_ns[MP_OP_COUNT];
 	uint64_t track_left;  /* bytes until the next block that is followed */
 	uint64_t track_bytes; /* the period that those were drawn with; 0: none is followed */
+	uint32_t scope;       /* the innermost component: its name's index and one; 0: none */
+	uint32_t scope_told;  /* as the ring has it */
 	uint64_t tracked;     /* blocks since the last change of the mode word */
 	uint64_t random;      /* xorshift64 */
 	uint64_t outliers;    /* since the last change of the mode word */
@@ -205,6 +216,12 @@ struct mp_slot {
 	uint64_t stack_lo, stack_hi; /* of the thread; stack_hi 0: not known */
 	uint64_t pool_places[MP_POOL_PLACES + MP_POOL_TRIES];
 	struct mp_pool_missed pool_missed[MP_POOLS_LOST + 1];
+	uint32_t scopes[MP_SCOPES_DEEP]; /* what `scope` was before each of those that are open */
+	uint32_t scopes_open;            /* also those that are too deep */
+	uint32_t recording;              /* that they are of */
+	uint64_t scope_ends;             /* that nothing had begun */
+	uint64_t scopes_deep;            /* begun too deep */
+	uint64_t gauge_sets;
 	uint32_t tid;
 	uint32_t ready;     /* 1 when the slot can be read; never 0 again */
 	uint32_t named_tid; /* the owner whose record stands in the ring */
@@ -269,14 +286,20 @@ struct mp_region {
 	uint64_t
 	    track_bytes; /* a block of `size` is followed with probability mp_track_chance(); 0: none is */
 	uint32_t track_stacks; /* with MP_MODE_TRACK: every allocation has its stack copied */
+	uint32_t recording;    /* counts up with each, and where markers may have been missed */
 
 	/* Written by threads that have no slot, atomically. */
 	MP_ALIGNED uint64_t calls_without_slot;
 	uint64_t markers_lost; /* of such threads, or with a name that found no room */
 	uint64_t track_lost;   /* blocks that were drawn, and found no room in the set or in a ring */
+	uint64_t gauge_sets;   /* of such threads */
 
 	MP_ALIGNED uint32_t owner[MP_REGION_SLOTS]; /* tid; 0: free */
 	struct mp_region_name name[MP_NAMES];
+
+	/* Written by all threads: what gauges were last told, by the index of their names. */
+	MP_ALIGNED uint64_t gauge[MP_NAMES];
+	uint32_t is_gauge[MP_NAMES]; /* 1: told since the recorder has set it to 0 */
 
 	/* Written by all threads, seldom, by locked instructions; and by the recorder. */
 	struct mp_tracked tracked;

@@ -29,7 +29,8 @@
 
 /* What the thread of a slot counts besides calls. */
 struct slot_counts {
-	uint64_t dropped, dropped_markers, stacks_dropped, nested, reentered;
+	uint64_t dropped, dropped_markers, stacks_dropped, nested, reentered, gauge_sets, scope_ends,
+	    scopes_deep;
 };
 
 struct slot {
@@ -48,8 +49,14 @@ struct mp_preload {
 	uint32_t double_samples, double_outliers;
 	struct mp_keep keep;
 	uint64_t floor_ticks, cost_ns;
-	struct slot *slots[MP_REGION_SLOTS];           /* NULL: never claimed */
-	uint64_t without_slot, names_lost, track_lost; /* the header's counters when last looked at */
+	struct slot *slots[MP_REGION_SLOTS]; /* NULL: never claimed */
+	uint64_t without_slot, names_lost, track_lost,
+	    gauge_sets;                /* the header's counters when last looked at */
+	unsigned int scopes[MP_NAMES]; /* what mp_pipeline_scope() says of a name, and one; 0: not asked */
+	struct {
+		uint64_t value;
+		bool is_told;
+	} gauges[MP_NAMES]; /* as handed on */
 	struct mp_preload_stats stats;
 	struct mp_hist *hists; /* MP_HIST_BLOCKS, for each bank */
 	uint64_t split_ticks;  /* where counting goes over, or went; 0: never */
@@ -62,7 +69,8 @@ struct mp_preload {
 static void read_counts(const struct mp_slot *s, struct slot_counts *out)
 {
 	*out = (struct slot_counts){mp_load(&s->dropped), mp_load(&s->dropped_markers),
-	    mp_load(&s->stacks_dropped), mp_load(&s->nested), mp_load(&s->reentered)};
+	    mp_load(&s->stacks_dropped), mp_load(&s->nested), mp_load(&s->reentered), mp_load(&s->gauge_sets),
+	    mp_load(&s->scope_ends), mp_load(&s->scopes_deep)};
 }
 
 static void read_missed(const struct mp_slot *s, struct mp_pool_missed out[static MP_POOLS_LOST + 1])
@@ -176,6 +184,14 @@ static void set_word(struct mp_preload *p, enum mp_mode mode)
 	mp_store_release(&p->region.header->word, p->word);
 }
 
+/* What threads say that they are in may be over: nobody listened. */
+static void begin_recording(struct mp_preload *p)
+{
+	struct mp_region *h = p->region.header;
+
+	mp_store(&h->recording, mp_load(&h->recording) + 1);
+}
+
 static void set_keep(struct mp_preload *p, const struct mp_keep *keep, bool is_first)
 {
 	struct mp_region *h = p->region.header;
@@ -228,6 +244,8 @@ bool mp_preload_keep(struct mp_preload *p, const struct mp_keep *keep)
 	bool is_awake = mp_load(&p->region.header->word) == p->word;
 
 	renew_lease(p);
+	if (p->is_active && !is_awake)
+		begin_recording(p);
 	if (p->is_active && (!is_awake || !same_keep(keep, &p->keep) || is_damped(p)))
 		set_keep(p, keep, false);
 	return is_awake || !p->is_active;
@@ -251,6 +269,9 @@ static void take_baseline(struct mp_preload *p)
 	p->without_slot = mp_load(&h->calls_without_slot);
 	p->names_lost = mp_load(&h->markers_lost);
 	p->track_lost = mp_load(&h->track_lost);
+	p->gauge_sets = mp_load(&h->gauge_sets);
+	for (unsigned int i = 0; i < MP_NAMES; i++)
+		mp_store(&h->is_gauge[i], 0);
 	mp_track_clear(&h->tracked);
 }
 
@@ -266,6 +287,7 @@ void mp_preload_activate(struct mp_preload *p, const struct mp_keep *keep)
 	mp_store(&h->floor_ticks, p->floor_ticks);
 	renew_lease(p);
 	p->is_active = true;
+	begin_recording(p);
 	tell_split(p);
 	set_keep(p, keep, true);
 }
@@ -324,6 +346,9 @@ static void take_counts(struct mp_preload *p, const struct mp_slot *s, struct sl
 	t->stacks_lost += now.stacks_dropped - last->stacks_dropped;
 	t->nested += now.nested - last->nested;
 	t->reentered += now.reentered - last->reentered;
+	t->gauge_sets += now.gauge_sets - last->gauge_sets;
+	t->scope_ends += now.scope_ends - last->scope_ends;
+	t->scopes_deep += now.scopes_deep - last->scopes_deep;
 	*last = now;
 }
 
@@ -331,7 +356,7 @@ void mp_preload_poll(struct mp_preload *p, bool final)
 {
 	struct mp_region *h = p->region.header;
 	uint64_t without_slot = mp_load(&h->calls_without_slot), names_lost = mp_load(&h->markers_lost);
-	uint64_t track_lost = mp_load(&h->track_lost);
+	uint64_t track_lost = mp_load(&h->track_lost), gauge_sets = mp_load(&h->gauge_sets);
 	struct mp_slot *s;
 
 	for (unsigned int i = 0; (i = next_slot(p, i)) < p->region.slots; i++) {
@@ -344,6 +369,8 @@ void mp_preload_poll(struct mp_preload *p, bool final)
 	p->stats.without_slot += without_slot - p->without_slot;
 	p->stats.markers_lost += names_lost - p->names_lost;
 	p->stats.track_lost += track_lost - p->track_lost;
+	p->stats.gauge_sets += gauge_sets - p->gauge_sets;
+	p->gauge_sets = gauge_sets;
 	p->track_lost = track_lost;
 	p->without_slot = without_slot;
 	p->names_lost = names_lost;
@@ -383,8 +410,33 @@ void mp_preload_each_counter(struct mp_preload *p,
 	}
 }
 
+/* Names are the target's: copied, and ended where they do not end. */
+static void copy_name(const struct mp_preload *p, unsigned int name, char out[static MP_NAME_BYTES + 1])
+{
+	memcpy(out, p->region.header->name[name].text, MP_NAME_BYTES);
+	out[MP_NAME_BYTES] = 0;
+}
+
+void mp_preload_gauges(struct mp_preload *p, struct mp_pipeline *pipeline)
+{
+	const struct mp_region *h = p->region.header;
+	char name[MP_NAME_BYTES + 1];
+
+	for (unsigned int i = 0; i < MP_NAMES; i++) {
+		if (!mp_load_acquire(&h->is_gauge[i]))
+			continue;
+		uint64_t value = mp_load(&h->gauge[i]);
+		if (p->gauges[i].is_told && p->gauges[i].value == value)
+			continue; /* a name may stand twice: what has changed is what was told last */
+		p->gauges[i].value = value;
+		p->gauges[i].is_told = true;
+		copy_name(p, i, name);
+		mp_pipeline_gauge(pipeline, name, (int64_t)value);
+	}
+}
+
 struct drain {
-	const struct mp_preload *p;
+	struct mp_preload *p;
 	struct mp_pipeline *pipeline;
 	const struct mp_preload_listener *listener;
 };
@@ -403,6 +455,20 @@ static bool is_kept(const struct mp_preload *p, struct mp_call_event *e)
 	return true;
 }
 
+static unsigned int scope_of(const struct drain *d, unsigned int told)
+{
+	char name[MP_NAME_BYTES + 1];
+
+	if (!told || told > MP_NAMES || !d->pipeline)
+		return 0;
+	unsigned int *known = &d->p->scopes[told - 1];
+	if (!*known) {
+		copy_name(d->p, told - 1, name);
+		*known = mp_pipeline_scope(d->pipeline, name) + 1;
+	}
+	return *known - 1;
+}
+
 static void take_call(void *ctx, const struct mp_ring_call *c)
 {
 	const struct drain *d = ctx;
@@ -417,6 +483,7 @@ static void take_call(void *ctx, const struct mp_ring_call *c)
 	    .addr = c->addr,
 	    .handed_in = c->given,
 	    .caller = c->caller,
+	    .scope = scope_of(d, c->scope),
 	};
 
 	if (c->stack) {
@@ -440,6 +507,7 @@ static void take_block(void *ctx, const struct mp_ring_block *b)
 	    .size_bytes = b->size_bytes,
 	    .addr = b->addr,
 	    .caller = b->caller,
+	    .scope = b->period_bytes ? scope_of(d, b->scope) : 0,
 	    .born_period = b->period_bytes};
 
 	if (!d->pipeline)
@@ -481,7 +549,6 @@ static struct mp_pool_event pool_event(
 	return e;
 }
 
-/* Names are the target's: copied, and ended where they do not end. */
 static void take_marker(void *ctx, const struct mp_ring_marker *m)
 {
 	const struct drain *d = ctx;
@@ -491,7 +558,7 @@ static void take_marker(void *ctx, const struct mp_ring_marker *m)
 	if (!d->pipeline)
 		return;
 	if (has_name)
-		memcpy(name, d->p->region.header->name[m->name].text, MP_NAME_BYTES);
+		copy_name(d->p, m->name, name);
 	if (m->kind >= MPSAMPLE_KIND_POOL_CREATE) {
 		struct mp_pool_event e = pool_event(d, m, has_name ? name : NULL);
 		mp_pipeline_pool(d->pipeline, &e);
@@ -597,6 +664,8 @@ int mp_preload_follow(struct mp_preload *p, struct mp_pipeline *pipeline, struct
 	mp_pipeline_blocks_gone(pipeline, p->clock.points[p->clock.n - 1].ns);
 	mp_preload_region_close(&p->region);
 	forget_slots(p);
+	memset(p->scopes, 0, sizeof(p->scopes));
+	memset(p->gauges, 0, sizeof(p->gauges));
 	p->region = next;
 	struct mp_keep keep = p->keep;
 	mp_preload_activate(p, &keep);

@@ -80,10 +80,16 @@ struct mp_preload_stats {
 	uint64_t reentered;    /* calls in a signal handler that interrupted the recording of one */
 	uint64_t without_slot; /* calls of threads that found no slot */
 	uint64_t nested;       /* interposed functions that another one called: part of that call */
+	uint64_t gauge_sets;   /* how often gauges were told */
+	uint64_t scope_ends;   /* ends of components that had not begun */
+	uint64_t scopes_deep;  /* components that began inside too many others */
 	uint64_t
 	    track_lost; /* blocks that were to be followed, and found no room in the ring or in the set */
 };
 void mp_preload_stats(const struct mp_preload *p, struct mp_preload_stats *out);
+
+/* What gauges were last told (mp_pipeline_gauge()). */
+void mp_preload_gauges(struct mp_preload *p, struct mp_pipeline *pipeline);
 
 /* Of the set of live followed blocks in the process: whether an address is in it, and to take it out. */
 bool mp_preload_has_block(struct mp_preload *p, uint64_t addr);

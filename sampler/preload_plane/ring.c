@@ -30,6 +30,7 @@ void mp_preload_ring_skip(struct mp_slot *slot, struct mp_ring_reader *r)
 	r->stacks_tail = mp_load_acquire(&slot->stacks_head);
 	r->owner = 0;
 	r->caller = r->given = 0;
+	r->scope = 0;
 	mp_store_release(&slot->tail, r->tail);
 	mp_store_release(&slot->stacks_tail, r->stacks_tail);
 }
@@ -42,11 +43,17 @@ static void take_owner(struct drain *d, const struct mp_record *record)
 	if (tid > 0 && tid != d->reader->owner && d->sink->owner)
 		d->sink->owner(d->sink->ctx, tid, now_ns);
 	d->reader->owner = tid;
+	d->reader->scope = 0;
 }
 
 static pid_t owner_of(const struct drain *d)
 {
 	return d->reader->owner > 0 ? d->reader->owner : (pid_t)mp_load(&d->slot->tid);
+}
+
+static void take_scope(struct drain *d, const struct mp_record *record)
+{
+	d->reader->scope = record->addr <= MP_NAMES ? (unsigned int)record->addr : 0;
 }
 
 static void take_caller(struct drain *d, const struct mp_record *record)
@@ -85,7 +92,8 @@ static void take_call(struct drain *d, const struct mp_record *record, uint64_t 
 	    .size_bytes = record->size,
 	    .addr = record->addr,
 	    .caller = d->reader->caller,
-	    .given = d->reader->given};
+	    .given = d->reader->given,
+	    .scope = d->reader->scope};
 
 	d->reader->caller = d->reader->given = 0;
 	c.stack = take_stack(d, record, position, c.t_ns, &stack);
@@ -150,6 +158,7 @@ static void take_block(struct drain *d, const struct mp_record *record, uint64_t
 	    .period_bytes = is_birth ? record->what & MP_WHAT_NS : 0,
 	    .op = is_birth ? more : 0,
 	    .caller = d->reader->caller,
+	    .scope = d->reader->scope,
 	    .is_moved = !is_birth && more};
 
 	d->reader->caller = d->reader->given = 0;
@@ -182,6 +191,8 @@ static void take(struct drain *d, const struct mp_record *record, uint64_t posit
 		take_owner(d, record);
 	else if (kind == MP_KIND_CALLER)
 		take_caller(d, record);
+	else if (kind == MP_KIND_SCOPE)
+		take_scope(d, record);
 	else if (kind != MP_KIND_MORE)
 		d->reader->rows_lost++;
 }

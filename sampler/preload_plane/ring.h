@@ -18,6 +18,7 @@ struct mp_ring_reader {
 	uint64_t tail, stacks_tail;
 	pid_t owner;            /* of the records that follow; 0: not told yet */
 	uint64_t caller, given; /* of the call that follows; 0: not told */
+	unsigned int scope;     /* of the records that follow: as struct mp_ring_call */
 	uint64_t rows_lost;   /* records that could not be read: positions that make no sense, no such kind */
 	uint64_t stacks_lost; /* copies that were announced and not found */
 	uint64_t calls, calls_ns; /* of the slot, at the last marker that told */
@@ -29,6 +30,8 @@ struct mp_ring_call {
 	int64_t t_ns, dur_ns;
 	uint64_t size_bytes, addr;
 	uint64_t caller, given; /* its return address, and the block that realloc was given; 0: not told */
+	unsigned int
+	    scope; /* the component that its thread says it is of: its name's index and one; 0: none */
 	const struct mp_preload_stack *stack; /* NULL: none */
 };
 
@@ -51,8 +54,9 @@ struct mp_ring_block {
 	uint64_t period_bytes; /* that it was drawn with when it was born; 0: it has ended */
 	uint64_t size_bytes;   /* of a birth, with the rest */
 	unsigned int op;
-	bool is_moved;   /* it has ended by a realloc */
-	uint64_t caller; /* of a birth without a stack: its return address; 0: not told */
+	bool is_moved;      /* it has ended by a realloc */
+	uint64_t caller;    /* of a birth without a stack: its return address; 0: not told */
+	unsigned int scope; /* of a birth: as struct mp_ring_call */
 	const struct mp_preload_stack *stack; /* NULL: none */
 };
 

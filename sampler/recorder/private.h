@@ -143,6 +143,9 @@ uint64_t mp_recorder_other_cost_ns(struct mp_recorder *r);
 /* What was spent before is not of the first slot. */
 void mp_recorder_begin_slots(struct mp_recorder *r);
 
+/* What the program counts, ten times a second. */
+int mp_recorder_step_gauges(struct mp_recorder *r, int64_t now, struct mp_err *err);
+
 /* Writes the slot that ends now, and commits. */
 int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err);
 

@@ -425,6 +425,8 @@ static void drain_sideband(struct mp_recorder *r, int64_t now)
 	if (r->sideband)
 		mp_sideband_drain(r->sideband, r->pipeline, &news);
 	r->new_code = r->new_code || news.new_code || news.exec;
+	if (news.exec)
+		mp_pipeline_scopes_over(r->pipeline);
 	if (r->preload && news.exec)
 		r->follow_until_ns = now + FOLLOW_NS;
 }
@@ -511,7 +513,7 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	settle(r);
 	ret = mp_recorder_tick_gc(r, now, err);
 	if (!ret)
-		ret = mp_gauges_step(&r->gauges, &r->target, r->session, now, err);
+		ret = mp_recorder_step_gauges(r, now, err);
 	if (r->preload)
 		mp_preload_poll(r->preload, false);
 	tell_counters(r);

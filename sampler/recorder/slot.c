@@ -91,6 +91,16 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 		    store_counter(r, "kernel_events_not_kept", s.kernel_thinned - last->kernel_thinned, err);
 	if (!ret)
 		ret = store_counter(r, "nested_calls", s.nested - last->nested, err);
+	if (!ret)
+		ret = store_counter(r, "gauge_sets", s.gauge_sets - last->gauge_sets, err);
+	if (!ret)
+		ret = store_counter(r, "component_end_without_begin", s.scope_ends - last->scope_ends, err);
+	mp_pipeline_loss(r->pipeline, now, "components inside too many others", "events",
+	    s.scopes_deep - last->scopes_deep);
+	mp_pipeline_loss(r->pipeline, now, "names of components, of too many", "events",
+	    s.scopes_lost - last->scopes_lost);
+	mp_pipeline_loss(
+	    r->pipeline, now, "gauges, of too many", "events", s.gauges_lost - last->gauges_lost);
 
 	bool by_ring = mp_uprobe_backend(r->uprobe) == MP_BACKEND_TRACEFS;
 	mp_pipeline_loss(r->pipeline, now, by_ring ? "perf ring" : "thread state", "calls",
@@ -133,7 +143,13 @@ static int store_preload_stats(struct mp_recorder *r, int64_t now, struct mp_err
 	    r->pipeline, now, "threads without a slot", "calls", s.without_slot - last->without_slot);
 	mp_pipeline_loss(r->pipeline, now, "blocks to be followed, without room", "events",
 	    s.track_lost - last->track_lost);
+	mp_pipeline_loss(r->pipeline, now, "components inside too many others", "events",
+	    s.scopes_deep - last->scopes_deep);
 	int ret = store_counter(r, "nested_calls", s.nested - last->nested, err);
+	if (!ret)
+		ret = store_counter(r, "gauge_sets", s.gauge_sets - last->gauge_sets, err);
+	if (!ret)
+		ret = store_counter(r, "component_end_without_begin", s.scope_ends - last->scope_ends, err);
 	*last = s;
 	return ret;
 }
@@ -260,6 +276,17 @@ void mp_recorder_begin_slots(struct mp_recorder *r)
 	r->slot_own_cpu_ns = own_cpu_ns();
 }
 
+int mp_recorder_step_gauges(struct mp_recorder *r, int64_t now, struct mp_err *err)
+{
+	int ret = mp_gauges_step(&r->gauges, &r->target, r->session, now, err);
+
+	if (r->preload)
+		mp_preload_gauges(r->preload, r->pipeline);
+	else
+		mp_uprobe_gauges(r->uprobe, r->pipeline);
+	return ret ? ret : mp_pipeline_gauges(r->pipeline, &r->gauges, now, err);
+}
+
 int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 {
 	int ret = mp_latency_flush(r->latency, r->session, r->slot_ns, err);
@@ -289,7 +316,7 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	if (!ret)
 		ret = mp_pressure_step(r->pressure, r->session, now, err);
 	if (!ret)
-		ret = mp_gauges_step(&r->gauges, &r->target, r->session, now, err);
+		ret = mp_recorder_step_gauges(r, now, err);
 	if (!ret)
 		ret = mp_recorder_store_blocks(r, now, err);
 	if (!ret)

@@ -484,6 +484,8 @@ static int attach_file(struct bpf_plane *b, pid_t pid, enum mp_probe_group group
 			note_cookie(b, offsets[i], cookies[i]);
 		else if (probes[i].marker < MPSAMPLE_KIND_POOL_CREATE)
 			b->control->wants_sums = 1;
+		else if (probes[i].marker == MPSAMPLE_KIND_COMPONENT_BEGIN)
+			b->control->has_scopes = 1;
 	}
 	const struct mp_uprobe_places places = {
 	    .path = probes->open_path, .offsets = offsets, .cookies = cookies, .n = n};
@@ -591,6 +593,11 @@ static int attach_spans_of_file(struct bpf_plane *b, pid_t pid, const struct mp_
 static uint64_t bpf_plane_span_calls(void *impl, size_t i)
 {
 	return ((struct bpf_plane *)impl)->rings.span_calls[i];
+}
+
+static void bpf_plane_gauges(void *impl, struct mp_pipeline *p)
+{
+	mp_bpf_gauges(&((struct bpf_plane *)impl)->rings.scopes, p);
 }
 
 static void bpf_plane_counter(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)
@@ -766,6 +773,11 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 	out->kernel_rows_lost = s->kernel_rows_lost;
 	out->kernel_thinned = s->kernel_thinned;
 	out->tracked_lost = s->tracked_lost;
+	out->gauge_sets = s->gauge_sets;
+	out->gauges_lost = s->gauges_lost;
+	out->scope_ends = s->scope_ends;
+	out->scopes_deep = s->scopes_deep;
+	out->scopes_lost = s->scopes_lost;
 	out->spans_left = s->spans_left;
 	out->spans_deep = s->spans_deep;
 	out->pools_left = s->pools_left;
@@ -834,7 +846,7 @@ static bool bpf_plane_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cr
 	.attach_pools = bpf_plane_attach_pools, .pool_calls = bpf_plane_pool_calls,                          \
 	.pool_chain_ns = bpf_plane_pool_chain_ns, .attach_gc = bpf_plane_attach_gc,                          \
 	.gc_hits = bpf_plane_gc_hits, .gc_allocated = bpf_plane_gc_allocated,                                \
-	.gc_classes = bpf_plane_gc_classes, .span_calls = bpf_plane_span_calls,                              \
+	.gc_classes = bpf_plane_gc_classes, .span_calls = bpf_plane_span_calls, .gauges = bpf_plane_gauges,  \
 	.counter = bpf_plane_counter, .enable = bpf_plane_enable, .keep = bpf_plane_keep,                    \
 	.hists = bpf_plane_hists, .split = bpf_plane_split, .stats = bpf_plane_stats,                        \
 	.sees = bpf_plane_sees, .kernel_cost = bpf_plane_kernel_cost, .fd = bpf_plane_fd,                    \

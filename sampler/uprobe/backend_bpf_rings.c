@@ -63,6 +63,7 @@ static int handle_call(void *ctx, void *data, size_t size)
 	    .end_ns = (int64_t)r->end_ns,
 	    .handed_in = r->handed_in,
 	    .caller = r->ip,
+	    .scope = mp_bpf_scope(&b->scopes, b->pipeline, r->scope),
 	    .causes = r->has_causes ? &r->causes : NULL,
 	    .knows_causes = true,
 	};
@@ -85,7 +86,8 @@ static int handle_tracked(void *ctx, void *data, size_t size)
 	    .size_bytes = r->size_bytes,
 	    .addr = r->addr,
 	    .handed_in = r->handed_in,
-	    .caller = r->ip};
+	    .caller = r->ip,
+	    .scope = mp_bpf_scope(&b->scopes, b->pipeline, r->scope)};
 	mp_pipeline_tracked(b->pipeline, &e);
 	return next_row(b);
 }
@@ -205,6 +207,8 @@ int mp_bpf_rings_open(struct mp_bpf_rings *b, struct bpf_object *object, struct 
 	    {"marker_rows", handle_marker}, {"tracked_calls", handle_tracked}, {"pool_rows", handle_pool},
 	    {"gc_rows", handle_gc}};
 
+	b->scopes.names_fd = bpf_object__find_map_fd_by_name(object, "scope_names");
+	b->scopes.gauges_fd = bpf_object__find_map_fd_by_name(object, "gauges");
 	b->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (b->fd < 0)
 		return mp_err_set(err, errno, "cannot open an epoll descriptor: %s", strerror(errno));

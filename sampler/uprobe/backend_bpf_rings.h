@@ -6,6 +6,7 @@
 #include "sampler/pipeline.h"
 #include "sampler/pools/function.h"
 #include "sampler/span.h"
+#include "sampler/uprobe/backend_bpf_scopes.h"
 #include "sampler/uprobe/shared.h"
 
 /*
@@ -30,6 +31,7 @@ struct mp_bpf_rings {
 	const struct mp_gc_set *gc;           /* likewise */
 	uint32_t sees;
 	uint64_t span_calls[MP_SPANS_MAX]; /* so far, by function */
+	struct mp_bpf_scopes scopes;
 
 	struct mp_pipeline *pipeline; /* of the turn in progress; NULL: rows are thrown away */
 	size_t rows_left;             /* of it */

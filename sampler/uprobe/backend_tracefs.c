@@ -378,11 +378,15 @@ static const char *const marker_args[] = {
     [MPSAMPLE_KIND_POOL_EMPTY] = MARKER_ARGS(ARG_1, NONE, NONE),
     [MPSAMPLE_KIND_POOL_CLEAR] = MARKER_ARGS(ARG_1, NONE, NONE),
     [MPSAMPLE_KIND_POOL_DESTROY] = MARKER_ARGS(ARG_1, NONE, NONE),
+    [MPSAMPLE_KIND_GAUGE] = MARKER_ARGS(ARG_2, NONE, NONE) TEXT(ARG_1),
+    [MPSAMPLE_KIND_COMPONENT_BEGIN] = MARKER_ARGS(NONE, NONE, NONE) TEXT(ARG_1),
+    [MPSAMPLE_KIND_COMPONENT_END] = MARKER_ARGS(NONE, NONE, NONE),
 };
 
 static bool has_text(unsigned int kind)
 {
-	return kind <= MPSAMPLE_KIND_POOL_CREATE;
+	return kind <= MPSAMPLE_KIND_POOL_CREATE || kind == MPSAMPLE_KIND_GAUGE ||
+	       kind == MPSAMPLE_KIND_COMPONENT_BEGIN;
 }
 
 /* Adds a probe to one of the events of the current attach; notes in `used` that it has one. */
@@ -524,7 +528,7 @@ static void take_marker(pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_p
 			memcpy(name, raw + offset, bytes < sizeof(name) - 1 ? bytes : sizeof(name) - 1);
 		has_name = name[0] && strcmp(name, "(fault)");
 	}
-	if (kind >= MPSAMPLE_KIND_POOL_CREATE) {
+	if (kind >= MPSAMPLE_KIND_POOL_CREATE && kind <= MPSAMPLE_KIND_POOL_CLEAR) {
 		bool is_create = kind == MPSAMPLE_KIND_POOL_CREATE;
 		const struct mp_pool_event e = {.tid = tid,
 		    .t_ns = t_ns,
@@ -662,6 +666,7 @@ static bool tracefs_drain(void *impl, struct mp_pipeline *p, int64_t kernel_cred
 	if (p && t->lost_markers > t->told_markers) {
 		mp_pipeline_loss(p, begin, "perf ring", "events", t->lost_markers - t->told_markers);
 		t->told_markers = t->lost_markers;
+		mp_pipeline_scopes_over(p);
 	}
 	return false; /* all that was there has been read */
 }

@@ -210,6 +210,7 @@ struct mp_bpf_control {
 	unsigned int shard_mask;
 	unsigned int counts_calls; /* probes do; else the target itself may, then `has_counters` */
 	unsigned int has_counters;
+	unsigned int has_scopes;  /* there are markers of components */
 	unsigned int wants_sums;  /* somebody asks what a thread has spent in calls: markers, spans */
 	unsigned int sees_faults; /* page faults have a beginning, by which a thread is known to be in one */
 	unsigned int sample_weight; /* a call is sampled with probability 1/weight; 0: none */
@@ -252,6 +253,10 @@ struct mp_bpf_stats {
 	unsigned long long gc_classes_lost; /* memory that was given out, too many classes for this one */
 	unsigned long long gc_hits[MP_BPF_GC_POINTS];
 	unsigned long long gc_allocated[MP_BPF_GC_RUNTIMES]; /* bytes */
+	unsigned long long gauge_sets, gauges_lost;          /* told; with a name that found no room */
+	unsigned long long scope_ends;                       /* ends of components that had not begun */
+	unsigned long long scopes_deep,
+	    scopes_lost;                 /* inside too many others; with a name that found no room */
 	unsigned long long markers_lost; /* markers and spans for which the ring had no room */
 	unsigned long long
 	    spans_left; /* spans that began and did not end: left by a longjmp or an exception */
@@ -271,6 +276,8 @@ struct mp_bpf_call {
 	unsigned short stack_bytes;
 	unsigned char stack; /* enum mp_stack_mode: what was asked for */
 	unsigned char has_causes;
+	unsigned int scope; /* the component that the thread said it was in: its number; 0: none */
+	unsigned int pad;
 	unsigned long long t_ns; /* CLOCK_MONOTONIC at the call's start */
 	unsigned long long dur_ns;
 	unsigned long long end_ns; /* when the return was seen: dur_ns has the floor subtracted */
@@ -284,7 +291,8 @@ struct mp_bpf_call {
 
 /* A call that is no row, for those who follow each block. */
 struct mp_bpf_tracked {
-	unsigned int tid, op;
+	unsigned int tid;
+	unsigned short op, scope;
 	unsigned long long t_ns, end_ns;
 	unsigned long long size_bytes, addr, handed_in;
 	unsigned long long ip; /* the return address */
@@ -332,6 +340,19 @@ struct mp_bpf_marker {
 	unsigned long long a;    /* as enum mpsample_kind tells */
 	struct mp_bpf_sums sums; /* with those of spans */
 	char name[MP_MARKER_NAME_BYTES];
+};
+
+/*
+ * Components that threads say they are in, and what gauges were last told, by name: neither makes a record.
+ * Components are numbered from 1 on as their names come, below MP_BPF_SCOPE_NUMBERS.
+ */
+#define MP_BPF_SCOPES        255
+#define MP_BPF_SCOPE_NUMBERS 1024
+#define MP_BPF_SCOPES_DEEP   16
+#define MP_BPF_GAUGES        64
+
+struct mp_bpf_name {
+	char text[MP_MARKER_NAME_BYTES]; /* zeros behind the text */
 };
 
 /*

@@ -9,6 +9,7 @@
  */
 #include "sampler/uprobe/bpf/call.h"
 #include "sampler/uprobe/bpf/context.h"
+#include "sampler/uprobe/bpf/scopes.h"
 #include "sampler/uprobe/bpf/state.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -406,6 +407,7 @@ static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_co
 	r->stack_bytes = 0;
 	r->stack = mode;
 	r->has_causes = !!t;
+	r->scope = scope_now(c);
 	if (t)
 		__builtin_memcpy(&r->causes, &t->causes, sizeof(r->causes));
 	if (mode == MP_STACK_FRAME_POINTERS) {
@@ -451,6 +453,7 @@ static __always_inline void emit_tracked(
 {
 	struct mp_bpf_tracked r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .op = call->op,
+	    .scope = scope_now(c),
 	    .t_ns = call->start_ns,
 	    .end_ns = now,
 	    .size_bytes = call->size_bytes,
@@ -609,6 +612,34 @@ static __always_inline void read_name(char name[static MP_MARKER_NAME_BYTES], co
 #include "sampler/uprobe/bpf/gc.h"
 #include "sampler/uprobe/bpf/pools.h"
 
+/* Markers that say how things are, not what happened: no record. */
+static __always_inline int state_marker(struct pt_regs *ctx, const struct mp_bpf_control *c, u32 kind)
+{
+	struct mp_bpf_name name = {{0}};
+	u32 is_over = 0;
+
+	if (kind != MPSAMPLE_KIND_COMPONENT_END)
+		read_name(name.text, (const char *)PT_REGS_PARM1(ctx));
+#pragma unroll
+	for (u32 i = 0; i < MP_MARKER_NAME_BYTES; i++) {
+		is_over |= !name.text[i] || i == MP_MARKER_NAME_BYTES - 1;
+		name.text[i] = is_over ? 0 : name.text[i];
+	}
+	if (kind == MPSAMPLE_KIND_GAUGE) {
+		set_gauge(&name, PT_REGS_PARM2(ctx));
+		return 0;
+	}
+	struct thread_state *t = make_state_of_current(c);
+	if (!t)
+		return 0;
+	look_at_program(t);
+	if (kind == MPSAMPLE_KIND_COMPONENT_BEGIN)
+		begin_scope(t, &name);
+	else if (kind == MPSAMPLE_KIND_COMPONENT_END)
+		end_scope(t);
+	return 0;
+}
+
 /* The registers of each kind: see MPSAMPLE_FIRE_* of mpsample.h. */
 SEC("kprobe")
 int marker(struct pt_regs *ctx)
@@ -619,6 +650,8 @@ int marker(struct pt_regs *ctx)
 	if (!c->enabled)
 		return 0;
 	m.kind = bpf_get_attach_cookie(ctx);
+	if (m.kind >= MPSAMPLE_KIND_GAUGE)
+		return state_marker(ctx, c, m.kind);
 	if (m.kind >= MPSAMPLE_KIND_POOL_CREATE)
 		return pool_marker(ctx, c, m.kind, m.t_ns);
 	if (m.kind == MPSAMPLE_KIND_SPAN_END)

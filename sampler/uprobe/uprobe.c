@@ -457,6 +457,12 @@ void mp_uprobe_gc_classes(
 		u->ops->gc_classes(u->impl, take, ctx);
 }
 
+void mp_uprobe_gauges(struct mp_uprobe *u, struct mp_pipeline *p)
+{
+	if (u->ops->gauges)
+		u->ops->gauges(u->impl, p);
+}
+
 void mp_uprobe_counter(struct mp_uprobe *u, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr)
 {
 	if (u->ops->counter)

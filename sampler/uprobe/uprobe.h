@@ -60,12 +60,16 @@ struct mp_uprobe_stats {
 	uint64_t calls_lost, rows_lost, unpaired, nested;
 	uint64_t spans_ended;
 	uint64_t kernel_rows_lost, kernel_thinned;
-	uint64_t tracked_lost;           /* calls that were to be told, and found no room */
-	uint64_t gc_lost;                /* what told of garbage collections */
-	uint64_t gc_classes_lost;        /* memory given out that has not been counted by class */
-	uint64_t pools_left;             /* calls of pool functions that were not seen to return */
-	uint64_t pool_chains_cut;        /* chains of objects that were not read to their end */
-	uint64_t spans_left, spans_deep; /* began, and did not end; too many inside one another */
+	uint64_t tracked_lost;             /* calls that were to be told, and found no room */
+	uint64_t gauge_sets;               /* how often gauges were told; `tracefs` hands on each */
+	uint64_t scope_ends;               /* ends of components that had not begun; likewise */
+	uint64_t scopes_deep;              /* components inside too many others; likewise */
+	uint64_t scopes_lost, gauges_lost; /* whose names found no room; likewise */
+	uint64_t gc_lost;                  /* what told of garbage collections */
+	uint64_t gc_classes_lost;          /* memory given out that has not been counted by class */
+	uint64_t pools_left;               /* calls of pool functions that were not seen to return */
+	uint64_t pool_chains_cut;          /* chains of objects that were not read to their end */
+	uint64_t spans_left, spans_deep;   /* began, and did not end; too many inside one another */
 	uint64_t kernel_events[MP_KERNEL_KINDS];
 };
 
@@ -174,6 +178,9 @@ uint64_t mp_uprobe_gc_allocated(const struct mp_uprobe *u, size_t runtime);
 void mp_uprobe_gc_classes(
     struct mp_uprobe *u, void (*take)(void *ctx, const struct mp_gc_given *g), void *ctx);
 
+/* What gauges were last told (mp_pipeline_gauge()). */
+void mp_uprobe_gauges(struct mp_uprobe *u, struct mp_pipeline *p);
+
 /* Where a thread of the target counts its calls itself (sampler/preload/shared.h, struct mp_slot): its spans
  * are told by that what they spent in them. */
 void mp_uprobe_counter(struct mp_uprobe *u, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
@@ -240,6 +247,7 @@ struct mp_uprobe_ops {
 	uint64_t (*gc_hits)(void *impl, size_t i);
 	uint64_t (*gc_allocated)(void *impl, size_t runtime);
 	void (*gc_classes)(void *impl, void (*take)(void *ctx, const struct mp_gc_given *g), void *ctx);
+	void (*gauges)(void *impl, struct mp_pipeline *p); /* NULL: they come as markers */
 	void (*counter)(void *impl, pid_t tid, uint64_t calls_addr, uint64_t calls_ns_addr);
 	/* `hand_over_ns`: all kernel events of this duration are handed on; 0: only what becomes a row. */
 	void (*enable)(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns);

@@ -11,7 +11,7 @@
 --   rows           the kept calls behind the estimates
 --   max_ns         the slowest kept call
 --
--- Caveats: no rows where there are no rules. A free belongs to who frees.
+-- Caveats: no rows where there are no components (v_component). A free belongs to who frees.
 
 WITH part AS (
   SELECT component_id, op_id, total(weight * dur_ns) AS time_ns, sum(weight) AS calls,

@@ -13,8 +13,9 @@
 --   stack_id    for v_stack; NULL: no stack was taken
 --   site        the first function outside the allocator and its wrappers; before symbolization module+0xOFFSET or
 --               the address of the innermost frame; '[no stack]'
---   component   the part of the program that it belongs to, by the rules of `record --components` or `mpsample classify`;
---               'other': no rule decides; NULL: there are no rules
+--   component   the part of the program that it belongs to: what its thread said that it was in when it began
+--               (MPSAMPLE_COMPONENT_BEGIN), else by the rules of `record --components` or `mpsample classify`; 'other':
+--               neither decides; NULL: there are neither rules nor such markers
 --
 -- Caveats: where `record --max-size` needed room, samples and the fastest outliers stand for more calls than before
 -- (v_thinned). Rows that were lost (v_loss, what = 'rows') are missing here, and counted in v_latency.

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What each part of the program takes and holds, slot by slot: from the followed blocks (v_block).
 --
---   component      as in v_call; 'other': what no rule decides
+--   component      as in v_call; 'other': what is in none
 --   slot_ns        as in v_slot
 --   allocs, frees  blocks that were born, and that ended, in it; a block that realloc moves ends and is born
 --   bytes          of those born, asked for
@@ -9,8 +9,8 @@
 --   live_objects   and how many these are
 --   bytes_variance of live_bytes: the truth lies within 2 of its roots 95 % of the time; 0 where all are followed
 --
--- Caveats: estimates, unbiased, where blocks are a sample (`record --track`). No rows without rules (`record --components`,
--- `mpsample classify`). A block belongs to who allocated it, also where another one releases it.
+-- Caveats: estimates, unbiased, where blocks are a sample (`record --track`). No rows where there are no
+-- components, as in v_component. A block belongs to who allocated it, also where another one releases it.
 -- Example: SELECT slot_ns, live_bytes FROM v_component_use WHERE component = 'order_book'
 
 CREATE VIEW v_component_use AS

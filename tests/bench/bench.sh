@@ -33,8 +33,8 @@ section_markers() {
 	"$program" >"$dir/markers.none"
 	LD_PRELOAD=$(realpath "$O/libmpsample.so") "$program" >"$dir/markers.dormant"
 	echo "markers with no recorder: ns each, an empty loop's ns taken off"
-	printf '%-12s  %10s  %15s\n' marker 'no library' 'library dormant'
-	paste -d' ' "$dir/markers.none" "$dir/markers.dormant" | awk '{printf "%-12s  %10s  %15s\n", $1, $2, $4}'
+	printf '%-15s  %10s  %15s\n' marker 'no library' 'library dormant'
+	paste -d' ' "$dir/markers.none" "$dir/markers.dormant" | awk '{printf "%-15s  %10s  %15s\n", $1, $2, $4}'
 }
 
 section_pools() { ROUNDS=$rounds "$here/pools.sh"; }

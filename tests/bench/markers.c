@@ -36,6 +36,9 @@ LOOP(pool_create, MPSAMPLE_POOL_CREATE(&pool, "bench", 64, i))
 LOOP(pool_get, MPSAMPLE_POOL_GET(&pool, &pool))
 LOOP(pool_put, MPSAMPLE_POOL_PUT(&pool, &pool))
 LOOP(pool_empty, MPSAMPLE_POOL_EMPTY(&pool))
+LOOP(gauge, MPSAMPLE_GAUGE("bench", (int64_t)i))
+LOOP(component_begin, MPSAMPLE_COMPONENT_BEGIN("bench"))
+LOOP(component_end, MPSAMPLE_COMPONENT_END())
 
 static const struct {
 	const char *name;
@@ -50,6 +53,9 @@ static const struct {
     {"pool_get", pool_get},
     {"pool_put", pool_put},
     {"pool_empty", pool_empty},
+    {"gauge", gauge},
+    {"component_begin", component_begin},
+    {"component_end", component_end},
 };
 
 #define N_LOOPS (sizeof(loops) / sizeof(*loops))
@@ -83,6 +89,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < N_LOOPS; i++)
 		qsort(ns[i], (size_t)rounds, sizeof(double), by_value);
 	for (size_t i = 0; i < N_LOOPS; i++)
-		printf("%-12s %.2f\n", loops[i].name, ns[i][rounds / 2] - (i ? ns[0][rounds / 2] : 0));
+		printf("%-15s %.2f\n", loops[i].name, ns[i][rounds / 2] - (i ? ns[0][rounds / 2] : 0));
 	return 0;
 }

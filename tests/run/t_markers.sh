@@ -95,6 +95,9 @@ write_header_test() {
 			MPSAMPLE_POOL_GET(&pool, &pool);
 			MPSAMPLE_POOL_PUT(&pool, &pool);
 			MPSAMPLE_POOL_EMPTY(&pool);
+			MPSAMPLE_COMPONENT_BEGIN("component");
+			MPSAMPLE_GAUGE("gauge", -1 - pool);
+			MPSAMPLE_COMPONENT_END();
 			MPSAMPLE_SPAN_END(span, 1);
 			return pool;
 		}
@@ -105,11 +108,16 @@ write_header_test() {
 		static unsigned int mode = 1;
 		static void tell(unsigned int kind, struct mpsample_name *name, unsigned long long a, unsigned long long b, unsigned long long c)
 		{
-			printf("%u %s %d %llu %llu\n", kind, name ? name->text : "-", (int)a * (kind <= 3), kind == 5 ? b : 0, c);
+			printf("%u %s %d %llu %llu\n", kind, name ? name->text : "-", (int)a * (kind <= 3 || kind == 11), kind == 5 ? b : 0, c);
 		}
-		struct mpsample_api mpsample_api_v1 = {sizeof(mpsample_api_v1), &mode, tell};
+		#ifdef OLD /* as it was without the kinds above 10 */
+		struct mpsample_api mpsample_api_v1 = {24, &mode, tell, 13};
+		#else
+		struct mpsample_api mpsample_api_v1 = {sizeof(mpsample_api_v1), &mode, tell, 13};
+		#endif
 	END
 	gcc -shared -fPIC -I"$HEADER" library.c -o library.so
+	gcc -shared -fPIC -DOLD -I"$HEADER" library.c -o old.so
 }
 
 readonly TOLD='1 span 1 0 0
@@ -119,15 +127,19 @@ readonly TOLD='1 span 1 0 0
 6 - 0 0 0
 7 - 0 0 0
 8 - 0 0 0
+12 component 0 0 0
+11 gauge -1 0 0
+13 - 0 0 0
 2 span 1 0 0'
 
-# expect_program HOW TOLD: `every` has its nine notes, needs nothing but libc, runs, and tells a preloaded library TOLD.
+# expect_program HOW TOLD: `every` has its twelve notes, needs nothing but libc, runs, and tells a preloaded library TOLD.
 expect_program() {
-	eq "$1: notes" "$(readelf -n every | awk '/Provider: mpsample/ { n++ } END { print n }')" 9
+	eq "$1: notes" "$(readelf -n every | awk '/Provider: mpsample/ { n++ } END { print n }')" 12
 	eq "$1: needs" "$(readelf -d every 2>/dev/null | grep -o 'Shared library: .*mpsample.*')" ""
 	./every || fail "$1: ends with $?"
 	eq "$1: told without a library" "$(./every)" ""
 	eq "$1: told" "$(LD_PRELOAD=$WORK/library.so ./every)" "$2"
+	eq "$1: told an older library" "$(LD_PRELOAD=$WORK/old.so ./every)" "$(grep -v '^1[0-9]' <<<"$2")"
 }
 
 # The arguments that the notes name, in any order.
@@ -135,7 +147,10 @@ expect_notes() {
 	local a b c d
 	[[ $(uname -m) == x86_64 ]] && a=%rdi b=%rsi c=%rdx d=%rcx || a=x0 b=x1 c=x2 d=x3
 	eq "notes" "$(readelf -n every | awk '/Name:/ { name = $2 } /Arguments:/ { sub(/.*Arguments: /, ""); print name ": " $0 }' | sort -u)" \
-		"mark: 8@$a -8@$b
+		"component_begin: 8@$a
+component_end: 
+gauge: 8@$a -8@$b
+mark: 8@$a -8@$b
 phase: 8@$a
 pool_create: 8@$a 8@$b 8@$c 8@$d
 pool_empty: 8@$a

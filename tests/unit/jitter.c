@@ -591,7 +591,7 @@ Test(jitter_hostile, numbers_out_of_range)
 		    "INSERT OR REPLACE INTO latency_window VALUES (%s, 0, %s, %s, %s, %s)", a, b, c, b, a);
 		exec(sql);
 		snprintf(sql, sizeof(sql),
-		    "INSERT INTO call VALUES (NULL, %s, %s, 0, 0, 0, %s, %s, %s, NULL)", a, b, c,
+		    "INSERT INTO call VALUES (NULL, %s, %s, 0, 0, 0, %s, %s, %s, NULL, NULL)", a, b, c,
 		    i % 3 ? "1" : "2", a);
 		exec(sql);
 		snprintf(sql, sizeof(sql), "INSERT INTO phase VALUES (NULL, '', %s, %s, '')", a, b);
@@ -661,7 +661,7 @@ Test(jitter_hostile, many_phases_and_many_threads)
 	     " SELECT 1000000000 * i, 0, 0, 5, 1 FROM n");
 	exec(
 	    "INSERT INTO call WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-	    " SELECT NULL, i, i % 10000 + 1, i % 2, 0, 0, 100, 2, 3, NULL FROM n");
+	    " SELECT NULL, i, i % 10000 + 1, i % 2, 0, 0, 100, 2, 3, NULL, NULL FROM n");
 	open_again();
 	fill();
 	sqlite3_stmt *st = query("SELECT count(*), sum(calls), max(calls) FROM temp.jitter_spread"

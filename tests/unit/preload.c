@@ -331,6 +331,33 @@ Test(preload, markers_come_with_all_arguments)
 	free_fixture(f);
 }
 
+Test(preload, calls_come_with_the_scope_that_they_are_in)
+{
+	struct fixture *f = new_fixture();
+	const struct mp_record lie = {.addr = MP_NAMES + 1, .what = (uint64_t)MP_KIND_SCOPE << MP_KIND_SHIFT};
+
+	keep_all(f);
+	mp_scope_begin(f->slot, 3);
+	call(f, MP_OP_MALLOC, 100, 500000, 50);
+	call(f, MP_OP_MALLOC, 100, 500000, 50);
+	struct seen_rows rows = drain(f);
+	cr_assert_eq(rows.calls, 2);
+	cr_assert_eq(rows.last_call.scope, 3);
+	call(f, MP_OP_MALLOC, 100, 600000, 50);
+	cr_assert_eq(drain(f).last_call.scope, 3, "told before");
+	keep_all(f);
+	call(f, MP_OP_MALLOC, 100, 700000, 50);
+	cr_assert_eq(drain(f).last_call.scope, 3, "told again to whoever reads now");
+	cr_assert(mp_ring_push(f->slot, &lie));
+	call(f, MP_OP_MALLOC, 100, 800000, 50);
+	cr_assert_eq(drain(f).last_call.scope, 0);
+	mp_scope_end(f->slot);
+	call(f, MP_OP_MALLOC, 100, 900000, 50);
+	cr_assert_eq(drain(f).last_call.scope, 0);
+	cr_assert_eq(f->reader.rows_lost, 0);
+	free_fixture(f);
+}
+
 Test(preload, hostile_rings_cost_rows_and_nothing_else)
 {
 	struct fixture *f = new_fixture();

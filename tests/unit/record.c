@@ -577,6 +577,89 @@ Test(record, what_is_pushed_is_read)
 	cr_assert_eq(s->dropped, 0);
 }
 
+/* ---- Scopes of components ---- */
+
+static void expect_in_scope(uint32_t scope, bool is_told_anew)
+{
+	struct mp_record r;
+
+	call(MP_OP_MALLOC, 8, 5);
+	cr_assert(read_record(&r));
+	if (is_told_anew) {
+		cr_assert_eq(kind_of(&r), MP_KIND_SCOPE);
+		cr_assert_eq(r.addr, scope);
+		cr_assert(read_record(&r));
+	}
+	cr_assert_eq(kind_of(&r), MP_OP_MALLOC);
+	cr_assert(!read_record(&r));
+}
+
+Test(record, a_scope_is_told_where_a_call_is_in_another_one)
+{
+	struct mp_record r;
+
+	change_mode(MP_MODE_FULL);
+	expect_in_scope(0, false);
+	mp_scope_begin(s, 5);
+	expect_in_scope(5, true);
+	expect_in_scope(5, false);
+	mp_scope_begin(s, 6);
+	mp_scope_begin(s, 7);
+	mp_scope_end(s);
+	expect_in_scope(6, true);
+	for (int i = 0; i < 1000; i++) {
+		mp_scope_begin(s, 7);
+		mp_scope_end(s);
+	}
+	cr_assert(!read_record(&r), "markers alone make no record");
+	expect_in_scope(6, false);
+	mp_scope_end(s);
+	mp_scope_end(s);
+	expect_in_scope(0, true);
+	mp_scope_end(s);
+	cr_assert_eq(s->scope_ends, 1);
+	expect_in_scope(0, false);
+	for (uint32_t i = 0; i < MP_SCOPES_DEEP + 3; i++)
+		mp_scope_begin(s, 10 + i);
+	cr_assert_eq(s->scopes_deep, 3);
+	expect_in_scope(10 + MP_SCOPES_DEEP - 1, true);
+	for (uint32_t i = 0; i < MP_SCOPES_DEEP + 2; i++)
+		mp_scope_end(s);
+	expect_in_scope(10, true);
+}
+
+Test(record, a_scope_is_told_anew_to_a_reader_that_begins_and_forgotten_with_its_recording)
+{
+	change_mode(MP_MODE_FULL);
+	mp_scope_begin(s, 5);
+	expect_in_scope(5, true);
+	change_mode(MP_MODE_FULL); /* the owner is named again, in no scope */
+	expect_in_scope(5, true);
+	region.recording++;
+	change_mode(MP_MODE_FULL);
+	expect_in_scope(0, false);
+	mp_scope_end(s);
+	cr_assert_eq(s->scope_ends, 1);
+}
+
+Test(record, a_scope_and_its_call_find_room_together)
+{
+	struct mp_record r;
+	uint64_t head;
+
+	change_mode(MP_MODE_FULL);
+	while (push(1))
+		;
+	cr_assert(read_any(&r));
+	head = s->head;
+	mp_scope_begin(s, 5);
+	call(MP_OP_MALLOC, 8, 5);
+	cr_assert_eq(s->head, head);
+	while (read_any(&r))
+		;
+	expect_in_scope(5, true);
+}
+
 Test(record, each_owner_is_named_once_before_its_records)
 {
 	struct mp_record r;

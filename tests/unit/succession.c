@@ -255,12 +255,12 @@ Test(succession, threads_are_weighted)
 /* More rows than are held at a time, stored up to 300,000 rows late. */
 Test(succession, rows_that_come_late_are_put_in_order)
 {
-	cr_assert_eq(
-	    sqlite3_exec(mp_session_db(s),
-		"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1499999)"
-		" INSERT INTO call SELECT NULL, 1000 * (i + i % 7 * 40000), 1, 0, 0, 0, 50000, 1, 1, NULL"
-		" FROM n WHERE i % 7 = 0 OR i BETWEEN 300000 AND 1200000",
-		NULL, NULL, NULL),
+	cr_assert_eq(sqlite3_exec(mp_session_db(s),
+			 "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1499999)"
+			 " INSERT INTO call SELECT NULL, 1000 * (i + i % 7 * 40000), 1, 0, 0, 0, 50000, 1, "
+			 "1, NULL, NULL"
+			 " FROM n WHERE i % 7 = 0 OR i BETWEEN 300000 AND 1200000",
+			 NULL, NULL, NULL),
 	    SQLITE_OK, "%s", sqlite3_errmsg(mp_session_db(s)));
 	/* What SQLite's own sorting gives. */
 	sqlite3_stmt *st = NULL;

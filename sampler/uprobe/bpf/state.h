@@ -109,6 +109,12 @@ struct thread_state {
 
 	struct mp_bpf_sums sums;
 
+	/* Components that the thread says it is in. */
+	u64 scopes_of;                  /* the memory, and so the program, that they are of */
+	u32 scope;                      /* the innermost; 0: none */
+	u32 scopes_open;                /* also those that are too deep */
+	u32 scopes[MP_BPF_SCOPES_DEEP]; /* what `scope` was before each of them */
+
 	/* Spans that are open, in no order. */
 	struct open_span {
 		u64 sp;       /* stack pointer at its entry */
@@ -202,6 +208,22 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } tracked_calls SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MP_BPF_SCOPES);
+	__type(key, struct mp_bpf_name);
+	__type(value, u32);
+} scope_names SEC(".maps");
+
+u32 scope_numbers; /* given out */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MP_BPF_GAUGES);
+	__type(key, struct mp_bpf_name);
+	__type(value, u64);
+} gauges SEC(".maps");
 
 /* Where in the target a thread counts its calls itself. */
 struct {
