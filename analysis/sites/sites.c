@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/components.h"
 #include "analysis/each_row.h"
 #include "store/op.h"
 
@@ -24,6 +25,13 @@ struct sites {
 	double *bytes; /* by group */
 	size_t *begin; /* by group, and one */
 	size_t n_groups;
+	struct mp_components *components; /* NULL: there are none */
+	struct part *part;                /* by component and operation */
+};
+
+struct part {
+	int64_t rows, calls, max_ns;
+	double bytes, time_ns;
 };
 
 static int failed(struct sites *t, struct mp_err *err)
@@ -94,12 +102,38 @@ static uint32_t site_of(const struct sites *t, int64_t stack_id)
 
 /* ---- The calls ---- */
 
-/* op_id, stack_id, dur_ns, weight, size_bytes */
+static int64_t added(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+static void add_part(struct sites *t, sqlite3_value **row)
+{
+	int64_t op = sqlite3_value_int64(row[0]), dur_ns = sqlite3_value_int64(row[2]),
+		weight = sqlite3_value_int64(row[3]), size = sqlite3_value_int64(row[4]);
+
+	if (!t->components || !mp_op_is_known(op))
+		return;
+	int64_t component = mp_component_of(t->components, sqlite3_value_int64(row[6]),
+	    sqlite3_value_int64(row[1]), size, sqlite3_value_int64(row[5]));
+	struct part *p = &t->part[component * MP_OP_ROWS + mp_op_row((unsigned int)op)];
+	p->rows++;
+	p->calls = added(p->calls, weight);
+	p->bytes += (double)weight * (double)size;
+	p->time_ns += (double)weight * (double)dur_ns;
+	if (dur_ns > p->max_ns)
+		p->max_ns = dur_ns;
+}
+
+/* op_id, stack_id, dur_ns, weight, size_bytes, tid, scope_id */
 static int take_call(void *ctx, sqlite3_value **row)
 {
 	struct sites *t = ctx;
 	int64_t op = sqlite3_value_int64(row[0]), weight = sqlite3_value_int64(row[3]);
 
+	add_part(t, row);
 	if (op < 0 || op >= MP_OP_COUNT)
 		return 0;
 	if (t->n == t->room) {
@@ -119,17 +153,26 @@ static int take_call(void *ctx, sqlite3_value **row)
 	return 0;
 }
 
+/* Older sessions know no scopes. */
+#define CALLS_OF(SCOPE_ID)                                                                                   \
+	"SELECT 1 FROM main.call WHERE t_ns >= ?1 AND t_ns < ?2 AND (?3 = 0 OR tid = ?3)"                    \
+	" AND mp_take(?4, op_id, stack_id, dur_ns, weight, size_bytes, tid, " SCOPE_ID ")"
+
 static int read_calls(struct sites *t, const struct mp_report_scope *scope, struct mp_err *err)
 {
+	bool has_scopes = t->components && mp_components_have_scopes(t->components);
+
+	if (t->components)
+		t->part = calloc(mp_components_room(t->components) * MP_OP_ROWS, sizeof(*t->part));
+	if (t->components && !t->part)
+		return no_memory(t, err);
 	t->n_groups = ((size_t)t->n_sites + 1) * MP_OP_COUNT;
 	t->bytes = calloc(t->n_groups, sizeof(*t->bytes));
 	t->begin = calloc(t->n_groups + 1, sizeof(*t->begin));
 	if (!t->bytes || !t->begin)
 		return no_memory(t, err);
-	int rc = mp_each_row(t->session,
-	    "SELECT 1 FROM main.call WHERE t_ns >= ?1 AND t_ns < ?2 AND (?3 = 0 OR tid = ?3)"
-	    " AND mp_take(?4, op_id, stack_id, dur_ns, weight, size_bytes)",
-	    scope, take_call, t, err);
+	int rc = mp_each_row(
+	    t->session, has_scopes ? CALLS_OF("scope_id") : CALLS_OF("0"), scope, take_call, t, err);
 	return rc == -ENOMEM ? no_memory(t, err) : rc;
 }
 
@@ -167,13 +210,6 @@ static int by_duration(const void *a, const void *b)
 	return x->dur_ns < y->dur_ns ? -1 : x->dur_ns > y->dur_ns;
 }
 
-static int64_t added(int64_t a, int64_t b)
-{
-	int64_t sum;
-
-	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-
 struct mp_site_sum mp_site_sum(struct mp_site_call *call, size_t n)
 {
 	struct mp_site_sum s = {.rows = (int64_t)n};
@@ -209,11 +245,42 @@ static const char tables[] =
     "DROP TABLE IF EXISTS temp.sites_name; DROP TABLE IF EXISTS temp.sites_sum;"
     "CREATE TEMP TABLE sites_name(site_no INTEGER PRIMARY KEY, site TEXT UNIQUE);"
     "CREATE TEMP TABLE sites_sum(site_no, op_id, rows, calls, bytes, time_ns, p50_ns, p99_ns, max_ns);"
+    "DROP TABLE IF EXISTS temp.sites_component;"
+    "CREATE TEMP TABLE sites_component(component_id, op_id, rows, calls, bytes, time_ns, max_ns);"
     "INSERT INTO temp.sites_name (site) SELECT DISTINCT site FROM stack_site";
 
 static int64_t as_integer(double v)
 {
 	return v >= 9.2233720368547e18 ? INT64_MAX : v <= -9.2233720368547e18 ? INT64_MIN : (int64_t)v;
+}
+
+static int write_values(struct sites *t, sqlite3_stmt *st, const int64_t *value, int n, struct mp_err *err)
+{
+	for (int i = 0; i < n; i++)
+		sqlite3_bind_int64(st, i + 1, value[i]);
+	int rc = sqlite3_step(st) == SQLITE_DONE ? 0 : failed(t, err);
+	sqlite3_reset(st);
+	return rc;
+}
+
+static int write_parts(struct sites *t, struct mp_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	size_t n = t->components ? mp_components_room(t->components) * MP_OP_ROWS : 0;
+	int rc = sqlite3_prepare_v2(mp_session_db(t->session),
+		     "INSERT INTO temp.sites_component VALUES (?,?,?,?,?,?,?)", -1, &st, NULL) == SQLITE_OK
+		     ? 0
+		     : failed(t, err);
+
+	for (size_t i = 0; !rc && i < n; i++) {
+		const struct part *p = &t->part[i];
+		const int64_t value[] = {(int64_t)(i / MP_OP_ROWS), mp_op_of_row(i % MP_OP_ROWS), p->rows,
+		    p->calls, as_integer(p->bytes), as_integer(p->time_ns), p->max_ns};
+		if (p->rows)
+			rc = write_values(t, st, value, sizeof(value) / sizeof(*value), err);
+	}
+	sqlite3_finalize(st);
+	return rc;
 }
 
 static int write_sums(struct sites *t, struct mp_err *err)
@@ -231,11 +298,7 @@ static int write_sums(struct sites *t, struct mp_err *err)
 		struct mp_site_sum s = mp_site_sum(t->call + t->begin[g], n);
 		const int64_t value[] = {(int64_t)(g / MP_OP_COUNT), (int64_t)(g % MP_OP_COUNT), s.rows,
 		    s.calls, as_integer(t->bytes[g]), as_integer(s.time_ns), s.p50_ns, s.p99_ns, s.max_ns};
-		for (int i = 0; i < (int)(sizeof(value) / sizeof(*value)); i++)
-			sqlite3_bind_int64(st, i + 1, value[i]);
-		if (sqlite3_step(st) != SQLITE_DONE)
-			rc = failed(t, err);
-		sqlite3_reset(st);
+		rc = write_values(t, st, value, sizeof(value) / sizeof(*value), err);
 	}
 	sqlite3_finalize(st);
 	return rc;
@@ -254,15 +317,21 @@ int mp_sites_fill(struct mp_session *s, const struct mp_report_scope *scope, str
 	if (!rc)
 		rc = read_stacks(&t, err);
 	if (!rc)
+		rc = mp_components_load(s, &t.components, err);
+	if (!rc)
 		rc = read_calls(&t, scope, err);
 	if (!rc)
 		rc = sort_by_group(&t, err);
 	if (!rc)
 		rc = write_sums(&t, err);
+	if (!rc)
+		rc = write_parts(&t, err);
 	sqlite3_exec(db, "PRAGMA query_only=ON", NULL, NULL, NULL);
 	free(t.stack);
 	free(t.call);
 	free(t.bytes);
 	free(t.begin);
+	mp_components_free(t.components);
+	free(t.part);
 	return rc;
 }

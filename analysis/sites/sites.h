@@ -10,6 +10,7 @@
  *
  *   temp.sites_name(site_no, site)
  *   temp.sites_sum(site_no, op_id, rows, calls, bytes, time_ns, p50_ns, p99_ns, max_ns)
+ *   temp.sites_component(component_id, op_id, rows, calls, bytes, time_ns, max_ns)
  *
  * of the kept calls of the scope, a row for each site and operation; site_no 0 is without a name. Needs 24
  * bytes a row of `call`. 0, -ENOMEM or -EIO.

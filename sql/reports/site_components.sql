@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What parts of the program ask of the allocator, the most time first (`record --components`, `mpsample classify`).
 --
--- Parameters: :from_ns :to_ns :tid :op (NULL: all), :limit (-1: all)
+-- Parameters: :op (NULL: all), :limit (-1: all)
 -- Columns:
 --   share          of the time of all components, 0 to 1
 --   time_ns        estimated time spent: sum of weight x duration
@@ -12,17 +12,14 @@
 --   max_ns         the slowest kept call
 --
 -- Caveats: no rows where there are no components (v_component). A free belongs to who frees.
+-- Reads temporary tables of analysis/sites/sites.h.
 
 WITH part AS (
-  SELECT component_id, op_id, total(weight * dur_ns) AS time_ns, sum(weight) AS calls,
-         total(weight * size_bytes) AS bytes, count(*) AS rows, max(dur_ns) AS max_ns
-  FROM call_component JOIN call USING (call_id)
-  WHERE t_ns >= :from_ns AND t_ns < :to_ns AND (:tid IS NULL OR tid = :tid)
-    AND (:op IS NULL OR op_id = (SELECT op_id FROM op WHERE name = :op))
-  GROUP BY component_id, op_id
+  SELECT component_id, op_id, time_ns, calls, bytes, rows, max_ns FROM temp.sites_component
+  WHERE :op IS NULL OR op_id = (SELECT op_id FROM op WHERE name = :op)
 )
-SELECT time_ns / nullif((SELECT total(time_ns) FROM part), 0) AS share, CAST(time_ns AS INTEGER) AS time_ns,
-       component.name AS component, op.name AS op, calls, CAST(bytes AS INTEGER) AS bytes, rows, max_ns
+SELECT time_ns * 1.0 / nullif((SELECT total(time_ns) FROM part), 0) AS share, time_ns,
+       component.name AS component, op.name AS op, calls, bytes, rows, max_ns
 FROM part JOIN component USING (component_id) JOIN op USING (op_id)
 ORDER BY time_ns DESC, component, op
 LIMIT :limit;
