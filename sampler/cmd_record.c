@@ -14,7 +14,7 @@
 #include "store/retention.h"
 
 /* A day of a busy back end takes six times as much, and reports on it ten seconds each. */
-#define MAX_BYTES (256ULL << 20)
+#define MAX_BYTES (160ULL << 20)
 #define NOT_TOLD  1 /* no size that one can give */
 
 static const char usage[] =
@@ -55,7 +55,7 @@ static const char usage[] =
     "end:\n"
     "                          samples are thinned evenly over the recording, outliers last, and seconds "
     "are\n"
-    "                          rolled up to minutes; sums stay unbiased (default 256M, with\n"
+    "                          rolled up to minutes; sums stay unbiased (default 160M, with\n"
     "                          --full none; none: no limit)\n"
     "      --spans NAME        calls of the function NAME are spans, from entry to return; * and ? match, "
     "may\n"

@@ -173,7 +173,7 @@ static int fill_cache_and_phases(
 		rc = mp_cache_sum(s, scope, err);
 	if (!rc)
 		rc = mp_session_advice_begin(s, err);
-	return rc ? rc : mp_session_advice_judge(s, err);
+	return rc ? rc : mp_session_advice_judge(s, scope, err);
 }
 
 /* Calls and samples know nothing of each other, and reading either takes about as long. */

@@ -179,51 +179,20 @@ static int make_tables(struct filling *f)
 	return 0;
 }
 
-/* ---- For report advice ---- */
-
-static int run(struct mp_session *s, const char *path, struct mp_err *err)
-{
-	if (sqlite3_exec(mp_session_db(s), mp_embedded_text(path), NULL, NULL, NULL) == SQLITE_OK)
-		return 0;
-	return mp_err_set(
-	    err, EIO, "cannot analyse %s: %s", mp_session_path(s), sqlite3_errmsg(mp_session_db(s)));
-}
-
-int mp_session_advice_begin(struct mp_session *s, struct mp_err *err)
-{
-	/* The rules of this version, whichever one recorded. */
-	static const char *const views[] = {"sql/views/phase_card.sql", "sql/views/phase_kept.sql",
-	    "sql/views/phase_cause.sql", "sql/views/phase_live.sql", "sql/views/v_session_advice.sql"};
-	int ret = 0;
-
-	for (size_t i = 0; !ret && i < sizeof(views) / sizeof(*views); i++)
-		ret = mp_session_use_view(s, views[i], err);
-	return ret ? ret : run(s, "sql/session/advice_table.sql", err);
-}
-
-/* Without them it has no rows, but reads all that was kept. */
-static bool has_phases(struct mp_session *s)
-{
-	sqlite3_stmt *st = NULL;
-	bool has = sqlite3_prepare_v2(mp_session_db(s),
-		       "SELECT 1 WHERE EXISTS (SELECT 1 FROM phase) AND EXISTS (SELECT 1 FROM slot)", -1, &st,
-		       NULL) == SQLITE_OK &&
-		   sqlite3_step(st) == SQLITE_ROW;
-
-	sqlite3_finalize(st);
-	return has;
-}
-
-int mp_session_advice_judge(struct mp_session *s, struct mp_err *err)
-{
-	return has_phases(s) ? run(s, "sql/session/fill_advice.sql", err) : 0;
-}
-
 static int write_cards(struct filling *f)
 {
 	int ret = session_sum_blocks(f);
 
 	return ret ? ret : write_tables(f);
+}
+
+static int write_advice(struct filling *f)
+{
+	int ret = session_sum_kept(f);
+
+	if (!ret)
+		ret = write_tables(f);
+	return ret ? ret : judge(f);
 }
 
 static int write_all(struct filling *f)
@@ -290,4 +259,38 @@ int mp_session_report_fill(struct mp_session *s, const struct mp_report_scope *s
 int mp_session_cards_fill(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
 {
 	return fill(s, scope, write_cards, err);
+}
+
+/* ---- For report advice ---- */
+
+int mp_session_advice_begin(struct mp_session *s, struct mp_err *err)
+{
+	sqlite3 *db = mp_session_db(s);
+
+	if (sqlite3_exec(db, mp_embedded_text("sql/session/advice_table.sql"), NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	return mp_err_set(err, EIO, "cannot analyse %s: %s", mp_session_path(s), sqlite3_errmsg(db));
+}
+
+/* Those that are found in the data are the report's own. */
+static bool has_phases(struct mp_session *s)
+{
+	sqlite3_stmt *st = NULL;
+	bool has = sqlite3_prepare_v2(mp_session_db(s),
+		       "SELECT 1 WHERE EXISTS (SELECT 1 FROM phase) AND EXISTS (SELECT 1 FROM slot)", -1, &st,
+		       NULL) == SQLITE_OK &&
+		   sqlite3_step(st) == SQLITE_ROW;
+
+	sqlite3_finalize(st);
+	return has;
+}
+
+int mp_session_advice_judge(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
+{
+	struct mp_report_scope whole = *scope;
+
+	whole.from_ns = scope->start_ns;
+	whole.to_ns = scope->end_ns;
+	whole.tid = 0;
+	return has_phases(s) ? fill(s, &whole, write_advice, err) : 0;
 }

@@ -20,6 +20,6 @@ int mp_session_cards_fill(struct mp_session *s, const struct mp_report_scope *sc
  * v_session_advice says of the whole recording. -EIO, -ENOMEM.
  */
 int mp_session_advice_begin(struct mp_session *s, struct mp_err *err);
-int mp_session_advice_judge(struct mp_session *s, struct mp_err *err);
+int mp_session_advice_judge(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err);
 
 #endif
