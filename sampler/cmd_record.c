@@ -98,7 +98,8 @@ static const char usage[] =
     "                          where more than 2000 were born in a second or 4096 alive (default: as many\n"
     "                          that 25 to 100 are born in a second); all; none. Without libmpsample.so in "
     "the\n"
-    "                          process: all, or none (the default)\n"
+    "                          process: none (the default), and each call is told to the recorder, which\n"
+    "                          draws then\n"
     "      --heap on|off       look now and then at how fragmented glibc's heaps are (default on): takes at\n"
     "                          most 1 % of a core of the recorder's own time\n"
     "  -h, --help\n";
@@ -435,9 +436,9 @@ static int check_options(struct mp_record_options *o, int words, char **word, st
 	if (wants_probes && o->plane == MP_PLANE_PRELOAD)
 		return mp_err_set(err, EINVAL, "--probe %s is of the uprobe plane: not with --plane preload",
 		    probe_words[o->probe]);
-	if (o->track == MP_TRACK_ALL && wants_probes)
+	if ((o->track == MP_TRACK_ALL || o->track_bytes) && wants_probes)
 		return mp_err_set(
-		    err, EINVAL, "--track all needs every call: not with --probe %s", probe_words[o->probe]);
+		    err, EINVAL, "--track needs every call: not with --probe %s", probe_words[o->probe]);
 	if (o->backend != MP_BACKEND_AUTO || wants_probes)
 		o->plane = MP_PLANE_UPROBE;
 	return 0;
@@ -481,7 +482,7 @@ int mp_cmd_record(int argc, char **argv)
 	o.n_wants = wants.n;
 	/* Whose data an address is, is only known where every block is followed. */
 	if (o.probe == MP_PROBE_AUTO &&
-	    (o.track == MP_TRACK_ALL || mp_perf_wants_addresses(o.wants, o.n_wants)))
+	    (o.track == MP_TRACK_ALL || o.track_bytes || mp_perf_wants_addresses(o.wants, o.n_wants)))
 		o.probe = MP_PROBE_ALL;
 	if (o.max_bytes == NOT_TOLD)
 		o.max_bytes = o.full ? 0 : MAX_BYTES;

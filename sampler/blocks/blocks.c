@@ -54,6 +54,7 @@ struct mp_blocks *mp_blocks_new(struct mp_session *session, const struct mp_bloc
 		return NULL;
 	b->session = session;
 	b->o = *o;
+	b->period_bytes = o->all ? o->period_bytes : 0;
 	b->random = o->seed | 1;
 	b->settled_ns = INT64_MIN;
 	b->table = mp_block_table_new();

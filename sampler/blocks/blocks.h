@@ -26,8 +26,9 @@
 struct mp_blocks;
 
 struct mp_blocks_options {
-	bool all;         /* every call is told: what is released and not known here is older than that */
-	size_t max_alive; /* at least 2 */
+	bool all; /* every call is told: what is released and not known here is older than that */
+	uint64_t period_bytes; /* with `all`: what blocks are drawn with, here; 0: each is followed */
+	size_t max_alive;      /* at least 2 */
 	uint64_t seed;
 	/* Where the target keeps a set of its live followed blocks: whether an address is in it, and to take
 	 * it out. So an end that nobody told is seen. NULL: there is none. */

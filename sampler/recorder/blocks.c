@@ -33,26 +33,37 @@ static void forget(void *ctx, uint64_t addr)
 /* Only where every call is seen all the time are all ends. */
 static bool can_follow(const struct mp_recorder *r)
 {
-	return r->preload || (r->o->track == MP_TRACK_ALL && r->keep.track);
+	return r->preload || (r->keep.track && mp_recorder_follows_by_calls(r));
+}
+
+bool mp_recorder_follows_by_calls(const struct mp_recorder *r)
+{
+	bool draws = r->o->track == MP_TRACK_SOME && r->o->track_bytes && !r->preload;
+
+	return r->o->track == MP_TRACK_ALL || draws;
 }
 
 int mp_recorder_follow_blocks(struct mp_recorder *r, struct mp_err *err)
 {
 	bool all = r->o->track == MP_TRACK_ALL;
-	struct mp_blocks_options o = {.all = all,
+	struct mp_blocks_options o = {.all = mp_recorder_follows_by_calls(r),
 	    .max_alive = all ? ALIVE_OF_ALL : MP_TRACK_ALIVE,
 	    .seed = (uint64_t)mp_recorder_now_ns() * 0x9e3779b97f4a7c15ULL,
 	    .ctx = r};
 
 	if (r->o->track == MP_TRACK_OFF || !can_follow(r))
 		return mp_session_set(r->session, err, "track", "off");
-	if (!all) {
+	if (!o.all) {
 		o.is_alive = is_alive;
 		o.forget = forget;
+	}
+	if (!all) {
 		r->blocks.tick_ns = r->blocks.second_ns = mp_recorder_now_ns();
 		r->blocks.least = r->o->track_bytes ? r->o->track_bytes : LEAST_PERIOD;
 		r->keep.track_bytes = r->o->track_bytes ? r->o->track_bytes : FIRST_PERIOD;
 	}
+	if (o.all && !all)
+		o.period_bytes = r->keep.track_bytes;
 	int ret = mp_pipeline_follow_blocks(r->pipeline, &o, err);
 	if (ret)
 		return ret;

@@ -270,6 +270,8 @@ static int open_uprobe(struct mp_recorder *r, struct mp_err *err)
 	if (ret)
 		return ret;
 	mp_tracefs_remove_leftovers();
+	if (mp_recorder_follows_by_calls(r))
+		r->keep.track = r->keep.track_all = true;
 	const struct mp_uprobe_options o = {
 	    .want = r->o->backend, .pid = r->target.pid, .watch = r->o->watch, .track = r->keep.track};
 	ret = mp_uprobe_open(&o, &r->keep, &r->uprobe, err);

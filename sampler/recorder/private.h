@@ -124,6 +124,9 @@ int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, stru
 
 /* blocks.c: which blocks are followed, and the period that they are drawn with, each tick; and by slot, what
  * is known of them. */
+/* Blocks are followed by all calls, and which ones is drawn by the recorder: where it was asked for, and no
+ * library draws. */
+bool mp_recorder_follows_by_calls(const struct mp_recorder *r);
 int mp_recorder_follow_blocks(struct mp_recorder *r, struct mp_err *err);
 void mp_recorder_steer_blocks(struct mp_recorder *r, int64_t now);
 int mp_recorder_store_blocks(struct mp_recorder *r, int64_t now, struct mp_err *err);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: `blocks` knows which of its blocks live, by site, and who released them.
 #   all       every block followed by the library: all of it exact, also which releases were of older blocks
-#   probes    the same by probes
+#   probes    the same by probes;  probes_some: drawn from them
 #   some      drawn by size: the intervals of live bytes, live blocks and what was born hold the truth (four standard errors,
 #             so that a right program fails once in some thousand runs of this test)
 #   small     rings so small that calls are lost: lost births and ends are counted, none that is drawn is alive by mistake
@@ -10,7 +10,7 @@
 #   flat      live blocks come and go: no growth is told;  leak: it is told, with its site
 #   retention a session of limited size: rows give way to others, sums stay
 #   off       none
-# cases: all probes some small exec flat leak retention off
+# cases: all probes probes_some some small exec flat leak retention off
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 library=(env LD_PRELOAD="$O/libmpsample.so" MPSAMPLE_RING=262144)
@@ -94,6 +94,14 @@ probes)
 	start_target "$TARGETS/blocks" 1000 200
 	record_work s.db --track all --backend session
 	all_is_exact probes
+	;;
+probes_some)
+	need_backend session
+	start_target "$TARGETS/blocks" 2000 200
+	record_work s.db --track 4096 --backend session
+	sample_is_right
+	holds "fewer rows than blocks" "$(block "count(*)" 1) < $(truth site_zero_born) / 2"
+	one_line_error 2 "$MPSAMPLE" record -p "$TARGET" -o x.db --track 4096 --probe slow
 	;;
 some)
 	course 100000 0 --track 16384
