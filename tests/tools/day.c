@@ -9,7 +9,7 @@
  * calls, each of them a row), and 3 outliers with two causes each; 4 kernel events, 2 spans, a loss every 7
  * s, a mark every 10 s. The outlier number N takes 50 us + N * 7919 % 1000003 ns: the slowest ones are known.
  * With `trading`, what a back end of 100,000 allocations a second has in a recording with the defaults, as
- * much as one of tests/targets/matching_engine has: 200,000 calls of six operations and 24 size classes, some
+ * much as one of tests/targets/matching_engine has: 180,000 calls of six operations and 24 size classes, some
  * 900 rows of histograms a second; 250 samples and 200 outliers of 200 sites with names, 60 blocks that are
  * followed, 200 kernel events, 25 looks at pressure and gauges; phases of a trading day and components.
  *
@@ -212,7 +212,7 @@ static void one_second(int64_t slot_ns, int second)
 #define TRADING_SAMPLES  250
 #define TRADING_OUTLIERS 200
 #define TRADING_BLOCKS   60
-#define TRADING_CALLS    200000 /* half of them give memory out */
+#define TRADING_CALLS    260000 /* where the rate is 1 */
 #define TRADING_CLASSES  24
 #define TRADING_BODY     16 /* rows of histograms of each operation and size class */
 
@@ -313,14 +313,17 @@ static void trading_blocks(int64_t slot_ns)
 	}
 }
 
-static void trading_pressure(int64_t slot_ns, int second)
+static void trading_pressure(int64_t slot_ns)
 {
+	static double counted[9]; /* most of these only rise */
 	static const char *const names[] = {"rss_bytes", "minor_faults", "major_faults", "cpu_user_ns",
 	    "cpu_system_ns", "psi_cpu_some_ns", "psi_memory_some_ns", "cgroup_memory_bytes", "gauge.orders"};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		must(mp_append_pressure(session, slot_ns, names[i],
-		    (double)(second * 100 + (int)next_random(100)) + 4096.0 * (double)i, &err));
+	_Static_assert(sizeof(names) / sizeof(*names) == sizeof(counted) / sizeof(*counted), "names");
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		counted[i] += 80 + (double)next_random(40);
+		must(mp_append_pressure(session, slot_ns, names[i], counted[i], &err));
+	}
 	for (int k = 0; k < 200; k++, events++)
 		mp_pipeline_kernel_event(pipeline, &(struct mp_kernel_interval){.t_ns = slot_ns + k * 5000000,
 						       .tid = 4242,
@@ -349,7 +352,7 @@ static void trading_second(int64_t slot_ns, int second, int seconds)
 	trading_counts(rate);
 	trading_kept(slot_ns, rate);
 	trading_blocks(slot_ns);
-	trading_pressure(slot_ns, second);
+	trading_pressure(slot_ns);
 }
 
 static bool is_none(void *ctx, const char *function, const char *module)
