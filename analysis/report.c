@@ -17,7 +17,7 @@
 #define SLOT_NS 1000000000LL
 
 /* Of sql/reports/object_coverage.sql: those of struct mp_report's `coverage` come after them. */
-#define OBJECT_COVERAGE_COLUMNS 11
+#define OBJECT_COVERAGE_COLUMNS 12
 
 const struct mp_report *mp_report_find(const char *name, struct mp_err *err)
 {
@@ -354,7 +354,7 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 {
 	char calls[MP_CELL_NUMBER], rows[MP_CELL_NUMBER], floor[MP_CELL_NUMBER] = "not known";
 	char uncertain[MP_CELL_NUMBER];
-	char calls_lost[80], rows_lost[80], duty[128], thread[48] = "", events[MP_CELL_NUMBER];
+	char calls_lost[80], rows_lost[80], duty[128], thread[48] = "";
 	char number[MP_CELL_NUMBER], thinned[128] = "";
 	bool floor_known = sqlite3_column_type(stmt, 5) != SQLITE_NULL;
 
@@ -379,10 +379,15 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 	    tid ? " (all threads)" : "", calls_lost, rows, thread, rows_lost, thinned, duty, floor,
 	    floor_known ? " subtracted, which leaves durations uncertain by up to " : "",
 	    floor_known ? uncertain : "");
-	if (!sqlite3_column_int64(stmt, 7))
+	if (sqlite3_column_int64(stmt, 7)) {
+		mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 7), number);
+		mp_emit_note(
+		    e, "%s events of the kernel were lost: what they took is told as unexplained", number);
+	}
+	if (!sqlite3_column_int64(stmt, 11))
 		return;
-	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 7), events);
-	mp_emit_note(e, "%s events of the kernel were lost: what they took is told as unexplained", events);
+	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 11), number);
+	mp_emit_note(e, "%s stacks were LOST: sites and components miss these calls, or blocks", number);
 }
 
 /* samples: 12,345, none lost; 12,000 with an address, of which 120 (1.0 %) are in nothing that is known */

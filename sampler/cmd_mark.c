@@ -9,7 +9,7 @@
 
 #include "sampler/phases/mark_socket.h"
 
-static const char usage[] = "usage: mpsample mark PID NAME [--phase] [--detail TEXT]\n"
+static const char usage[] = "usage: mpsample mark PID NAME [--phase | --detail TEXT]\n"
 			    "\n"
 			    "Notes in the recording of process PID that something happens now: a row of "
 			    "v_mark. As root, or the user\n"

@@ -72,6 +72,7 @@ static void note_side(
 		    side->n, MP_SERIES_LEAST);
 	note_lost(stmt, name, "calls", "calls_lost", "missing in every figure", out);
 	note_lost(stmt, name, "rows", "rows_lost", "sites and causes come out too low", out);
+	note_lost(stmt, name, "stacks", "stacks_lost", "their calls are of no site", out);
 	note_lost(stmt, name, "events", "events_lost", "causes are unexplained that need not be", out);
 	if (mp_diff_integer(stmt, "rows_thinned") > 0)
 		note(out, "%c: rows gave way to --max-size: spans and pauses by second come out too low",

@@ -6,11 +6,12 @@
 #include "analysis/session/private.h"
 #include "store/op.h"
 
-/* slot_ns, dur_ns */
+/* slot_ns, dur_ns, for how much of that every call was watched */
 static int take_slot(void *ctx, sqlite3_value **row)
 {
 	struct filling *f = ctx;
-	int64_t slot_ns = sqlite3_value_int64(row[0]), dur_ns = sqlite3_value_int64(row[1]);
+	int64_t slot_ns = sqlite3_value_int64(row[0]), dur_ns = sqlite3_value_int64(row[1]),
+		watched_ns = sqlite3_value_int64(row[2]);
 
 	if (dur_ns <= 0)
 		return 0;
@@ -28,7 +29,7 @@ static int take_slot(void *ctx, sqlite3_value **row)
 	f->slot[f->n_slots++] =
 	    (struct slot){.slot_ns = slot_ns, .dur_ns = dur_ns, .phase = f->in[f->n_in - 1]};
 	for (size_t i = 0; i < f->n_in; i++)
-		f->phase[f->in[i]].covered_ns += dur_ns;
+		f->phase[f->in[i]].covered_ns += watched_ns >= 0 && watched_ns < dur_ns ? watched_ns : dur_ns;
 	return 0;
 }
 
@@ -102,9 +103,10 @@ static int take_sum(void *ctx, sqlite3_value **row)
 
 /* Sessions of before there was a table of slots have slots of about a second. */
 static const char all_slots[] =
-    "SELECT 1 FROM (SELECT slot_ns, dur_ns FROM slot UNION ALL"
-    " SELECT DISTINCT slot_ns, 1000000000 FROM main.latency_sum WHERE NOT EXISTS (SELECT 1 FROM slot)"
-    " ORDER BY slot_ns) WHERE mp_take(?4, slot_ns, dur_ns)";
+    "SELECT 1 FROM (SELECT slot_ns, dur_ns, coalesce((SELECT watched_ns FROM overhead"
+    " WHERE overhead.slot_ns = slot.slot_ns AND mode IS NOT NULL), dur_ns) AS watched_ns FROM slot"
+    " UNION ALL SELECT DISTINCT slot_ns, 1000000000, 1000000000 FROM main.latency_sum"
+    " WHERE NOT EXISTS (SELECT 1 FROM slot) ORDER BY slot_ns) WHERE mp_take(?4, slot_ns, dur_ns, watched_ns)";
 
 int session_read_slots(struct filling *f)
 {

@@ -39,7 +39,9 @@ SELECT :file AS file, :phase AS phase, pid, command, host, kernel, cpu, version,
        (SELECT CAST(total(lost) AS INTEGER) FROM loss
         WHERE what = 'rows' AND t_ns >= :from_ns AND t_ns < :lost_ns)                     AS rows_lost,
        (SELECT CAST(total(lost) AS INTEGER) FROM loss
-        WHERE what = 'events' AND t_ns >= :from_ns AND t_ns < :lost_ns)                   AS events_lost,
+        WHERE what = 'events' AND source <> 'preload stacks' AND t_ns >= :from_ns AND t_ns < :lost_ns) AS events_lost,
+       (SELECT CAST(total(lost) AS INTEGER) FROM loss
+        WHERE source = 'preload stacks' AND t_ns >= :from_ns AND t_ns < :lost_ns)         AS stacks_lost,
        (SELECT CAST(total(rows) AS INTEGER) FROM thinned WHERE name LIKE 'call %' OR name IN ('span', 'gc'))
                                                                                           AS rows_thinned
 FROM said;

@@ -17,6 +17,7 @@
 --   rows_thinned        of all of the recording, rows of calls that gave way to `record --max-size`: those that stayed stand
 --                       for them, by their weights; 0: none
 --   from_ns, to_ns      the time that the report covers, since the start of the recording
+--   stacks_lost         of kept calls and followed blocks, by a library whose rings were full: sites and components miss them
 --
 -- Caveats: a loss is known by the interval in which it happened, about a second long, or a slot that was rolled up. total(), since sum() fails where
 -- a session's numbers overflow.
@@ -40,4 +41,7 @@ SELECT (SELECT CAST(total(calls) AS INTEGER) FROM latency_sum
           AND t_ns >= :from_ns AND t_ns < :lost_ns)                      AS events_lost,
        (SELECT CAST(total(rows) AS INTEGER) FROM thinned WHERE name LIKE 'call %')  AS rows_thinned,
        max(:from_ns, :start_ns) - :start_ns                                         AS from_ns,
-       max(:from_ns, :start_ns) - :start_ns + :covered_ns                           AS to_ns;
+       max(:from_ns, :start_ns) - :start_ns + :covered_ns                           AS to_ns,
+       (SELECT CAST(total(lost) AS INTEGER) FROM loss
+        WHERE source = 'preload stacks'
+          AND t_ns >= :from_ns AND t_ns < :lost_ns)                      AS stacks_lost;

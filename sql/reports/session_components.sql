@@ -18,7 +18,7 @@ SELECT CASE WHEN nth > 1 OR (SELECT count(*) FROM temp.session_phase AS same WHE
             THEN p.name || '#' || nth ELSE p.name END AS phase,
        p.start_ns - :start_ns AS t_ns, component.name AS component,
        time_ns / nullif(sum(time_ns) OVER (PARTITION BY n), 0) AS share,
-       calls * 1e9 / (p.end_ns - p.start_ns) AS allocs_per_s, c.bytes * 1e9 / (p.end_ns - p.start_ns) AS bytes_per_s,
+       calls * 1e9 / nullif(covered_ns, 0) AS allocs_per_s, c.bytes * 1e9 / nullif(covered_ns, 0) AS bytes_per_s,
        time_ns / nullif(calls, 0) AS mean_ns, round(c.live_bytes) AS live_bytes
 FROM temp.session_component AS c JOIN temp.session_phase AS p USING (n) JOIN component USING (component_id)
 ORDER BY n, time_ns DESC, component

@@ -8,7 +8,7 @@
 --   dur_ns
 --   source         marker, calendar, mark (v_phase); found: none were told, and the rate of allocations changes there;
 --                  NULL of the whole
---   allocs_per_s   calls that give memory out, exact
+--   allocs_per_s   calls that give memory out, exact; where not all of the time was watched (v_overhead), of that that was
 --   bytes_per_s    that they were asked for
 --   p50_ns p99_ns p999_ns max_ns   of these calls
 --   alloc_share    their time, of one CPU's

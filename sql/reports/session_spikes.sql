@@ -15,7 +15,7 @@
 --   site       whose calls (bytes, time) grew the most against the phase, estimated from the kept calls; NULL: nobody's are known
 --   site_share of all that grew
 --   first      the site whose own rate (of calls; of bytes; of p99_ns, their time) went above its own level first, before
---              the spike or in its first slot; first_component: its part of the program, mostly; NULL: kept calls do not tell
+--              the spike, in its phase, or in its first slot; first_component: its part of the program, mostly; NULL: kept calls do not tell
 --   first_t_ns when, since the start of the recording
 --   lead_ns    from then until the highest slot began; 0: within that slot
 --
@@ -58,6 +58,7 @@ WITH grown AS (
   FROM temp.session_move JOIN temp.session_spike AS s USING (spike) JOIN stack_site USING (stack_id)
   JOIN temp.session_slot AS slot ON slot.slot_ns = s.start_ns
   WHERE series NOT LIKE 'pool_in_use:%'
+    AND (s.start_ns - 10000000000) + step * 25000000 >= (SELECT p.start_ns FROM temp.session_phase AS p WHERE p.n = s.n)
   GROUP BY spike, site, step
 ), summed AS (
   SELECT move.*, coalesce(CASE what WHEN 1 THEN calm.calls WHEN 2 THEN calm.bytes ELSE calm.time_ns END, 0) AS level,

@@ -20,7 +20,7 @@ CREATE TEMP TABLE session_phase(
   n INTEGER PRIMARY KEY,
   name, nth, source,   -- nth: of the phases of this name; NULL of the whole
   start_ns, end_ns,    -- session clock; within what was asked for
-  covered_ns,          -- by slots
+  covered_ns,          -- by slots, and of these the time in which every call was watched
   allocs, frees,       -- exact calls: those that give memory out, and free and delete
   bytes,               -- asked for
   alloc_ns,            -- in calls that give memory out

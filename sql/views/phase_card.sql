@@ -2,7 +2,7 @@
 -- Private: what v_session_advice weighs of each phase. Not part of the public views.
 --
 --   phase_id, name, start_ns, end_ns  v_phase; end_ns of one that did not end is that of the recording
---   covered_ns   by slots whose middle is in it
+--   covered_ns   by slots whose middle is in it, and of these the time in which every call was watched
 --   allocs       calls that give memory out, exact, and how long they took
 --   alloc_ns
 
@@ -15,9 +15,11 @@ WITH asked AS MATERIALIZED (
 ), told AS MATERIALIZED (
   SELECT phase_id, name, start_ns, coalesce(phase.end_ns, session_time.end_ns) AS end_ns FROM phase CROSS JOIN (SELECT end_ns FROM session_time) AS session_time
 )
-SELECT phase_id, name, start_ns, end_ns, total(dur_ns) AS covered_ns, total(calls) AS allocs, total(sum_ns) AS alloc_ns
+SELECT phase_id, name, start_ns, end_ns, total(coalesce(min(watched_ns, dur_ns), dur_ns)) AS covered_ns, total(calls) AS allocs,
+       total(sum_ns) AS alloc_ns
 FROM told CROSS JOIN slot
-  ON slot_ns >= coalesce((SELECT max(s.slot_ns) FROM slot AS s WHERE s.slot_ns <= start_ns), start_ns) AND slot_ns < end_ns
-     AND slot_ns + dur_ns / 2 >= start_ns AND slot_ns + dur_ns / 2 < end_ns
-LEFT JOIN asked USING (slot_ns)
+  ON slot.slot_ns >= coalesce((SELECT max(s.slot_ns) FROM slot AS s WHERE s.slot_ns <= start_ns), start_ns) AND slot.slot_ns < end_ns
+     AND slot.slot_ns + dur_ns / 2 >= start_ns AND slot.slot_ns + dur_ns / 2 < end_ns
+LEFT JOIN asked ON asked.slot_ns = slot.slot_ns
+LEFT JOIN overhead AS o ON o.slot_ns = slot.slot_ns AND mode IS NOT NULL
 GROUP BY phase_id;
