@@ -182,6 +182,25 @@ Test(session_report, phases_that_are_told)
 	free(json);
 }
 
+/* Probes that were in for a part of the time have counted that part. */
+Test(session_report, rates_are_of_the_time_that_was_watched)
+{
+	append_phase("open", 4, 8);
+	append_phase("rest", 8, 12);
+	for (int slot = 0; slot < SLOTS; slot++) {
+		const struct mp_overhead_row row = {.slot_ns = START_NS + slot * SECOND,
+		    .plane = "uprobe",
+		    .mode = "burst",
+		    .watched_ns = is_busy(slot) ? SECOND / 4 : SECOND / 2,
+		    .windows = 1};
+		cr_assert_eq(mp_append_overhead(s, &row, &err), 0);
+	}
+	char *json = run_report(NULL);
+
+	cr_assert_str_eq(ask(json, rates), "17600|80000|2000");
+	free(json);
+}
+
 Test(session_report, phases_that_are_found)
 {
 	char *json = run_report(NULL);
