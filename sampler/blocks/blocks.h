@@ -15,7 +15,8 @@
  * the one that releases it, so an address that is used again at once is never in two. mp_blocks_settle() puts
  * those up to a time in order.
  *
- * Which blocks are followed is drawn where they are allocated, by their size (mp_block_chance()). When more
+ * Which blocks are followed is drawn where they are allocated, or here (mp_blocks_options.period_bytes), by
+ * their size (mp_block_chance()). When more
  * than `max_alive` are, the period is raised and those that are there are thinned: each stays with the
  * probability by which the chance of its like falls, and stands for so many more. A weight is thus 1 by the
  * probability to be followed to the end, and sums of weights times anything are unbiased (Horvitz and
