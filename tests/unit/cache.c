@@ -275,7 +275,7 @@ Test(cache, the_document_has_what_it_promises)
 		"walk_share,objects,lines,bytes,place' FROM json_each(?1, '$.tables.sites[0]')"),
 	    "%s", text);
 	cr_assert(has(text, "SELECT group_concat(key) LIKE "
-			    "'%,to_ns,samples,addr_samples,unmatched_samples,unmatched_share,"
+			    "'%,to_ns,stacks_lost,samples,addr_samples,unmatched_samples,unmatched_share,"
 			    "older_samples,samples_lost,events' FROM json_each(?1, '$.coverage')"),
 	    "%s", text);
 	cr_assert(
