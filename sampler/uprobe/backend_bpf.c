@@ -165,8 +165,8 @@ static void find_kernel_programs(size_t n, bool has[static N_KERNEL_PROGRAMS])
 	btf__free(types);
 }
 
-/* After a kernel has refused to load: one program less, that which it named if it is one of these, else the
- * last. */
+/* After a kernel has refused to load: one program less, that which it named, or the last if it named none.
+ * False: it refuses another one, which is not to be missed. */
 static bool give_up_one(struct bpf_plane *b)
 {
 	size_t last = N_KERNEL_PROGRAMS;
@@ -181,9 +181,10 @@ static bool give_up_one(struct bpf_plane *b)
 		b->has[i] = false;
 		return true;
 	}
-	if (last < N_KERNEL_PROGRAMS)
-		b->has[last] = false;
-	return last < N_KERNEL_PROGRAMS;
+	if (last == N_KERNEL_PROGRAMS || strstr(libbpf_words, "prog '"))
+		return false;
+	b->has[last] = false;
+	return true;
 }
 
 /* Chooses the programs of the backend and the sizes of the maps, and loads. */

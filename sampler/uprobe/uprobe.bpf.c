@@ -203,7 +203,7 @@ static __always_inline int enter(struct pt_regs *ctx, struct mp_bpf_control *c, 
 	call->inner_sp = 0;
 	call->is_off_cpu = 0;
 	call->op = op;
-	call->floor_ns = c->floor_ns[cookie_is_stepped(cookie)];
+	call->ours_ns = c->floor_ns[cookie_is_stepped(cookie)];
 	call->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
 	if (group == MP_PROBES_SLOW && call->size_bytes >> MP_ADDRESS_BITS)
 		call->size_bytes = 0; /* another argument there after all */
@@ -473,7 +473,7 @@ static __always_inline int leave_inner(struct mp_bpf_control *c, struct call *ca
 	u64 raw = now - call->inner_start_ns, floor_ns = c->floor_ns[is_stepped];
 
 	call->inner_sp = 0;
-	call->floor_ns += c->cost_ns[is_stepped];
+	call->ours_ns += c->cost_ns[is_stepped];
 	if (mp_op_is_slow(op))
 		count_call(c, op, 0, call->inner_start_ns, raw > floor_ns ? raw - floor_ns : 0);
 	return 0;
@@ -494,7 +494,7 @@ static __always_inline void count_and_keep(
     struct pt_regs *ctx, struct mp_bpf_control *c, struct call *call, u64 now)
 {
 	u32 op = call->op, weight;
-	u64 from_ns = call->start_ns + call->floor_ns; /* may be later than now */
+	u64 from_ns = call->start_ns + call->ours_ns; /* may be later than now */
 	u64 dur_ns = now > from_ns ? now - from_ns : 0;
 
 	if (op > MP_OP_COUNT && !mp_op_is_slow(op))
@@ -593,20 +593,21 @@ static __always_inline u64 spent(u64 from, u64 to)
 
 /*
  * A text that nobody has read yet may not be in memory: a constant of the program is loaded at its first use,
- * and the target only takes its address. This program is loaded as a sleepable one, which may wait for it.
- * Bytes behind the text come with it; where there is no page behind its page, only the rest of that is read.
+ * and the target only takes its address. This program is loaded as a sleepable one, which may wait for it:
+ * copied as a whole it is then there, to be read up to its end. Where there is no page behind its page, only
+ * the rest of that is copied. `name` is zeros before, and behind the text.
  */
 static __always_inline void read_name(char name[static MP_MARKER_NAME_BYTES], const char *text)
 {
 	u64 bytes = 4096 - ((u64)text & 4095);
 
-	if (bpf_probe_read_user_str(name, MP_MARKER_NAME_BYTES, text) >= 0 ||
-	    !bpf_copy_from_user(name, MP_MARKER_NAME_BYTES, text))
+	if (bpf_probe_read_user_str(name, MP_MARKER_NAME_BYTES, text) >= 0)
 		return;
 	barrier_var(bytes); /* or the check is made of another register than the one that is used */
-	if (bytes < MP_MARKER_NAME_BYTES && !bpf_copy_from_user(name, bytes, text))
-		return;
+	if (bpf_copy_from_user(name, MP_MARKER_NAME_BYTES, text) && bytes < MP_MARKER_NAME_BYTES)
+		bpf_copy_from_user(name, bytes, text);
 	__builtin_memset(name, 0, MP_MARKER_NAME_BYTES);
+	bpf_probe_read_user_str(name, MP_MARKER_NAME_BYTES, text);
 }
 
 #include "sampler/uprobe/bpf/gc.h"
@@ -616,15 +617,9 @@ static __always_inline void read_name(char name[static MP_MARKER_NAME_BYTES], co
 static __always_inline int state_marker(struct pt_regs *ctx, const struct mp_bpf_control *c, u32 kind)
 {
 	struct mp_bpf_name name = {{0}};
-	u32 is_over = 0;
 
 	if (kind != MPSAMPLE_KIND_COMPONENT_END)
 		read_name(name.text, (const char *)PT_REGS_PARM1(ctx));
-#pragma unroll
-	for (u32 i = 0; i < MP_MARKER_NAME_BYTES; i++) {
-		is_over |= !name.text[i] || i == MP_MARKER_NAME_BYTES - 1;
-		name.text[i] = is_over ? 0 : name.text[i];
-	}
 	if (kind == MPSAMPLE_KIND_GAUGE) {
 		set_gauge(&name, PT_REGS_PARM2(ctx));
 		return 0;

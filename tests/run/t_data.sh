@@ -6,8 +6,8 @@
 # allocation from before the recording and a variable are told apart from those.
 #   watch_*   breakpoints; by probes that keep few calls as rows (session, multi), that keep all (full), by tracefs, and
 #             by the library
-#   pages_*   page faults
-# cases: watch_session watch_multi watch_full watch_tracefs watch_preload pages_session pages_preload counted
+#   pages_*   page faults; pages_taken while another program takes the CPU away all the time, also in the probes
+# cases: watch_session watch_multi watch_full watch_tracefs watch_preload pages_session pages_taken pages_preload counted
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 plane=${CASE#*_} options=() library=()
@@ -15,6 +15,7 @@ case $plane in
 session | multi | tracefs) need_backend "$plane" && options=(--backend "$plane") ;;
 full) need_backend session && options=(--full --stack fp) ;;
 counted) need_backend session && options=(--stack fp) ;;
+taken) need_backend session ;;
 preload) library=(env LD_PRELOAD="$O/libmpsample.so") ;;
 esac
 
@@ -65,8 +66,18 @@ watch() {
 }
 
 pages() {
-	start_target "${library[@]}" "$TARGETS/paged"
+	local cpu taker hog='' objects=100
+
+	if [[ $plane == taken ]]; then
+		cpu=$(taskset -cp $$ | sed 's/.*[:,-] *//')
+		exec {taker}< <(exec "$O/tests/tools/take_cpu" "$cpu")
+		hog=$!
+		read -r <&"$taker" || skip "no real-time priority here"
+		library=(taskset -c "$cpu") objects=1500
+	fi
+	start_target "${library[@]}" "$TARGETS/paged" "$objects"
 	record_work s.db "${options[@]}" -e page-faults --budget 100
+	[[ ! $hog ]] || kill "$hog"
 	local half=$(($(truth objects) / 2))
 	# The first page holds the allocator's own note, and is touched by that.
 	for site in site_even site_odd; do

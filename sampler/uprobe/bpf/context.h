@@ -285,7 +285,7 @@ static __always_inline void end_off(
 	r.is_row = take_credit(c, MP_KERNEL_OFF_CPU, r.dur_ns);
 	if (t->off_in_trap) {
 		if (was_in(call, now))
-			call->start_ns += r.dur_ns;
+			call->ours_ns += r.dur_ns;
 		r.cause = MP_KERNEL_NO_CAUSE;
 	} else if (t->off_how == OFF_SYSCALL && r.cause != MP_KERNEL_MIGRATION) {
 		end_sleep(c, t, call, &r, now);
@@ -307,17 +307,25 @@ static __always_inline u64 last_arrival(struct task_struct *task)
  * CPU, and a kernel may run no program there: one for virtual machines runs none in the threads of process 1,
  * nor in the interrupts that come meanwhile, which may have woken this one. The scheduler itself keeps when
  * it gave the CPU to a thread, by a clock of its own: so much later than the time before, which was told.
+ *
+ * Not static, and without arguments: a kernel verifies such a function once, not again in each of the thirty
+ * programs that call it, which is most of what it takes to load them.
  */
-static __noinline void end_untold_off(const struct mp_bpf_control *c, struct thread_state *t)
+__noinline int end_untold_off(void)
 {
+	const struct mp_bpf_control *c = get_control();
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_state *t = state_of(task);
+
+	if (!t)
+		return 0;
 	u64 now = bpf_ktime_get_ns();
 	u64 until_ns = t->arrived_ns + (last_arrival(task) - t->last_arrival);
 	/* An interrupt may come here as well: one of both ends it. */
 	u64 since_ns = __sync_lock_test_and_set(&t->in[OFF_CPU].since_ns, 0);
 
 	if (!since_ns)
-		return;
+		return 0;
 	if (until_ns > now)
 		until_ns = now;
 	/* A call began: the thread ran by then. */
@@ -328,6 +336,7 @@ static __noinline void end_untold_off(const struct mp_bpf_control *c, struct thr
 	t->arrived_ns = until_ns < since_ns ? 0 : until_ns;
 	if (t->arrived_ns)
 		end_off(c, t, task, since_ns, until_ns);
+	return 0;
 }
 
 /* Of the current thread, which runs, whatever the programs were told. Not where the kernel may have begun to
@@ -335,7 +344,7 @@ static __noinline void end_untold_off(const struct mp_bpf_control *c, struct thr
 static __always_inline struct thread_state *running(const struct mp_bpf_control *c, struct thread_state *t)
 {
 	if (t && t->in[OFF_CPU].since_ns)
-		end_untold_off(c, t);
+		end_untold_off();
 	return t;
 }
 
@@ -708,7 +717,7 @@ static __always_inline int interrupt_end(u32 which, u32 kind, u32 what)
 	r.dur_ns = now - r.t_ns;
 	r.self_ns = end(t, which, now);
 	if (is_in_trap(call, task)) {
-		call->start_ns += r.self_ns;
+		call->ours_ns += r.self_ns;
 		r.cause = MP_KERNEL_NO_CAUSE;
 	} else if (was_in(call, now)) {
 		add_cause(t, call, kind, r.self_ns, now);

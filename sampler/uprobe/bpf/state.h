@@ -69,7 +69,7 @@ struct call {
 	u64 start_ns;
 	u64 size_bytes;
 	u64 ptr;
-	u64 floor_ns;
+	u64 ours_ns; /* of its duration: what its probes take, and the time off the CPU in their traps */
 	u32 op;
 	u32 returns_block; /* what it returns is the block */
 	u32 has_causes;    /* they are in the thread's state */

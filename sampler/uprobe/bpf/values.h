@@ -30,13 +30,8 @@ static __always_inline void take_args(struct pool_args *a, struct pt_regs *ctx)
 
 static __always_inline u64 argument_of(const struct pool_args *a, u32 n)
 {
-	u64 value = 0;
-
-#pragma unroll
-	for (u32 i = 0; i < MP_FETCH_ARGS; i++)
-		if (i == n)
-			value = a->arg[i];
-	return value;
+	barrier_var(n); /* or the check is made of another register than the one that is used */
+	return n < MP_FETCH_ARGS ? a->arg[n] : 0;
 }
 
 /* Its lower part, of so many bytes, negative: signed; 0: all of it. */
@@ -50,21 +45,40 @@ static __always_inline u64 cut(u64 value, int bytes)
 }
 
 /* One read of `bytes`, two's complement: negative is signed. False: it is not in memory. */
-static __noinline int read_value(u64 *value, u64 at, int bytes)
+static __always_inline bool read_value(u64 *value, u64 at, int bytes)
 {
 	u32 n = bytes < 0 ? -bytes : bytes;
 	u64 raw = 0;
 	long failed;
 
-	if (!value)
-		return 0;
 	failed = n == 8   ? bpf_probe_read_user(&raw, 8, (void *)at)
 		 : n == 4 ? bpf_probe_read_user(&raw, 4, (void *)at)
 		 : n == 2 ? bpf_probe_read_user(&raw, 2, (void *)at)
 			  : bpf_probe_read_user(&raw, 1, (void *)at);
 	if (failed)
-		return 0;
+		return false;
 	*value = cut(raw, bytes);
+	return true;
+}
+
+/* From `value` on, through the target's memory. False: it is not there. Not static: a kernel verifies it
+ * once, not again for each value of each program. */
+__noinline int follow(const struct mp_fetch *f, u64 *value)
+{
+	if (!f || !value)
+		return 0;
+	if (!f->n_reads)
+		*value = cut(*value, (signed char)f->bytes[0]);
+	long long add = f->add[0];
+#pragma unroll
+	for (u32 i = 0; i < MP_FETCH_READS; i++) {
+		if (i >= f->n_reads)
+			break;
+		if (!read_value(value, *value + add, (signed char)f->bytes[i]))
+			return 0;
+		add = f->add[i + 1];
+	}
+	*value += add;
 	return 1;
 }
 
@@ -82,14 +96,9 @@ static __always_inline bool fetch(
 		value = register_of(ctx, f->number);
 	else if (f->from != MP_FETCH_CONSTANT)
 		return false;
-	if (!f->n_reads)
-		value = cut(value, (signed char)f->bytes[0]);
-#pragma unroll
-	for (u32 i = 0; i < MP_FETCH_READS; i++)
-		if (i < f->n_reads &&
-		    !read_value(&value, value + (long long)f->add[i], (signed char)f->bytes[i]))
-			return false;
-	*out = value + (long long)f->add[f->n_reads < MP_FETCH_READS ? f->n_reads : MP_FETCH_READS];
+	if (!follow(f, &value))
+		return false;
+	*out = value;
 	return true;
 }
 
