@@ -34,12 +34,15 @@ static const char usage[] =
     "                            'p99_ns > +10%', 'malloc.p99_ns > +5%', 'bytes_per_s of on_packet/malloc > "
     "+1000'\n"
     "\n"
-    "Exit status: 0 done, 1 failed, 2 usage, 3 a --fail-if was met (a line on stderr for each).\n"
+    "Exit status: 0 done, 1 failed, 2 usage, 3 a --fail-if was met, 4 none was, but too little is known to "
+    "tell of one\n"
+    "(a line on stderr for each).\n"
     "tables: ";
 
 #define CONDITIONS_MAX 64
 #define EXIT_USAGE     2
 #define EXIT_FAILED_IF 3
+#define EXIT_UNTOLD    4
 
 struct arguments {
 	struct mp_diff_options o;
@@ -120,7 +123,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct mp_err *err)
 static int run(const struct mp_diff_options *o)
 {
 	struct mp_err err = {0};
-	size_t failures;
+	struct mp_diff_failures failures;
 
 	/* The write fails with EPIPE instead. */
 	signal(SIGPIPE, SIG_IGN);
@@ -129,7 +132,7 @@ static int run(const struct mp_diff_options *o)
 		fprintf(stderr, "mpsample: %s\n", err.text);
 		return rc == -ENODATA ? EXIT_USAGE : EXIT_FAILURE;
 	}
-	return failures ? EXIT_FAILED_IF : 0;
+	return failures.met ? EXIT_FAILED_IF : failures.untold ? EXIT_UNTOLD : 0;
 }
 
 int mp_cmd_diff(int argc, char **argv)

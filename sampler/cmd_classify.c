@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sampler/cmd_classify.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -26,9 +27,14 @@
 	"      --components FILE   the rules; they take the place of those that the session had\n"           \
 	"  -h, --help\n"
 
-/* What has come of it: the share of the bytes that were asked for. */
+/* What has come of it: the share of the bytes that were asked for. A component that nothing is of may be a
+ * glob that was mistyped. */
 static void tell(struct mp_session *s, const char *name, const struct mp_component_rules *rules)
 {
+	static const char unused[] =
+	    "SELECT group_concat(name, ', ') FROM (SELECT name FROM component"
+	    " WHERE name NOT IN (SELECT component FROM v_component) AND component_id <> 0"
+	    " ORDER BY component_id)";
 	static const char sql[] =
 	    "WITH c AS (SELECT component, total(bytes) AS bytes, total(calls) AS calls FROM v_component "
 	    "GROUP BY 1)"
@@ -42,6 +48,11 @@ static void tell(struct mp_session *s, const char *name, const struct mp_compone
 			printf("  %5.1f %% of the bytes, %5.1f %% of the calls: %s\n",
 			    sqlite3_column_double(st, 1), sqlite3_column_double(st, 2),
 			    (const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	st = NULL;
+	if (sqlite3_prepare_v2(mp_session_db(s), unused, -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW && sqlite3_column_type(st, 0) != SQLITE_NULL)
+		printf("  no call that was kept is of: %s\n", (const char *)sqlite3_column_text(st, 0));
 	sqlite3_finalize(st);
 }
 
@@ -95,7 +106,13 @@ int mp_cmd_classify(int argc, char **argv)
 	if (!file)
 		return bad_usage("by which rules? Give --components FILE", "");
 	int ret = mp_component_rules_read(file, &rules, &err);
-	if (!ret) {
+	if (!ret && !rules.n) {
+		ret = mp_err_set(&err, EINVAL,
+		    "%s: no [component NAME] in it, and gauges are read while recording: the session stays "
+		    "as it is",
+		    file);
+		mp_component_rules_free(&rules);
+	} else if (!ret) {
 		ret = classify(argv[optind], &rules, &err);
 		mp_component_rules_free(&rules);
 	}

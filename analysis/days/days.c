@@ -51,16 +51,15 @@ static const char *file_of(const char *path)
 }
 
 /* By the date; by the file's name, where days share a date; by its path, where files share a name. */
-static const char *choose_name(const struct days *d, size_t i, char *date, size_t size)
+static const char *choose_name(struct days *d, size_t i, char *date, size_t size)
 {
 	time_t at = (time_t)(d->day[i].start_real_ns / 1000000000);
 	const char *file = file_of(d->day[i].path);
-	bool is_shared = false;
 	struct tm tm;
 
 	for (size_t k = 0; k < d->n; k++)
-		is_shared |= k != i && d->day[k].date == d->day[i].date;
-	if (!is_shared && gmtime_r(&at, &tm) && strftime(date, size, "%Y-%m-%d", &tm))
+		d->day[i].shares_date |= k != i && d->day[k].date == d->day[i].date;
+	if (!d->day[i].shares_date && gmtime_r(&at, &tm) && strftime(date, size, "%Y-%m-%d", &tm))
 		return date;
 	for (size_t k = 0; k < d->n; k++)
 		if (k != i && !strcmp(file_of(d->day[k].path), file))

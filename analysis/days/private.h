@@ -59,6 +59,7 @@ struct day {
 	int64_t start_real_ns, date; /* date: days since 1970 */
 	int64_t start_ns, end_ns, pid, lost;
 	bool finished, has_phases;
+	bool shares_date; /* with another one */
 	char said[KEYS][64];
 };
 

@@ -237,6 +237,11 @@ static bool has_no_phases(const struct day *day)
 	return !day->has_phases;
 }
 
+static bool shares_date(const struct day *day)
+{
+	return day->shares_date;
+}
+
 /* Of a phase that most days have, those that have it not; but for days without any. */
 static void note_missing(const struct days *d, const struct group *g, struct line *l)
 {
@@ -268,7 +273,8 @@ int days_note(const struct days *d, days_take_line *take, void *ctx)
 		void (*say)(struct line *l, const struct day *day, int key);
 	} of_days[] = {{"the recorder did not finish", is_unfinished, NULL},
 	    {"calls were lost", has_lost, say_lost},
-	    {"no phases were told, so that only the whole recording is compared", has_no_phases, NULL}};
+	    {"no phases were told, so that only the whole recording is compared", has_no_phases, NULL},
+	    {"of one date, and each counts as a day of its own", shares_date, NULL}};
 	int rc = 0;
 
 	for (int k = 0; !rc && k < KEYS; k++) {

@@ -88,7 +88,7 @@ static void say_failed(const struct mp_diff_condition *c, const struct mp_diff_r
 }
 
 static int check_condition(const struct mp_diff_condition *c, const struct mp_diff_rows *rows, FILE *failed,
-    size_t *failures, struct mp_err *err)
+    struct mp_diff_failures *failures, struct mp_err *err)
 {
 	size_t of = 0, known = 0;
 
@@ -101,19 +101,21 @@ static int check_condition(const struct mp_diff_condition *c, const struct mp_di
 		known += row->is_tested;
 		if (is_changed(row) && mp_diff_condition_meets(c, row->a, row->b)) {
 			say_failed(c, row, failed);
-			++*failures;
+			failures->met++;
 		}
 	}
 	if (!of)
 		return mp_err_set(
 		    err, ENODATA, "--fail-if '%.120s': neither side has such a figure", c->text);
-	if (!known)
+	if (!known) {
 		fprintf(failed, "mpsample: %s: too little is known to tell\n", c->text);
+		failures->untold++;
+	}
 	return 0;
 }
 
 static int check_conditions(const struct mp_diff_options *o, const struct mp_diff_rows *rows, FILE *failed,
-    size_t *failures, struct mp_err *err)
+    struct mp_diff_failures *failures, struct mp_err *err)
 {
 	int rc = 0;
 
@@ -122,14 +124,14 @@ static int check_conditions(const struct mp_diff_options *o, const struct mp_dif
 	return rc;
 }
 
-int mp_diff_run(
-    const struct mp_diff_options *o, FILE *out, FILE *failed, size_t *failures, struct mp_err *err)
+int mp_diff_run(const struct mp_diff_options *o, FILE *out, FILE *failed, struct mp_diff_failures *failures,
+    struct mp_err *err)
 {
 	struct mp_diff_side side[2] = {{0}};
 	struct mp_diff_rows rows = {0};
 	int rc = mp_diff_check(o, err);
 
-	*failures = 0;
+	*failures = (struct mp_diff_failures){0};
 	for (int i = 0; !rc && i < 2; i++)
 		rc = mp_diff_side_open(&side[i], o->path[i] ? o->path[i] : o->path[0], o->phase[i], err);
 	if (!rc)

@@ -38,14 +38,20 @@ struct mp_diff_options {
 	size_t n_conditions;
 };
 
+/* Of the conditions. */
+struct mp_diff_failures {
+	size_t met;    /* rows that meet one */
+	size_t untold; /* conditions of whose rows too little is known */
+};
+
 /*
  * Writes the comparison. `failed`, where conditions were given, gets a line for each row that meets one, and
- * for each condition that nothing is known of. *failures: the number of such rows. -EINVAL, with nothing
+ * for each condition that nothing is known of. *failures counts both. -EINVAL, with nothing
  * written, for a table or phase that does not exist and a condition that is of no row; those of
  * mp_session_open(); -EIO, -EPIPE.
  */
-int mp_diff_run(
-    const struct mp_diff_options *o, FILE *out, FILE *failed, size_t *failures, struct mp_err *err);
+int mp_diff_run(const struct mp_diff_options *o, FILE *out, FILE *failed, struct mp_diff_failures *failures,
+    struct mp_err *err);
 
 /* What can be told of the options without a session: a table or a figure that does not exist. -EINVAL. */
 int mp_diff_check(const struct mp_diff_options *o, struct mp_err *err);

@@ -14,14 +14,15 @@
 
 #define AHEAD_NS NS_PER_S /* planes are told what comes so soon, */
 #define SETTLE_NS                                                                                            \
-	(NS_PER_S / 5)               /* but so long after the last one, unless it is near: calls that it     \
-				      * came into have returned */
-#define NEAR_NS    (NS_PER_S / 50)   /* a slot does not end so shortly before */
-#define BEHIND_NS  (NS_PER_S / 2000) /* a point of the library's clock lies behind the instant by then */
-#define AGAIN_NS   (NS_PER_S / 200)
-#define MOVED_NS   1000                    /* by less clocks differ from one look to the next */
-#define NEVER_NS   (NS_PER_S * 1000000000) /* some 30 years */
-#define PHASES_MAX 8                       /* of marks, that wait at a time */
+	(NS_PER_S / 5)                  /* but so long after the last one, unless it is near: calls that it  \
+					 * came into have returned */
+#define NEAR_NS         (NS_PER_S / 50) /* a slot does not end so shortly before */
+#define BEHIND_NS       (NS_PER_S / 2000) /* a point of the library's clock lies behind the instant by then */
+#define AGAIN_NS        (NS_PER_S / 200)
+#define MOVED_NS        1000                    /* by less clocks differ from one look to the next */
+#define NEVER_NS        (NS_PER_S * 1000000000) /* some 30 years */
+#define TELL_AHEAD_DAYS 10
+#define PHASES_MAX      8 /* of marks, that wait at a time */
 
 struct mp_recorder_phases {
 	struct mp_phase_calendar *calendar; /* NULL, with the next: none */
@@ -140,6 +141,30 @@ static void tell_not_covered(const struct mp_recorder *r, int64_t real_ns)
 		    r->o->phases);
 }
 
+/* Where none is on: one who records at the wrong time of the day, or of the week, is told when to. */
+static int tell_first(const struct mp_recorder *r, int64_t real_ns, struct mp_err *err)
+{
+	const struct mp_phase_calendar *c = r->phases->calendar;
+	struct mp_phase_window *w = NULL;
+	char at[48];
+	size_t n = 0;
+	int ret =
+	    mp_phase_calendar_windows(c, real_ns, real_ns + TELL_AHEAD_DAYS * 86400 * NS_PER_S, &w, &n, err);
+
+	if (ret == -ERANGE)
+		return 0; /* a clock that is set to nonsense is no reason to end */
+	if (!ret && !n) {
+		fprintf(stderr, "mpsample: --phases %s: no phase is on now, nor begins within %d days\n",
+		    r->o->phases, TELL_AHEAD_DAYS);
+	} else if (!ret && w[0].start_ns > real_ns) {
+		mp_phase_calendar_format(c, w[0].start_ns, at, sizeof(at));
+		fprintf(stderr, "mpsample: --phases %s: no phase is on now; %s begins at %s\n", r->o->phases,
+		    w[0].phase, at);
+	}
+	free(w);
+	return ret;
+}
+
 int mp_recorder_begin_phases(struct mp_recorder *r, struct mp_err *err)
 {
 	struct mp_recorder_phases *p = r->phases;
@@ -155,7 +180,9 @@ int mp_recorder_begin_phases(struct mp_recorder *r, struct mp_err *err)
 		return 0;
 	read_clocks(&mono_ns, &real_ns);
 	tell_not_covered(r, real_ns);
-	int ret = mp_phase_schedule_begin(p->schedule, real_ns - (mono_ns - r->start_ns), &l, err);
+	int ret = tell_first(r, real_ns, err);
+	if (!ret)
+		ret = mp_phase_schedule_begin(p->schedule, real_ns - (mono_ns - r->start_ns), &l, err);
 	return ret ? ret : mp_recorder_tick_phases(r, err);
 }
 

@@ -440,7 +440,8 @@ struct mp_bpf_gc {
 struct mp_bpf_gc_point {
 	unsigned char counts; /* only the bytes are added up */
 	unsigned char runtime;
-	unsigned char pad[6];
+	unsigned char begins; /* what is measured: without the time that telling it takes */
+	unsigned char pad[5];
 	struct mp_fetch values[MP_BPF_GC_VALUES], bytes, text, text_bytes;
 	struct mp_fetch klass, object; /* of what memory is given out for */
 };

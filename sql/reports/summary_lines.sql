@@ -50,12 +50,14 @@ WHERE watched_ns < 0.999 * (SELECT sum(dur_ns) FROM slot) AND op NOT LIKE '%\_sl
   AND :from_ns <= (SELECT min(slot_ns) FROM slot) AND :to_ns > (SELECT max(slot_ns) FROM slot)
 UNION ALL
 SELECT printf('cost: %.2f %% of a core in the target', 100.0 * total(CASE WHEN plane <> 'recorder' THEN cost_ns END) / (SELECT sum(dur_ns) FROM spent))
-       || coalesce(printf(' (budget %g %%)', 100 * (SELECT CAST(value AS REAL) FROM session WHERE key = 'budget'
-            AND EXISTS (SELECT 1 FROM session WHERE key = 'probe' AND value <> 'all'))), '')
+       || coalesce((SELECT printf(' (budget %g %%)', 100 * CAST(value AS REAL)) FROM session WHERE key = 'budget'
+            AND EXISTS (SELECT 1 FROM session WHERE key = 'probe' AND value <> 'all')), '')
        || printf('; the recorder itself %.2f %%', 100.0 * total(CASE WHEN plane = 'recorder' THEN cost_ns END) / (SELECT sum(dur_ns) FROM spent))
-       || coalesce(printf(', %.2f s a million calls', 1e-3 * total(CASE WHEN plane = 'recorder' THEN cost_ns END)
-                   / nullif(total(CASE WHEN plane = 'recorder' THEN events END), 0)), '')
-       || coalesce(printf(', %.0f MiB at most', (SELECT CAST(value AS INTEGER) FROM session WHERE key = 'recorder_peak_bytes') / 1048576.0), '')
+       || CASE WHEN total(CASE WHEN plane = 'recorder' THEN events END) > 0
+               THEN printf(', %.2f s a million calls', 1e-3 * total(CASE WHEN plane = 'recorder' THEN cost_ns END)
+                           / total(CASE WHEN plane = 'recorder' THEN events END)) ELSE '' END
+       || coalesce((SELECT printf(', %.0f MiB at most', CAST(value AS INTEGER) / 1048576.0)
+                    FROM session WHERE key = 'recorder_peak_bytes'), '')
 FROM overhead JOIN spent USING (slot_ns)
 HAVING count(CASE WHEN plane = 'recorder' THEN 1 END) > 0
 UNION ALL

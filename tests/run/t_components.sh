@@ -96,8 +96,9 @@ again)
 	contains "what it says" "$(<out)" "of the calls: sites"
 	eq "report sites" "$("$MPSAMPLE" report sites o.db --table components --format csv | tr -d '\r' | awk -F, '$4 == "malloc" { print $3, $7 }' | sort)" \
 		"$(sql o.db "SELECT component || ' ' || rows FROM v_component WHERE op = 'malloc' ORDER BY 1")"
-	printf '[component all]\nfunction = *\n' >all.ini
+	printf '[component all]\nfunction = *\n[component none]\nfunction = no_such_*\n' >all.ini
 	"$MPSAMPLE" classify o.db --components all.ini >out || die "classify fails"
+	eq "what nothing is of" "$(grep 'is of' out)" "  no call that was kept is of: none"
 	eq "the rules before are forgotten" "$(sql o.db "SELECT group_concat(DISTINCT component) FROM v_call WHERE stack_id IS NOT NULL")" all
 	;;
 later)
@@ -213,8 +214,9 @@ refused)
 	record_orders preload
 	cp o.db before.db
 	printf '[component a]\nfunctoin = f\n' >bad.ini
+	printf '[gauge orders]\nvalue = u64@live_orders\n' >gauges.ini
 	mkfifo fifo
-	for rules in bad.ini fifo /nowhere; do
+	for rules in bad.ini gauges.ini fifo /nowhere; do
 		status=0
 		"$MPSAMPLE" classify o.db --components "$rules" >out 2>err || status=$?
 		eq "classify by $rules" "$status $(wc -l <err)" "1 1"

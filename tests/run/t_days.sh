@@ -157,6 +157,7 @@ case_names() {
 	report n.json n/*.db
 	eq "files where dates are the same" "$(rows n.json days phase day | sed -n 's/^(all) //p' | xargs)" \
 		"01.db 02.db 2026-11-04 2026-11-05"
+	contains "and that is said" "$(rows n.json notes note)" "of one date, and each counts as a day of its own: 01.db"
 	mkdir -p m
 	mv n/02.db m/01.db
 	report n.json n/*.db m/01.db

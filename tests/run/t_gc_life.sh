@@ -3,14 +3,13 @@
 # A runtime that collects, and starts and ends threads (goroutines, workers) all the time, is recorded and let go again and
 # again, for a moment each time: it lives on, its data is what it was, each recording ends well, and pauses were seen. How
 # late a thread of it got up at worst is printed, recorded and not; it is no verdict.
-# MPSAMPLE_LONG=1: 100 times instead of 8 (run.sh --limit 900).
+# MPSAMPLE_LONG=1: 100 times instead of 8, and as long without (run.sh --limit 900).
 # beside others
 # cases: java python node go boehm
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
 
 CYCLES=$([[ ${MPSAMPLE_LONG:-} ]] && echo 100 || echo 8)
-PLAIN_S=5
 # What is attached beside the points of collectors is not what this is about.
 PARTS=(--causes off --stack off --heap off)
 
@@ -46,11 +45,6 @@ tell_stall() {
 
 need_root
 start_load
-sleep "$PLAIN_S"
-end_gc_load
-tell_stall plain "$PLAIN_S"
-
-start_load
 began=$SECONDS
 pauses=0
 for ((cycle = 1; cycle <= CYCLES; cycle++)); do
@@ -59,8 +53,15 @@ for ((cycle = 1; cycle <= CYCLES; cycle++)); do
 	alive "$TARGET" || die "the target ended in or after recording $cycle"
 	pauses=$((pauses + $(sql s.db "SELECT count(*) FROM v_gc WHERE is_pause")))
 done
+recorded_s=$((SECONDS - began))
 end_gc_load
-tell_stall "recorded $CYCLES times" $((SECONDS - began))
+tell_stall "recorded $CYCLES times" "$recorded_s"
 echo "$pauses pauses recorded"
 holds "threads were started and ended" "$(truth churned) > 0"
 holds "pauses were recorded" "$pauses > 0"
+
+start_load
+plain_s=$([[ ${MPSAMPLE_LONG:-} ]] && echo "$recorded_s" || echo 3)
+sleep "$plain_s"
+end_gc_load
+tell_stall plain "$plain_s"

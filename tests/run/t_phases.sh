@@ -6,7 +6,8 @@
 #   reports   of phases inside one another
 #   mark      what is taken, from whom, and what is refused
 #   bad       calendars that are refused
-# cases: preload session multi tracefs reports mark bad
+#   none      of whose phases none is on is told
+# cases: preload session multi tracefs reports mark bad none
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 # clock SECONDS: the time of day, UTC, so long after $BEGAN.
@@ -242,6 +243,21 @@ bad)
 	go
 	wait_done
 	end_target
+	;;
+none)
+	later=$(date -u -d '+2 days' +%F)
+	written() { # CALENDAR_LINE...
+		printf '%s\n' '[calendar]' 'zone = UTC' 'weekdays = sun-sat' "$@" '[phase open]' 'from = 09:30' 'to = 09:35' >day.ini
+	}
+	told() {
+		LD_PRELOAD=$O/libmpsample.so start_target paced 100 1
+		record_work p.db --force --phases day.ini
+		grep -e --phases recorder.err
+	}
+	written "holidays = $(for d in -1 0 1; do date -u -d "$d days" +%F; done | paste -sd' ')"
+	eq "the first to come" "$(told)" "mpsample: --phases day.ini: no phase is on now; open begins at $later 09:30:00.000 +0000"
+	written "holidays = $(for d in {-1..11}; do date -u -d "$d days" +%F; done | paste -sd' ')"
+	eq "none to come" "$(told)" "mpsample: --phases day.ini: no phase is on now, nor begins within 10 days"
 	;;
 *) die "no case '$CASE'" ;;
 esac

@@ -48,6 +48,7 @@ case $CASE in
 summary)
 	eq "columns" "$columns" op,calls,calls_per_s,bytes,p50_ns,p90_ns,p99_ns,p999_ns,p9999_ns,max_ns
 	eq "keys" "$(keys '$.rows[0]')" "$columns"
+	eq "a budget, where every call is probed" "$(grep budget r.table)" ""
 	eq "rows" "$(json '$.rows[#-1].op') $(json '$.rows[0].calls')" "free 100003"
 	eq "as v_percentile" \
 		"$(sqlite3 -batch csv.db "SELECT op, calls, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns FROM r")" \

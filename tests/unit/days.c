@@ -228,6 +228,7 @@ Test(days, notes)
 	strcpy(d.day[2].said[PROBE], "slow");
 	d.day[3].finished = false;
 	d.day[4].lost = 1234;
+	d.day[6].shares_date = true;
 	for (size_t i = 5; i < 10; i++)
 		strcpy(d.day[i].said[HOST], "other");
 	d.group[0].to--;
@@ -237,6 +238,7 @@ Test(days, notes)
 	    "probe is not known, but not on day (slow)\n"
 	    "the recorder did not finish: day\n"
 	    "calls were lost: day (1,234)\n"
+	    "of one date, and each counts as a day of its own: day\n"
 	    "phase_0 is not on day\n");
 	clear();
 }

@@ -138,6 +138,8 @@ int gc_point(struct pt_regs *ctx)
 			fetch(&p->values[i], ctx, &args, true, &r->values[i]);
 	}
 	take_text(r->text, ctx, p, &args);
+	if (p->begins)
+		r->t_ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(r, wakeup_flags(&gc_rows, c->gc_ring_bytes));
 	return 0;
 }
