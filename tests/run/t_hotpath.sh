@@ -137,7 +137,7 @@ syscall)
 	;;
 foreign) plants 'extern int sched_yield(void); sched_yield();' 'sched_yield' ;;
 helper) # in a function of its own, which is then looked at, too
-	mutant 's/^MP_INLINE bool mp_ring_has_room/static __attribute__((noinline)) void planted(struct mp_slot *s)\n{\n\t__atomic_fetch_add(\&s->calls, 1, __ATOMIC_RELAXED);\n}\n\n&/
+	mutant 's/^MP_INLINE bool mp_ring_has_room(/static __attribute__((noinline)) void planted(struct mp_slot *s)\n{\n\t__atomic_fetch_add(\&s->calls, 1, __ATOMIC_RELAXED);\n}\n\n&/
 		/mp_add(cell, 1);/s/$/ planted(s);/'
 	hot_paths mutant >found.out
 	grep -qE '^forbidden: planted: ' found.out || fail "not found: $(grep -m 5 forbidden found.out)"
