@@ -38,7 +38,7 @@ static int describe(struct bpf_object *object, const struct mp_gc_set *set, size
 		const struct mp_gc_point *p = &set->points[i];
 		struct mp_bpf_gc_point it = {.counts = p->role == MP_GC_ALLOCATED,
 		    .runtime = (unsigned char)p->runtime,
-		    .begins = p->role == MP_GC_STOP || p->role == MP_GC_BEGIN || p->role == MP_GC_CYCLE_BEGIN,
+		    .begins = p->role == MP_GC_BEGIN || p->role == MP_GC_CYCLE_BEGIN,
 		    .bytes = mp_kernel_fetch(&p->values[MP_GC_BYTES]),
 		    .text = mp_kernel_fetch(&p->text),
 		    .text_bytes = mp_kernel_fetch(&p->text_bytes),

@@ -78,11 +78,13 @@ gc_compare() {
 		$(gc_match begin_ns)
 		$(gc_match end_ns)
 		CREATE TABLE both AS SELECT l.inside, l_id, r_id, abs(r.len_ns - l.len_ns) AS length, abs(r.begin_ns - l.begin_ns) AS begin,
+		    r.len_ns - l.len_ns AS longer,
 		    abs(r.stopped_ns - l.stopped_ns) AS stop, abs(r.ttsp_ns - l.ttsp_ns) AS ttsp,
 		    l.kind AS l_kind, r.kind AS r_kind, l.cause AS l_cause, r.cause AS r_cause
 		  FROM pair JOIN l ON l.id = l_id JOIN r ON r.id = r_id;
 		CREATE TABLE error AS
 		  SELECT 'length' AS what, length AS ns FROM both WHERE inside UNION ALL SELECT 'stop', stop FROM both WHERE inside
+		  UNION ALL SELECT 'longer', longer FROM both WHERE inside
 		  UNION ALL SELECT 'logged', len_ns FROM l WHERE inside
 		  UNION ALL SELECT 'ttsp', ttsp FROM both WHERE inside UNION ALL SELECT 'begin', begin FROM both WHERE inside;
 		CREATE TABLE ranked AS SELECT what, ns, row_number() OVER (PARTITION BY what ORDER BY ns) AS rank,
