@@ -66,13 +66,16 @@ watch() {
 }
 
 pages() {
-	local cpu taker hog='' objects=100
+	local cpu hog='' objects=100
 
 	if [[ $plane == taken ]]; then
 		cpu=$(taskset -cp $$ | sed 's/.*[:,-] *//')
-		exec {taker}< <(exec "$O/tests/tools/take_cpu" "$cpu")
+		"$O/tests/tools/take_cpu" "$cpu" >taker.out 2>&1 &
 		hog=$!
-		read -r <&"$taker" || skip "no real-time priority here"
+		until grep -q ready taker.out; do
+			kill -0 "$hog" 2>/dev/null || skip "no real-time priority here"
+			sleep 0.05
+		done
 		library=(taskset -c "$cpu") objects=1500
 	fi
 	start_target "${library[@]}" "$TARGETS/paged" "$objects"

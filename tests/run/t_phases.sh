@@ -245,7 +245,8 @@ bad)
 	end_target
 	;;
 none)
-	later=$(date -u -d '+2 days' +%F)
+	today=$(date -u +%F)
+	later=$(date -u -d "$today 2 days" +%F)
 	written() { # CALENDAR_LINE...
 		printf '%s\n' '[calendar]' 'zone = UTC' 'weekdays = sun-sat' "$@" '[phase open]' 'from = 09:30' 'to = 09:35' >day.ini
 	}
@@ -254,9 +255,9 @@ none)
 		record_work p.db --force --phases day.ini
 		grep -e --phases recorder.err
 	}
-	written "holidays = $(for d in -1 0 1; do date -u -d "$d days" +%F; done | paste -sd' ')"
+	written "holidays = $(for d in -1 0 1; do date -u -d "$today $d days" +%F; done | paste -sd' ')"
 	eq "the first to come" "$(told)" "mpsample: --phases day.ini: no phase is on now; open begins at $later 09:30:00.000 +0000"
-	written "holidays = $(for d in {-1..11}; do date -u -d "$d days" +%F; done | paste -sd' ')"
+	written "holidays = $(for d in {-1..11}; do date -u -d "$today $d days" +%F; done | paste -sd' ')"
 	eq "none to come" "$(told)" "mpsample: --phases day.ini: no phase is on now, nor begins within 10 days"
 	;;
 *) die "no case '$CASE'" ;;
