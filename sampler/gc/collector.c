@@ -383,7 +383,11 @@ static int resume(struct mp_gc *g, size_t runtime, const struct mp_gc_event *e)
 	int64_t from = r->stop_ns, ttsp = r->stopped_ns < 0 ? -1 : r->stopped_ns - r->stop_ns;
 	int ret = 0;
 
-	if (!r->is_stopping)
+	/* What lets the threads go may be called while they are being stopped, too: it is not that yet. */
+	bool is_early =
+	    r->stopped_ns < 0 && g->set->runtimes[runtime].tells_stopped && !r->is_collection && !r->n_done;
+
+	if (!r->is_stopping || is_early)
 		return 0;
 	r->is_stopping = false;
 	if (r->is_collection && !r->n_done) {

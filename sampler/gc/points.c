@@ -346,15 +346,17 @@ static int resolve_entry(struct resolver *r, const struct mp_gc_entry *e)
 static int resolve_variant(struct resolver *r, const struct mp_gc_variant *v)
 {
 	size_t before = r->out->n;
-	bool *counts = &r->out->runtimes[r->runtime].counts_allocated;
+	struct mp_gc_runtime *rt = &r->out->runtimes[r->runtime];
 
-	*counts = false;
+	rt->counts_allocated = rt->tells_stopped = false;
 	for (size_t i = 0; i < v->n; i++) {
 		bool is_optional = v->optional & 1u << v->entries[i].role;
 		size_t n = r->out->n;
 		int ret = resolve_entry(r, &v->entries[i]);
-		if (!ret && v->entries[i].role == MP_GC_ALLOCATED)
-			*counts = true;
+		if (!ret) {
+			rt->counts_allocated |= v->entries[i].role == MP_GC_ALLOCATED;
+			rt->tells_stopped |= v->entries[i].role == MP_GC_STOPPED;
+		}
 		if (ret && (ret == -ENOMEM || !is_optional)) {
 			r->out->n = before;
 			return ret;

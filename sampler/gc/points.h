@@ -50,7 +50,8 @@ struct mp_gc_runtime {
 	struct mp_gc_gauge gauges[MP_GC_GAUGES_MAX];
 	size_t n_gauges;
 	bool counts_allocated;
-	bool has_classes; /* their names can be read, by `hotspot` */
+	bool tells_stopped; /* when all threads have stopped */
+	bool has_classes;   /* their names can be read, by `hotspot` */
 	struct mp_hotspot_symbols hotspot;
 };
 

@@ -172,6 +172,28 @@ Test(gc_collector, two_in_a_safepoint)
 	close_fixture(&f);
 }
 
+/* As Boehm's does it: what waits for the threads is called when they are stopped, and when they go on; one
+ * that does not wait for them is no longer than its work. */
+Test(gc_collector, waits_for_the_threads)
+{
+	struct fixture f;
+
+	open_fixture(&f);
+	f.runtime.tells_stopped = true;
+	tell(&f, MP_GC_STOP, 100, "");
+	tell(&f, MP_GC_RESUME, 140, "");
+	tell(&f, MP_GC_STOPPED, 150, "");
+	tell(&f, MP_GC_BEGIN, 151, "");
+	tell(&f, MP_GC_END, 351, "");
+	tell(&f, MP_GC_RESUME, 400, "");
+	tell(&f, MP_GC_STOP, 1000, "");
+	tell(&f, MP_GC_STOPPED, 1020, "");
+	tell(&f, MP_GC_BEGIN, 1021, "");
+	tell(&f, MP_GC_END, 1321, "");
+	expect(&f, rows, "151|200|50|300|1|young|-|7|-;1021|300|-|-|1|young|-|7|-;");
+	close_fixture(&f);
+}
+
 /* As Go does it: the world is stopped for many reasons. */
 Test(gc_collector, what_is_one)
 {
