@@ -18,8 +18,9 @@ source "${BASH_SOURCE[0]%/*}/gc_lib.sh"
 RECORD_S=6
 declare -A ERROR_NS=([g1]=17000 [z]=4700 [shenandoah]=12000 [serial]=46000 [parallel]=83000 [safepoint]=4200
 	[cpython]=3000 [node]=2700 [go]=3000 [boehm]=21000)
-# Loads that collect often: after a sleep caches are cold, for the runtime's own stamps too, and what lies between them and
-# the probes (in CPython a dictionary and a call) takes 10 us instead of 2.
+# Loads that collect often: after a sleep, or a long pause, caches are cold, for the runtime's own stamps too, and what lies
+# between them and the probes (in CPython a dictionary and a call) takes 10 us instead of 2.
+BUSY_JAVA=(--mode steady --rate 0 --live 1)
 BUSY_PYTHON=(--rate 0 --live 500 --then "gc.set_threshold(700)")
 declare -A COLLECTOR=([g1]=G1 [z]=Z [shenandoah]=Shenandoah [serial]=Serial [parallel]=Parallel)
 
@@ -28,23 +29,32 @@ kinds_agree() {
 	eq "pauses without a kind" "$(gc_figure kinds_unknown)" 0
 }
 
-hotspot() { # MAJOR COLLECTOR
-	need_gc_java "$1"
-	start_gc_java "${COLLECTOR[$2]}" --mode mixed --rate "$([[ $2 == z || $2 == shenandoah ]] && echo 400 || echo 300)"
+hotspot_agrees() { # COLLECTOR LOAD_OPTION...
+	start_gc_java "${COLLECTOR[$1]}" "${@:2}"
 	record "$RECORD_S"
 	end_gc_load
 	awk -f "$ROOT/tests/tools/gc_truth.awk" gc.log >gc.truth || die "no truth in gc.log"
 	gc_pauses_agree s.db gc.truth hotspot
+	kinds_agree
+}
+
+# The collectors with a young generation are held to the error in a load of their own, with QUIET=1: a small one collects often.
+hotspot() { # MAJOR COLLECTOR
+	need_gc_java "$1"
+	hotspot_agrees "$2" --mode mixed --rate "$([[ $2 == z || $2 == shenandoah ]] && echo 400 || echo 300)"
+	cost_is_told
+	holds "the cost is at most 1 % of a core" "$(sql s.db "SELECT sum(cost_ns) FROM v_overhead WHERE plane = 'gc'") <= 0.01 * $RECORD_S * 1e9"
+	if [[ ${QUIET:-} && $2 != z && $2 != shenandoah ]]; then
+		export JAVA_TOOL_OPTIONS=-Xmn4m
+		hotspot_agrees "$2" "${BUSY_JAVA[@]}"
+	fi
 	gc_error length $((2 * ERROR_NS[$2]))
 	gc_error stop $((2 * ERROR_NS[safepoint]))
-	kinds_agree
-	cost_is_told
 }
 
 # What the points cost, as the report says it.
 cost_is_told() {
 	eq "report gc tells its cost" "$("$MPSAMPLE" report gc s.db --table sentences | grep -c 'to record this cost the program .* of a core')" 1
-	holds "it is at most 1 % of a core" "$(sql s.db "SELECT sum(cost_ns) FROM v_overhead WHERE plane = 'gc'") <= 0.01 * $RECORD_S * 1e9"
 }
 
 cpython() { # INTERPRETER SECONDS
