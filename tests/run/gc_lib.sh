@@ -12,7 +12,6 @@
 
 GC_LOADS=$ROOT/tests/targets/gc
 GC_NEAR_NS=5000000 # a logged pause and a recorded one that begin further apart are two
-GC_EDGE_NS=1000000 # so near to the session's edges, a stamp of the log may be on one side and the probe on the other
 
 # gc_nearest A B COLUMN: of each row of table A the nearest of table B, before or after it.
 gc_nearest() {
@@ -42,7 +41,8 @@ gc_match() {
 
 # gc_compare DB TRUTH RUNTIME: prints lines `NAME FIGURE`, which gc_figure reads when they are in the file `compared`:
 #
-#   logged recorded     pauses, in the session's time; those of the log that reach to its edges are left out, and the row of each
+#   logged recorded     pauses, in the session's time, but the first and the last of the log, and the row of each: a thread may
+#                       lose the CPU between a stamp and the probe, and the recording begin or end meanwhile
 #   missing extra       logged without a row; rows without a logged pause. One to one: what is nearest to each other by its
 #                       begin, and of what remains by its end: a thread may lose the CPU between a stamp and the probe.
 #   logged_p50_ns                   how long the logged pauses are
@@ -66,9 +66,9 @@ gc_compare() {
 		CREATE TABLE l AS SELECT row_number() OVER (ORDER BY begin_ns) AS id, 1 AS is_free, begin_ns, line.end_ns - begin_ns AS len_ns,
 		    nullif(kind, '-') AS kind, nullif(cause, '-') AS cause,
 		    CAST(nullif(ttsp_ns, '-') AS INTEGER) AS ttsp_ns, CAST(nullif(stopped_ns, '-') AS INTEGER) AS stopped_ns,
-		    begin_ns - coalesce(CAST(nullif(ttsp_ns, '-') AS INTEGER), 0) > edge.start_ns + $GC_EDGE_NS
-		      AND line.end_ns < edge.end_ns - $GC_EDGE_NS AS inside
+		    begin_ns - coalesce(CAST(nullif(ttsp_ns, '-') AS INTEGER), 0) > edge.start_ns AND line.end_ns < edge.end_ns AS inside
 		  FROM line JOIN edge;
+		UPDATE l SET inside = 0 WHERE id IN (SELECT min(id) FROM l WHERE inside UNION SELECT max(id) FROM l WHERE inside);
 		CREATE TABLE whole AS SELECT NOT EXISTS (SELECT * FROM l WHERE stopped_ns IS NOT NULL) AS is_whole;
 		CREATE TABLE r AS SELECT gc_id AS id, 1 AS is_free, kind, replace(cause, ' ', '_') AS cause, ttsp_ns, stopped_ns,
 		    CAST(iif(is_whole AND stopped_ns IS NOT NULL, t_ns - coalesce(ttsp_ns, 0), t_ns) AS INTEGER) AS begin_ns,
