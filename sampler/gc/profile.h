@@ -23,7 +23,8 @@
  *     [variant NAME]                          the first is taken whose functions are all there:
  *     stop     = WHERE                        the threads are asked to stop,
  *     stopped  = WHERE                        have stopped,
- *     resume   = WHERE(time=ret)              go on; time=: when, by the runtime's own CLOCK_MONOTONIC
+ *     resume   = WHERE(time=ret)              go on; time=: when, by the runtime's own CLOCK_MONOTONIC. Where
+ *                                             `stopped` is told, too, it is none before that
  *     begin    = WHERE(kind=arg1)             a collection begins to work, in the thread that it ends in
  *     end      = WHERE
  *     is       = WHERE(kind="mark")           what goes on from `stop` to `resume` is a collection
