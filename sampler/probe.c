@@ -305,8 +305,13 @@ static const char *allocator_name(const struct resolver *r, const struct definit
 
 uint64_t mp_probe_cookie(const struct mp_probe *p, enum mp_probe_group group)
 {
+	bool is_slow = group == MP_PROBES_SLOW;
+	bool returns_block = !is_slow || p->op != MP_COOKIE_NO_OP || p->size_args;
+
 	return p->op | (uint64_t)p->size_args << 8 | (uint64_t)p->ptr_args << 16 |
-	       (uint64_t)p->is_stepped << 24 | (uint64_t)group << 25 | (uint64_t)p->slow << 32;
+	       (uint64_t)p->is_stepped << 24 | (uint64_t)group << 25 | (uint64_t)p->slow << 32 |
+	       (!is_slow && mp_op_ignores_null(p->op) ? MP_COOKIE_IGNORES_NULL : 0) |
+	       (returns_block ? MP_COOKIE_RETURNS_BLOCK : 0);
 }
 
 /* Jumps into the skipped bytes are looked for in the whole function. */

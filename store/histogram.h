@@ -16,36 +16,42 @@
 #define MP_HIST_BUCKETS  ((MP_HIST_TOP_BIT - MP_HIST_SUB_BITS + 2) << MP_HIST_SUB_BITS)
 #define MP_HIST_MAX_NS   ((1ULL << (MP_HIST_TOP_BIT + 1)) - 1)
 
-/* Position of the highest set bit; 0 for 0. */
+/* Of `v`, below 2^(2*half): how far it has to go right to be below 2^half. No branch: the comparison is the
+ * sign of a difference, and hidden from the compiler, which would make a branch of it. */
+static inline unsigned int mp_hist_halving(unsigned long long v, unsigned int half)
+{
+	unsigned long long less = (1ULL << half) - 1 - v;
+
+	__asm__ volatile("" : "+r"(less));
+	return (unsigned int)(less >> 63) * half;
+}
+
+/*
+ * Position of the highest set bit; 0 for 0. For BPF, which cannot count leading zeros: and without branches
+ * where `v` is below 2^16, for values that jitter are what no CPU foresees the branches of.
+ */
+static inline unsigned int mp_hist_log2_by_halves(unsigned long long v)
+{
+	unsigned int bit = 0, shift;
+
+	for (; v >> 16; v >>= 16)
+		bit += 16;
+	bit += shift = mp_hist_halving(v, 8);
+	v >>= shift;
+	bit += shift = mp_hist_halving(v, 4);
+	v >>= shift;
+	bit += shift = mp_hist_halving(v, 2);
+	v >>= shift;
+	return bit + (unsigned int)(v >> 1);
+}
+
+/* The same. */
 static inline unsigned int mp_hist_log2(unsigned long long v)
 {
-#ifndef __bpf__
-	return v ? 63 - (unsigned int)__builtin_clzll(v) : 0;
+#ifdef __bpf__
+	return mp_hist_log2_by_halves(v);
 #else
-	/* Written out: BPF cannot count leading zeros. */
-	unsigned int bit = 0;
-
-	if (v >> 32) {
-		v >>= 32;
-		bit += 32;
-	}
-	if (v >> 16) {
-		v >>= 16;
-		bit += 16;
-	}
-	if (v >> 8) {
-		v >>= 8;
-		bit += 8;
-	}
-	if (v >> 4) {
-		v >>= 4;
-		bit += 4;
-	}
-	if (v >> 2) {
-		v >>= 2;
-		bit += 2;
-	}
-	return bit + (unsigned int)(v >> 1);
+	return v ? 63 - (unsigned int)__builtin_clzll(v) : 0;
 #endif
 }
 
@@ -54,6 +60,7 @@ static inline unsigned int mp_hist_bucket(unsigned long long ns)
 {
 	if (ns > MP_HIST_MAX_NS)
 		ns = MP_HIST_MAX_NS;
+
 	if (ns < (2ULL << MP_HIST_SUB_BITS))
 		return (unsigned int)ns;
 

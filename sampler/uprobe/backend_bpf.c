@@ -124,9 +124,15 @@ static int keep_libbpf_words(enum libbpf_print_level level, const char *fmt, va_
 	return 0;
 }
 
+/* EACCES is also what the verifier says of a program that it does not understand: root is told that. */
+static bool is_not_permitted(int code)
+{
+	return code == EPERM || (code == EACCES && geteuid() != 0);
+}
+
 static int load_failed(int code, enum mp_backend backend, struct mp_err *err)
 {
-	if (code == EPERM || code == EACCES)
+	if (is_not_permitted(code))
 		return mp_err_set(err, code,
 		    "BPF programs cannot be loaded: not permitted; run as root, or give mpsample CAP_BPF, "
 		    "CAP_PERFMON, "
@@ -258,6 +264,8 @@ static int open_maps(struct bpf_plane *b, struct mp_err *err)
 	int ret = mp_bpf_rings_open(&b->rings, b->object, err);
 	if (ret)
 		return ret;
+	for (size_t i = 0; i <= MP_SMALL_BYTES / 16; i++)
+		b->probes->size_class[i] = (unsigned char)mp_size_class(i * 16);
 	b->control->shard_mask = b->shards - 1;
 	b->control->call_ring_bytes = CALL_RING_BYTES;
 	b->control->kernel_ring_bytes = KERNEL_RING_BYTES;
@@ -418,7 +426,7 @@ static int bpf_plane_open(
 		find_kernel_programs(
 		    N_KERNEL_PROGRAMS - (o->watch == MP_WATCH_ALL ? 0 : N_DEAR_PROGRAMS), b->has);
 	int ret = load(b, err);
-	while (ret && ret != -EPERM && ret != -EACCES && give_up_one(b))
+	while (ret && !is_not_permitted(-ret) && give_up_one(b))
 		ret = load(b, err);
 	if (!ret)
 		ret = open_maps(b, err);

@@ -64,11 +64,13 @@ enum mp_probe_group {
 /*
  * A probe's cookie (mp_probe_cookie()). Bits 0-7: the operation, of a slow function that which comes by a
  * jump (MP_COOKIE_NO_OP: none does). 8-15 and 16-23: masks of MP_ARG, the arguments that make the size and
- * the block handed in. 24: the kernel single-steps the instruction. 25-26: the group. 32-47: of a slow
- * function, which it is. Markers, spans and pools have programs of their own, and their kind or number as
- * cookies.
+ * the block handed in. 24: the kernel single-steps the instruction. 25-26: the group. 27: a call with NULL is
+ * none (mp_op_ignores_null()). 28: what is returned is the block. 32-47: of a slow function, which it is.
+ * Markers, spans and pools have programs of their own, and their kind or number as cookies.
  */
-#define MP_COOKIE_NO_OP 255
+#define MP_COOKIE_NO_OP         255
+#define MP_COOKIE_IGNORES_NULL  (1ULL << 27)
+#define MP_COOKIE_RETURNS_BLOCK (1ULL << 28)
 
 /*
  * The cookies again, by the lowest bits of the probed address, which are those of the offset in the file: to
@@ -79,8 +81,11 @@ enum mp_probe_group {
 #define MP_COOKIE_IS_HERE (1ULL << 63)
 #define MP_COOKIE_ASK     (~0ULL)
 
+#define MP_SMALL_BYTES 1024
+
 struct mp_bpf_probes {
 	unsigned long long cookies[MP_PROBE_PLACES];
+	unsigned char size_class[MP_SMALL_BYTES / 16 + 1]; /* of so many times 16 bytes: mp_size_class() */
 };
 
 /* Hits of probes whose return was not wanted, by group and whether they are stepped. Of one shard: a cache
@@ -197,23 +202,36 @@ struct mp_causes {
  * stay unbiased.
  */
 struct mp_bpf_control {
-	unsigned int enabled;
-	unsigned int window_open;          /* calls of the window group begin to be counted */
-	unsigned int slow_open;            /* likewise of slow functions */
+	/* What every call needs: one cache line, and of the thresholds another one. */
+	union {
+		struct {
+			unsigned int enabled;
+			unsigned int calls_elsewhere; /* written by the programs: bpf/call.h */
+		};
+		unsigned long long state; /* both */
+	};
+	unsigned int window_open; /* calls of the window group begin to be counted */
+	unsigned int slow_open;   /* likewise of slow functions */
+	unsigned long long split; /* of the histograms: mp_hist_split(), by start */
+	unsigned int shard_mask;
+	unsigned int stack;             /* enum mp_stack_mode: of kept rows */
+	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
+	unsigned int wants_sums;        /* somebody asks what a thread has spent in calls: markers, spans */
+	unsigned int full;
+	unsigned int track;         /* calls that are not kept are told by a short record */
+	unsigned int sample_weight; /* a call is sampled with probability 1/weight; 0: none */
+	unsigned long long keep_over_ns[MP_OP_ROWS];
+
 	unsigned long long calls_since_ns; /* every call since then has been counted; ~0: not every call is */
-	unsigned int tgid;                 /* whose kernel events are kept */
+	unsigned long long
+	    cost_ns[2];            /* as floor_ns: what a call that is probed inside another adds to that */
+	unsigned int tgid;         /* whose kernel events are kept */
 	unsigned int hand_over_ns; /* every interval of so long by itself is handed on, to be joined with
 				      calls; 0: none */
-	unsigned int full;
-	unsigned int track; /* calls that are not kept are told by a short record */
-	unsigned int stack; /* enum mp_stack_mode: of kept rows */
-	unsigned int shard_mask;
 	unsigned int counts_calls; /* probes do; else the target itself may, then `has_counters` */
 	unsigned int has_counters;
 	unsigned int has_scopes;  /* there are markers of components */
-	unsigned int wants_sums;  /* somebody asks what a thread has spent in calls: markers, spans */
 	unsigned int sees_faults; /* page faults have a beginning, by which a thread is known to be in one */
-	unsigned int sample_weight; /* a call is sampled with probability 1/weight; 0: none */
 	unsigned int
 	    double_every; /* so many samples since the recorder's last look double sample_weight; 0: never */
 	unsigned int outlier_double_every; /* likewise for outliers and keep_over_ns */
@@ -224,11 +242,12 @@ struct mp_bpf_control {
 	unsigned int tracked_ring_bytes;
 	unsigned int pool_ring_bytes;
 	unsigned int gc_ring_bytes;
-	unsigned long long split;       /* of the histograms: mp_hist_split(), by start */
-	unsigned long long floor_ns[2]; /* of emulated and of stepped probes */
-	unsigned long long cost_ns[2];  /* likewise: what a call that is probed inside another adds to that */
-	unsigned long long keep_over_ns[MP_OP_ROWS];
 };
+
+/* Of `state`. */
+#define MP_BPF_ON_AND_NONE_ELSEWHERE 1ULL
+
+_Static_assert(__builtin_offsetof(struct mp_bpf_control, keep_over_ns) == 64, "a cache line");
 
 /* Written by the programs with atomic adds, read by the recorder. Only the credits go down. */
 struct mp_bpf_stats {

@@ -34,6 +34,11 @@ static __always_inline u32 cookie_group(u64 cookie)
 	return cookie >> 25 & 3;
 }
 
+static __always_inline u32 op_of(const struct call *call)
+{
+	return cookie_op(call->cookie);
+}
+
 /* Of the probe that is hit at its function's entry; without MP_COOKIE_IS_HERE: it is a return. */
 static __always_inline u64 cookie_of(struct pt_regs *ctx)
 {
@@ -67,9 +72,40 @@ static __always_inline u64 ptr_of(struct pt_regs *ctx, u32 mask)
 
 #pragma unroll
 	for (u32 n = 1; n <= 4; n++)
-		if (mask & MP_ARG(n))
+		if (mask & MP_ARG(n)) {
 			ptr = argument(ctx, n);
+			/* Or it is loaded through an address that the verifier does not know. */
+			barrier_var(ptr);
+		}
 	return ptr;
+}
+
+/* No block is larger than what a process can map. */
+#define MP_ADDRESS_BITS 47
+
+static __noinline void take_many_arguments(struct pt_regs *ctx, struct call *call, u64 cookie)
+{
+	call->size_bytes = size_of(ctx, cookie >> 8 & 0xff);
+	call->ptr = ptr_of(ctx, cookie >> 16 & 0xff);
+	/* Of a slow function: another argument there after all? */
+	if (cookie_group(cookie) == MP_PROBES_SLOW && call->size_bytes >> MP_ADDRESS_BITS)
+		call->size_bytes = 0;
+}
+
+/* What malloc and free have comes first. */
+static __always_inline void take_arguments(struct pt_regs *ctx, struct call *call, u64 cookie)
+{
+	u32 size_and_ptr = cookie >> 8 & 0xffff;
+
+	if (size_and_ptr == MP_ARG(1) && cookie_group(cookie) != MP_PROBES_SLOW) {
+		call->size_bytes = PT_REGS_PARM1(ctx);
+		call->ptr = 0;
+	} else if (size_and_ptr == MP_ARG(1) << 8) {
+		call->size_bytes = 0;
+		call->ptr = PT_REGS_PARM1(ctx);
+	} else {
+		take_many_arguments(ctx, call, cookie);
+	}
 }
 
 /* ---- Hits ---- */
@@ -95,7 +131,7 @@ static __always_inline void count_skipped(const struct mp_bpf_control *c, u64 co
 
 /* The operation on whose behalf a slow function is called: that into whose code it returns; where that is
  * nobody's, that which jumps here, and returns to the program. */
-static __always_inline u32 slow_op(struct pt_regs *ctx, u64 cookie)
+static __noinline u32 slow_op(struct pt_regs *ctx, u64 cookie)
 {
 	u32 zero = 0, by_jump = cookie_op(cookie);
 	struct mp_bpf_slow *s = bpf_map_lookup_elem(&slow, &zero);
@@ -135,49 +171,73 @@ static __always_inline bool is_nested(const struct call *call, u64 sp)
 	if (!bpf_probe_read_user(&return_to, sizeof(return_to), (void *)call->entry_sp))
 		return return_to && !(return_to & 0xfff);
 #endif
-	return sp < call->entry_sp || call->op != MP_OP_NEW;
+	return sp < call->entry_sp || op_of(call) != MP_OP_NEW;
 }
 
 /* A slow function, called by a function that is followed: only counted, for the row is that of the call. */
-static __always_inline int enter_inner(struct call *call, u64 cookie, u32 op, u64 sp)
+static __always_inline int enter_inner(struct call *call, u64 cookie, u64 sp)
 {
 	/* What is open further up did not return, or this is called by another slow function. */
-	if (call->inner_sp && sp < call->inner_sp)
+	if (call->has_inner && sp < call->inner_sp)
 		return 1;
-	call->inner_op = op;
+	call->inner_op = cookie_op(cookie);
 	call->inner_stepped = cookie_is_stepped(cookie);
 	call->inner_start_ns = bpf_ktime_get_ns();
 	call->inner_sp = sp;
+	call->has_inner = 1;
 	return 0;
 }
 
-/* Causes are cleared by who had some. */
-static __always_inline void drop_causes(struct call *call)
+/* What a call had besides is cleared by who had some. */
+static __noinline void clean_up(struct call *call)
 {
 	struct thread_state *t = call->has_causes ? state_of(bpf_get_current_task_btf()) : 0;
 
 	if (t)
 		__builtin_memset(&t->causes, 0, sizeof(t->causes));
-	call->has_causes = 0;
+	call->ours_ns = 0;
+	call->is_special = 0;
 }
 
-/* No block is larger than what a process can map. */
-#define MP_ADDRESS_BITS 47
+/* Where a call is open already. True: it was left, and is not any more. */
+static __always_inline bool was_left(struct call *call, u64 sp)
+{
+	if (is_nested(call, sp))
+		return false;
+	COUNT(unpaired);
+	/* An interrupt that comes meanwhile belongs to no call. */
+	call->entry_sp = 0;
+	barrier();
+	clean_up(call);
+	return true;
+}
+
+static __always_inline void begin_call(struct pt_regs *ctx, struct call *call, u64 cookie)
+{
+	call->begin = (u32)cookie;
+	take_arguments(ctx, call, cookie);
+	call->entry_ip = PT_REGS_IP(ctx);
+	barrier(); /* this order: call_of() */
+	call->start_ns = bpf_ktime_get_ns();
+	barrier(); /* from here on an interrupt is the call's, and looks at its start */
+	call->entry_sp = PT_REGS_SP(ctx);
+}
 
 /* Returns 0 when the return is wanted. */
 static __always_inline int enter(struct pt_regs *ctx, struct mp_bpf_control *c, u64 cookie)
 {
-	u32 group = cookie_group(cookie), op = cookie_op(cookie);
+	u32 group = cookie_group(cookie);
 
 	if (!c->enabled || (group == MP_PROBES_WINDOW && !c->window_open) ||
 	    (group == MP_PROBES_SLOW && !c->slow_open))
 		return 1;
-	if (group == MP_PROBES_SLOW)
-		op = slow_op(ctx, cookie);
-	else if (mp_op_ignores_null(op) && !PT_REGS_PARM1(ctx))
+	if (cookie & MP_COOKIE_IGNORES_NULL && !PT_REGS_PARM1(ctx))
 		return 1;
-	if (op == MP_COOKIE_NO_OP)
-		return 1;
+	if (group == MP_PROBES_SLOW) {
+		cookie = (cookie & ~0xffULL) | slow_op(ctx, cookie);
+		if (cookie_op(cookie) == MP_COOKIE_NO_OP)
+			return 1;
+	}
 
 	struct call *call = take_call(ctx);
 	if (!call) {
@@ -186,41 +246,18 @@ static __always_inline int enter(struct pt_regs *ctx, struct mp_bpf_control *c, 
 	}
 
 	u64 sp = PT_REGS_SP(ctx);
-	if (call->entry_sp && is_nested(call, sp)) {
-		if (group == MP_PROBES_SLOW && !mp_op_is_slow(call->op))
-			return enter_inner(call, cookie, op, sp);
+	if (call->entry_sp && !was_left(call, sp)) {
+		if (group == MP_PROBES_SLOW && !mp_op_is_slow(op_of(call)))
+			return enter_inner(call, cookie, sp);
 		COUNT(nested);
 		return 1;
 	}
-	if (call->entry_sp) {
-		COUNT(unpaired);
-		/* An interrupt that comes meanwhile belongs to no call. */
-		call->entry_sp = 0;
-		barrier();
-		drop_causes(call);
-	}
-
-	call->inner_sp = 0;
-	call->is_off_cpu = 0;
-	call->op = op;
-	call->ours_ns = c->floor_ns[cookie_is_stepped(cookie)];
-	call->size_bytes = size_of(ctx, (cookie >> 8) & 0xff);
-	if (group == MP_PROBES_SLOW && call->size_bytes >> MP_ADDRESS_BITS)
-		call->size_bytes = 0; /* another argument there after all */
-	call->ptr = ptr_of(ctx, (cookie >> 16) & 0xff);
-	call->returns_block =
-	    group != MP_PROBES_SLOW || cookie_op(cookie) != MP_COOKIE_NO_OP || (cookie >> 8 & 0xff);
-	call->entry_ip = PT_REGS_IP(ctx);
-	call->last = owner_of(ctx);
-	barrier(); /* this order: call_of() */
-	call->start_ns = bpf_ktime_get_ns();
-	barrier(); /* from here on an interrupt is the call's, and looks at its start */
-	call->entry_sp = sp;
+	begin_call(ctx, call, cookie);
 	return 0;
 }
 
 /* Returns 0 when the return is wanted. */
-static __always_inline int entered(struct pt_regs *ctx, u64 cookie)
+static __noinline int enter_unusual(struct pt_regs *ctx, u64 cookie)
 {
 	struct mp_bpf_control *c = get_control();
 
@@ -230,10 +267,43 @@ static __always_inline int entered(struct pt_regs *ctx, u64 cookie)
 	return 1;
 }
 
+/*
+ * The usual call, in as few instructions as it takes: of a thread that is in none, and has its place in the
+ * table, to a function of the family. What is no such call is not touched.
+ */
+static __always_inline bool begins_usual(struct pt_regs *ctx, u64 cookie)
+{
+	u64 owner = owner_of(ctx);
+	struct call *call = place_of(owner);
+	u32 group = cookie_group(cookie);
+
+	if (control.state != MP_BPF_ON_AND_NONE_ELSEWHERE || group > MP_PROBES_WINDOW ||
+	    (group == MP_PROBES_WINDOW && !control.window_open) ||
+	    (cookie & MP_COOKIE_IGNORES_NULL && !PT_REGS_PARM1(ctx)) || !take_place(call, owner))
+		return false;
+	begin_call(ctx, call, cookie);
+	return true;
+}
+
+/* `to - from`, or 0 where that is later. No branch: where a call takes as long as its probes, either is as
+ * likely. */
+static __always_inline u64 ns_between(u64 from, u64 to)
+{
+	long long ns = to - from, is_negative = ns >> 63;
+
+	barrier_var(is_negative); /* or it becomes a branch */
+	return ns & ~is_negative;
+}
+
+static __always_inline u32 size_class(u64 bytes)
+{
+	return bytes <= MP_SMALL_BYTES ? probes.size_class[(bytes + 15) / 16] : mp_size_class(bytes);
+}
+
 static __always_inline void count_call(struct mp_bpf_control *c, u32 op, u64 size, u64 start_ns, u64 dur_ns)
 {
 	u32 shard = bpf_get_smp_processor_id() & c->shard_mask;
-	u32 class = op < MP_OP_COUNT ? mp_size_class(size) : 0;
+	u32 class = op < MP_OP_COUNT ? size_class(size) : 0;
 	u32 bank = mp_hist_bank(c->split, start_ns) * (c->shard_mask + 1);
 	u32 key = (bank + shard) * MP_HIST_BLOCKS + mp_hist_block(op, class);
 	struct mp_hist *h = bpf_map_lookup_elem(&hists, &key);
@@ -246,8 +316,7 @@ static __always_inline void count_call(struct mp_bpf_control *c, u32 op, u64 siz
 	__sync_fetch_and_add(&h->bucket[bucket], 1);
 	if (size)
 		__sync_fetch_and_add(&h->bytes, size);
-	if (dur_ns)
-		__sync_fetch_and_add(&h->sum_ns, dur_ns);
+	__sync_fetch_and_add(&h->sum_ns, dur_ns);
 
 	/* A few tries: each that fails was beaten by a writer on another CPU of the shard. */
 	u64 seen = h->max_ns;
@@ -299,7 +368,7 @@ static __always_inline u32 draw(struct call *call)
 /* 0 when the call is not kept, else enum mp_kept; sets how many calls the row stands for. */
 static __always_inline u32 keep(struct mp_bpf_control *c, struct call *call, u64 dur_ns, u32 *weight)
 {
-	u32 op = call->op, row = mp_op_row(op);
+	u32 op = op_of(call), row = mp_op_row(op);
 
 	*weight = 1;
 	if (op == MP_OP_CALIBRATE || row >= MP_OP_ROWS)
@@ -326,11 +395,12 @@ static __always_inline u64 block_of(struct pt_regs *ctx, const struct call *call
 {
 	u64 addr = PT_REGS_RC(ctx);
 
-	if (mp_op_ignores_null(call->op))
+	if (mp_op_ignores_null(op_of(call)))
 		return call->ptr;
-	if (!call->returns_block)
+	if (!(call->cookie & MP_COOKIE_RETURNS_BLOCK))
 		return 0;
-	if (call->op == MP_OP_POSIX_MEMALIGN && bpf_probe_read_user(&addr, sizeof(addr), (void *)call->ptr))
+	if (op_of(call) == MP_OP_POSIX_MEMALIGN &&
+	    bpf_probe_read_user(&addr, sizeof(addr), (void *)call->ptr))
 		return 0;
 	return addr;
 }
@@ -338,7 +408,7 @@ static __always_inline u64 block_of(struct pt_regs *ctx, const struct call *call
 /* Of posix_memalign, `ptr` is where the block's address goes. */
 static __always_inline u64 handed_in(const struct call *call)
 {
-	return call->op == MP_OP_POSIX_MEMALIGN ? 0 : call->ptr;
+	return op_of(call) == MP_OP_POSIX_MEMALIGN ? 0 : call->ptr;
 }
 
 #ifdef __TARGET_ARCH_x86
@@ -392,7 +462,7 @@ static __always_inline void emit_row(struct pt_regs *ctx, const struct mp_bpf_co
 	}
 	struct thread_state *t = call->has_causes ? state_of(bpf_get_current_task_btf()) : 0;
 	r->tid = (u32)bpf_get_current_pid_tgid();
-	r->op = call->op;
+	r->op = op_of(call);
 	r->kept = kept;
 	r->weight = weight;
 	r->t_ns = call->start_ns;
@@ -452,7 +522,7 @@ static __always_inline void emit_tracked(
     struct pt_regs *ctx, const struct mp_bpf_control *c, const struct call *call, u64 now)
 {
 	struct mp_bpf_tracked r = {.tid = (u32)bpf_get_current_pid_tgid(),
-	    .op = call->op,
+	    .op = op_of(call),
 	    .scope = scope_now(c),
 	    .t_ns = call->start_ns,
 	    .end_ns = now,
@@ -467,16 +537,15 @@ static __always_inline void emit_tracked(
 }
 
 /* The probes on the slow function are a part of the call that it is in. */
-static __always_inline int leave_inner(struct mp_bpf_control *c, struct call *call, u64 now)
+static __always_inline void leave_inner(struct mp_bpf_control *c, struct call *call, u64 now)
 {
 	u32 is_stepped = call->inner_stepped & 1, op = call->inner_op;
-	u64 raw = now - call->inner_start_ns, floor_ns = c->floor_ns[is_stepped];
+	u64 from_ns = call->inner_start_ns + c->floor_ns[is_stepped];
 
-	call->inner_sp = 0;
-	call->ours_ns += c->cost_ns[is_stepped];
+	call->has_inner = 0;
+	add_ours(call, c->cost_ns[is_stepped]);
 	if (mp_op_is_slow(op))
-		count_call(c, op, 0, call->inner_start_ns, raw > floor_ns ? raw - floor_ns : 0);
-	return 0;
+		count_call(c, op, 0, call->inner_start_ns, ns_between(from_ns, now));
 }
 
 /* What the thread has spent in calls. */
@@ -493,9 +562,9 @@ static __always_inline void add_to_sums(const struct mp_bpf_control *c, u64 dur_
 static __always_inline void count_and_keep(
     struct pt_regs *ctx, struct mp_bpf_control *c, struct call *call, u64 now)
 {
-	u32 op = call->op, weight;
-	u64 from_ns = call->start_ns + call->ours_ns; /* may be later than now */
-	u64 dur_ns = now > from_ns ? now - from_ns : 0;
+	u32 op = op_of(call), weight;
+	u64 ours_ns = call->ours_ns + c->floor_ns[cookie_is_stepped(call->cookie)];
+	u64 dur_ns = ns_between(call->start_ns + ours_ns, now);
 
 	if (op > MP_OP_COUNT && !mp_op_is_slow(op))
 		return;
@@ -509,24 +578,35 @@ static __always_inline void count_and_keep(
 		emit_tracked(ctx, c, call, now);
 }
 
+/* What there is to do besides at a return into `sp`. True: it was that of a slow function within the call. */
+static __noinline bool leave_special(struct call *call, u64 sp, u64 now)
+{
+	struct mp_bpf_control *c = get_control();
+
+	if (call->is_off_cpu)
+		state_of_current(c); /* it is not: that belongs to the call */
+	if (!call->has_inner || sp != call->inner_sp + RETURN_POPS)
+		return false;
+	leave_inner(c, call, now);
+	return true;
+}
+
 static __always_inline int leave(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns();
-	struct mp_bpf_control *c = get_control();
 	struct call *call = find_call(ctx);
 
 	if (!call)
 		return 0;
-	if (call->is_off_cpu)
-		state_of_current(c); /* it is not: that belongs to the call */
-	if (call->inner_sp && PT_REGS_SP(ctx) == call->inner_sp + RETURN_POPS)
-		return leave_inner(c, call, now);
+	if (call->is_special && leave_special(call, PT_REGS_SP(ctx), now))
+		return 0;
 	if (PT_REGS_SP(ctx) != call->entry_sp + RETURN_POPS)
 		return 0;
 	call->entry_sp = 0;
 	barrier();
-	count_and_keep(ctx, c, call, now);
-	drop_causes(call);
+	count_and_keep(ctx, get_control(), call, now);
+	if (call->is_special)
+		clean_up(call);
 	give_back(call);
 	return 0;
 }
@@ -537,22 +617,33 @@ static __always_inline bool may_return(const struct pt_regs *ctx)
 {
 	u64 owner = owner_of(ctx);
 
-	return calls_elsewhere || place_of(owner)->owner == owner;
+	return control.calls_elsewhere || is_taken_by(place_of(owner), owner);
+}
+
+static __noinline int session_unusual(struct pt_regs *ctx, u64 cookie)
+{
+	bool is_entry = !may_return(ctx) || !bpf_session_is_return();
+
+	return is_entry ? enter_unusual(ctx, cookie) : leave(ctx);
 }
 
 SEC("kprobe")
 int session(struct pt_regs *ctx)
 {
 	u64 cookie = cookie_of(ctx);
-	bool is_entry = cookie && (!may_return(ctx) || !bpf_session_is_return());
 
-	return is_entry ? entered(ctx, cookie) : leave(ctx);
+	if (!cookie)
+		return leave(ctx);
+	return begins_usual(ctx, cookie) ? 0 : session_unusual(ctx, cookie);
 }
 
 SEC("kprobe")
 int entry(struct pt_regs *ctx)
 {
-	entered(ctx, cookie_of(ctx));
+	u64 cookie = cookie_of(ctx);
+
+	if (!begins_usual(ctx, cookie))
+		enter_unusual(ctx, cookie);
 	return 0;
 }
 

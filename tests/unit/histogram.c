@@ -77,11 +77,16 @@ Test(histogram, what_is_too_large_goes_to_the_last_bucket)
 Test(histogram, log2_is_the_highest_set_bit)
 {
 	cr_assert_eq(mp_hist_log2(0), 0);
+	cr_assert_eq(mp_hist_log2_by_halves(0), 0);
 	for (unsigned int bit = 0; bit < 64; bit++) {
-		uint64_t low = 1ULL << bit;
+		uint64_t low = 1ULL << bit, high = low | (low - 1),
+			 between = low | (next_random() & (low - 1));
 
 		cr_assert_eq(mp_hist_log2(low), bit);
-		cr_assert_eq(mp_hist_log2(low | (next_random() & (low - 1))), bit);
+		cr_assert_eq(mp_hist_log2(between), bit);
+		cr_assert_eq(mp_hist_log2_by_halves(low), bit);
+		cr_assert_eq(mp_hist_log2_by_halves(between), bit);
+		cr_assert_eq(mp_hist_log2_by_halves(high), bit);
 	}
 }
 

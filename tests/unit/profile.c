@@ -83,9 +83,16 @@ Test(probe, cookies_carry_operation_and_arguments)
 			      slow = {
 				  .op = MP_COOKIE_NO_OP, .ptr_args = MP_ARG(4), .is_slow = true, .slow = 7};
 
-	cr_assert_eq(
-	    mp_probe_cookie(&calloc_, MP_PROBES_WINDOW), MP_OP_CALLOC | 6u << 8 | 1u << 24 | 1u << 25);
+	cr_assert_eq(mp_probe_cookie(&calloc_, MP_PROBES_WINDOW),
+	    MP_OP_CALLOC | 6u << 8 | 1u << 24 | 1u << 25 | MP_COOKIE_RETURNS_BLOCK);
 	cr_assert_eq(mp_probe_cookie(&slow, MP_PROBES_SLOW), 255 | 16u << 16 | 2u << 25 | 7ULL << 32);
+
+	/* free(NULL) is no call; a slow function says by whom it is called only when it is hit. */
+	struct mp_probe free_ = {.op = MP_OP_FREE, .ptr_args = MP_ARG(1)};
+	uint64_t cookie = mp_probe_cookie(&free_, MP_PROBES_ALWAYS);
+	cr_assert(cookie & MP_COOKIE_IGNORES_NULL);
+	free_.is_slow = true;
+	cr_assert_not(mp_probe_cookie(&free_, MP_PROBES_SLOW) & MP_COOKIE_IGNORES_NULL);
 }
 
 Test(target, refuses_what_cannot_be_recorded)

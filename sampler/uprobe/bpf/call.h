@@ -7,7 +7,7 @@
  * what the kernel does meanwhile looks there whom it does it to. Part of uprobe.bpf.c.
  *
  * A place belongs to the thread that is in a call, so no two write to it. A thread whose place another one
- * has keeps its call in its own state, `calls_elsewhere` says that there are such. A thread that ends in the
+ * has keeps its call in its own state; control.calls_elsewhere counts those. A thread that ends in the
  * middle of a call leaves its place taken, or its call counted, which costs others time. The next thread with
  * its stack finds an open call, as after a longjmp.
  */
@@ -28,6 +28,14 @@ static __always_inline u64 owner_of(const void *regs)
 	return owner;
 }
 
+/* Of call.owner, an address whose lowest bit is 0. */
+#define CALL_IS_TAKEN 1
+
+static __always_inline bool is_taken_by(const struct call *call, u64 owner)
+{
+	return call->owner == (owner | CALL_IS_TAKEN);
+}
+
 /* A kernel stack has at least so many bytes, and begins at a multiple of them. */
 #define KERNEL_STACK_SHIFT 14
 
@@ -36,11 +44,36 @@ static __always_inline struct call *place_of(u64 owner)
 	return &calls[owner >> KERNEL_STACK_SHIFT & (CALL_PLACES - 1)];
 }
 
-static __always_inline struct call *call_elsewhere(void)
+static __noinline struct call *find_elsewhere(void)
 {
-	struct thread_state *t = calls_elsewhere ? state_of(bpf_get_current_task_btf()) : 0;
+	struct thread_state *t = state_of(bpf_get_current_task_btf());
 
 	return t && t->call.entry_sp ? &t->call : 0;
+}
+
+static __always_inline struct call *call_elsewhere(void)
+{
+	return control.calls_elsewhere ? find_elsewhere() : 0;
+}
+
+/* The thread's place is another one's. */
+static __noinline struct call *take_elsewhere(void)
+{
+	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
+
+	if (!t)
+		return 0;
+	__sync_fetch_and_add(&control.calls_elsewhere, 1);
+	return &t->call;
+}
+
+/* At an entry, where the place is nobody's. */
+static __always_inline bool take_place(struct call *call, u64 owner)
+{
+	u64 had_it = call->owner;
+
+	return !(had_it & CALL_IS_TAKEN) &&
+	       __sync_val_compare_and_swap(&call->owner, had_it, owner | CALL_IS_TAKEN) == had_it;
 }
 
 /* At an entry. A call that is open there already is one that this is inside of, or that was left. NULL: no
@@ -53,15 +86,7 @@ static __always_inline struct call *take_call(const struct pt_regs *ctx)
 		return call;
 
 	call = place_of(owner);
-	u64 has_it = __sync_val_compare_and_swap(&call->owner, 0, owner);
-	if (!has_it || has_it == owner)
-		return call;
-
-	struct thread_state *t = make_state_of(bpf_get_current_task_btf());
-	if (!t)
-		return 0;
-	__sync_fetch_and_add(&calls_elsewhere, 1);
-	return &t->call;
+	return is_taken_by(call, owner) || take_place(call, owner) ? call : take_elsewhere();
 }
 
 /* At a return. NULL: none is open. */
@@ -70,9 +95,14 @@ static __always_inline struct call *find_call(const struct pt_regs *ctx)
 	u64 owner = owner_of(ctx);
 	struct call *call = place_of(owner);
 
-	if (call->owner != owner)
-		return call_elsewhere();
-	return call->entry_sp ? call : 0;
+	return is_taken_by(call, owner) ? call : call_elsewhere();
+}
+
+/* Time of the open call that is not its own. */
+static __always_inline void add_ours(struct call *call, u64 ns)
+{
+	call->ours_ns += ns;
+	call->has_ours = 1;
 }
 
 /* The next owner must not see its own place written to: x86 keeps the order of stores, others need to be told
@@ -80,14 +110,14 @@ static __always_inline struct call *find_call(const struct pt_regs *ctx)
 static __always_inline void give_back(struct call *call)
 {
 	if (!call->owner) {
-		__sync_fetch_and_add(&calls_elsewhere, -1);
+		__sync_fetch_and_add(&control.calls_elsewhere, -1);
 		return;
 	}
 #ifdef __TARGET_ARCH_x86
 	barrier();
-	call->owner = 0;
+	call->owner &= ~(u64)CALL_IS_TAKEN;
 #else
-	__sync_lock_test_and_set(&call->owner, 0);
+	__sync_lock_test_and_set(&call->owner, call->owner & ~(u64)CALL_IS_TAKEN);
 #endif
 }
 
@@ -108,7 +138,8 @@ static __always_inline void forget_before(struct thread_state *t, u64 start_ns)
  * was in before its last call began is forgotten on the way, so `t->in` is to be looked at afterwards.
  *
  * The last call may be over, and its place another thread's. That one says so before it says when it began
- * (enter()), and here they are read in the opposite order: the start belongs to whom `last` names.
+ * (enter()), and here they are read in the opposite order: the start belongs to whom `owner` names, or is
+ * earlier.
  */
 static __always_inline struct call *call_of(struct thread_state *t, struct task_struct *task)
 {
@@ -116,9 +147,10 @@ static __always_inline struct call *call_of(struct thread_state *t, struct task_
 	struct call *call = place_of(owner);
 	u64 start_ns = call->start_ns;
 	barrier();
-	bool is_last = call->last == owner;
+	u64 had_it = call->owner;
+	bool is_last = (had_it & ~(u64)CALL_IS_TAKEN) == owner;
 
-	if (call->owner != owner)
+	if (had_it != (owner | CALL_IS_TAKEN))
 		call = &t->call;
 	if (is_last || call->entry_sp)
 		forget_before(t, is_last ? start_ns : call->start_ns);

@@ -285,7 +285,7 @@ static __always_inline void end_off(
 	r.is_row = take_credit(c, MP_KERNEL_OFF_CPU, r.dur_ns);
 	if (t->off_in_trap) {
 		if (was_in(call, now))
-			call->ours_ns += r.dur_ns;
+			add_ours(call, r.dur_ns);
 		r.cause = MP_KERNEL_NO_CAUSE;
 	} else if (t->off_how == OFF_SYSCALL && r.cause != MP_KERNEL_MIGRATION) {
 		end_sleep(c, t, call, &r, now);
@@ -717,7 +717,7 @@ static __always_inline int interrupt_end(u32 which, u32 kind, u32 what)
 	r.dur_ns = now - r.t_ns;
 	r.self_ns = end(t, which, now);
 	if (is_in_trap(call, task)) {
-		call->ours_ns += r.self_ns;
+		add_ours(call, r.self_ns);
 		r.cause = MP_KERNEL_NO_CAUSE;
 	} else if (was_in(call, now)) {
 		add_cause(t, call, kind, r.self_ns, now);

@@ -59,30 +59,42 @@ enum off {
 
 /*
  * The call that a thread is in. Of every call this much is written and read, and a call of a helper is as
- * dear as all of that: so it stands in a table, where a thread finds it by an address (bpf/call.h).
+ * dear as all of that: so it stands in a table, where a thread finds it by an address (bpf/call.h). What the
+ * usual call needs is in one cache line.
  */
 struct call {
-	u64 owner;    /* the thread that has the place (owner_of()); 0: nobody */
-	u64 last;     /* who had it last */
+	u64 owner;    /* the thread that has the place, with CALL_IS_TAKEN, or that had it last */
 	u64 entry_sp; /* stack pointer at the call's entry; 0: none is open */
 	u64 entry_ip; /* the probed instruction */
 	u64 start_ns;
 	u64 size_bytes;
 	u64 ptr;
-	u64 ours_ns; /* of its duration: what its probes take, and the time off the CPU in their traps */
-	u32 op;
-	u32 returns_block; /* what it returns is the block */
-	u32 has_causes;    /* they are in the thread's state */
-	u32 is_off_cpu;    /* as far as the programs were told */
+	u64 ours_ns; /* of its duration, besides the floor: interrupts and time off the CPU in the traps of
+			its probes, and those of the call within it; 0 where none is open */
+	union {
+		struct {
+			u32 cookie; /* of its probe, with its operation */
+			union {
+				struct {
+					u8 has_causes; /* they are in the thread's state */
+					u8 has_ours;   /* ours_ns is not 0 */
+					u8 is_off_cpu; /* as far as the programs were told */
+					u8 has_inner;  /* a call of a slow function is open within it */
+				};
+				u32 is_special; /* any of these */
+			};
+		};
+		u64 begin; /* a cookie, and nothing special */
+	};
 
-	/* Within it, a call of a slow function: only counted. */
-	u64 inner_sp; /* 0: none is open */
-	u64 inner_start_ns;
-	u32 inner_op;
-	u32 inner_stepped;
+	/* The one within: only counted. */
+	u64 inner_sp, inner_start_ns;
+	u32 inner_op, inner_stepped;
 
 	u32 random; /* of the place, whoever has it; 0: not yet seeded */
 } __attribute__((aligned(128)));
+
+_Static_assert(__builtin_offsetof(struct call, inner_sp) == 64, "one cache line");
 
 struct thread_state {
 	struct call call;        /* where its place in the table is taken */
@@ -154,7 +166,6 @@ struct mp_bpf_probes probes SEC(MP_BPF_PROBES);
 #define CALL_PLACES 4096
 
 struct call calls[CALL_PLACES];
-u64 calls_elsewhere; /* open ones of threads whose place was taken */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

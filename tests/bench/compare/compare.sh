@@ -123,12 +123,7 @@ do_small() {
 	one pairs 1; one split 1; one pairs 2; one book 1; one book 2; one handoff 2; one large 1; one large 2
 }
 
-# These have figures of their own, for the ratios.
-do_calls() {
-	local mean_ms=150 timed_ms=1
-	one split 1 calls
-}
-
+# This has figures of its own, for the ratios.
 do_bare() {
 	local mean_ms=50 timed_ms=1
 	one pairs 1 bare
@@ -175,9 +170,62 @@ close_turns() { # TURNS DO MODE...
 	done
 }
 
+# What a call costs, where bounds are closer than this machine is steady over seconds: each tool has a program of its own,
+# with its own copy of the C library, so that no probe has two consumers. All are in at once, and take turns of a few ms.
+side_by_side() { # TURNS MODE...
+	local turns=$1 round name names=()
+	shift
+	for mode in "$@"; do
+		[[ ! ${missing[$mode]:-} && " ${modes[*]} " == *" $mode "* ]] || continue
+		progress "calls: $mode"
+		dir=$bench_dir/$mode
+		mkdir -p "$dir/lib"
+		cp "$(ldd "$programs/workload" | awk '$1 == "libc.so.6" {print $3}')" "$dir/lib/"
+		if LD_LIBRARY_PATH=$dir/lib start_small && attach; then
+			names+=("$mode")
+		else
+			give_up "$why"
+		fi
+		park "$mode"
+	done
+	sleep 1 # until all are at rest
+	for round in $(seq 0 "$turns"); do
+		progress "calls, turn $round of $turns"
+		for name in "${names[@]}"; do
+			mode=$name
+			unpark "$mode"
+			call_turn
+			park "$mode"
+		done
+		mapfile -t names < <(printf '%s\n' "${names[@]}" | tac)
+	done
+	# The tools first, then the programs, the last one first: it holds the inputs of those before it.
+	for mode in "$@"; do
+		[[ ${parked[$mode]:-} ]] || continue
+		unpark "$mode"
+		detach
+		park "$mode"
+	done
+	for mode in $(printf '%s\n' "$@" | tac); do
+		[[ ${parked[$mode]:-} ]] || continue
+		unpark "$mode"
+		end_target
+		call_if_there "$mode.end"
+	done
+	dir=$bench_dir
+}
+
+# The first one is for the caches.
+call_turn() {
+	local mean_ms=15 timed_ms=1 answer
+
+	answer=($(ask "split 1 $mean_ms $timed_ms")) || return 0
+	[[ ${answer[0]} != split || $round == 0 ]] || put calls 1 "${answer[@]:3}"
+}
+
 if [[ " $workloads " == *" small "* ]]; then
 	close_turns "$((rounds * 5))" do_bare plain preload-dormant
-	close_turns "$((rounds * 2))" do_calls plain uprobe-all empty-pair uprobe-hist empty-session funclatency bpftrace perf-record
+	side_by_side "$((rounds * 20))" plain uprobe-all empty-pair uprobe-hist empty-session funclatency bpftrace perf-record
 fi
 
 for workload in small crowd; do

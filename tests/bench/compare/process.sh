@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-# Of a benchmark: the one target and the one tool that run at a time, and their figures. Sourced.
+# Of a benchmark: the target and the tool that are looked at, and their figures; others may be parked. Sourced.
 #
 # A target is a program that answers each line on its stdin with a line on its stdout. A tool is what watches it.
 # Whatever way the script ends, bench_end takes all of it away.
 
 bench_begin() {
-	dir=$(mktemp -d "${TMPDIR:-/tmp}/mpsample-bench.XXXXXX")
+	bench_dir=$(mktemp -d "${TMPDIR:-/tmp}/mpsample-bench.XXXXXX")
+	dir=$bench_dir
 	tool='' target='' target_pid='' input='' mode=''
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
@@ -17,11 +18,32 @@ bench_begin() {
 bench_end() {
 	trap '' EXIT HUP INT PIPE TERM
 	set +e
+	bench_end_one
+	for mode in "${!parked[@]}"; do
+		unpark "$mode"
+		bench_end_one
+	done
+	rm -rf "$bench_dir"
+}
+
+bench_end_one() {
 	[[ ! $mode ]] || call_if_there "$mode.stop" >/dev/null 2>&1
 	end_tool INT 50 >/dev/null 2>&1
 	[[ ! $target_pid ]] || kill "$target_pid" 2>/dev/null
 	end_target
-	rm -rf "$dir"
+}
+
+# A target and its tool go on while others are looked at.
+declare -A parked
+
+park() { # NAME
+	parked[$1]="$dir $target $target_pid $input $tool"
+	dir=$bench_dir target='' target_pid='' input='' tool=''
+}
+
+unpark() { # NAME
+	read -r dir target target_pid input tool <<<"${parked[$1]}"
+	unset "parked[$1]"
 }
 
 call_if_there() { # FUNCTION ARGUMENT...
