@@ -325,7 +325,7 @@ static void bpf_plane_detach(void *impl)
 		bpf_plane_detach_group(b, group);
 	wait_for_closing(&b->closing);
 	if (b->probes)
-		memset(b->probes, 0, sizeof(*b->probes));
+		memset(b->probes->cookies, 0, sizeof(b->probes->cookies));
 }
 
 static void bpf_plane_close(void *impl)

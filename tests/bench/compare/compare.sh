@@ -10,7 +10,7 @@
 #
 # In each round the modes take turns; in each turn a program is started afresh, the tool attached, each workload done, the
 # tool and the program ended. So what drifts with the machine meets all alike, and no tool's probes are in another's way
-# (several consumers of one probe make each other slower).
+# (several consumers of one probe make each other slower). Where a bound is close, turns are shorter: side_by_side.sh.
 #
 # A mode is a line `mode NAME SEES BASE TITLE` in peers/ and functions of that name, all but `missing` optional:
 #   SEES           what the tool sees of each pair of calls: 0 nothing, 1 malloc, 2 malloc and free
@@ -54,6 +54,7 @@ done
 
 put() { # WORKLOAD THREADS KEY VALUE [KEY VALUE]...: figures of this mode and round
 	local workload=$1 threads=$2
+	[[ ! $warming ]] || return 0
 	shift 2
 	for (( ; $# > 1; )); do
 		[[ $2 == - ]] || printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$mode" "$workload" "$threads" "$round" "$1" "$2"
@@ -123,11 +124,9 @@ do_small() {
 	one pairs 1; one split 1; one pairs 2; one book 1; one book 2; one handoff 2; one large 1; one large 2
 }
 
-# This has figures of its own, for the ratios.
-do_bare() {
-	local mean_ms=50 timed_ms=1
-	one pairs 1 bare
-}
+# These have figures of their own, for the ratios.
+do_calls() { mean_ms=15 timed_ms=1 one split 1 calls; }
+do_bare() { mean_ms=15 timed_ms=1 one pairs 1 bare; }
 
 do_crowd() { one pairs 64; }
 
@@ -147,7 +146,7 @@ mkdir -p "$out"
 rm -f "$out"/*.tsv
 : >"$out/figures.tsv"
 : >"$out/notes.tsv"
-round=0
+round=0 warming=''
 bench_begin
 started=$SECONDS
 
@@ -157,75 +156,14 @@ for mode in "${modes[@]}"; do
 	[[ ! $why ]] || give_up "$why"
 done
 
-# Where a bound is close: many short turns of few modes, one right after the other.
-close_turns() { # TURNS DO MODE...
-	local turns=$1 what=$2 round
-	shift 2
-	for round in $(seq "$turns"); do
-		for mode in "$@"; do
-			[[ ! ${missing[$mode]:-} && " ${modes[*]} " == *" $mode "* ]] || continue
-			progress "${what#do_}, round $round of $turns: $mode"
-			turn start_small "$what"
-		done
-	done
-}
-
-# What a call costs, where bounds are closer than this machine is steady over seconds: each tool has a program of its own,
-# with its own copy of the C library, so that no probe has two consumers. All are in at once, and take turns of a few ms.
-side_by_side() { # TURNS MODE...
-	local turns=$1 round name names=()
-	shift
-	for mode in "$@"; do
-		[[ ! ${missing[$mode]:-} && " ${modes[*]} " == *" $mode "* ]] || continue
-		progress "calls: $mode"
-		dir=$bench_dir/$mode
-		mkdir -p "$dir/lib"
-		cp "$(ldd "$programs/workload" | awk '$1 == "libc.so.6" {print $3}')" "$dir/lib/"
-		if LD_LIBRARY_PATH=$dir/lib start_small && attach; then
-			names+=("$mode")
-		else
-			give_up "$why"
-		fi
-		park "$mode"
-	done
-	sleep 1 # until all are at rest
-	for round in $(seq 0 "$turns"); do
-		progress "calls, turn $round of $turns"
-		for name in "${names[@]}"; do
-			mode=$name
-			unpark "$mode"
-			call_turn
-			park "$mode"
-		done
-		mapfile -t names < <(printf '%s\n' "${names[@]}" | tac)
-	done
-	# The tools first, then the programs, the last one first: it holds the inputs of those before it.
-	for mode in "$@"; do
-		[[ ${parked[$mode]:-} ]] || continue
-		unpark "$mode"
-		detach
-		park "$mode"
-	done
-	for mode in $(printf '%s\n' "$@" | tac); do
-		[[ ${parked[$mode]:-} ]] || continue
-		unpark "$mode"
-		end_target
-		call_if_there "$mode.end"
-	done
-	dir=$bench_dir
-}
-
-# The first one is for the caches.
-call_turn() {
-	local mean_ms=15 timed_ms=1 answer
-
-	answer=($(ask "split 1 $mean_ms $timed_ms")) || return 0
-	[[ ${answer[0]} != split || $round == 0 ]] || put calls 1 "${answer[@]:3}"
-}
+. "$here/side_by_side.sh"
 
 if [[ " $workloads " == *" small "* ]]; then
-	close_turns "$((rounds * 5))" do_bare plain preload-dormant
-	side_by_side "$((rounds * 20))" plain uprobe-all empty-pair uprobe-hist empty-session funclatency bpftrace perf-record
+	for _ in $(seq "$rounds"); do # where a program's memory lies is part of so small a figure
+		side_by_side start_small do_bare 20 plain preload-dormant
+	done
+	side_by_side start_small do_calls "$((rounds * 20))" \
+		plain uprobe-all empty-pair uprobe-hist empty-session funclatency bpftrace perf-record
 fi
 
 for workload in small crowd; do
@@ -241,6 +179,7 @@ for workload in small crowd; do
 done
 
 if [[ " $workloads " == *" redis "* ]]; then
+	redis_missing || side_by_side start_redis do_redis_close "$((redis_rounds * 6))" plain uprobe-auto
 	redis_missing || for round in $(seq "$redis_rounds"); do
 		for mode in "${modes[@]}"; do
 			[[ ! ${missing[$mode]:-} ]] || continue
