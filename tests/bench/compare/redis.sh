@@ -50,14 +50,16 @@ do_redis() {
 	put redis 1 rps "${figures[0]:--}" p99_ms "${figures[1]:--}"
 }
 
-# So many as take a quarter of a second; at first as many as a tool that adapts itself asks for.
+# A second of load before each that counts: a budget is one of the time that passes, and was saved up while others had
+# their turn.
 do_redis_close() {
 	local figures
 	if [[ $warming ]]; then
 		redis_requests 200000 >/dev/null
 		figures=($(redis_requests 10000))
-		redis_n=${redis_n:-$(awk -v rps="${figures[0]:-1000}" 'BEGIN {printf "%d", rps / 4}')}
+		redis_n=${redis_n:-$(awk -v rps="${figures[0]:-1000}" -v s="$redis_s" 'BEGIN {printf "%d", rps * s + 500}')}
 	fi
+	redis_requests "$redis_n" >/dev/null
 	figures=($(redis_requests "$redis_n"))
 	put redis-close 1 rps "${figures[0]:--}"
 }
