@@ -33,16 +33,16 @@ bench_end_one() {
 	end_target
 }
 
-# A target and its tool go on while others are looked at.
+# A target and its tool go on while others are looked at. What is empty stays so: no blanks between them.
 declare -A parked
 
 park() { # NAME
-	parked[$1]="$dir $target $target_pid $input $tool"
+	parked[$1]="$dir|$target|$target_pid|$input|$tool"
 	dir=$bench_dir target='' target_pid='' input='' tool=''
 }
 
 unpark() { # NAME
-	read -r dir target target_pid input tool <<<"${parked[$1]}"
+	IFS='|' read -r dir target target_pid input tool <<<"${parked[$1]}"
 	unset "parked[$1]"
 }
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Where a bound is closer than this machine is steady over seconds: each tool has a program of its own, all are in at once,
-# and they take turns of some ms. Sourced by compare.sh.
+# and they take turns, of some ms where no budget is kept. Sourced by compare.sh.
 #
-# A program has its own copy of the C library, so that no probe has two consumers.
+# A program has its own copy of the C library, so that no probe has two consumers. (Of other libraries there is one: only one
+# mode probes them then.)
 
 _copy_libc() { # DIRECTORY
 	mkdir -p "$1"
