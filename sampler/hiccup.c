@@ -11,13 +11,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PERIOD_NS 1000000
-#define NS_PER_S  1000000000LL
+/* So long it sleeps at a time: longer where to wake up is dear. In a virtual machine that takes 30 us, and an
+ * interrupt of whoever has the CPU. */
+#define PERIOD_LEAST_NS 1000000
+#define PERIOD_MOST_NS  20000000
+#define OWN_SHARE       0.002 /* of a core */
+#define NS_PER_S        1000000000LL
 
 /* Reading how long the thread has waited costs more than all the rest: once in so many times, and when it is
  * late. What it waited in those before, some microseconds each, is then taken off, too: rather a stall that
  * reads too short. */
 #define UNREAD_MOST 8
+#define JUDGED_BY   32
 #define ROOM        256 /* stalls from one drain to the next; a power of two */
 
 struct stall {
@@ -34,12 +39,25 @@ struct mp_hiccup {
 	struct stall stalls[ROOM];
 };
 
-static int64_t now_ns(void)
+static int64_t time_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static int64_t now_ns(void)
+{
+	return time_ns(CLOCK_MONOTONIC);
+}
+
+/* How long to sleep, by what the thread took for so many times. */
+static int64_t period_ns(int64_t cpu_ns, int times)
+{
+	double ns = (double)cpu_ns / times / OWN_SHARE;
+
+	return ns < PERIOD_LEAST_NS ? PERIOD_LEAST_NS : ns > PERIOD_MOST_NS ? PERIOD_MOST_NS : (int64_t)ns;
 }
 
 /* How long this thread has waited for a CPU so far (Documentation/scheduler/sched-stats.rst); 0 where the
@@ -71,12 +89,13 @@ static void *watch(void *arg)
 {
 	struct mp_hiccup *h = arg;
 	int schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-	int64_t due_ns = now_ns(), waited = waited_ns(schedstat);
-	int unread = 0;
+	int64_t due_ns = now_ns(), waited = waited_ns(schedstat), pause_ns = PERIOD_LEAST_NS;
+	int64_t cpu_ns = time_ns(CLOCK_THREAD_CPUTIME_ID);
+	int unread = 0, times = 0;
 
 	prctl(PR_SET_TIMERSLACK, 1UL); /* or the kernel lets it sleep 50 us longer */
 	while (!__atomic_load_n(&h->stop, __ATOMIC_RELAXED)) {
-		due_ns += PERIOD_NS;
+		due_ns += pause_ns;
 		const struct timespec due = {.tv_sec = due_ns / NS_PER_S, .tv_nsec = due_ns % NS_PER_S};
 
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
@@ -88,8 +107,14 @@ static void *watch(void *arg)
 		}
 		if (is_late && now - due_ns - (waited - before) >= MP_HICCUP_NS)
 			note(h, due_ns, now - due_ns - (waited - before));
-		if (now - due_ns >= PERIOD_NS)
+		if (now - due_ns >= pause_ns)
 			due_ns = now; /* what was missed is not made up for */
+		if (++times == JUDGED_BY) {
+			int64_t cpu_before = cpu_ns;
+			cpu_ns = time_ns(CLOCK_THREAD_CPUTIME_ID);
+			pause_ns = period_ns(cpu_ns - cpu_before, times);
+			times = 0;
+		}
 	}
 	if (schedstat >= 0)
 		close(schedstat);

@@ -8,9 +8,10 @@
 
 /*
  * Stalls of the machine itself (a hypervisor that runs others, SMIs, a suspend): a thread of the recorder
- * sleeps for a millisecond at a time and notes when it wakes up late, as jHiccup does
- * (https://github.com/giltene/jHiccup). What it waited for a CPU, because other threads ran, is taken off:
- * that is no stall. It sees stalls of the CPU that it is on, and of all together.
+ * sleeps for a millisecond at a time, or for longer where to wake up is so dear that it would take more than
+ * 0.2 % of a core, and notes when it wakes up late, as jHiccup does (https://github.com/giltene/jHiccup).
+ * What it waited for a CPU, because other threads ran, is taken off: that is no stall. It sees stalls of the
+ * CPU that it is on, and of all together.
  *
  * Life: start -> drain ... -> stop. The thread is the module's own; all functions are for one other.
  */

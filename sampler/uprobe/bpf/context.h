@@ -600,7 +600,7 @@ int BPF_PROG(mmap_lock_acquire_returned, struct mm_struct *mm)
 
 	if (t)
 		call_of(t, task); /* forgets a system call that had no end */
-	if (!t || t->in[IN_SYSCALL].since_ns || nr < 0 || is_ours(nr) || BPF_CORE_READ(task, mm) != mm)
+	if (!t || t->in[IN_SYSCALL].since_ns || nr < 0 || is_ours(nr) || task->mm != mm)
 		return 0; /* or the lock of another process (process_vm_readv, /proc) */
 	note_syscall(t, nr, regs);
 	t->syscall_by_lock = 1;
@@ -623,6 +623,13 @@ int BPF_PROG(mmap_lock_released, struct mm_struct *mm)
 
 /* ---- The lock of the address space ---- */
 
+static __always_inline bool is_own_mmap_lock(const void *lock)
+{
+	const struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+
+	return mm && (u64)lock == (u64)mm + bpf_core_field_offset(mm->mmap_lock);
+}
+
 SEC("tp_btf/contention_begin")
 int BPF_PROG(contention_begin, void *lock)
 {
@@ -630,12 +637,11 @@ int BPF_PROG(contention_begin, void *lock)
 	if (!c)
 		return 0;
 
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct thread_state *t = state_of(task);
-
 	/* Other locks are those of the scheduler, too. */
-	if (mm && (u64)lock == (u64)mm + bpf_core_field_offset(mm->mmap_lock) && running(c, t))
+	if (!is_own_mmap_lock(lock))
+		return 0;
+	struct thread_state *t = state_of_current(c);
+	if (t)
 		begin(t, IN_MMAP_LOCK, bpf_ktime_get_ns());
 	return 0;
 }
@@ -647,17 +653,12 @@ int BPF_PROG(contention_end, void *lock)
 	if (!c)
 		return 0;
 
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct thread_state *t = state_of(task);
-
-	if (!mm || !t || !t->in[IN_MMAP_LOCK].since_ns ||
-	    (u64)lock != (u64)mm + bpf_core_field_offset(mm->mmap_lock))
+	if (!is_own_mmap_lock(lock))
 		return 0;
-	running(c, t);
-	struct call *call = call_of(t, task);
-	if (!t->in[IN_MMAP_LOCK].since_ns)
-		return 0; /* it was forgotten */
+	struct thread_state *t = state_of_current(c);
+	struct call *call = t ? call_of(t, bpf_get_current_task_btf()) : 0;
+	if (!t || !call || !t->in[IN_MMAP_LOCK].since_ns)
+		return 0;
 	u64 now = bpf_ktime_get_ns();
 	struct mp_bpf_kernel r = {.tid = (u32)bpf_get_current_pid_tgid(),
 	    .kind = MP_KERNEL_MMAP_LOCK,
