@@ -179,7 +179,7 @@ for workload in small crowd; do
 done
 
 if [[ " $workloads " == *" redis "* ]]; then
-	redis_missing || side_by_side start_redis do_redis_close "$redis_rounds" plain uprobe-auto
+	redis_missing || redis_paired uprobe-auto "$redis_rounds"
 	redis_missing || for round in $(seq "$redis_rounds"); do
 		for mode in "${modes[@]}"; do
 			[[ ! ${missing[$mode]:-} ]] || continue

@@ -6,7 +6,8 @@
 --   bench         the table: a row for each mode; NULL where nothing was measured
 --   ratios        what has to hold: NULL where nothing was measured
 --
--- Workloads `bare`, `calls` and `redis-close` are `pairs`, `split` and `redis` side by side, for ratios. Workload `small` and `crowd` with threads 0: the tool's own figures, of all that it saw in that turn.
+-- Workloads `bare` and `calls` are `pairs` and `split` side by side, `redis-paired` is `redis` in one server, for ratios.
+-- Workload `small` and `crowd` with threads 0: the tool's own figures, of all that it saw in that turn.
 
 CREATE TABLE figures (mode TEXT, workload TEXT, threads INTEGER, round INTEGER, key TEXT, value REAL);
 CREATE TABLE modes (ord INTEGER PRIMARY KEY, mode TEXT, sees INTEGER, base TEXT, title TEXT);
@@ -54,7 +55,7 @@ SELECT f.mode, sum(iif(key = 'mallocs' AND sees >= 1 OR key = 'frees' AND sees >
 	sum(iif(key = 'cpu_s', value, NULL)) AS cpu_s
 FROM figures AS f
 JOIN modes USING (mode)
-WHERE workload NOT IN ('redis', 'redis-close', 'bare', 'calls')
+WHERE workload NOT IN ('redis', 'redis-paired', 'bare', 'calls')
 GROUP BY f.mode;
 
 CREATE VIEW bench AS
@@ -123,7 +124,7 @@ FROM (SELECT 1) LEFT JOIN per_round ON mode = 'uprobe-slow' AND workload = 'pair
 
 INSERT INTO ratio_of_round
 SELECT 'redis: uprobe-auto, throughput / plain', '>=', 0.97, 120, value
-FROM (SELECT 1) LEFT JOIN figures ON (mode, workload, key) = ('uprobe-auto', 'redis-close', 'rps_share');
+FROM (SELECT 1) LEFT JOIN figures ON (mode, workload, key) = ('uprobe-auto', 'redis-paired', 'rps_share');
 
 INSERT INTO ratio_of_round
 SELECT 'pairs: preload-dormant, ns added', '<=', 2, 140, pair

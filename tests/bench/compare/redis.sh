@@ -50,18 +50,31 @@ do_redis() {
 	put redis 1 rps "${figures[0]:--}" p99_ms "${figures[1]:--}"
 }
 
-# A second of load before each that counts: a budget is one of the time that passes, and was saved up while others had
-# their turn.
-do_redis_close() {
-	local figures
-	if [[ $warming ]]; then
-		redis_requests 200000 >/dev/null
-		figures=($(redis_requests 10000))
-		redis_n=${redis_n:-$(awk -v rps="${figures[0]:-1000}" -v s="$redis_s" 'BEGIN {printf "%d", rps * s + 500}')}
-	fi
-	redis_requests "$redis_n" >/dev/null
-	figures=($(redis_requests "$redis_n"))
-	put redis-close 1 rps "${figures[0]:--}"
+# One server, and the tool comes and goes: each time with it is compared with those before and after. Two servers side by
+# side would not tell what a recorder costs by being there: both would pay for it. The times are long, for within a second
+# or two the machine's own speed varies by a tenth.
+redis_paired() { # MODE TURNS
+	local turns=$2 n with before after
+	mode=$1
+	[[ " ${modes[*]} " == *" $mode "* && ! ${missing[$mode]:-} ]] || return 0
+	start_redis || { give_up "$why"; end_target; return 0; }
+	after=($(redis_requests 100000))
+	n=$(awk -v rps="${after[0]:-1000}" -v s="$redis_s" 'BEGIN {printf "%d", rps * s + 500}')
+	after=($(redis_requests "$((10 * n))"))
+	for round in $(seq "$turns"); do
+		progress "redis paired, turn $round of $turns"
+		before=("${after[@]}")
+		attach || { give_up "$why"; break; }
+		redis_requests "$((2 * n))" >/dev/null # it has settled
+		with=($(redis_requests "$((10 * n))"))
+		detach
+		after=($(redis_requests "$((10 * n))"))
+		put redis-paired 1 rps "${with[0]:--}"
+		mode=plain
+		put redis-paired 1 rps "$(awk -v a="${before[0]:-0}" -v b="${after[0]:-0}" 'BEGIN {print (a + b) / 2}')"
+		mode=$1
+	done
+	end_target
 }
 
 redis_round() { turn start_redis do_redis; }
