@@ -130,7 +130,7 @@ collector)
 	java_advice_works collector -XX:+UseSerialGC -Xms256m -Xmx256m -Xmn24m -- --mode mixed --live 40
 	;;
 young_size) java_advice_works young_size -XX:+UseG1GC -Xms256m -Xmx256m -Xmn16m -- --rate 100 ;;
-heap_too_small) java_advice_works heap_too_small -XX:+UseG1GC -Xms48m -Xmx48m -- --live 36 ;;
+heap_too_small) java_advice_works heap_too_small -XX:+UseG1GC -Xms48m -Xmx48m -- --live 39 ;;
 heap_too_small-serial) java_advice_works heap_too_small -XX:+UseSerialGC -Xms24m -Xmx24m -- --live 12 ;;
 heap_resizes) java_advice_works heap_resizes -XX:+UseSerialGC -Xms16m -Xmx384m -- --mode mixed --live 60 ;;
 explicit) java_advice_works explicit -XX:+UseG1GC -Xms256m -Xmx256m -- --ask 300 ;;
