@@ -343,9 +343,10 @@ static void check_causes(struct mp_doctor *d, const void *arg, struct mp_finding
 		snprintf(to + n, sizeof(seen) - n, "%s%s", n ? " " : "", mp_kernel_kind_name(kind));
 	}
 	mp_finding_set(out, *missing ? MP_CHECK_LIMITED : MP_CHECK_WORKS,
-	    "%s%s%s; adds %llu ns to a system call of the target and %llu ns to a page fault", seen,
-	    *missing ? "; not seen: " : "", missing, (unsigned long long)cost.syscall_ns,
-	    (unsigned long long)cost.fault_ns);
+	    "%s%s%s; adds %llu ns to a system call of the target, %llu ns to a page fault and %llu ns to a "
+	    "switch",
+	    seen, *missing ? "; not seen: " : "", missing, (unsigned long long)cost.syscall_ns,
+	    (unsigned long long)cost.fault_ns, (unsigned long long)cost.switch_ns);
 	if (*missing)
 		mp_finding_no_fix(out, "this kernel has no tracepoints for these");
 }

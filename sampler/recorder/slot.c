@@ -23,6 +23,26 @@ static int store_counter(struct mp_recorder *r, const char *name, uint64_t value
 	return value ? mp_append_counter(r->session, r->slot_ns, name, (int64_t)value, err) : 0;
 }
 
+/* Of one event. What begins and ends, each told by a program, is taken to be half as dear as a switch: that
+ * has a program more, and keeps more. A sleep in a system call is paid for with the time off the CPU. */
+static uint64_t kernel_event_cost_ns(const struct mp_kernel_cost *cost, enum mp_kernel_kind kind)
+{
+	switch (kind) {
+	case MP_KERNEL_MINOR_FAULT:
+	case MP_KERNEL_MAJOR_FAULT:
+	case MP_KERNEL_THP:
+		return cost->fault_ns;
+	case MP_KERNEL_OFF_CPU:
+		return cost->switch_ns;
+	case MP_KERNEL_IRQ:
+	case MP_KERNEL_SOFTIRQ:
+	case MP_KERNEL_MMAP_LOCK:
+		return cost->switch_ns / 2;
+	default:
+		return cost->syscall_ns;
+	}
+}
+
 /* What the kernel's events took of the target, in ns of CPU time. */
 static uint64_t kernel_cost_ns(const struct mp_recorder *r, const struct mp_uprobe_stats *s, uint64_t *events)
 {
@@ -31,10 +51,8 @@ static uint64_t kernel_cost_ns(const struct mp_recorder *r, const struct mp_upro
 
 	*events = 0;
 	for (unsigned int kind = 0; kind < MP_KERNEL_KINDS; kind++) {
-		bool is_fault =
-		    kind == MP_KERNEL_MINOR_FAULT || kind == MP_KERNEL_MAJOR_FAULT || kind == MP_KERNEL_THP;
 		*events += s->kernel_events[kind];
-		cost_ns += s->kernel_events[kind] * (is_fault ? cost.fault_ns : cost.syscall_ns);
+		cost_ns += s->kernel_events[kind] * kernel_event_cost_ns(&cost, kind);
 	}
 	return cost_ns;
 }

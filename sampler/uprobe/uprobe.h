@@ -198,11 +198,10 @@ void mp_uprobe_stats(struct mp_uprobe *u, struct mp_uprobe_stats *out);
 /* What of the kernel's doings is seen, as parts of calls: 1 << enum mp_kernel_kind. */
 uint32_t mp_uprobe_sees(const struct mp_uprobe *u);
 
-/* What watching the kernel adds to a system call and to a page fault of the target, in CPU time, as measured
- * when the plane was opened; 0 where that cannot be told. The other kinds are taken to be as dear as a system
- * call. */
+/* What watching the kernel adds to a system call, to a page fault and to a time off the CPU of the target, in
+ * CPU time, as measured when the plane was opened; 0 where that cannot be told. */
 struct mp_kernel_cost {
-	uint64_t syscall_ns, fault_ns;
+	uint64_t syscall_ns, fault_ns, switch_ns;
 };
 struct mp_kernel_cost mp_uprobe_kernel_cost(const struct mp_uprobe *u);
 
