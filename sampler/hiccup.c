@@ -15,14 +15,14 @@
  * interrupt of whoever has the CPU. */
 #define PERIOD_LEAST_NS 1000000
 #define PERIOD_MOST_NS  20000000
-#define OWN_SHARE       0.002 /* of a core */
+#define OWN_SHARE       0.002 /* of a core; judged anew each so many times: */
+#define JUDGED_BY       32
 #define NS_PER_S        1000000000LL
 
 /* Reading how long the thread has waited costs more than all the rest: once in so many times, and when it is
  * late. What it waited in those before, some microseconds each, is then taken off, too: rather a stall that
  * reads too short. */
 #define UNREAD_MOST 8
-#define JUDGED_BY   32
 #define ROOM        256 /* stalls from one drain to the next; a power of two */
 
 struct stall {

@@ -160,9 +160,9 @@ done
 
 if [[ " $workloads " == *" small "* ]]; then
 	for _ in $(seq "$rounds"); do # where a program's memory lies is part of so small a figure
-		side_by_side start_small do_bare 20 plain preload-dormant
+		side_by_side do_bare 20 plain preload-dormant
 	done
-	side_by_side start_small do_calls "$((rounds * 20))" \
+	side_by_side do_calls "$((rounds * 20))" \
 		plain uprobe-all empty-pair uprobe-hist empty-session funclatency bpftrace perf-record
 fi
 

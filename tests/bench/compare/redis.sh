@@ -64,7 +64,7 @@ redis_paired() { # MODE TURNS
 	for round in $(seq "$turns"); do
 		progress "redis paired, turn $round of $turns"
 		before=("${after[@]}")
-		attach || { give_up "$why"; break; }
+		attach || { give_up "$why"; call_if_there "$mode.stop" 2>/dev/null; break; }
 		redis_requests "$((2 * n))" >/dev/null # it has settled
 		with=($(redis_requests "$((10 * n))"))
 		detach

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Where a bound is closer than this machine is steady over seconds: each tool has a program of its own, all are in at once,
-# and they take turns, of some ms where no budget is kept. Sourced by compare.sh.
+# and they take turns of some ms. Sourced by compare.sh.
 #
-# A program has its own copy of the C library, so that no probe has two consumers. (Of other libraries there is one: only one
-# mode probes them then.)
+# A program has its own copy of the C library, so that no probe has two consumers.
 
 _copy_libc() { # DIRECTORY
 	mkdir -p "$1"
@@ -11,15 +10,15 @@ _copy_libc() { # DIRECTORY
 }
 
 # Those of the modes that can run here; the first turn of each is for the caches and counts for nothing.
-side_by_side() { # START DO TURNS MODE...
-	local start=$1 what=$2 turns=$3 name n names=()
-	shift 3
+side_by_side() { # DO TURNS MODE...
+	local what=$1 turns=$2 name n names=()
+	shift 2
 	for mode in "$@"; do
 		[[ ! ${missing[$mode]:-} && " ${modes[*]} " == *" $mode "* ]] || continue
 		progress "${what#do_}: $mode"
 		dir=$bench_dir/$mode
 		_copy_libc "$dir/lib"
-		if LD_LIBRARY_PATH=$dir/lib "$start" && attach; then
+		if LD_LIBRARY_PATH=$dir/lib start_small && attach; then
 			names+=("$mode")
 		else
 			give_up "$why"
