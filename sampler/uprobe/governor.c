@@ -8,6 +8,9 @@
 /* Of the budget: calibrated costs are medians, and what a trap does to the target's caches is not in them. */
 #define AIM 0.8
 
+/* What the bucket holds is what comes in such a time: over two seconds AIM * (2 + BUCKET_S) is the budget. */
+#define BUCKET_S 0.5
+
 /* What is not governed here (spans that were asked for) may be dearer than all of it: that is its business,
  * and something is left for calls. */
 #define OTHERS_MOST 0.75
@@ -39,7 +42,7 @@
 
 static double capacity_ns(const struct mp_governor *g)
 {
-	return g->o.budget * AIM * NS_PER_S;
+	return g->o.budget * AIM * BUCKET_S * NS_PER_S;
 }
 
 /* xorshift64 (Marsaglia 2003), as a number from 0 to 1. */

@@ -9,12 +9,13 @@
  * Keeps what probes cost the target within a budget, by deciding when they are in. Pure: it is told the time
  * and what was spent so far (hits times calibrated cost), and says what should be; the caller does it.
  *
- * The budget is a token bucket: time fills it, hits empty it, and it holds at most what a second brings.
+ * The budget is a token bucket: time fills it, hits empty it, and it holds at most what half a second brings.
  * While the window is open every call is probed. It closes when the bucket is empty, and opens again when
  * there is an allowance for it, of random size, so that what is periodic in the target is not always met in
  * the same phase. From that alone follow all modes: where the target's calls cost less than the budget, the
  * window never closes; where they cost fifty times as much, it is open one fiftieth of the time. Over any
- * time T the cost is at most budget x (T + 1 s), and what the caller needs to take probes out.
+ * time T the cost is at most 0.8 x budget x (T + 0.5 s), which is the budget over two seconds, and what the
+ * caller needs to take probes out.
  *
  * Slow paths (sampler/slow_path.h) are watched beside it as long as they take no more than their share of the
  * budget.
