@@ -17,7 +17,7 @@ TARGETS := $(addprefix $(TARGET_DIR)/,matching_engine count delay delay_own thre
 	markers markers_static markers_cxx libmarkers_late.so dry_pool scopes \
 	causes libcause_alloc.so heap heap_static orders spans spans_cxx pool_functions pools pools_marked pools_bulk watched paged blocks \
 	where where_other libwhere_a.so libwhere_b.so order_flow \
-	preload_life preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
+	preload_life preload_early preload_signals preload_errno preload_plugin stl quiet libsafe_alloc.so libplugin.so libplugin_static.so)
 
 # Programs of libraries with pools of their own, where these are there.
 has_header = $(if $(wildcard /usr/include/$(1)),$(TARGET_DIR)/$(2))
@@ -42,6 +42,9 @@ $(TARGET_DIR)/%: tests/targets/%.c $(TARGET_HDR)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -o $@ $< -pthread
+
+# Its dlsym is to be found by the library, and its calls are to stay what they are.
+$(TARGET_DIR)/preload_early: TARGET_CFLAGS += -rdynamic -fno-builtin
 
 $(TARGET_DIR)/%: tests/targets/%.cc $(TARGET_HDR)
 	@mkdir -p $(@D)

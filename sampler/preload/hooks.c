@@ -32,17 +32,6 @@ EXPORT void *calloc(size_t n, size_t size)
 	return mp_is_dormant(&mp_self) ? mp_real.calloc(n, size) : record_calloc(n, size);
 }
 
-/* A block that the look-up of the allocator left: no allocator knows it. */
-static __attribute__((noinline, cold)) void *realloc_early(void *old, size_t size)
-{
-	void *p = mp_real.malloc(size);
-	size_t old_size = ((size_t *)old)[-2];
-
-	for (size_t i = 0; p && i < size && i < old_size; i++)
-		((char *)p)[i] = ((char *)old)[i];
-	return p;
-}
-
 COLD_TWIN void *record_followed_realloc(void *old, size_t size)
 {
 	bool was_followed = mp_take_followed(ADDR(old));
@@ -64,8 +53,6 @@ TWIN void *record_realloc(void *old, size_t size)
 
 EXPORT void *realloc(void *old, size_t size)
 {
-	if (MP_UNLIKELY(mp_real_is_early(old)))
-		return realloc_early(old, size);
 	return mp_is_dormant(&mp_self) ? mp_real.realloc(old, size) : record_realloc(old, size);
 }
 
@@ -103,19 +90,19 @@ COLD_TWIN void record_followed_free(void *p)
 	RECORD_GIVEN(MP_OP_FREE, 0, ADDR(p), p, was_followed, mp_real.free(p));
 }
 
+/* free(NULL) is no call (store/op.h). */
 TWIN void record_free(void *p)
 {
+	if (MP_UNLIKELY(!p))
+		return;
 	if (mp_may_be_followed(ADDR(p)))
 		record_followed_free(p);
 	else
 		RECORD(MP_OP_FREE, 0, ADDR(p), mp_real.free(p));
 }
 
-/* free(NULL) is no call (store/op.h). */
 EXPORT void free(void *p)
 {
-	if (MP_UNLIKELY(!p) || MP_UNLIKELY(mp_real_is_early(p)))
-		return;
 	if (mp_is_dormant(&mp_self))
 		mp_real.free(p);
 	else

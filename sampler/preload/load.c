@@ -17,7 +17,7 @@ static __attribute__((constructor)) void load(void)
 {
 	mp_thread_init();
 	pthread_atfork(NULL, NULL, in_child);
-	if (!mp_self.is_known) /* most programs have allocated before this */
+	if (!mp_thread_is_known(&mp_self)) /* most programs have allocated before this */
 		mp_thread_first_call(&mp_self);
 	mp_operators_init();
 	mp_markers_listen();

@@ -174,7 +174,7 @@ static void marker(unsigned int kind, struct mpsample_name *name, unsigned long 
 	struct mp_recording recording;
 	uint32_t index = MP_NAME_NONE;
 
-	if (MP_UNLIKELY(!mp_self.is_known))
+	if (MP_UNLIKELY(!mp_thread_is_known(&mp_self)))
 		mp_thread_first_call(&mp_self);
 	if (!(mp_region_word() & MP_WORD_MODE))
 		return;

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,45 +11,58 @@
 
 /*
  * dlsym() may allocate: old C libraries do, and so does every failed look-up. What asks before malloc itself
- * is known gets memory from here.
+ * is known gets memory from here, which no allocator knows: it is never freed.
+ *
+ * Mostly nothing asks. The first thread that knows the allocator then closes this for good, and free and
+ * realloc are the allocator's own. Else they stay those below, which look at the address.
  */
-unsigned char mp_early[MP_EARLY_BYTES] __attribute__((aligned(16)));
+#define EARLY_BYTES  16384
+#define EARLY_CLOSED ((size_t)1 << 62) /* of early_used, and above */
+
+static unsigned char early[EARLY_BYTES] __attribute__((aligned(16)));
 static size_t early_used;
 
+/* Those of the allocator; NULL before they are known. */
+static void *(*real_realloc)(void *, size_t);
+static void (*real_free)(void *);
+
+static bool is_early(const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)early < EARLY_BYTES;
+}
+
+/* Where it was closed meanwhile, malloc has been known before. */
 static void *early_malloc(size_t size)
 {
 	size_t rounded = (size + 31) & ~(size_t)15; /* the size stands before the block, for realloc */
 
-	if (size > MP_EARLY_BYTES)
+	if (size > EARLY_BYTES)
 		return NULL;
-	size_t at = __atomic_fetch_add(&early_used, rounded, __ATOMIC_RELAXED);
-	if (at + rounded > MP_EARLY_BYTES)
+	size_t at = __atomic_fetch_add(&early_used, rounded, __ATOMIC_ACQUIRE);
+	if (at >= EARLY_CLOSED)
+		return mp_real.malloc(size);
+	if (at + rounded > EARLY_BYTES)
 		return NULL;
-	*(size_t *)(mp_early + at) = size;
-	return mp_early + at + 16;
+	*(size_t *)(early + at) = size;
+	return early + at + 16;
 }
 
 static void *early_calloc(size_t n, size_t size)
 {
 	size_t bytes;
+	void *p = __builtin_mul_overflow(n, size, &bytes) ? NULL : early_malloc(bytes);
 
-	return __builtin_mul_overflow(n, size, &bytes) ? NULL : early_malloc(bytes); /* fresh: zero */
+	return p ? memset(p, 0, bytes) : NULL;
 }
 
-static void *early_realloc(void *old, size_t size)
+/* For good; false: some is in use. malloc is known by now. */
+static bool close_early(void)
 {
-	void *p = early_malloc(size);
+	size_t used = 0;
 
-	if (p && old && mp_real_is_early(old)) {
-		size_t old_size = ((size_t *)old)[-2];
-		memcpy(p, old, old_size < size ? old_size : size);
-	}
-	return p;
-}
-
-static void early_free(void *p)
-{
-	(void)p;
+	return __atomic_compare_exchange_n(
+		   &early_used, &used, EARLY_CLOSED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+	       used >= EARLY_CLOSED;
 }
 
 static void find_all(void);
@@ -73,22 +87,27 @@ static void *first_calloc(size_t n, size_t size)
 	return mp_real.calloc(n, size);
 }
 
-static void *first_realloc(void *p, size_t size)
+static void *checked_realloc(void *old, size_t size)
 {
-	if (is_looking)
-		return early_realloc(p, size);
-	find_all();
-	return mp_real.realloc(p, size);
+	if (!old)
+		return mp_real.malloc(size);
+	if (is_early(old)) {
+		size_t old_size = ((const size_t *)old)[-2];
+		void *p = mp_real.malloc(size);
+		return p ? memcpy(p, old, old_size < size ? old_size : size) : NULL;
+	}
+	if (!real_realloc)
+		find_all();
+	return real_realloc(old, size);
 }
 
-static void first_free(void *p)
+static void checked_free(void *p)
 {
-	if (is_looking) {
-		early_free(p);
+	if (!p || is_early(p))
 		return;
-	}
-	find_all();
-	mp_real.free(p);
+	if (!real_free)
+		find_all();
+	real_free(p);
 }
 
 static void *first_reallocarray(void *p, size_t n, size_t size)
@@ -130,9 +149,9 @@ static void *first_pvalloc(size_t size)
 struct mp_real mp_real = {
     .malloc = first_malloc,
     .calloc = first_calloc,
-    .realloc = first_realloc,
+    .realloc = checked_realloc,
     .reallocarray = first_reallocarray,
-    .free = first_free,
+    .free = checked_free,
     .posix_memalign = first_posix_memalign,
     .aligned_alloc = first_aligned_alloc,
     .memalign = first_memalign,
@@ -194,10 +213,14 @@ static void find_all(void)
 	find(&found.free, "free", NULL);
 	if (!found.malloc || !found.calloc || !found.realloc || !found.free)
 		abort(); /* no libc behind us */
+	__atomic_store_n(&real_realloc, found.realloc, __ATOMIC_RELAXED);
+	__atomic_store_n(&real_free, found.free, __ATOMIC_RELAXED);
 	__atomic_store_n(&mp_real.calloc, found.calloc, __ATOMIC_RELAXED);
-	__atomic_store_n(&mp_real.realloc, found.realloc, __ATOMIC_RELAXED);
-	__atomic_store_n(&mp_real.free, found.free, __ATOMIC_RELAXED);
 	__atomic_store_n(&mp_real.malloc, found.malloc, __ATOMIC_RELAXED);
+	if (close_early()) {
+		__atomic_store_n(&mp_real.realloc, found.realloc, __ATOMIC_RELAXED);
+		__atomic_store_n(&mp_real.free, found.free, __ATOMIC_RELAXED);
+	}
 	is_looking = false;
 
 	find(&mp_real.reallocarray, "reallocarray", (void *)no_reallocarray);

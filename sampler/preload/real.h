@@ -7,9 +7,7 @@
  * order (glibc's, or that of another preloaded allocator). Found at the first call of any of them. Any
  * thread.
  */
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "store/op.h"
 
@@ -29,22 +27,14 @@ struct mp_real {
 	unsigned int memalign_op;
 };
 
-/* Before the first call each entry finds all of them, and then calls the one it stands for. */
-extern struct mp_real mp_real;
+/* Before the first call each entry finds all of them, and then calls the one it stands for. Hidden: an access
+ * would look it up in a table first. */
+extern __attribute__((visibility("hidden"))) struct mp_real mp_real;
 
 /* A C++ operator by its mangled name: the next definition, or NULL. Leaves no message for dlerror(). */
 void *mp_real_operator(const char *name);
 /* That of the library that calls from `caller`. Ends the process where there is none, as the dynamic linker
  * would have. Not to be kept: it may go with that library. */
 void *mp_real_operator_of(const char *name, void *caller);
-
-/* What was handed out while the allocator was being looked for; such blocks are never freed. */
-#define MP_EARLY_BYTES 16384
-extern unsigned char mp_early[MP_EARLY_BYTES];
-
-static inline bool mp_real_is_early(const void *p)
-{
-	return (uintptr_t)p - (uintptr_t)mp_early < MP_EARLY_BYTES;
-}
 
 #endif

@@ -25,8 +25,7 @@ static struct mp_region none;
 struct mp_region *mp_region = &none;
 struct mp_fork_guard mp_fork_guard;
 
-enum { UNMADE, MAKING, MADE, IMPOSSIBLE };
-static int state;
+static int state;          /* enum mp_region_state */
 static bool follows_forks; /* read early: programs write their title over the environment */
 
 /* Where each slot is mapped in this process, all of it there; NULL: not yet. */
@@ -117,15 +116,13 @@ void mpsample_ready_v1(void)
 	__asm__ volatile("" ::: "memory");
 }
 
-bool mp_region_make(void)
+enum mp_region_state mp_region_make(void)
 {
-	int expected = UNMADE, saved_errno = errno;
+	int expected = MP_REGION_UNMADE, saved_errno = errno;
 
-	if (mp_load_acquire(&state) == MADE)
-		return true;
 	if (!__atomic_compare_exchange_n(
-		&state, &expected, MAKING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return expected == MADE;
+		&state, &expected, MP_REGION_MAKING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return (enum mp_region_state)expected;
 	follows_forks = mp_environment_is_set("MPSAMPLE_FOLLOW_FORKS");
 	struct mp_region *r = new_region();
 	if (r) {
@@ -133,11 +130,11 @@ bool mp_region_make(void)
 		mp_store(&mp_fork_guard.mask, ~0U);
 		mp_store_release(&mp_region, r);
 	}
-	mp_store_release(&state, r ? MADE : IMPOSSIBLE);
+	mp_store_release(&state, r ? MP_REGION_MADE : MP_REGION_IMPOSSIBLE);
 	if (r)
 		mpsample_ready_v1();
 	errno = saved_errno;
-	return r != NULL;
+	return r ? MP_REGION_MADE : MP_REGION_IMPOSSIBLE;
 }
 
 /* ---- Slots ---- */
@@ -302,6 +299,7 @@ void mp_region_in_child(void)
 	if (r != &none)
 		munmap(r, r->header_bytes);
 	/* A filter that was set up for the parent may end a process that makes a memfd. */
-	mp_store(&state, follows_forks && prctl(PR_GET_SECCOMP) == 0 ? UNMADE : IMPOSSIBLE);
+	mp_store(
+	    &state, follows_forks && prctl(PR_GET_SECCOMP) == 0 ? MP_REGION_UNMADE : MP_REGION_IMPOSSIBLE);
 	mp_region_make();
 }

@@ -8,6 +8,9 @@
 
 #include "sampler/preload/record.h"
 
+/* -fvisibility speaks of definitions only: without this each access would look an address up first. */
+#pragma GCC visibility push(hidden)
+
 /* Never NULL: before it is made, and where it cannot be, it is one whose word says dormant. */
 extern struct mp_region *mp_region;
 
@@ -28,13 +31,17 @@ struct mp_fork_guard {
 
 extern struct mp_fork_guard mp_fork_guard;
 
+#pragma GCC visibility pop
+
+/* What a call is recorded under; dormant in such a child. */
 MP_INLINE uint32_t mp_region_word(void)
 {
 	return mp_load(&__atomic_load_n(&mp_region, __ATOMIC_RELAXED)->word) & mp_load(&mp_fork_guard.mask);
 }
 
-/* Makes the region at the first call. False: there is none, or another thread is making it now. */
-bool mp_region_make(void);
+/* Makes the region at the first call; what came of it. MAKING: another thread is at it now. */
+enum mp_region_state { MP_REGION_UNMADE, MP_REGION_MAKING, MP_REGION_MADE, MP_REGION_IMPOSSIBLE };
+enum mp_region_state mp_region_make(void);
 
 /* A slot for the calling thread, its memory there and writable, its owner set; or NULL when all are taken. */
 struct mp_slot *mp_region_claim(pid_t tid);

@@ -15,7 +15,13 @@
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif
 
-__thread struct mp_self mp_self __attribute__((tls_model("initial-exec")));
+const uint32_t mp_word_of_strangers = MP_WORD_MODE;
+#define STRANGER                                                                                             \
+	{                                                                                                    \
+		.word = &mp_word_of_strangers                                                                \
+	}
+
+__thread struct mp_self mp_self __attribute__((tls_model("initial-exec"))) = STRANGER;
 
 /* While the library works for itself (what it calls may allocate): any frame lies below this one. */
 #define FRAME_OF_OURS UINT64_MAX
@@ -42,7 +48,7 @@ static void at_exit(void *value)
 	}
 	struct mp_slot *s = self->owned;
 	self->slot = self->owned = NULL;
-	self->is_known = false;
+	self->word = &mp_word_of_strangers;
 	self->is_ending = true;
 	MP_BARRIER();
 	if (s && mp_load(&mp_fork_guard.mask))
@@ -99,7 +105,10 @@ void mp_thread_first_call(struct mp_self *self)
 
 	if (self->frame)
 		return; /* our own work below */
-	bool is_made = mp_region_make();
+	enum mp_region_state state = mp_region_make();
+	bool is_made = state == MP_REGION_MADE;
+	if (state == MP_REGION_MAKING)
+		return; /* this call goes by, the next one asks again */
 	if (is_made)
 		set_signal_mask(MAY_WAIT, &old_mask);
 	self->frame = FRAME_OF_OURS;
@@ -117,7 +126,7 @@ void mp_thread_first_call(struct mp_self *self)
 			pthread_setspecific(exit_key, (void *)1);
 	}
 	self->owned = s;
-	self->is_known = true;
+	self->word = &mp_region->word;
 	MP_BARRIER();
 	self->frame = 0;
 	MP_BARRIER();
@@ -174,7 +183,7 @@ static bool is_nested(struct mp_self *self, uint64_t frame)
 
 struct mp_slot *mp_thread_consider(struct mp_self *self, uint64_t frame)
 {
-	if (!self->is_known)
+	if (!mp_thread_is_known(self))
 		mp_thread_first_call(self);
 
 	uint32_t word = mp_region_word();
@@ -205,6 +214,6 @@ void mp_thread_init(void)
 
 void mp_thread_in_child(void)
 {
-	mp_self = (struct mp_self){0};
+	mp_self = (struct mp_self)STRANGER;
 	mp_region_in_child();
 }

@@ -10,17 +10,28 @@
 #include "sampler/preload/ticks.h"
 
 struct mp_self {
+	/* Whether somebody records: the region's word, or one that asks for a first call. All that a dormant
+	 * call looks at. In a child that the C library knows nothing of it is the parent's, and what is to be
+	 * recorded then finds the fork guard. */
+	const uint32_t *word;
 	struct mp_slot *slot;  /* to record into; NULL while a call is being recorded, and without a slot */
 	struct mp_slot *owned; /* the same, whether a call is being recorded or not */
 	uint64_t frame;        /* of the interposed function that is being recorded; 0: none */
 	uint64_t nested_in;    /* that call, by the number of those before it */
 	uint32_t nested;       /* others that were called in it */
-	bool is_known;         /* had its first call */
 	bool is_storing;       /* the real function has returned, the call is being written down */
 	bool is_ending;        /* its destructors have run */
 };
 
 extern __thread struct mp_self mp_self __attribute__((tls_model("initial-exec")));
+
+/* Before the thread's first call, and after its end. */
+extern __attribute__((visibility("hidden"))) const uint32_t mp_word_of_strangers;
+
+MP_INLINE bool mp_thread_is_known(const struct mp_self *self)
+{
+	return self->word != &mp_word_of_strangers;
+}
 
 /* The thread's first call: makes the region, claims a slot. Keeps errno. */
 void mp_thread_first_call(struct mp_self *self) __attribute__((cold));
@@ -39,7 +50,7 @@ void mp_thread_in_child(void);
 /* Whether the calling thread has nothing to do but to pass the call on. */
 MP_INLINE bool mp_is_dormant(const struct mp_self *self)
 {
-	return MP_LIKELY(!(mp_region_word() & MP_WORD_MODE)) && MP_LIKELY(self->is_known);
+	return MP_LIKELY(!(mp_load(self->word) & MP_WORD_MODE));
 }
 
 struct mp_recording {

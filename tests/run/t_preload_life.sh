@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # Truth: whatever the lives of processes and threads that carry libmpsample.so, none is harmed, and the counts are
 # exact: what the target says it did is counted, or counted as lost. Targets: preload_life.c (most cases, of the same
-# names), lifecycle.c (churn), preload_signals.c, preload_errno.c, preload_plugin.c.
+# names), lifecycle.c (churn), preload_early.c, preload_signals.c, preload_errno.c, preload_plugin.c.
 #   churn          10,000 threads, ten at a time: as much memory as ten take
 #   many           more threads at once than there are slots: the calls of the rest are lost, and counted so
+#   early          memory that the look-up of the allocator asks for: good, and freed as any other
 #   signals_*      handlers that allocate, on a stack of their own or not
 #   errno          every function with arguments good, odd and impossible: same results, same errno
 #   plugin*        C++ loaded into a program in C, and taken out again
@@ -12,7 +13,7 @@
 #   limits         little address space, few descriptors
 #   secure         a set-user-ID program: the dynamic linker ignores LD_PRELOAD, and so the library is not there
 # beside others
-# cases: fork rawfork vfork spawn keys many tiny asking locked sealed closed daemon churn signals_same signals_above signals_below errno plugin plugin_static environment limits secure
+# cases: fork rawfork vfork spawn keys many tiny asking locked sealed closed daemon churn early signals_same signals_above signals_below errno plugin plugin_static environment limits secure
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 LIBRARY=$O/libmpsample.so
@@ -142,6 +143,13 @@ daemon)
 	end_daemon
 	cp daemon.out target.out
 	exact
+	;;
+early)
+	life "$LIBRARY" preload_early
+	holds "blocks handed out before the allocator was known" "$(truth kept) >= 8"
+	eq "reallocs" "$(calls s.db realloc)" "$(truth reallocs)"
+	eq "frees" "$(calls s.db free)" "$(truth frees)"
+	eq "lost calls" "$(lost_calls)" 0
 	;;
 signals_*)
 	life "$LIBRARY $TARGETS/libsafe_alloc.so" preload_signals "${CASE#signals_}"
