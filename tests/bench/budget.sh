@@ -43,7 +43,7 @@ end_target() {
 run_stages() {
 	echo go >&3
 	await $((++runs)) '^done' "$dir/out"
-	awk '$1 == "stage" {pairs += $4; cpu += $6; wall += $8} $1 == "done" {out = sprintf("%.0f %.0f", cpu / wall * 1e9, pairs / wall * 1e9)
+	awk '$1 == "stage" {pairs += $3; cpu += $5; wall += $7} $1 == "done" {out = sprintf("%.0f %.0f", cpu / wall * 1e9, pairs / wall * 1e9)
 		pairs = cpu = wall = 0} END {print out}' "$dir/out" >"$dir/run"
 }
 

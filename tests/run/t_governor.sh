@@ -17,7 +17,7 @@ record() { # PACED-ARGUMENT... -- RECORD-OPTION...
 	sql s.db "SELECT mode, events, cost_ns / 1000, watched_ns / 1000, windows FROM v_overhead WHERE plane = 'uprobe'"
 }
 
-# What calls cost in any stretch of so many seconds is within the budget, that of one second more, and half of it again: the
+# What calls cost in any stretch of so many seconds is within the budget, that of half a second more, and half of it again: the
 # kernel takes its time to let probes go.
 keeps_budget() { # SECONDS
 	eq "stretches of $1 s in which calls cost more" "$(sql s.db "
@@ -25,7 +25,7 @@ keeps_budget() { # SECONDS
 		  SELECT sum(cost_ns) OVER last AS cost_ns, sum(dur_ns) OVER last AS dur_ns
 		  FROM v_overhead JOIN slot USING (slot_ns) WHERE plane = 'uprobe'
 		  WINDOW last AS (ORDER BY slot_ns ROWS $(($1 - 1)) PRECEDING))
-		WHERE cost_ns > 1.5 * 0.02 * (dur_ns + 1e9)")" 0
+		WHERE cost_ns > 1.5 * 0.02 * (dur_ns + 0.5e9)")" 0
 }
 
 # The true rate, of all that the target did from go to done, lies in the interval.

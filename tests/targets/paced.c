@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * paced RATE SECONDS [RATE SECONDS]...: makes pairs of malloc and free at so many a second for so long, then
- * at the next rate; what cannot be kept up is left out. Prints a line for each rate: how many, and what time
- * they took. Each further line on stdin has it do so once more.
+ * at the next rate; what cannot be kept up is left out. Prints a line for each rate, how many and what time
+ * they took, and `pairs N`, all of them. Each further line on stdin has it do so once more.
  */
 #include "target.h"
 
 #define SLICE_NS 1000000
 
-static void run_stage(const char *pairs_per_s, uint64_t seconds)
+/* How many. */
+static unsigned long run_stage(const char *pairs_per_s, uint64_t seconds)
 {
 	double rate = (double)target_number(pairs_per_s) / 1e9; /* a ns */
 	uint64_t start = target_ns(CLOCK_MONOTONIC), end = start + seconds * 1000000000, now;
@@ -31,16 +32,19 @@ static void run_stage(const char *pairs_per_s, uint64_t seconds)
 		}
 		usleep(100);
 	}
-	target_print("stage %s pairs %lu cpu_ns %lu wall_ns %lu\n", pairs_per_s, pairs,
+	target_print("stage %s %lu cpu_ns %lu wall_ns %lu\n", pairs_per_s, pairs,
 	    target_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu, now - start);
+	return pairs;
 }
 
 int main(int argc, char **argv)
 {
 	target_wait_go();
 	do {
+		unsigned long pairs = 0;
 		for (int i = 1; i + 1 < argc; i += 2)
-			run_stage(argv[i], target_number(argv[i + 1]));
+			pairs += run_stage(argv[i], target_number(argv[i + 1]));
+		target_print("pairs %lu\n", pairs);
 		target_print("done\n");
 	} while (target_wait_line());
 }
