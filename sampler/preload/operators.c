@@ -137,8 +137,8 @@ MP_INLINE void *record(
 	void *p = o->real(a, b, c);
 	at.end = mp_ticks(word);
 	if (MP_UNLIKELY(o->sort == NOT_KNOWN)) {
-		if (!s || s != mp_self.slot)
-			return p;
+		if (!s || s != mp_self.slot || !(word & MP_WORD_MODE) || word != mp_region_word())
+			return p; /* what is behind it may have gone by uncounted */
 		o->sort = s->calls == before ? ALLOCATES : FORWARDS;
 	}
 	if (o->sort == ALLOCATES && mp_begin(&recording, frame))

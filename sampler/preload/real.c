@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 /*
- * dlsym() may allocate: old C libraries do, and so does every failed look-up. What asks before malloc itself
- * is known gets memory from here, which no allocator knows: it is never freed.
+ * dlsym() may allocate: that of glibc before 2.34 does, and so does every failed look-up. What asks before
+ * malloc itself is known gets memory from here, which no allocator knows: it is never freed.
  *
- * Mostly nothing asks. The first thread that knows the allocator then closes this for good, and free and
+ * Elsewhere nothing asks. The first thread that knows the allocator then closes this for good, and free and
  * realloc are the allocator's own. Else they stay those below, which look at the address.
  */
 #define EARLY_BYTES  16384
@@ -31,7 +31,7 @@ static bool is_early(const void *p)
 	return (uintptr_t)p - (uintptr_t)early < EARLY_BYTES;
 }
 
-/* Where it was closed meanwhile, malloc has been known before. */
+/* Who finds it closed, by another thread, sees the allocator's own malloc, too: close_early() comes after. */
 static void *early_malloc(size_t size)
 {
 	size_t rounded = (size + 31) & ~(size_t)15; /* the size stands before the block, for realloc */
@@ -55,7 +55,7 @@ static void *early_calloc(size_t n, size_t size)
 	return p ? memset(p, 0, bytes) : NULL;
 }
 
-/* For good; false: some is in use. malloc is known by now. */
+/* For good, once malloc is known; false: some is in use. */
 static bool close_early(void)
 {
 	size_t used = 0;
@@ -96,6 +96,8 @@ static void *checked_realloc(void *old, size_t size)
 		void *p = mp_real.malloc(size);
 		return p ? memcpy(p, old, old_size < size ? old_size : size) : NULL;
 	}
+	if (!real_realloc && is_looking)
+		return NULL; /* what block could that be */
 	if (!real_realloc)
 		find_all();
 	return real_realloc(old, size);
@@ -103,7 +105,7 @@ static void *checked_realloc(void *old, size_t size)
 
 static void checked_free(void *p)
 {
-	if (!p || is_early(p))
+	if (!p || is_early(p) || (!real_free && is_looking))
 		return;
 	if (!real_free)
 		find_all();

@@ -27,8 +27,8 @@ struct mp_real {
 	unsigned int memalign_op;
 };
 
-/* Before the first call each entry finds all of them, and then calls the one it stands for. Hidden: an access
- * would look it up in a table first. */
+/* At the first call an entry finds all of them, and then calls the one it stands for. Hidden, for else each
+ * access looked an address up first. */
 extern __attribute__((visibility("hidden"))) struct mp_real mp_real;
 
 /* A C++ operator by its mangled name: the next definition, or NULL. Leaves no message for dlerror(). */

@@ -21,8 +21,8 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
-static struct mp_region none;
-struct mp_region *mp_region = &none;
+struct mp_region mp_no_region;
+struct mp_region *mp_region = &mp_no_region;
 struct mp_fork_guard mp_fork_guard;
 
 static int state;          /* enum mp_region_state */
@@ -114,6 +114,11 @@ __attribute__((visibility("default"), noinline)) void mpsample_ready_v1(void);
 void mpsample_ready_v1(void)
 {
 	__asm__ volatile("" ::: "memory");
+}
+
+enum mp_region_state mp_region_state(void)
+{
+	return (enum mp_region_state)mp_load_acquire(&state);
 }
 
 enum mp_region_state mp_region_make(void)
@@ -208,7 +213,8 @@ static void begin_slot(struct mp_slot *s, const struct mp_region *r, uint32_t ti
 		s->random = 0x9e3779b97f4a7c15ULL ^ ((uint64_t)tid << 32) ^ (uint64_t)(uintptr_t)s;
 	}
 	s->tid = tid;
-	s->word = 0; /* unlike any that a call is recorded under: settings are read first */
+	s->word = ~0U; /* unlike any there is, also that of a child behind the fork guard: settings are read
+			  first */
 	s->stack_lo = s->stack_hi = 0;
 	mp_scopes_forget(s);
 	mp_store_release(&s->ready, 1);
@@ -290,13 +296,13 @@ void mp_region_in_child(void)
 	struct mp_region *r = mp_region;
 
 	mp_store(&mp_fork_guard.mask, 0);
-	mp_store(&mp_region, &none);
+	mp_store(&mp_region, &mp_no_region);
 	for (int i = 0; i < MP_REGION_SLOTS; i++) {
 		if (slots[i])
 			munmap(slots[i], r->slot_bytes);
 		slots[i] = NULL;
 	}
-	if (r != &none)
+	if (r != &mp_no_region)
 		munmap(r, r->header_bytes);
 	/* A filter that was set up for the parent may end a process that makes a memfd. */
 	mp_store(

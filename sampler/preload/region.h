@@ -11,7 +11,10 @@
 /* -fvisibility speaks of definitions only: without this each access would look an address up first. */
 #pragma GCC visibility push(hidden)
 
-/* Never NULL: before it is made, and where it cannot be, it is one whose word says dormant. */
+/* One whose word says dormant, for where there is no other. */
+extern struct mp_region mp_no_region;
+
+/* Never NULL: mp_no_region before it is made, and where it cannot be. */
 extern struct mp_region *mp_region;
 
 /*
@@ -39,8 +42,10 @@ MP_INLINE uint32_t mp_region_word(void)
 	return mp_load(&__atomic_load_n(&mp_region, __ATOMIC_RELAXED)->word) & mp_load(&mp_fork_guard.mask);
 }
 
-/* Makes the region at the first call; what came of it. MAKING: another thread is at it now. */
 enum mp_region_state { MP_REGION_UNMADE, MP_REGION_MAKING, MP_REGION_MADE, MP_REGION_IMPOSSIBLE };
+enum mp_region_state mp_region_state(void);
+
+/* Where it is unmade; what came of it. MAKING: another thread has come first, and is at it now. */
 enum mp_region_state mp_region_make(void);
 
 /* A slot for the calling thread, its memory there and writable, its owner set; or NULL when all are taken. */

@@ -16,12 +16,12 @@
 #endif
 
 const uint32_t mp_word_of_strangers = MP_WORD_MODE;
-#define STRANGER                                                                                             \
-	{                                                                                                    \
-		.word = &mp_word_of_strangers                                                                \
-	}
+__thread struct mp_self mp_self __attribute__((tls_model("initial-exec")));
 
-__thread struct mp_self mp_self __attribute__((tls_model("initial-exec"))) = STRANGER;
+static void look_at(struct mp_self *self, const struct mp_region *r)
+{
+	self->word_at = (uintptr_t)&r->word - (uintptr_t)&mp_word_of_strangers;
+}
 
 /* While the library works for itself (what it calls may allocate): any frame lies below this one. */
 #define FRAME_OF_OURS UINT64_MAX
@@ -48,7 +48,7 @@ static void at_exit(void *value)
 	}
 	struct mp_slot *s = self->owned;
 	self->slot = self->owned = NULL;
-	self->word = &mp_word_of_strangers;
+	self->word_at = 0;
 	self->is_ending = true;
 	MP_BARRIER();
 	if (s && mp_load(&mp_fork_guard.mask))
@@ -97,41 +97,60 @@ static void set_signal_mask(uint64_t mask, uint64_t *old)
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, old, sizeof(mask));
 }
 
-/* Signals wait: what a handler calls could not be told from our own work, and it may never come back. */
+static struct mp_slot *claim(const struct mp_self *self)
+{
+	pid_t tid = (pid_t)syscall(SYS_gettid);
+	struct mp_slot *s = mp_region_claim(tid);
+
+	if (!s || self->is_ending)
+		return s;
+	find_stack(s, tid);
+	/* Not in the main thread: its slot goes with the process, and it comes here before the C library is
+	 * ready for keys. */
+	if (has_exit_key && tid != getpid())
+		pthread_setspecific(exit_key, (void *)1);
+	return s;
+}
+
+/* Where another thread is making the region, the call goes by, and the next one asks again. */
+static void meet(struct mp_self *self)
+{
+	enum mp_region_state state = mp_region_state();
+
+	if (state == MP_REGION_UNMADE)
+		state = mp_region_make();
+	if (state == MP_REGION_MAKING)
+		return;
+	self->owned = state == MP_REGION_MADE ? claim(self) : NULL;
+	look_at(self, mp_region);
+}
+
+/*
+ * Signals wait: what a handler calls could not be told from our own work, and it may never come back. But
+ * where there can be no region, as in most forked children, no system call is made: a filter that was set up
+ * for the parent may end the process.
+ */
 void mp_thread_first_call(struct mp_self *self)
 {
+	enum mp_region_state state = mp_region_state();
+	bool may_be_filtered = state == MP_REGION_IMPOSSIBLE;
 	uint64_t old_mask = 0;
 	int saved_errno = errno;
 
-	if (self->frame)
-		return; /* our own work below */
-	enum mp_region_state state = mp_region_make();
-	bool is_made = state == MP_REGION_MADE;
-	if (state == MP_REGION_MAKING)
-		return; /* this call goes by, the next one asks again */
-	if (is_made)
+	if (self->frame || state == MP_REGION_MAKING)
+		return; /* our own work below, or another thread's */
+	if (!may_be_filtered)
 		set_signal_mask(MAY_WAIT, &old_mask);
-	self->frame = FRAME_OF_OURS;
-	MP_BARRIER();
-	/* Without a region, as in most forked children, there are no system calls here: a filter that was set
-	 * up for the parent may end the process. */
-	pid_t tid = is_made ? (pid_t)syscall(SYS_gettid) : 0;
-	struct mp_slot *s = is_made ? mp_region_claim(tid) : NULL;
-
-	if (s && !self->is_ending) {
-		find_stack(s, tid);
-		/* Not in the main thread: its slot goes with the process, and it comes here before the C
-		 * library is ready for keys. */
-		if (has_exit_key && tid != getpid())
-			pthread_setspecific(exit_key, (void *)1);
+	if (!mp_thread_is_known(self)) { /* or a handler was first, a moment ago */
+		self->frame = FRAME_OF_OURS;
+		MP_BARRIER();
+		meet(self);
+		MP_BARRIER();
+		self->frame = 0;
+		MP_BARRIER();
+		self->slot = self->owned;
 	}
-	self->owned = s;
-	self->word = &mp_region->word;
-	MP_BARRIER();
-	self->frame = 0;
-	MP_BARRIER();
-	self->slot = s;
-	if (is_made)
+	if (!may_be_filtered)
 		set_signal_mask(old_mask, NULL);
 	errno = saved_errno;
 }
@@ -187,6 +206,9 @@ struct mp_slot *mp_thread_consider(struct mp_self *self, uint64_t frame)
 		mp_thread_first_call(self);
 
 	uint32_t word = mp_region_word();
+	/* Behind the fork guard: a child that the C library knows nothing of is dormant for good. */
+	if (mp_thread_is_known(self) && !mp_load(&mp_fork_guard.mask))
+		look_at(self, &mp_no_region);
 	if (self->frame == FRAME_OF_OURS || !(word & MP_WORD_MODE))
 		return NULL;
 	if ((self->frame || self->is_storing) && is_nested(self, frame))
@@ -214,6 +236,17 @@ void mp_thread_init(void)
 
 void mp_thread_in_child(void)
 {
-	mp_self = (struct mp_self)STRANGER;
+	struct mp_self *self = &mp_self;
+
+	/* What a signal handler calls meanwhile goes by. */
+	self->frame = FRAME_OF_OURS;
+	MP_BARRIER();
+	self->slot = self->owned = NULL;
+	self->word_at = 0;
+	self->nested = 0;
+	self->is_storing = self->is_ending = false;
+	MP_BARRIER();
 	mp_region_in_child();
+	MP_BARRIER();
+	self->frame = 0;
 }

@@ -10,10 +10,11 @@
 #include "sampler/preload/ticks.h"
 
 struct mp_self {
-	/* Whether somebody records: the region's word, or one that asks for a first call. All that a dormant
-	 * call looks at. In a child that the C library knows nothing of it is the parent's, and what is to be
-	 * recorded then finds the fork guard. */
-	const uint32_t *word;
+	/* Where the word is that says whether somebody records, all that a dormant call looks at: so far
+	 * behind mp_word_of_strangers. 0, as all of a new thread is: its first call is to come. In a child
+	 * that the C library knows nothing of it is the parent's, until a call that was to be recorded finds
+	 * the fork guard. */
+	uintptr_t word_at;
 	struct mp_slot *slot;  /* to record into; NULL while a call is being recorded, and without a slot */
 	struct mp_slot *owned; /* the same, whether a call is being recorded or not */
 	uint64_t frame;        /* of the interposed function that is being recorded; 0: none */
@@ -25,12 +26,12 @@ struct mp_self {
 
 extern __thread struct mp_self mp_self __attribute__((tls_model("initial-exec")));
 
-/* Before the thread's first call, and after its end. */
+/* Never dormant: of threads before their first call, and after their destructors have run. */
 extern __attribute__((visibility("hidden"))) const uint32_t mp_word_of_strangers;
 
 MP_INLINE bool mp_thread_is_known(const struct mp_self *self)
 {
-	return self->word != &mp_word_of_strangers;
+	return self->word_at != 0;
 }
 
 /* The thread's first call: makes the region, claims a slot. Keeps errno. */
@@ -50,7 +51,9 @@ void mp_thread_in_child(void);
 /* Whether the calling thread has nothing to do but to pass the call on. */
 MP_INLINE bool mp_is_dormant(const struct mp_self *self)
 {
-	return MP_LIKELY(!(mp_load(self->word) & MP_WORD_MODE));
+	uintptr_t word = (uintptr_t)&mp_word_of_strangers + self->word_at;
+
+	return MP_LIKELY(!(mp_load((const uint32_t *)word) & MP_WORD_MODE));
 }
 
 struct mp_recording {

@@ -3,8 +3,8 @@
  * preload_early: a program whose dlsym allocates, as that of old C libraries does, and keeps some of what it
  * got. A preloaded allocator that looks for the one behind it is asked for memory before it can have any.
  *
- * Truth: `kept`, the blocks that were handed out during look-ups, with what was written to them; all are made
- * larger and freed after the go: `reallocs` and `frees`.
+ * Truth: `kept`, the blocks that were handed out during look-ups, with what was written to them; `early` of
+ * them are the library's own memory. All are made larger and freed after the go: `reallocs` and `frees`.
  */
 #include "target.h"
 
@@ -53,17 +53,29 @@ void *dlsym(void *restrict handle, const char *restrict name)
 {
 	static const char *const versions[] = {"GLIBC_2.34", "GLIBC_2.17", "GLIBC_2.2.5"};
 	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), *real = NULL;
+	void *libdl = dlopen("libdl.so.2", RTLD_LAZY | RTLD_NOLOAD); /* of glibc before 2.34 */
 
 	for (unsigned int i = 0; libc && !real && i < 3; i++)
-		real = dlvsym(libc, "dlsym", versions[i]);
+		real = dlvsym(libdl && i ? libdl : libc, "dlsym", versions[i]);
 	if (!real)
 		fail("dlsym");
 	allocate();
 	return ((void *(*)(void *, const char *))real)(handle == RTLD_NEXT ? libc : handle, name);
 }
 
+static bool is_of_library(const void *p)
+{
+	Dl_info info;
+
+	return dladdr(p, &info) && strstr(info.dli_fname, "libmpsample");
+}
+
 int main(void)
 {
+	unsigned int early = 0;
+
+	for (unsigned int i = 0; i < n_kept; i++)
+		early += is_of_library(kept[i]);
 	target_wait_go();
 	for (unsigned int i = 0; i < n_kept; i++) {
 		char *p = realloc(kept[i], LATE_BYTES);
@@ -72,6 +84,6 @@ int main(void)
 				fail("what was kept");
 		free(p);
 	}
-	target_print("kept %u\nreallocs %u\nfrees %u\n", n_kept, n_kept, n_kept);
+	target_print("kept %u\nearly %u\nreallocs %u\nfrees %u\n", n_kept, early, n_kept, n_kept);
 	target_done();
 }

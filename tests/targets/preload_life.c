@@ -4,6 +4,7 @@
  *
  *   fork     work, a forked child that works, too, work
  *   rawfork  the same by clone as a system call, which the C library knows nothing of
+ *   rawchild a child of that kind from before the recording, which works before its parent does
  *   vfork    the same by vfork: until it execs, the child's calls are made in the parent's memory
  *   spawn    work, and a shell by posix_spawn that says what it finds in LD_PRELOAD
  *   keys     2003 threads, one after the other, that free in destructors of 40 keys, up to the last round
@@ -11,9 +12,9 @@
  *   tiny     16 threads with the smallest stack there is
  *   asking   16 threads whose first call is made inside pthread_getattr_np(), which holds a lock meanwhile
  *   locked   mlockall() of all that is and will be there, then 8 threads
- *   sealed   work under a seccomp filter that allows what a fork and malloc take, and no more, in a child,
- * too closed   closes all descriptors but 0, 1 and 2, before ready daemon   leaves its parent as a daemon
- * does, before ready
+ *   sealed   work under a seccomp filter that allows what a fork and malloc take, also in a child
+ *   closed   closes all descriptors but 0, 1 and 2, before ready
+ *   daemon   leaves its parent as a daemon does, before ready
  *
  * Truth: `mallocs` and `frees` are the calls of the process that said ready, since go; those of its threads
  * are among them, those of its children are not. `child` is a child's exit status: 0 when its own blocks held
@@ -112,6 +113,29 @@ static pid_t raw_fork(void)
 static void mode_rawfork(void)
 {
 	work_around(raw_fork);
+}
+
+static int to_child;
+static pid_t raw_child;
+
+static void bear_child(void)
+{
+	int ends[2];
+	char go;
+
+	must(!pipe(ends), "pipe");
+	raw_child = raw_fork();
+	if (raw_child == 0)
+		_exit(read(ends[0], &go, 1) != 1 || !pairs(FEW));
+	to_child = ends[1];
+}
+
+static void mode_rawchild(void)
+{
+	must(write(to_child, "", 1) == 1, "pipe");
+	reap(raw_child);
+	pairs(MANY);
+	report(MANY);
 }
 
 static void mode_vfork(void)
@@ -317,6 +341,7 @@ static const struct {
 } modes[] = {
     {"fork", mode_fork, NULL},
     {"rawfork", mode_rawfork, NULL},
+    {"rawchild", mode_rawchild, bear_child},
     {"vfork", mode_vfork, NULL},
     {"spawn", mode_spawn, NULL},
     {"keys", mode_keys, NULL},
@@ -343,7 +368,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	fputs("usage: preload_life "
-	      "fork|rawfork|vfork|spawn|keys|many|tiny|asking|locked|sealed|work|closed|daemon\n",
+	      "fork|rawfork|rawchild|vfork|spawn|keys|many|tiny|asking|locked|sealed|work|closed|daemon\n",
 	    stderr);
 	return 2;
 }
