@@ -84,7 +84,7 @@ $(TARGET_DIR)/delay_own: tests/targets/delay.c tests/targets/delay_alloc.c $(TAR
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -o $@ $(filter %.c,$^)
 
-MARKER_TARGETS := $(addprefix $(TARGET_DIR)/,markers markers_static markers_cxx libmarkers_late.so dry_pool scopes)
+MARKER_TARGETS := $(addprefix $(TARGET_DIR)/,markers markers_static markers_cxx libmarkers_late.so dry_pool scopes preload_life)
 $(MARKER_TARGETS): sampler/preload/mpsample.h
 $(MARKER_TARGETS): TARGET_CFLAGS += -Isampler/preload
 $(MARKER_TARGETS): TARGET_CXXFLAGS += -Isampler/preload

@@ -7,8 +7,10 @@
 #include "sampler/preload/operators.h"
 #include "sampler/preload/thread.h"
 
+/* A signal handler may run between any two of these. */
 static void in_child(void)
 {
+	mp_markers_ignore();
 	mp_thread_in_child();
 	mp_markers_listen();
 }

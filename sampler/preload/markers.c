@@ -213,5 +213,11 @@ EXPORT struct mpsample_api mpsample_api_v1 = {.size = sizeof(struct mpsample_api
 
 void mp_markers_listen(void)
 {
-	mpsample_api_v1.mode = &mp_region->word;
+	mp_store(&mpsample_api_v1.mode, &mp_region->word);
+}
+
+void mp_markers_ignore(void)
+{
+	mp_store(&mpsample_api_v1.mode, &dormant);
+	MP_BARRIER();
 }

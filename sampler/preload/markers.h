@@ -6,4 +6,7 @@
  * child. */
 void mp_markers_listen(void);
 
+/* Before the region of a parent goes: no marker looks at it any more. */
+void mp_markers_ignore(void);
+
 #endif

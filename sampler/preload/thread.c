@@ -92,9 +92,9 @@ static void find_stack(struct mp_slot *s, pid_t tid)
 	(~(SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) |             \
 	    SIGNAL_BIT(SIGFPE)))
 
-static void set_signal_mask(uint64_t mask, uint64_t *old)
+static void set_signal_mask(int how, uint64_t mask, uint64_t *old)
 {
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, old, sizeof(mask));
+	syscall(SYS_rt_sigprocmask, how, &mask, old, sizeof(mask));
 }
 
 static struct mp_slot *claim(const struct mp_self *self)
@@ -140,7 +140,7 @@ void mp_thread_first_call(struct mp_self *self)
 	if (self->frame || state == MP_REGION_MAKING)
 		return; /* our own work below, or another thread's */
 	if (!may_be_filtered)
-		set_signal_mask(MAY_WAIT, &old_mask);
+		set_signal_mask(SIG_BLOCK, MAY_WAIT, &old_mask);
 	if (!mp_thread_is_known(self)) { /* or a handler was first, a moment ago */
 		self->frame = FRAME_OF_OURS;
 		MP_BARRIER();
@@ -151,7 +151,7 @@ void mp_thread_first_call(struct mp_self *self)
 		self->slot = self->owned;
 	}
 	if (!may_be_filtered)
-		set_signal_mask(old_mask, NULL);
+		set_signal_mask(SIG_SETMASK, old_mask, NULL);
 	errno = saved_errno;
 }
 

@@ -617,6 +617,9 @@ bool mp_preload_drain(
 	struct mp_slot *s;
 	bool is_full = false;
 
+	/* What the process has cut out of its memory has nothing new. */
+	for (unsigned int i = 0; i < p->region.slots; i++)
+		heads[i] = p->slots[i] ? p->slots[i]->reader.tail : 0;
 	for (unsigned int i = 0; (i = next_slot(p, i)) < p->region.slots; i++)
 		if (know(p, i, &s))
 			heads[i] = mp_load_acquire(&s->head);
@@ -628,9 +631,11 @@ bool mp_preload_drain(
 		if (!r || r->tail == heads[i])
 			continue;
 		s = mp_preload_region_slot(&p->region, i);
-		is_full |= heads[i] - r->tail > p->region.ring_records / 4 ||
-			   mp_load(&s->stacks_head) - r->stacks_tail > MP_STACKS_BYTES / 4;
+		uint64_t tail = r->tail, stacks_tail = r->stacks_tail;
 		mp_preload_ring_drain(s, p->region.ring_records, heads[i], r, &p->clock, &sink);
+		/* By what was taken: what was left is not there yet, and may never be. */
+		is_full |= r->tail - tail > p->region.ring_records / 4 ||
+			   r->stacks_tail - stacks_tail > MP_STACKS_BYTES / 4;
 		p->stats.rows_lost += r->rows_lost;
 		p->stats.stacks_lost += r->stacks_lost;
 		r->rows_lost = r->stacks_lost = 0;

@@ -28,9 +28,17 @@ struct candidate {
 
 /* ---- Finding ---- */
 
-static bool parse_mapping(const char *line, struct candidate *c)
+/* As the kernel shows it, mostly with " (deleted)" behind it. */
+static bool is_region_name(const char *path)
 {
 	static const char name[] = "/memfd:" MP_REGION_NAME;
+	char next = strncmp(path, name, sizeof(name) - 1) ? '?' : path[sizeof(name) - 1];
+
+	return !next || next == ' ' || next == '\n';
+}
+
+static bool parse_mapping(const char *line, struct candidate *c)
+{
 	unsigned long long start, end, offset, inode;
 	int path_at = 0;
 
@@ -41,9 +49,7 @@ static bool parse_mapping(const char *line, struct candidate *c)
 	c->end = end;
 	c->offset = offset;
 	c->inode = inode;
-	line += path_at;
-	return !strncmp(line, name, sizeof(name) - 1) &&
-	       (line[sizeof(name) - 1] == ' ' || line[sizeof(name) - 1] == '\n');
+	return is_region_name(line + path_at);
 }
 
 /* Calls `fn` with each mapping of a region, until it returns false. 0 or -errno. */
@@ -156,9 +162,10 @@ static int open_checked(const char *path, const struct candidate *c)
 	return fd;
 }
 
+/* By the name first: to look at a file that is somewhere else may take as long as that wants. */
 static int open_by_descriptor(pid_t pid, const struct candidate *c)
 {
-	char path[64];
+	char path[64], name[64];
 	struct dirent *entry;
 	struct stat s;
 	int fd = -ENOENT;
@@ -170,7 +177,9 @@ static int open_by_descriptor(pid_t pid, const struct candidate *c)
 	while (fd == -ENOENT && (entry = readdir(dir))) {
 		int number = atoi(entry->d_name);
 		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, number);
-		if (*entry->d_name != '.' && !stat(path, &s) && is_it(&s, c))
+		ssize_t n = readlink(path, name, sizeof(name) - 1);
+		name[n > 0 ? n : 0] = 0;
+		if (is_region_name(name) && !stat(path, &s) && is_it(&s, c))
 			fd = open_checked(path, c);
 	}
 	closedir(dir);

@@ -13,7 +13,7 @@
 #   limits         little address space, few descriptors
 #   secure         a set-user-ID program: the dynamic linker ignores LD_PRELOAD, and so the library is not there
 # beside others
-# cases: fork rawfork rawchild vfork spawn keys many tiny asking locked sealed closed daemon churn early signals_same signals_above signals_below errno plugin plugin_static environment limits secure
+# cases: fork rawfork rawchild signalled vfork spawn keys many tiny asking locked sealed closed daemon churn early signals_same signals_above signals_below errno plugin plugin_static environment limits secure
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 LIBRARY=$O/libmpsample.so
@@ -99,6 +99,11 @@ fork | rawfork | rawchild | spawn | vfork | sealed | closed)
 	exact
 	[[ $CASE == closed ]] || eq "the child" "$(truth child)" 0
 	[[ $CASE != spawn ]] || eq "LD_PRELOAD of the child" "$(truth preload)" none
+	;;
+signalled)
+	life "$LIBRARY $TARGETS/libsafe_alloc.so" preload_life signalled
+	exact
+	eq "children that did not end well" "$(truth child)" 0
 	;;
 keys)
 	life "$LIBRARY" preload_life keys

@@ -5,22 +5,23 @@
  *   fork     work, a forked child that works, too, work
  *   rawfork  the same by clone as a system call, which the C library knows nothing of
  *   rawchild a child of that kind from before the recording, which works before its parent does
- *   vfork    the same by vfork: until it execs, the child's calls are made in the parent's memory
- *   spawn    work, and a shell by posix_spawn that says what it finds in LD_PRELOAD
- *   keys     2003 threads, one after the other, that free in destructors of 40 keys, up to the last round
- *   many     600 threads at once, each 101 mallocs and frees; they live until stdin ends
- *   tiny     16 threads with the smallest stack there is
- *   asking   16 threads whose first call is made inside pthread_getattr_np(), which holds a lock meanwhile
- *   locked   mlockall() of all that is and will be there, then 8 threads
- *   sealed   work under a seccomp filter that allows what a fork and malloc take, also in a child
- *   closed   closes all descriptors but 0, 1 and 2, before ready
- *   daemon   leaves its parent as a daemon does, before ready
+ *   signalled 1000 forked children, to which signals come at once, whose handler allocates: with
+ * libsafe_alloc.so vfork    the same by vfork: until it execs, the child's calls are made in the parent's
+ * memory spawn    work, and a shell by posix_spawn that says what it finds in LD_PRELOAD keys     2003
+ * threads, one after the other, that free in destructors of 40 keys, up to the last round many     600
+ * threads at once, each 101 mallocs and frees; they live until stdin ends tiny     16 threads with the
+ * smallest stack there is asking   16 threads whose first call is made inside pthread_getattr_np(), which
+ * holds a lock meanwhile locked   mlockall() of all that is and will be there, then 8 threads sealed   work
+ * under a seccomp filter that allows what a fork and malloc take, also in a child closed   closes all
+ * descriptors but 0, 1 and 2, before ready daemon   leaves its parent as a daemon does, before ready
  *
  * Truth: `mallocs` and `frees` are the calls of the process that said ready, since go; those of its threads
  * are among them, those of its children are not. `child` is a child's exit status: 0 when its own blocks held
  * what it had written.
  */
 #include "target.h"
+
+#include "mpsample.h"
 
 #include <limits.h>
 #include <linux/audit.h>
@@ -35,7 +36,19 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { MANY = 10007, FEW = 1009, THREADS = 600, EACH = 101, KEYED = 2003, KEYS = 40, TINY = 16, LOCKED = 8 };
+enum {
+	MANY = 10007,
+	FEW = 1009,
+	THREADS = 600,
+	EACH = 101,
+	KEYED = 2003,
+	KEYS = 40,
+	TINY = 16,
+	LOCKED = 8,
+	FORKS = 1000,
+	SIGNALS = 40,
+	SIGNAL_NS = 7000
+};
 
 extern char **environ;
 
@@ -113,6 +126,39 @@ static pid_t raw_fork(void)
 static void mode_rawfork(void)
 {
 	work_around(raw_fork);
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	free(life_malloc(40));
+	MPSAMPLE_MARK("signalled", 1);
+}
+
+/* How often a child is met by a signal anywhere on its way out of fork() is left to the scheduler. */
+static void mode_signalled(void)
+{
+	int ended_badly = 0, status;
+
+	signal(SIGUSR1, on_signal);
+	for (int i = 0; i < FORKS; i++) {
+		pid_t child = fork();
+		if (child == 0) {
+			for (int k = 0; k < FEW; k++)
+				free(life_malloc(24));
+			_exit(0);
+		}
+		for (int k = 0; k < SIGNALS; k++) {
+			uint64_t next = target_ns(CLOCK_MONOTONIC) + SIGNAL_NS;
+			must(!kill(child, SIGUSR1), "kill");
+			while (target_ns(CLOCK_MONOTONIC) < next)
+				;
+		}
+		must(waitpid(child, &status, 0) == child, "child");
+		ended_badly += status != 0;
+	}
+	target_print("child %d\n", ended_badly);
+	report(0);
 }
 
 static int to_child;
@@ -342,6 +388,7 @@ static const struct {
     {"fork", mode_fork, NULL},
     {"rawfork", mode_rawfork, NULL},
     {"rawchild", mode_rawchild, bear_child},
+    {"signalled", mode_signalled, NULL},
     {"vfork", mode_vfork, NULL},
     {"spawn", mode_spawn, NULL},
     {"keys", mode_keys, NULL},
@@ -368,7 +415,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	fputs("usage: preload_life "
-	      "fork|rawfork|rawchild|vfork|spawn|keys|many|tiny|asking|locked|sealed|work|closed|daemon\n",
+	      "fork|rawfork|rawchild|signalled|vfork|spawn|keys|many|tiny|asking|locked|sealed|work|closed|"
+	      "daemon\n",
 	    stderr);
 	return 2;
 }
