@@ -5,15 +5,20 @@
  *   fork     work, a forked child that works, too, work
  *   rawfork  the same by clone as a system call, which the C library knows nothing of
  *   rawchild a child of that kind from before the recording, which works before its parent does
- *   signalled 1000 forked children, to which signals come at once, whose handler allocates: with
- * libsafe_alloc.so vfork    the same by vfork: until it execs, the child's calls are made in the parent's
- * memory spawn    work, and a shell by posix_spawn that says what it finds in LD_PRELOAD keys     2003
- * threads, one after the other, that free in destructors of 40 keys, up to the last round many     600
- * threads at once, each 101 mallocs and frees; they live until stdin ends tiny     16 threads with the
- * smallest stack there is asking   16 threads whose first call is made inside pthread_getattr_np(), which
- * holds a lock meanwhile locked   mlockall() of all that is and will be there, then 8 threads sealed   work
- * under a seccomp filter that allows what a fork and malloc take, also in a child closed   closes all
- * descriptors but 0, 1 and 2, before ready daemon   leaves its parent as a daemon does, before ready
+ *
+ *   signalled
+ *            1000 forked children, each met by signals at once, whose handler allocates (libsafe_alloc.so)
+ *
+ *   vfork    the same by vfork: until it execs, the child's calls are made in the parent's memory
+ *   spawn    work, and a shell by posix_spawn that says what it finds in LD_PRELOAD
+ *   keys     2003 threads, one after the other, that free in destructors of 40 keys, up to the last round
+ *   many     600 threads at once, each 101 mallocs and frees; they live until stdin ends
+ *   tiny     16 threads with the smallest stack there is
+ *   asking   16 threads whose first call is made inside pthread_getattr_np(), which holds a lock meanwhile
+ *   locked   mlockall() of all that is and will be there, then 8 threads
+ *   sealed   work under a seccomp filter that allows what a fork and malloc take, also in a child
+ *   closed   closes all descriptors but 0, 1 and 2, before ready
+ *   daemon   leaves its parent as a daemon does, before ready
  *
  * Truth: `mallocs` and `frees` are the calls of the process that said ready, since go; those of its threads
  * are among them, those of its children are not. `child` is a child's exit status: 0 when its own blocks held
