@@ -33,14 +33,17 @@ SQL     := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 PROFILES := $(sort $(wildcard sampler/profiles/*.ini))
 
 OBJ     := $(SRC:%.c=$(O)/obj/%.o) $(O)/obj/embedded.o $(BPF_SRC:%.bpf.c=$(O)/obj/%.bpfobj.o)
+# All but main(): a test is linked with those of them that it uses.
+LIB     := $(O)/obj/libmpsample.a
 LIB_OBJ := $(filter-out $(O)/obj/mpsample.o,$(OBJ))
 
 # The preload library: a product of its own that goes into other people's processes. Its flags do not follow DEBUG
-# and SAN: what is measured and checked is what is shipped.
+# and SAN: what is measured and checked is what is shipped. Return addresses are read from its frames: unsigned ones.
 PRELOAD_SRC := $(wildcard sampler/preload/*.c)
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(O)/obj/%.o)
 PRELOAD_CFLAGS := -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fomit-frame-pointer \
-	-fasynchronous-unwind-tables -fno-builtin -fno-tree-loop-distribute-patterns -fno-stack-protector -fno-plt $(WARN) $(if $(WERROR),-Werror)
+	-fasynchronous-unwind-tables -fno-builtin -fno-tree-loop-distribute-patterns -fno-stack-protector -fno-plt \
+	$(if $(filter aarch64,$(ARCH)),-mbranch-protection=none) $(WARN) $(if $(WERROR),-Werror)
 
 .PHONY: all help deps deps-check deps-all demo check check-all ci unit bench bench-attach bench-readme lint format install uninstall clean
 .DELETE_ON_ERROR:
@@ -84,6 +87,10 @@ say = @printf '  %-5s %s\n' $(1) $(2)
 $(O)/mpsample: $(OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(MP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIB): $(LIB_OBJ)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcsT $@ $^
 
 $(O)/libmpsample.so: $(PRELOAD_OBJ)
 	$(call say,LD,$@)

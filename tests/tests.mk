@@ -7,10 +7,10 @@ include tests/unwind.mk
 UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(O)/tests/unit/%)
 
-$(O)/tests/unit/%: tests/unit/%.c $(LIB_OBJ)
+$(O)/tests/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS) -lcriterion
+	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -MMD -MP -o $@ $< $(LIB) $(LIBS) -lcriterion
 
 # What finds functions in a process needs one.
 $(O)/tests/unit/pool_function: $(O)/tests/targets/pool_functions
@@ -22,10 +22,10 @@ TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/tools/*.c))
 
 targets: $(TOOLS)
 
-$(O)/tests/tools/%: tests/tools/%.c $(LIB_OBJ)
+$(O)/tests/tools/%: tests/tools/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -MMD -MP -o $@ $< $(LIB) $(LIBS)
 
 -include $(TOOLS:=.d)
 

@@ -42,7 +42,7 @@ $(UNWIND_DIR)/capture.o: tests/targets/unwind/capture.c $(UNWIND_HDR)
 	$(Q)$(CC) -std=gnu11 -O2 $(UNWIND_FLAGS) -c -o $@ $<
 
 # On the stacks of places_gcc_O2.
-$(O)/tests/bench/unwind: tests/bench/unwind.c tests/tools/stacks.h $(UNWIND_HDR) $(LIB_OBJ)
+$(O)/tests/bench/unwind: tests/bench/unwind.c tests/tools/stacks.h $(UNWIND_HDR) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(MP_CFLAGS) $(CFLAGS) $(MP_LDFLAGS) -o $@ $< $(LIB) $(LIBS)

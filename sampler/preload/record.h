@@ -8,9 +8,10 @@
  * (tests/model/ring.pml) run the same code.
  *
  * One writer a slot. Wait-free: every function here ends after a bounded number of its own steps, whatever
- * the reader and other threads do. No function of a library, no system call, and but for the one that a dead
- * recorder leads to, no locked instruction. Fields that the reader reads meanwhile are stored atomically (a
- * plain store on x86-64 and arm64); only `head`, `lines`, `calls` and `stacks_head` order anything.
+ * the reader and other threads do. No function of a library and no system call; no locked instruction, but of
+ * blocks that are followed (track.h), and once when the recorder is dead. Fields that the reader reads
+ * meanwhile are stored atomically (a plain store on x86-64 and arm64); only `head`, `lines`, `calls` and
+ * `stacks_head` order anything.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -25,8 +25,13 @@ struct mp_region mp_no_region;
 struct mp_region *mp_region = &mp_no_region;
 struct mp_fork_guard mp_fork_guard;
 
-static int state;          /* enum mp_region_state */
-static bool follows_forks; /* read early: programs write their title over the environment */
+static int state; /* enum mp_region_state */
+
+/* What the environment asks for. Read once: programs write their title over it. */
+static struct {
+	uint64_t ring_records; /* 0: not read yet */
+	bool follows_forks;
+} asked;
 
 /* Where each slot is mapped in this process, all of it there; NULL: not yet. */
 static struct mp_slot *slots[MP_REGION_SLOTS];
@@ -86,7 +91,7 @@ static struct mp_region *map_region(int fd, uint64_t bytes)
 
 static struct mp_region *new_region(void)
 {
-	uint64_t records = ring_records(), slot_bytes = mp_region_slot_bytes(records);
+	uint64_t records = asked.ring_records, slot_bytes = mp_region_slot_bytes(records);
 	uint64_t bytes = mp_region_header_bytes() + MP_REGION_SLOTS * slot_bytes;
 	int fd = memfd_create(MP_REGION_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -128,7 +133,10 @@ enum mp_region_state mp_region_make(void)
 	if (!__atomic_compare_exchange_n(
 		&state, &expected, MP_REGION_MAKING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return (enum mp_region_state)expected;
-	follows_forks = mp_environment_is_set("MPSAMPLE_FOLLOW_FORKS");
+	if (!asked.ring_records) {
+		asked.ring_records = ring_records();
+		asked.follows_forks = mp_environment_is_set("MPSAMPLE_FOLLOW_FORKS");
+	}
 	struct mp_region *r = new_region();
 	if (r) {
 		madvise(&mp_fork_guard, sizeof(mp_fork_guard), MADV_WIPEONFORK);
@@ -291,21 +299,36 @@ uint32_t mp_region_name(const char *text)
 
 /* ---- Fork ---- */
 
-void mp_region_in_child(void)
+/*
+ * In place of what was shared, pages of the child's own, all zeros, that take no memory until they are
+ * written to. Where fork() was called by a signal handler, the call that it interrupted still works with that
+ * memory: it goes on in the child when the handler returns.
+ */
+static void cut_off(void *shared, uint64_t bytes)
+{
+	if (mmap(shared, bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		munmap(shared, bytes);
+}
+
+void mp_region_in_child(struct mp_slot *own)
 {
 	struct mp_region *r = mp_region;
+	uint64_t header_bytes = r->header_bytes, slot_bytes = r->slot_bytes;
 
 	mp_store(&mp_fork_guard.mask, 0);
 	mp_store(&mp_region, &mp_no_region);
 	for (int i = 0; i < MP_REGION_SLOTS; i++) {
-		if (slots[i])
-			munmap(slots[i], r->slot_bytes);
+		if (slots[i] && slots[i] == own)
+			cut_off(own, slot_bytes);
+		else if (slots[i])
+			munmap(slots[i], slot_bytes);
 		slots[i] = NULL;
 	}
 	if (r != &mp_no_region)
-		munmap(r, r->header_bytes);
+		cut_off(r, header_bytes);
 	/* A filter that was set up for the parent may end a process that makes a memfd. */
-	mp_store(
-	    &state, follows_forks && prctl(PR_GET_SECCOMP) == 0 ? MP_REGION_UNMADE : MP_REGION_IMPOSSIBLE);
+	mp_store(&state,
+	    asked.follows_forks && prctl(PR_GET_SECCOMP) == 0 ? MP_REGION_UNMADE : MP_REGION_IMPOSSIBLE);
 	mp_region_make();
 }

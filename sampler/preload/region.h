@@ -58,7 +58,7 @@ void mp_region_release(struct mp_slot *s);
 uint32_t mp_region_name(const char *text);
 
 /* In a forked child: lets go of the parent's region, and makes one of its own where that was asked for
- * (MPSAMPLE_FOLLOW_FORKS=1). */
-void mp_region_in_child(void);
+ * (MPSAMPLE_FOLLOW_FORKS=1). `own`: the calling thread's slot, or NULL. */
+void mp_region_in_child(struct mp_slot *own);
 
 #endif

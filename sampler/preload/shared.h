@@ -3,15 +3,16 @@
 #define MP_PRELOAD_SHARED_H
 
 /*
- * The memory that libmpsample.so shares with the recorder: one memfd a process, made when the library is
- * loaded, which the recorder maps through /proc/PID. Its layout is the whole of their agreement.
+ * The memory that libmpsample.so shares with the recorder: one memfd a process, made at its first call
+ * of an interposed function, which the recorder maps through /proc/PID. Its layout is the whole of their
+ * agreement.
  *
  *   header   what the recorder sets (modes, limits), the owner of each slot, the names of markers
  *   slots    one a thread: a histogram of every call, a ring of records, copies of stacks
  *
- * A slot has one writer at a time, the thread that owns it, and one reader, the recorder. No cache line has
- * two writers but those of `tail`, `owner` and the counters of threads without a slot, none of which a call
- * touches.
+ * A slot has one writer at a time, the thread that owns it, and one reader, the recorder. What several
+ * threads write to (`owner`, names, gauges, the counters of threads without a slot, the set of followed
+ * blocks) no usual call writes to.
  *
  * To the recorder, which may be root, all of it is hostile: it checks magic, version and sizes against its
  * own, and takes no index, length or position from here without a bound (sampler/preload_plane/plane.c).
@@ -28,9 +29,8 @@
 #define MP_LINE_BYTES 64
 #define MP_ALIGNED    __attribute__((aligned(MP_LINE_BYTES)))
 
-#define MP_REGION_SLOTS                                                                                      \
-	512 /* threads at a time; a slot takes address space until it is claimed, no memory                  \
-	     */
+/* Threads at a time. A slot takes no memory until it is claimed. */
+#define MP_REGION_SLOTS 512
 
 /* ---- The mode, in one word that each call reads ---- */
 
@@ -49,21 +49,22 @@ enum mp_mode {
 
 /*
  * 32 bytes in the thread's ring: a call, what belongs to the call behind it, a marker, or the beginning of
- * another owner of the slot.
+ * another owner of the slot. What is said here of each member is so of a call; by `kind` it is otherwise.
  *
- *   t      ticks at the call's start
- *   addr   the block returned, or handed in; of a marker its first argument; of a thread its tid; before a
- * call its return address size   bytes asked for; of a marker its second argument; before a call the block
- * that realloc was given what   bits 0-40 duration in ns (of a marker: 0-15 the name's index), 41-45 the
- * kind, 46-47 enum mp_kept, 48 a copy of the stack is in `stacks`, 49-63 the weight (mp_weight_pack). Of a
- * marker without a name 0-40 and 49-63 are the address of its place in the program (mp_place_pack)
+ * A marker: `addr` and `size` are its first two arguments; bits 0-15 of `what` the name's index; where it has
+ * none, 0-40 and 49-63 are the address of its place in the program (mp_place_pack).
  *
- * Of a followed block that is born `t` is when its call returned, `addr` and `size` are its own, `what` has
- * in 0-40 the period that it was drawn with, 49-63 the operation. Of one that is released `t` is when that
- * call began, 49-63 are 1 where it is a realloc.
+ * A followed block that is born: `t` is when its call returned; bits 0-40 the period that it was drawn with,
+ * 49-63 the operation. One that is released: `t` is when that call began, 49-63 are 1 where it is a realloc.
  */
 struct mp_record {
-	uint64_t t, addr, size, what;
+	uint64_t t;    /* ticks at the start */
+	uint64_t addr; /* the block returned, or handed in; of MP_KIND_CALLER the return address, of
+			* MP_KIND_THREAD the tid */
+	uint64_t size; /* bytes asked for; of MP_KIND_CALLER the block that realloc was given */
+	/* Bits 0-40 the duration in ns, 41-45 the kind, 46-47 enum mp_kept, 48 a copy of the stack is in
+	 * `stacks`, 49-63 the weight (mp_weight_pack). */
+	uint64_t what;
 };
 
 /* Kinds: enum mp_op, then markers (MPSAMPLE_KIND_* of mpsample.h added), then these. */

@@ -112,7 +112,11 @@ static struct mp_slot *claim(const struct mp_self *self)
 	return s;
 }
 
-/* Where another thread is making the region, the call goes by, and the next one asks again. */
+/*
+ * Where another thread is making the region, the call goes by, and the next one asks again. So it does in a
+ * child of vfork(), which is for a while its parent's thread, but by another number: a slot under that would
+ * be taken for a dead thread's when the child has gone.
+ */
 static void meet(struct mp_self *self)
 {
 	enum mp_region_state state = mp_region_state();
@@ -120,6 +124,8 @@ static void meet(struct mp_self *self)
 	if (state == MP_REGION_UNMADE)
 		state = mp_region_make();
 	if (state == MP_REGION_MAKING)
+		return;
+	if (mp_load(&mp_fork_guard.mask) && mp_region->pid != (uint32_t)getpid())
 		return;
 	self->owned = state == MP_REGION_MADE ? claim(self) : NULL;
 	look_at(self, mp_region);
@@ -237,6 +243,7 @@ void mp_thread_init(void)
 void mp_thread_in_child(void)
 {
 	struct mp_self *self = &mp_self;
+	struct mp_slot *owned = self->owned;
 
 	/* What a signal handler calls meanwhile goes by. */
 	self->frame = FRAME_OF_OURS;
@@ -246,7 +253,7 @@ void mp_thread_in_child(void)
 	self->nested = 0;
 	self->is_storing = self->is_ending = false;
 	MP_BARRIER();
-	mp_region_in_child();
+	mp_region_in_child(owned);
 	MP_BARRIER();
 	self->frame = 0;
 }

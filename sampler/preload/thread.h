@@ -117,7 +117,10 @@ MP_INLINE void mp_end_call(
 	c->self->slot = NULL;
 	c->self->is_storing = true;
 	MP_BARRIER();
-	mp_record_call(mp_region, c->slot, op, size, addr, at, c->frame);
+	/* Unless a signal handler forked meanwhile, past the C library, and this is the child: the slot is
+	 * its parent's. In a child of fork() it is cut off from that (mp_region_in_child). */
+	if (MP_LIKELY(mp_load(&mp_fork_guard.mask)))
+		mp_record_call(mp_region, c->slot, op, size, addr, at, c->frame);
 	mp_end(c);
 }
 

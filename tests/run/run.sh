@@ -9,7 +9,8 @@
 # `N passed, N failed, N skipped`. Writes JUnit XML to $O/tests/report.xml. Exits with 1 if anything failed.
 #
 # A black-box test with the line `# cases: A B ...` is run once with each as its argument, and is as many tests. With the
-# line `# beside others` its cases run beside others, as unit tests do; all that remain have the machine for themselves.
+# line `# beside others` its cases run beside others, as unit tests do, with `# beside others: A ...` these; all that remain
+# have the machine for themselves.
 # UNIT_ALSO="DIR..." names more build folders whose unit tests run too, as tests of their own (sanitizers).
 set -uo pipefail
 
@@ -29,7 +30,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM HUP
 
 usage() {
-	sed -n 's/^# \{0,1\}//; 3,13p' "$0" >&2
+	sed -n 's/^# \{0,1\}//; 3,14p' "$0" >&2
 	exit 2
 }
 
@@ -88,8 +89,11 @@ find_cases() {
 	done
 }
 
+# runs_beside FILE:CASE
 runs_beside() {
-	grep -qx '# beside others' "${1%:*}"
+	local line
+	line=$(grep -m 1 -E '^# beside others(:|$)' "${1%:*}") || return
+	[[ $line != *:* || " ${line#*:} " == *" ${1##*:} "* ]]
 }
 
 tell_case() {

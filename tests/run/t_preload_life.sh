@@ -13,7 +13,7 @@
 #   limits         little address space, few descriptors
 #   secure         a set-user-ID program: the dynamic linker ignores LD_PRELOAD, and so the library is not there
 # beside others
-# cases: fork rawfork rawchild signalled vfork spawn keys many tiny asking locked sealed closed daemon churn early signals_same signals_above signals_below errno plugin plugin_static environment limits secure
+# cases: fork rawfork rawchild signalled handler rawhandler vfork vthread spawn keys many tiny asking locked sealed closed daemon churn early signals_same signals_above signals_below errno plugin plugin_static environment limits secure
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
 LIBRARY=$O/libmpsample.so
@@ -100,10 +100,23 @@ fork | rawfork | rawchild | spawn | vfork | sealed | closed)
 	[[ $CASE == closed ]] || eq "the child" "$(truth child)" 0
 	[[ $CASE != spawn ]] || eq "LD_PRELOAD of the child" "$(truth preload)" none
 	;;
-signalled)
-	life "$LIBRARY $TARGETS/libsafe_alloc.so" preload_life signalled
-	exact
+signalled | handler | rawhandler)
+	life "$LIBRARY $TARGETS/libsafe_alloc.so" preload_life "$CASE"
 	eq "children that did not end well" "$(truth child)" 0
+	if [[ $CASE != rawhandler ]]; then
+		exact
+	else
+		# What was just being written down when a child came to be, that one writes, too.
+		holds "calls beyond those of the parent" "$(calls s.db malloc) + $(calls s.db free)
+			- $(truth mallocs) - $(truth frees) BETWEEN 0 AND $(truth forks)"
+		eq "lost calls" "$(lost_calls)" 0
+	fi
+	;;
+vthread)
+	life "$LIBRARY" preload_life vthread
+	eq "calls, counted and lost" "$(($(calls s.db malloc) + $(calls s.db free) + $(lost_calls)))" \
+		"$(($(truth mallocs) + $(truth frees)))"
+	eq "lost are those that were a thread's first, in a child of vfork" "$(lost_calls)" 16
 	;;
 keys)
 	life "$LIBRARY" preload_life keys

@@ -5,6 +5,7 @@
 #   durations   of each call: the recorded duration is the allocator's own within 20 ns at p50 and 50 ns at p99
 #   clock       for 60 s: the recorded start is CLOCK_MONOTONIC as the allocator read it at its beginning, within 50 ns at
 #               p50 in each single second and at p90 over all
+# beside others: clock
 # cases: durations clock
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -9,7 +9,14 @@
  *   signalled
  *            1000 forked children, each met by signals at once, whose handler allocates (libsafe_alloc.so)
  *
+ *   handler  200 children that a signal handler forks in the midst of calls (libsafe_alloc.so); each
+ *            returns from it into such a call, and makes some more
+ *
+ *   rawhandler
+ *            the same by clone as a system call
+ *
  *   vfork    the same by vfork: until it execs, the child's calls are made in the parent's memory
+ *   vthread  16 threads at the same time; a child of vfork makes the first call of half of them
  *   spawn    work, and a shell by posix_spawn that says what it finds in LD_PRELOAD
  *   keys     2003 threads, one after the other, that free in destructors of 40 keys, up to the last round
  *   many     600 threads at once, each 101 mallocs and frees; they live until stdin ends
@@ -39,6 +46,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 enum {
@@ -51,6 +59,8 @@ enum {
 	TINY = 16,
 	LOCKED = 8,
 	FORKS = 1000,
+	HANDLER_FORKS = 200,
+	VTHREADS = 16,
 	SIGNALS = 40,
 	SIGNAL_NS = 7000
 };
@@ -164,6 +174,56 @@ static void mode_signalled(void)
 	}
 	target_print("child %d\n", ended_badly);
 	report(0);
+}
+
+static pid_t (*start_in_handler)(void);
+static volatile sig_atomic_t is_child;
+static volatile int forked, ended_badly;
+
+static void on_timer(int number)
+{
+	int status = -1;
+	pid_t child;
+
+	(void)number;
+	if (is_child || forked == HANDLER_FORKS)
+		return;
+	child = start_in_handler();
+	if (child == 0) {
+		is_child = 1;
+		return;
+	}
+	must(child > 0 && waitpid(child, &status, 0) == child, "child");
+	ended_badly += status != 0;
+	forked++;
+}
+
+static void fork_in_handler(pid_t (*start)(void))
+{
+	const struct itimerval often = {{0, 1000}, {0, 1000}};
+	unsigned long calls = 0;
+
+	start_in_handler = start;
+	signal(SIGALRM, on_timer);
+	must(!setitimer(ITIMER_REAL, &often, NULL), "setitimer");
+	while (forked < HANDLER_FORKS) {
+		free(life_malloc(40));
+		calls++;
+		if (is_child)
+			_exit(!pairs(FEW));
+	}
+	target_print("child %d\nforks %d\n", ended_badly, HANDLER_FORKS);
+	report(calls);
+}
+
+static void mode_handler(void)
+{
+	fork_in_handler(fork);
+}
+
+static void mode_rawhandler(void)
+{
+	fork_in_handler(raw_fork);
 }
 
 static int to_child;
@@ -292,6 +352,38 @@ static void mode_many(void)
 	report((unsigned long)THREADS * EACH);
 }
 
+static void *vthread_main(void *is_by_child)
+{
+	if (is_by_child) {
+		pid_t child = vfork();
+
+		if (child == 0) {
+			free(life_malloc(40));
+			_exit(0);
+		}
+		must(child > 0 && waitpid(child, NULL, 0) == child, "child");
+	}
+	pthread_barrier_wait(&all_there);
+	pairs(MANY);
+	pthread_barrier_wait(&all_done);
+	pause(); /* ends with the process */
+	return NULL;
+}
+
+static void mode_vthread(void)
+{
+	static bool is_by_child = true;
+	pthread_t t;
+
+	pthread_barrier_init(&all_there, NULL, VTHREADS + 1);
+	pthread_barrier_init(&all_done, NULL, VTHREADS + 1);
+	for (unsigned i = 0; i < VTHREADS; i++)
+		must(!pthread_create(&t, NULL, vthread_main, i % 2 ? NULL : &is_by_child), "pthread_create");
+	pthread_barrier_wait(&all_there);
+	pthread_barrier_wait(&all_done);
+	report((unsigned long)VTHREADS * MANY + VTHREADS / 2);
+}
+
 static void *work_main(void *arg)
 {
 	must(pairs(FEW), "blocks of a thread");
@@ -394,7 +486,10 @@ static const struct {
     {"rawfork", mode_rawfork, NULL},
     {"rawchild", mode_rawchild, bear_child},
     {"signalled", mode_signalled, NULL},
+    {"handler", mode_handler, NULL},
+    {"rawhandler", mode_rawhandler, NULL},
     {"vfork", mode_vfork, NULL},
+    {"vthread", mode_vthread, NULL},
     {"spawn", mode_spawn, NULL},
     {"keys", mode_keys, NULL},
     {"many", mode_many, NULL},
