@@ -23,7 +23,7 @@ export O
 passed=0 failed=0 skipped=0
 report=$O/tests/report.xml
 limit=600 # seconds a test: a guard against hanging
-workers=$(nproc)
+workers=$(($(nproc) * 3 / 2)) # black-box tests wait, too
 jobs=() # UNIT BINARY, or a black-box test: FILE:CASE
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/mpsample-run.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT

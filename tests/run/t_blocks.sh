@@ -10,6 +10,7 @@
 #   flat      live blocks come and go: no growth is told;  leak: it is told, with its site
 #   retention a session of limited size: rows give way to others, sums stay
 #   off       none
+# beside others
 # cases: all probes probes_some some small exec flat leak retention off
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

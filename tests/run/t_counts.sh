@@ -6,6 +6,7 @@
 #
 # tracefs hands every call through a buffer that a recorder kept from running cannot empty: there, what was counted and
 # what was lost make up the truth in every run; on a machine that is not too busy one of 3 runs loses nothing.
+# beside others
 # cases: session multi tracefs session_late multi_late tracefs_late
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

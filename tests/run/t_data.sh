@@ -7,6 +7,7 @@
 #   watch_*   breakpoints; by probes that keep few calls as rows (session, multi), that keep all (full), by tracefs, and
 #             by the library
 #   pages_*   page faults; pages_taken while another program takes the CPU away all the time, also in the probes
+# beside others
 # cases: watch_session watch_multi watch_full watch_tracefs watch_preload pages_session pages_taken pages_preload counted
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

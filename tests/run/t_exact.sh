@@ -5,6 +5,7 @@
 #   logged    10^6 calls from 4 threads, recorded with --full: rows and lost rows are all calls; operation, size, address
 #             and order of each thread's rows are those of the target's own log
 #   busy      10^7 calls from 4 threads with --full, faster than rows can be written: rows and lost rows are all calls
+# beside others
 # cases: counted logged busy
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -4,6 +4,7 @@
 #   counted   a thread is frozen at every instruction of the library on the way of a call that is counted
 #   kept      likewise of a call that is kept, with a copy of its stack
 #   recorder  the recorder is stopped for 10 s while all calls are to be kept
+# beside others
 # cases: counted kept recorder
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

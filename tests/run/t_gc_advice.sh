@@ -4,6 +4,7 @@
 # taken from its row as it stands. The row's figure comes down, to no less than half and no more than twice what it foretold;
 # where it foretold none, to a tenth at most. The figures are counts of what a load causes by what it does at a constant
 # rate, not by how fast the machine is; but for a time (p99_ns), which is a bound: what it comes down by is as foretold.
+# beside others
 # cases: collector young_size heap_too_small heap_too_small-serial heap_resizes explicit humongous top_class gogc semi_space threshold freeze
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 source "${BASH_SOURCE[0]%/*}/gc_lib.sh"

@@ -3,6 +3,7 @@
 # Truth: `faults` touches 10,007 fresh pages by writing and 1,009 by reading, sleeps 211 times and is moved to another
 # CPU 101 times. The counters have at least these (stack and code fault too); the rows, which are a choice where
 # there are many, lie in the ranges that were touched, with the function that did it, and say how long it took.
+# beside others
 # cases: session multi tracefs
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: a call that is left by longjmp is one lost call, told as such, and hides none of those that follow from the same
 # place of the stack; a page fault that ended in a signal is not the beginning of a later one.
+# beside others
 # cases: session multi
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

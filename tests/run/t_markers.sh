@@ -6,6 +6,7 @@
 #   cxx      of C++'s inline functions, templates and lambdas           launch   of a program that the recorder starts
 #   load     of a module that is loaded while the recording runs        header   mpsample.h compiles in every mode
 #   lies     a note that points into an instruction is left alone
+# beside others
 # cases: session multi tracefs static cxx launch load lies header
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

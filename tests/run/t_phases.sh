@@ -7,6 +7,7 @@
 #   mark      what is taken, from whom, and what is refused
 #   bad       calendars that are refused
 #   none      of whose phases none is on is told
+# beside others
 # cases: preload session multi tracefs reports mark bad none
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

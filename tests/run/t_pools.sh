@@ -9,6 +9,7 @@
 #   bulk      many objects at once, and failures that a status tells (tests/targets/pools_bulk.c)
 #   bulk_full   the same while nobody empties the ring
 #   pmr apr glib dpdk   pools of libstdc++, APR, GLib and DPDK, with no file
+# beside others
 # cases: marked preload tracefs functions multi beside threads full bulk bulk_full pmr apr glib dpdk withdrawn
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

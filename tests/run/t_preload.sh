@@ -12,6 +12,7 @@
 #   full             every call is a row, or a lost row
 #   closed           the process has closed its descriptor of the shared memory
 #   fallback         what cannot be preloaded is recorded by uprobes, or refused with --plane preload
+# beside others
 # cases: attach launch second_recorder dead_recorder unprivileged hostile exec full closed fallback
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

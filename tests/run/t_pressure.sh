@@ -7,6 +7,7 @@
 #   serial g1  safepoints of a JVM, from its start on
 #   attached   collections since the recording of a JVM began
 #   silent     a JVM without hsperfdata
+# beside others
 # cases: faults cgroup serial g1 attached silent
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

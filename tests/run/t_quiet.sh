@@ -7,6 +7,7 @@
 #   stacks   with samples and copies of their stacks     full    every call a row, or a lost row
 #   behind   what the allocator behind saw: twelve rounds less two, so that what is done once a thread cancels out
 #   filter   the filter that the others rely on is there
+# beside others
 # cases: stacks full behind filter
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -3,6 +3,7 @@
 # Truth: a recorder killed with SIGKILL in mid-recording harms nobody: the target finishes its work, the database opens
 # in the plain shell and lacks at most the last second, the target can be recorded again at once, and of the
 # recorder's tracefs events nothing is left after the next run (those of BPF live by its descriptors).
+# beside others
 # cases: session multi tracefs
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

@@ -3,6 +3,7 @@
 # Truth: `spans` says how often each of its span_* functions was called. Each call that returned is a span; those left by
 # a longjmp or an exception, and those deeper than 8 in one another, are counted as lost, and hurt nobody. Where data
 # lies in the code of a function, no probe stands. A span knows its allocations, by the library also, its page faults and its sleep.
+# beside others
 # cases: session multi preload session_cxx preload_cxx tracefs wrong
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

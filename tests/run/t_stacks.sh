@@ -8,6 +8,7 @@
 #   off                             no stacks at all
 #   ignored                         the recorder's parent ignores the end of its children, and it with it
 #   launch                          a command that the recorder starts, with no table in the cache
+# beside others
 # cases: session multi tracefs preload full fp off ignored launch
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 

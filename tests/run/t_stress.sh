@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Truth: whatever the order in which threads record, the recorder reads and settings change, every call is counted,
 # and every record is read once, whole, or counted as dropped (tests/stress/ring_tsan.c, which says what it checks).
+# beside others
 # cases: tsan plain asan
 source "${BASH_SOURCE[0]%/*}/lib.sh"
 
