@@ -122,6 +122,17 @@ int mp_recorder_open_planes(struct mp_recorder *r, struct mp_err *err);
 /* Attaches the probes of `set` that are not in yet, and remembers them. Returns how many. */
 int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, struct mp_err *err);
 
+/* follow.c: files that the target still has, or has again, may be mapped elsewhere now. `moved`: set where
+ * one is, whose probes go in by the new way. */
+int mp_recorder_read_target_anew(struct mp_recorder *r, bool *moved);
+
+/* It mapped code, or is another program: probes go into what is new. */
+int mp_recorder_look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *err);
+
+/* It is another program, with the library or, after a while, without: that is said. */
+void mp_recorder_follow_exec(struct mp_recorder *r, int64_t now);
+void mp_recorder_tell_not_followed(struct mp_recorder *r, int64_t now);
+
 /* blocks.c: which blocks are followed, and the period that they are drawn with, each tick; and by slot, what
  * is known of them. */
 /* Blocks are followed by all calls, and which ones is drawn by the recorder: where it was asked for, and no

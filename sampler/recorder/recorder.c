@@ -24,10 +24,9 @@
 #include "sampler/recorder/private.h"
 #include "symbolize/unwind/cfi.h"
 
-#define TICK_NS       (NS_PER_S / 10) /* histograms are read and what is kept is steered this often */
-#define SLOT_NS       NS_PER_S        /* histograms are written and rows committed this often */
-#define RESOLVE_NS    NS_PER_S        /* at most this often are new mappings searched for allocators, */
-#define RESOLVE_SHARE 20              /* and for at most one part in so many of the time */
+#define TICK_NS    (NS_PER_S / 10) /* histograms are read and what is kept is steered this often */
+#define SLOT_NS    NS_PER_S        /* histograms are written and rows committed this often */
+#define RESOLVE_NS NS_PER_S        /* at most this often are new mappings searched for allocators */
 
 /* The library's rings hold some thousand records and some dozen stacks: a burst shall not fill one between
  * two looks. More often with every call a record, and before it is known how many are to be kept. */
@@ -315,98 +314,6 @@ static void steer(struct mp_recorder *r, int64_t now)
 	set_keep(r, now);
 }
 
-/* ---- The target changes ---- */
-
-/* Files that it still has, or has again, may be mapped elsewhere now: probes go in by that way. */
-static int read_target_anew(struct mp_recorder *r, bool *moved)
-{
-	struct mp_err ignored;
-	int ret = mp_target_refresh(&r->target, &ignored);
-
-	for (size_t i = 0; !ret && i < r->probes.n; i++) {
-		struct mp_probe *p = &r->probes.probes[i];
-		const struct mp_module *m =
-		    mp_target_module_of(&r->target, p->inode, p->dev_major, p->dev_minor);
-		if (!m || !strcmp(m->open_path, p->open_path))
-			continue;
-		memcpy(p->open_path, m->open_path, sizeof(p->open_path));
-		*moved = true;
-	}
-	if (*moved && r->switcher)
-		mp_switcher_grow(r->switcher, &r->probes, r->probes.n, r->latency, &ignored);
-	return ret;
-}
-
-/* Allocation functions, unless the library sees calls. Returns how many; a target that defines none (yet) is
- * no error here. */
-static int attach_new_functions(struct mp_recorder *r, struct mp_err *err)
-{
-	struct mp_probe_set found;
-	struct mp_err none;
-
-	if (r->preload || mp_probe_resolve(&r->target, &r->profiles, &found, &none))
-		return 0;
-	int n = mp_recorder_attach_new(r, &found, err);
-	mp_probe_set_free(&found);
-	return n;
-}
-
-/* The target mapped code, or is another program: probes go into what is new. */
-static int look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *err)
-{
-	struct mp_err ignored;
-	bool moved = false;
-	size_t before = r->probes.n;
-
-	r->new_code = false;
-	r->resolved_ns = now;
-	if (read_target_anew(r, &moved))
-		return 0;
-	int n = attach_new_functions(r, &ignored);
-	if (n >= 0 && (mp_recorder_attach_new_pools(r, &ignored) || mp_recorder_attach_new_gc(r, &ignored)))
-		n = -1;
-	r->resolve_pause_ns = (mp_recorder_now_ns() - now) * RESOLVE_SHARE;
-	if (n < 0) { /* the library may be gone again: no reason to end */
-		fprintf(stderr, "mpsample: %s; the recording goes on without these probes\n", ignored.text);
-		mp_pipeline_mark(r->pipeline, now, 0, "probes failed", ignored.text);
-		return 0;
-	}
-	if (n > 0)
-		fprintf(stderr, "mpsample: %d more probes, first %s in %s\n", n,
-		    r->probes.probes[before].function, r->probes.probes[before].module);
-	return mp_recorder_store_probes(r, before, err);
-}
-
-static void tell_not_followed(struct mp_recorder *r, int64_t now)
-{
-	r->follow_until_ns = 0;
-	r->missed_program = true;
-	fprintf(stderr,
-	    "mpsample: process %d runs another program now, without libmpsample.so: its calls are not "
-	    "recorded; start it with --follow-forks, or record it by its PID\n",
-	    r->target.pid);
-	mp_pipeline_mark(r->pipeline, now, 0, "not recorded", "the new program is without libmpsample.so");
-}
-
-/* The target is another program: its region is another one, which comes with its first allocation, or none.
- */
-static void follow_exec(struct mp_recorder *r, int64_t now)
-{
-	struct mp_err why;
-	int ret = mp_preload_follow(r->preload, r->pipeline, &why);
-
-	if (!ret) {
-		r->follow_until_ns = 0;
-		fprintf(stderr,
-		    "mpsample: process %d runs another program now, which carries libmpsample.so as well: "
-		    "the recording goes on\n",
-		    r->target.pid);
-		return;
-	}
-	if (now >= r->follow_until_ns)
-		tell_not_followed(r, now);
-}
-
 /* ---- While it lasts ---- */
 
 static void name_thread(void *ctx, pid_t tid, int64_t t_ns)
@@ -485,7 +392,7 @@ static bool drain_preload(struct mp_recorder *r, int64_t now)
 {
 	drain_sideband(r, now);
 	if (r->follow_until_ns)
-		follow_exec(r, now);
+		mp_recorder_follow_exec(r, now);
 	return drain_rings(r);
 }
 
@@ -522,7 +429,7 @@ static int tick(struct mp_recorder *r, int64_t now, struct mp_err *err)
 	steer(r, now);
 	if (!ret && (r->new_code || mp_recorder_awaits_pools(r)) &&
 	    now - r->resolved_ns >= RESOLVE_NS + r->resolve_pause_ns)
-		ret = look_at_new_code(r, now, err);
+		ret = mp_recorder_look_at_new_code(r, now, err);
 	if (!ret)
 		ret = mp_recorder_tick_phases(r, err);
 	if (!ret && now - r->slot_ns >= SLOT_NS && !mp_recorder_is_bound_near(r, now)) {
@@ -609,7 +516,7 @@ static void switch_probes(struct mp_recorder *r)
 	if (mp_switcher_step(r->switcher, &r->probes, r->latency, now, mp_recorder_other_cost_ns(r), &err) &&
 	    !has_ended(r)) {
 		bool moved = false;
-		read_target_anew(r, &moved);
+		mp_recorder_read_target_anew(r, &moved);
 		if (!moved)
 			tell_refused(r, now, &err);
 	}
@@ -767,7 +674,7 @@ static int finish(struct mp_recorder *r, struct mp_err *err)
 	if (r->perf)
 		mp_perf_plane_drain(r->perf, r->pipeline);
 	if (r->preload && r->follow_until_ns)
-		tell_not_followed(r, now);
+		mp_recorder_tell_not_followed(r, now);
 	mp_latency_poll(r->latency, true);
 	mp_latency_window(r->latency, now);
 	mark_exit(r, now);

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The backends `session` and `multi`: loads uprobe.bpf.c, links it to functions, reads its maps. */
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "sampler/uprobe/backend_bpf_gc.h"
+#include "sampler/uprobe/backend_bpf_kernel.h"
 #include "sampler/uprobe/backend_bpf_pools.h"
 #include "sampler/uprobe/backend_bpf_rings.h"
 #include "sampler/uprobe/kernel_cost.h"
@@ -35,50 +33,6 @@ extern const uint64_t mp_bpf_uprobe_size;
 #define KERNEL_LONG_NS     100000      /* of a page fault or a time off the CPU */
 
 #define MAX_LINKS 256
-#define MAX_CPUS  4096
-
-/* Beside the calls: what the kernel does to the target's threads (sampler/uprobe/bpf/context.h). In the order
- * of their worth, the last are given up first; not every kernel and architecture has all these tracepoints.
- */
-
-static const struct kernel_program {
-	const char *name;
-	int software_event; /* enum perf_sw_ids, or -1: a tracepoint of that name */
-	uint32_t sees;      /* what is seen with it, and those before it */
-} kernel_programs[] = {
-    {"minor_fault", PERF_COUNT_SW_PAGE_FAULTS_MIN, 0},
-    {"major_fault", PERF_COUNT_SW_PAGE_FAULTS_MAJ, 0},
-    {"sched_switch", -1, MP_SEES(OFF_CPU) | MP_SEES(STOPPED) | MP_SEES(MIGRATION)},
-    {"sched_migrate_task", -1, 0},
-    {"page_fault_user", -1, MP_SEES(MINOR_FAULT) | MP_SEES(MAJOR_FAULT)},
-    {"mmap_lock_acquire_returned", -1, 0},
-    {"mmap_lock_released", -1, MP_SEES(SYSCALL)},
-    {"sched_waking", -1, MP_SEES(LOCK)},
-    {"irq_handler_entry", -1, 0},
-    {"irq_handler_exit", -1, MP_SEES(IRQ)},
-    {"softirq_entry", -1, 0},
-    {"softirq_exit", -1, MP_SEES(SOFTIRQ)},
-    {"local_timer_entry", -1, 0},
-    {"local_timer_exit", -1, MP_SEES(IRQ)},
-    {"reschedule_entry", -1, 0},
-    {"reschedule_exit", -1, 0},
-    {"call_function_entry", -1, 0},
-    {"call_function_exit", -1, 0},
-    {"call_function_single_entry", -1, 0},
-    {"call_function_single_exit", -1, 0},
-    {"irq_work_entry", -1, 0},
-    {"irq_work_exit", -1, 0},
-    {"mm_page_alloc", -1, MP_SEES(THP)},
-    {"contention_begin", -1, 0},
-    {"contention_end", -1, MP_SEES(MMAP_LOCK)},
-    {"sys_enter", -1, 0},
-    {"sys_exit", -1, MP_SEES(SYSCALL) | MP_SEES(LOCK)},
-};
-
-/* The last so many are dear: each system call of the machine, of whatever process, takes longer for them. */
-#define N_DEAR_PROGRAMS 2
-
-#define N_KERNEL_PROGRAMS (sizeof(kernel_programs) / sizeof(*kernel_programs))
 
 struct bpf_plane {
 	enum mp_backend backend;
@@ -99,9 +53,7 @@ struct bpf_plane {
 	} closing;                /* links that are on their way out */
 	struct mp_bpf_hits *hits; /* by shard */
 	struct mp_bpf_slow *slow;
-	bool has[N_KERNEL_PROGRAMS];    /* this kernel knows the tracepoint */
-	struct bpf_link **kernel_links; /* tracepoints and software events */
-	size_t n_kernel_links;
+	struct mp_bpf_kernel_events kernel_events;
 	struct mp_bpf_control *control;
 	struct mp_bpf_probes *probes;
 	struct mp_bpf_stats *stats;
@@ -156,43 +108,6 @@ static unsigned int shards_for_this_machine(void)
 	return shards;
 }
 
-/* Which of the first `n` of them this kernel has. */
-static void find_kernel_programs(size_t n, bool has[static N_KERNEL_PROGRAMS])
-{
-	struct btf *types = btf__load_vmlinux_btf();
-	char name[64];
-
-	for (size_t i = 0; i < n; i++) {
-		snprintf(name, sizeof(name), "btf_trace_%s", kernel_programs[i].name);
-		has[i] =
-		    kernel_programs[i].software_event >= 0 ||
-		    (!libbpf_get_error(types) && btf__find_by_name_kind(types, name, BTF_KIND_TYPEDEF) > 0);
-	}
-	btf__free(types);
-}
-
-/* After a kernel has refused to load: one program less, that which it named, or the last if it named none.
- * False: it refuses another one, which is not to be missed. */
-static bool give_up_one(struct bpf_plane *b)
-{
-	size_t last = N_KERNEL_PROGRAMS;
-	char named[64];
-
-	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++) {
-		snprintf(named, sizeof(named), "'%s'", kernel_programs[i].name);
-		if (b->has[i])
-			last = i;
-		if (!b->has[i] || !strstr(libbpf_words, named))
-			continue;
-		b->has[i] = false;
-		return true;
-	}
-	if (last == N_KERNEL_PROGRAMS || strstr(libbpf_words, "prog '"))
-		return false;
-	b->has[last] = false;
-	return true;
-}
-
 /* Chooses the programs of the backend and the sizes of the maps, and loads. */
 static int load(struct bpf_plane *b, struct mp_err *err)
 {
@@ -220,10 +135,7 @@ static int load(struct bpf_plane *b, struct mp_err *err)
 	bpf_program__set_flags(b->marker, bpf_program__flags(b->marker) | BPF_F_SLEEPABLE);
 	mp_bpf_pools_prepare(b->object);
 	mp_bpf_gc_prepare(b->object);
-
-	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++)
-		bpf_program__set_autoload(
-		    bpf_object__find_program_by_name(b->object, kernel_programs[i].name), b->has[i]);
+	mp_bpf_kernel_events_prepare(&b->kernel_events, b->object);
 
 	b->shards = shards_for_this_machine();
 	bpf_map__set_max_entries(map(b, "hists"), MP_HIST_BANKS * b->shards * MP_HIST_BLOCKS);
@@ -333,9 +245,7 @@ static void bpf_plane_close(void *impl)
 	struct bpf_plane *b = impl;
 
 	bpf_plane_detach(b);
-	for (size_t i = 0; i < b->n_kernel_links; i++)
-		bpf_link__destroy(b->kernel_links[i]);
-	free(b->kernel_links);
+	mp_bpf_kernel_events_close(&b->kernel_events);
 	mp_bpf_rings_close(&b->rings);
 	if (b->control)
 		munmap(b->control, sizeof(*b->control));
@@ -353,56 +263,11 @@ static void bpf_plane_close(void *impl)
 	free(b);
 }
 
-static void keep_kernel_link(struct bpf_plane *b, struct bpf_link *link)
+/* What they cost is measured on ourselves, as if we were the target; `before`: without them. */
+static void see_kernel_events(struct bpf_plane *b, struct mp_kernel_cost before)
 {
-	if (link)
-		b->kernel_links[b->n_kernel_links++] = link;
-}
-
-/* One system-wide event per CPU, filtered in the program: cheaper for the target than an event per thread,
- * which costs 1.0-1.5 us at each of its context switches. */
-static void link_software_event(struct bpf_plane *b, struct bpf_program *program, uint64_t config)
-{
-	struct perf_event_attr attr = {
-	    .size = sizeof(attr), .type = PERF_TYPE_SOFTWARE, .config = config, .sample_period = 1};
-
-	for (int cpu = 0; cpu < libbpf_num_possible_cpus() && cpu < MAX_CPUS; cpu++) {
-		int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-		if (fd < 0)
-			continue; /* the CPU is offline */
-		struct bpf_link *link = bpf_program__attach_perf_event(program, fd);
-		if (!link)
-			close(fd);
-		keep_kernel_link(b, link);
-	}
-}
-
-static int link_kernel_events(struct bpf_plane *b, struct mp_err *err)
-{
-	b->kernel_links =
-	    calloc(N_KERNEL_PROGRAMS * (size_t)libbpf_num_possible_cpus(), sizeof(*b->kernel_links));
-	if (!b->kernel_links)
-		return mp_err_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < N_KERNEL_PROGRAMS; i++) {
-		const struct kernel_program *k = &kernel_programs[i];
-		struct bpf_program *program = bpf_object__find_program_by_name(b->object, k->name);
-		size_t before = b->n_kernel_links;
-		if (!b->has[i])
-			continue;
-		if (k->software_event >= 0)
-			link_software_event(b, program, (uint64_t)k->software_event);
-		else
-			keep_kernel_link(b, bpf_program__attach(program));
-		if (b->n_kernel_links > before)
-			b->rings.sees |= k->sees;
-	}
+	b->rings.sees = b->kernel_events.sees;
 	b->control->sees_faults = !!(b->rings.sees & MP_SEES(MINOR_FAULT));
-	return 0;
-}
-
-/* On ourselves, as if we were the target. */
-static void measure_kernel_cost(struct bpf_plane *b, struct mp_kernel_cost before)
-{
 	b->control->tgid = (unsigned int)getpid();
 	b->control->enabled = 1;
 	b->kernel_cost = mp_kernel_cost_added(before, mp_kernel_cost_now());
@@ -422,19 +287,18 @@ static int bpf_plane_open(
 	b->tracked_ring_bytes = o->track ? TRACKED_RING_BYTES : 4096;
 	libbpf_set_print(keep_libbpf_words);
 
-	if (o->watch != MP_WATCH_NOTHING)
-		find_kernel_programs(
-		    N_KERNEL_PROGRAMS - (o->watch == MP_WATCH_ALL ? 0 : N_DEAR_PROGRAMS), b->has);
+	mp_bpf_kernel_events_find(&b->kernel_events, o->watch);
 	int ret = load(b, err);
-	while (ret && !is_not_permitted(-ret) && give_up_one(b))
+	while (ret && !is_not_permitted(-ret) &&
+	       mp_bpf_kernel_events_give_up_one(&b->kernel_events, libbpf_words))
 		ret = load(b, err);
 	if (!ret)
 		ret = open_maps(b, err);
 	struct mp_kernel_cost before = mp_kernel_cost_now();
 	if (!ret)
-		ret = link_kernel_events(b, err);
+		ret = mp_bpf_kernel_events_link(&b->kernel_events, b->object, err);
 	if (!ret)
-		measure_kernel_cost(b, before);
+		see_kernel_events(b, before);
 	if (ret) {
 		bpf_plane_close(b);
 		return ret;
