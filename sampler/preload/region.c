@@ -221,8 +221,7 @@ static void begin_slot(struct mp_slot *s, const struct mp_region *r, uint32_t ti
 		s->random = 0x9e3779b97f4a7c15ULL ^ ((uint64_t)tid << 32) ^ (uint64_t)(uintptr_t)s;
 	}
 	s->tid = tid;
-	s->word = ~0U; /* unlike any there is, also that of a child behind the fork guard: settings are read
-			  first */
+	s->word = MP_WORD_NONE; /* settings are read first, also by a child behind the fork guard */
 	s->stack_lo = s->stack_hi = 0;
 	mp_scopes_forget(s);
 	mp_store_release(&s->ready, 1);
@@ -304,11 +303,20 @@ uint32_t mp_region_name(const char *text)
  * written to. Where fork() was called by a signal handler, the call that it interrupted still works with that
  * memory: it goes on in the child when the handler returns.
  */
-static void cut_off(void *shared, uint64_t bytes)
+static bool cut_off(void *shared, uint64_t bytes)
 {
 	if (mmap(shared, bytes, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
-		munmap(shared, bytes);
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
+		return true;
+	munmap(shared, bytes);
+	return false;
+}
+
+/* The interrupted call may leave the slot to the thread as its own: the next one then asks for another. */
+static void cut_off_slot(struct mp_slot *s, uint64_t bytes)
+{
+	if (cut_off(s, bytes))
+		s->word = MP_WORD_NONE;
 }
 
 void mp_region_in_child(struct mp_slot *own)
@@ -320,7 +328,7 @@ void mp_region_in_child(struct mp_slot *own)
 	mp_store(&mp_region, &mp_no_region);
 	for (int i = 0; i < MP_REGION_SLOTS; i++) {
 		if (slots[i] && slots[i] == own)
-			cut_off(own, slot_bytes);
+			cut_off_slot(own, slot_bytes);
 		else if (slots[i])
 			munmap(slots[i], slot_bytes);
 		slots[i] = NULL;

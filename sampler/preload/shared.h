@@ -44,6 +44,7 @@ enum mp_mode {
 #define MP_WORD_MODE      3u /* enum mp_mode */
 #define MP_WORD_MONOTONIC 4u /* stamps are CLOCK_MONOTONIC ns, not CPU ticks: no usable counter here */
 #define MP_WORD_CHANGE    8u /* added by the recorder at each change of what it set: threads then look again */
+#define MP_WORD_NONE      ~0u /* of a slot that has no settings yet: unlike any that there is */
 
 /* ---- Records ---- */
 
