@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Goes through files and profiles of pools, section by section: mp_pool_resolve() of function.h. */
 #include "sampler/pools/resolve.h"
 
 #include <errno.h>

@@ -9,7 +9,6 @@
 
 #define RESOLVE_SHARE 20 /* new mappings are searched for at most one part in so many of the time */
 
-/* Files that it still has, or has again, may be mapped elsewhere now: probes go in by that way. */
 int mp_recorder_read_target_anew(struct mp_recorder *r, bool *moved)
 {
 	struct mp_err ignored;
@@ -43,7 +42,6 @@ static int attach_new_functions(struct mp_recorder *r, struct mp_err *err)
 	return n;
 }
 
-/* The target mapped code, or is another program: probes go into what is new. */
 int mp_recorder_look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *err)
 {
 	struct mp_err ignored;

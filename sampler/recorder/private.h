@@ -123,7 +123,7 @@ int mp_recorder_open_planes(struct mp_recorder *r, struct mp_err *err);
 int mp_recorder_attach_new(struct mp_recorder *r, struct mp_probe_set *set, struct mp_err *err);
 
 /* follow.c: files that the target still has, or has again, may be mapped elsewhere now. `moved`: set where
- * one is, whose probes go in by the new way. */
+ * one is, whose probes go in by the new way. 0, or what mp_target_refresh() says. */
 int mp_recorder_read_target_anew(struct mp_recorder *r, bool *moved);
 
 /* It mapped code, or is another program: probes go into what is new. */

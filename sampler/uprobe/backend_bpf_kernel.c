@@ -60,8 +60,9 @@ _Static_assert(sizeof(programs) / sizeof(*programs) == MP_BPF_KERNEL_PROGRAMS, "
 
 void mp_bpf_kernel_events_find(struct mp_bpf_kernel_events *e, enum mp_watch watch)
 {
-	size_t n =
-	    watch == MP_WATCH_NOTHING ? 0 : MP_BPF_KERNEL_PROGRAMS - (watch == MP_WATCH_ALL ? 0 : N_DEAR);
+	if (watch == MP_WATCH_NOTHING)
+		return;
+	size_t n = MP_BPF_KERNEL_PROGRAMS - (watch == MP_WATCH_ALL ? 0 : N_DEAR);
 	struct btf *types = btf__load_vmlinux_btf();
 	char name[64];
 

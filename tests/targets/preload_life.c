@@ -328,12 +328,29 @@ static void mode_keys(void)
 
 static pthread_barrier_t all_there, all_done;
 
-static void *many_main(void *arg)
+/* Of a thread: works when all are there, and ends with the process. */
+static void work_with_others(unsigned calls)
 {
 	pthread_barrier_wait(&all_there);
-	pairs(EACH);
+	pairs(calls);
 	pthread_barrier_wait(&all_done);
-	pause(); /* ends with the process */
+	pause();
+}
+
+/* Returns when all of them have worked. */
+static void run_together(unsigned threads, void *(*run)(void *), const pthread_attr_t *attr)
+{
+	pthread_barrier_init(&all_there, NULL, threads + 1);
+	pthread_barrier_init(&all_done, NULL, threads + 1);
+	for (unsigned i = 0; i < threads; i++)
+		start(run, attr);
+	pthread_barrier_wait(&all_there);
+	pthread_barrier_wait(&all_done);
+}
+
+static void *many_main(void *arg)
+{
+	work_with_others(EACH);
 	return arg;
 }
 
@@ -343,18 +360,16 @@ static void mode_many(void)
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 65536);
-	pthread_barrier_init(&all_there, NULL, THREADS + 1);
-	pthread_barrier_init(&all_done, NULL, THREADS + 1);
-	for (unsigned i = 0; i < THREADS; i++)
-		start(many_main, &attr);
-	pthread_barrier_wait(&all_there);
-	pthread_barrier_wait(&all_done);
+	run_together(THREADS, many_main, &attr);
 	report((unsigned long)THREADS * EACH);
 }
 
-static void *vthread_main(void *is_by_child)
+/* Every other one. */
+static void *vthread_main(void *arg)
 {
-	if (is_by_child) {
+	static unsigned n;
+
+	if (__atomic_fetch_add(&n, 1, __ATOMIC_RELAXED) % 2 == 0) {
 		pid_t child = vfork();
 
 		if (child == 0) {
@@ -363,24 +378,13 @@ static void *vthread_main(void *is_by_child)
 		}
 		must(child > 0 && waitpid(child, NULL, 0) == child, "child");
 	}
-	pthread_barrier_wait(&all_there);
-	pairs(MANY);
-	pthread_barrier_wait(&all_done);
-	pause(); /* ends with the process */
-	return NULL;
+	work_with_others(MANY);
+	return arg;
 }
 
 static void mode_vthread(void)
 {
-	static bool is_by_child = true;
-	pthread_t t;
-
-	pthread_barrier_init(&all_there, NULL, VTHREADS + 1);
-	pthread_barrier_init(&all_done, NULL, VTHREADS + 1);
-	for (unsigned i = 0; i < VTHREADS; i++)
-		must(!pthread_create(&t, NULL, vthread_main, i % 2 ? NULL : &is_by_child), "pthread_create");
-	pthread_barrier_wait(&all_there);
-	pthread_barrier_wait(&all_done);
+	run_together(VTHREADS, vthread_main, NULL);
 	report((unsigned long)VTHREADS * MANY + VTHREADS / 2);
 }
 
@@ -515,8 +519,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	fputs("usage: preload_life "
-	      "fork|rawfork|rawchild|signalled|vfork|spawn|keys|many|tiny|asking|locked|sealed|work|closed|"
-	      "daemon\n",
+	      "fork|rawfork|rawchild|signalled|handler|rawhandler|vfork|vthread|spawn|keys|many|tiny|asking|"
+	      "locked|sealed|work|closed|daemon\n",
 	    stderr);
 	return 2;
 }

@@ -212,7 +212,7 @@ static __always_inline u32 how_off(
 
 static __always_inline void note_ran(struct thread_state *t, struct task_struct *other)
 {
-	/* Two loads: the helper costs more than all the rest of a switch. */
+	/* Two loads, for a helper costs more. */
 	const u64 *comm = (const u64 *)other->comm;
 
 	t->ran_tid = other->pid;
