@@ -5,8 +5,9 @@
 #   run.sh [--report FILE] [--limit SECONDS]                      everything: $O/tests/unit/*, tests/run/t_*.sh
 #   run.sh [...] [--unit BINARY...] [--run TEST[:CASE]...]        only these; TEST is t_NAME.sh, its path or NAME
 #
-# One line a test (`ok`, `FAIL`, `skip` with its reason, and seconds), the output of those that failed, and at the end
-# `N passed, N failed, N skipped`. Writes JUnit XML to $O/tests/report.xml. Exits with 1 if anything failed.
+# One line a test (`ok`, `FAIL`, `skip` with its reason, and seconds), the output of those that failed, and at the end,
+# after what failed once more, `N passed, N failed, N skipped`. Writes JUnit XML to $O/tests/report.xml. Exits with 1 if
+# anything failed.
 #
 # A black-box test with the line `# cases: A B ...` is run once with each as its argument, and is as many tests. With the
 # line `# beside others` its cases run beside others, as unit tests do, with `# beside others: A ...` these; all that remain
@@ -30,7 +31,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM HUP
 
 usage() {
-	sed -n 's/^# \{0,1\}//; 3,14p' "$0" >&2
+	sed -n 's/^# \{0,1\}//; 3,15p' "$0" >&2
 	exit 2
 }
 
@@ -58,6 +59,15 @@ run_limited() {
 # tell VERDICT NAME [REASON]
 tell() {
 	printf '%-4s  %-34s %6s s  %s\n' "$1" "$2" "$seconds" "${3:-}"
+}
+
+# tell_output LOG NAME: what a failed test wrote; its end is kept for the end of the run, where it is looked for first.
+tell_output() {
+	sed 's/^/      | /' "$1"
+	{
+		echo "failed: $2"
+		tail -n 20 "$1" | cut -c 1-400 | sed 's/^/      | /'
+	} >>"$scratch/failures"
 }
 
 # One test case of the report: report_case CLASS NAME VERDICT [REASON] [LOG]
@@ -117,7 +127,7 @@ tell_case() {
 		reason=$(grep -m 1 -E '^not ok: ' "$log" || tail -n 1 "$log")
 		failed=$((failed + 1))
 		tell FAIL "$name${case:+ $case}"
-		sed 's/^/      | /' "$log"
+		tell_output "$log" "$name${case:+ $case}"
 		report_case "run.$name" "${case:-$name}" FAIL "${reason:-exit status $status}" "$log"
 		;;
 	esac
@@ -144,7 +154,7 @@ tell_unit() {
 	tell "$( ((bad)) && echo FAIL || echo ok)" "$name" "$ok passed$( ((bad)) && echo ", $bad failed")$(
 		((off)) && echo ", $off skipped: $(grep -B 1 '<skipped/>' "$xml" | sed -n 's/.*testcase name="\([^"]*\)".*/\1/p' | xargs)"
 	)"
-	((bad == 0)) || sed 's/^/      | /' "$log"
+	((bad == 0)) || tell_output "$log" "$name"
 }
 
 # ---- Jobs: each leaves what came of it in files of its number ----
@@ -237,5 +247,6 @@ mkdir -p "$(dirname "$report")"
 	cat "$scratch/suites.xml" 2>/dev/null
 	echo '</testsuites>'
 } >"$report"
+cat "$scratch/failures" 2>/dev/null
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0))
