@@ -15,6 +15,8 @@
 #define WAITING_MAX 8
 /* Lines tell their time in milliseconds, and are written a little later. */
 #define SLACK_NS INT64_C(3000000)
+/* A pause's length has three digits of a millisecond. */
+#define ROUNDED_NS 1000
 /* The clock of a process that goes back by more is another process's. */
 #define BACK_NS INT64_C(1000000000)
 /* Later times are none. */
@@ -265,17 +267,29 @@ static int give_all(struct mp_gc_log *g, struct mp_err *err)
 	return rc;
 }
 
-/* All waiting pauses were in this one: the first has the way to it, the last what came behind it. */
+/* What a safepoint has left of its time once it was reached, and all waiting pauses are over. */
+static int64_t time_left(const struct mp_gc_log *g, const struct mp_gc_line *l)
+{
+	int64_t ns = l->dur_ns - l->ttsp_ns;
+
+	for (unsigned int i = 0; i < g->waits; i++)
+		ns -= g->waiting[i].c.row.dur_ns;
+	return ns;
+}
+
+/*
+ * All waiting pauses were in this one: the first has the way to it, the last what came behind it. But not
+ * those whose own line is missing, which began too early, and for which there is no room: a line by itself
+ * may come late, where the thread that writes it has lost the CPU.
+ */
 static int take_safepoint(struct mp_gc_log *g, const struct mp_gc_line *l, int64_t t, struct mp_err *err)
 {
-	int64_t pauses_ns = 0;
 	int rc = 0;
 
-	while (!rc && g->waits && g->waiting[0].c.row.t_ns < t - l->dur_ns - SLACK_NS)
+	while (!rc && g->waits && g->waiting[0].c.row.t_ns < t - l->dur_ns - SLACK_NS &&
+	       time_left(g, l) < -(int64_t)g->waits * ROUNDED_NS)
 		rc = give_first(g, err);
-	for (unsigned int i = 0; i < g->waits; i++)
-		pauses_ns += g->waiting[i].c.row.dur_ns;
-	int64_t behind_ns = l->dur_ns - l->ttsp_ns - pauses_ns;
+	int64_t behind_ns = time_left(g, l);
 	for (unsigned int i = 0; i < g->waits; i++) {
 		struct mp_gc_row *row = &g->waiting[i].c.row;
 

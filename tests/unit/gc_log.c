@@ -282,6 +282,25 @@ Test(gc_log, whole, .description = "in pieces of any length")
 	}
 }
 
+Test(gc_log, late_safepoints, .description = "the order tells whose a safepoint is, where its line came late")
+{
+	struct seen s;
+
+	read_log(
+	    "[0.100s][info][gc] GC(0) Pause Young (A) 1M->1M(2M) 4.000ms\n"
+	    "[0.130s][info][safepoint] Safepoint \"A\", Time since last: 1 ns, Reaching safepoint: 5000 ns, "
+	    "At safepoint: 4100000 ns, Total: 4110000 ns\n"
+	    "[0.200s][info][gc] GC(1) Pause Young (A) 1M->1M(2M) 4.000ms\n"
+	    "[0.300s][info][gc] GC(2) Pause Young (A) 1M->1M(2M) 3.000ms\n"
+	    "[0.300s][info][safepoint] Safepoint \"A\", Time since last: 1 ns, Reaching safepoint: 5000 ns, "
+	    "At safepoint: 3100000 ns, Total: 3110000 ns\n",
+	    64, &s);
+	cr_assert_eq(s.n, 3);
+	cr_assert_eq(s.row[0].stopped_ns, 4110000);
+	cr_assert_eq(s.row[1].stopped_ns, -1, "its own safepoint is missing");
+	cr_assert_eq(s.row[2].stopped_ns, 3110000);
+}
+
 Test(gc_log, parts)
 {
 	struct seen s;
