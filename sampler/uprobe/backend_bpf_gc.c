@@ -21,15 +21,6 @@ static struct bpf_program *program(struct bpf_object *object)
 	return bpf_object__find_program_by_name(object, "gc_point");
 }
 
-/* Sleepable, to read names. */
-void mp_bpf_gc_prepare(struct bpf_object *object)
-{
-	struct bpf_program *p = program(object);
-
-	bpf_program__set_expected_attach_type(p, ATTACH_UPROBE_MULTI);
-	bpf_program__set_flags(p, bpf_program__flags(p) | BPF_F_SLEEPABLE);
-}
-
 static int describe(struct bpf_object *object, const struct mp_gc_set *set, size_t from, struct mp_err *err)
 {
 	int fd = bpf_object__find_map_fd_by_name(object, "gc_points");

@@ -14,9 +14,6 @@
 /* The part of the BPF backends that is about garbage collections (bpf/gc.h). One thread. */
 struct bpf_object;
 
-/* Before the object is loaded. */
-void mp_bpf_gc_prepare(struct bpf_object *object);
-
 /* Puts the points from index `from` on in. `keep`: as for mp_bpf_pools_attach(). On failure some may be in.
  */
 int mp_bpf_gc_attach(struct bpf_object *object, pid_t pid, const struct mp_gc_set *set, size_t from,

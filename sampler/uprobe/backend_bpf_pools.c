@@ -20,18 +20,6 @@ static struct bpf_program *program(struct bpf_object *object, const char *name)
 	return bpf_object__find_program_by_name(object, name);
 }
 
-/* Sleepable, to read names (bpf/pools.h). */
-void mp_bpf_pools_prepare(struct bpf_object *object)
-{
-	static const char *const names[] = {"pool_entry", "pool_exit", "pool_return"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		struct bpf_program *p = program(object, names[i]);
-		bpf_program__set_expected_attach_type(p, ATTACH_UPROBE_MULTI);
-		bpf_program__set_flags(p, bpf_program__flags(p) | BPF_F_SLEEPABLE);
-	}
-}
-
 /* ---- Attaching ---- */
 
 static int describe(struct bpf_object *object, const struct mp_pool_set *set, size_t from, struct mp_err *err)

@@ -13,9 +13,6 @@
 /* The part of the BPF backends that is about pools (bpf/pools.h). One thread. */
 struct bpf_object;
 
-/* Before the object is loaded. */
-void mp_bpf_pools_prepare(struct bpf_object *object);
-
 /*
  * Puts the probes of the functions from index `from` on in, their ends first: what begins shall be seen to
  * end. `keep` is handed each link's descriptor, and closes it where it cannot keep it. On failure some may be

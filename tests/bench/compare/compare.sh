@@ -163,7 +163,7 @@ if [[ " $workloads " == *" small "* ]]; then
 		side_by_side do_bare 20 plain preload-dormant
 	done
 	side_by_side do_calls "$((rounds * 20))" \
-		plain uprobe-all empty-pair uprobe-hist empty-session funclatency bpftrace perf-record
+		plain uprobe-all empty-pair uprobe-hist empty-sleepable funclatency bpftrace perf-record
 fi
 
 for workload in small crowd; do

@@ -103,7 +103,7 @@ CREATE TABLE ratio_of_round (name TEXT, relation TEXT, bound REAL, ord INTEGER, 
 CREATE TABLE asked (ord INTEGER PRIMARY KEY, mode TEXT, peer TEXT, bound REAL);
 INSERT INTO asked (mode, peer, bound) VALUES
 	('uprobe-all', 'empty-pair', 1.15), ('uprobe-hist', 'empty-pair', 1.15),
-	('uprobe-all', 'empty-session', NULL), ('uprobe-hist', 'empty-session', NULL),
+	('uprobe-all', 'empty-sleepable', NULL), ('uprobe-hist', 'empty-sleepable', NULL),
 	('uprobe-all', 'bpftrace', 0.7), ('uprobe-hist', 'bpftrace', 0.7),
 	('uprobe-all', 'funclatency', 0.8), ('uprobe-hist', 'funclatency', 0.8),
 	('uprobe-all', 'perf-record', 0.5), ('uprobe-hist', 'perf-record', 0.5);

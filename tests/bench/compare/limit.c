@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limit pair|session|entry OBJECT PID FILE SYMBOL   empty BPF programs at the function's entry and return
- * limit offset FILE SYMBOL                          where in FILE the function begins
+ * limit pair|sleepable|entry OBJECT PID FILE SYMBOL   empty BPF programs at the function's entry and return
+ * limit offset FILE SYMBOL                            where in FILE the function begins
  *
- * The least that a uprobe can cost: nothing done with BPF can be cheaper. `pair` is two links, an entry and
- * a return probe; `session` one link and one program for both (Linux 6.13); `entry` an entry probe alone.
+ * The least that a uprobe can cost. `pair` is two links, an entry and a return probe; `sleepable` one link and
+ * one program for both (Linux 6.13), which may sleep: nothing done with BPF can be cheaper; `entry` an entry
+ * probe alone.
  * OBJECT is limit.bpf.o. Prints `ready` when the probes are in, and keeps them in until it is ended by a
  * signal, and with it the links.
  */
@@ -114,12 +115,14 @@ static struct bpf_program *program(struct bpf_object *object, const char *name, 
 	if (p)
 		bpf_program__set_expected_attach_type(
 		    p, is_session ? ATTACH_UPROBE_SESSION : ATTACH_UPROBE_MULTI);
+	if (p && is_session)
+		bpf_program__set_flags(p, BPF_F_SLEEPABLE);
 	return p;
 }
 
 static bool put_in(const char *kind, const char *object_path, pid_t pid, const char *path, uint64_t offset)
 {
-	bool is_session = !strcmp(kind, "session");
+	bool is_session = !strcmp(kind, "sleepable");
 	struct bpf_object *object = bpf_object__open_file(object_path, NULL);
 
 	if (!object)
@@ -146,7 +149,7 @@ int main(int argc, char **argv)
 		return !offset;
 	}
 	if (argc != 6) {
-		fputs("usage: limit pair|session|entry OBJECT PID FILE SYMBOL | limit offset FILE SYMBOL\n",
+		fputs("usage: limit pair|sleepable|entry OBJECT PID FILE SYMBOL | limit offset FILE SYMBOL\n",
 		    stderr);
 		return 2;
 	}

@@ -14,7 +14,7 @@ redis_missing() {
 redis_takes_part() {
 	case $mode in
 	plain | uprobe-auto | preload-dormant | preload-on) ;;
-	jemalloc | tcmalloc* | empty-session | perf-stat | uftrace) return 1 ;;
+	jemalloc | tcmalloc* | empty-sleepable | perf-stat | uftrace) return 1 ;;
 	*) ((round % 3 == 1)) ;;
 	esac
 }

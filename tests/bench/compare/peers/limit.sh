@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The limit: BPF programs that do nothing, at malloc's entry and return (limit.c).
 
-mode empty-pair 1 plain "empty BPF programs at entry and return: the least that a uprobe costs"
-mode empty-session 1 plain "the same as one session program (Linux 6.13)"
+mode empty-pair 1 plain "empty BPF programs at entry and return"
+mode empty-sleepable 1 plain "the same as one session program (Linux 6.13) that may sleep: the least that a uprobe costs"
 
 limit.start() { # KIND
 	launch "$programs/limit" "$1" "$programs/limit.bpf.o" "$target_pid" "$probed" malloc
@@ -16,5 +16,5 @@ limit.stop() {
 
 empty-pair.start() { limit.start pair; }
 empty-pair.stop() { limit.stop; }
-empty-session.start() { limit.start session; }
-empty-session.stop() { limit.stop; }
+empty-sleepable.start() { limit.start sleepable; }
+empty-sleepable.stop() { limit.stop; }
