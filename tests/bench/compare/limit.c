@@ -3,11 +3,10 @@
  * limit pair|sleepable|entry OBJECT PID FILE SYMBOL   empty BPF programs at the function's entry and return
  * limit offset FILE SYMBOL                            where in FILE the function begins
  *
- * The least that a uprobe can cost. `pair` is two links, an entry and a return probe; `sleepable` one link and
- * one program for both (Linux 6.13), which may sleep: nothing done with BPF can be cheaper; `entry` an entry
- * probe alone.
- * OBJECT is limit.bpf.o. Prints `ready` when the probes are in, and keeps them in until it is ended by a
- * signal, and with it the links.
+ * The least that a uprobe can cost. `pair` is two links, an entry and a return probe; `sleepable` one link
+ * and one program for both (Linux 6.13), which may sleep: nothing done with BPF can be cheaper; `entry` an
+ * entry probe alone. OBJECT is limit.bpf.o. Prints `ready` when the probes are in, and keeps them in until it
+ * is ended by a signal, and with it the links.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
