@@ -141,9 +141,14 @@ static struct open *find_open(struct mp_gc_log *g, int64_t gc)
 	return oldest;
 }
 
+/* -1: not told, as is what no heap can have. */
 static int64_t added(int64_t a, int64_t b)
 {
-	return a < 0 ? b : b < 0 ? a : a + b;
+	int64_t sum;
+
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return __builtin_add_overflow(a, b, &sum) ? -1 : sum;
 }
 
 /* A pool that is told in parts, as regions of G1's old generation are, is their sum. */

@@ -42,9 +42,16 @@ static int attach_new_functions(struct mp_recorder *r, struct mp_err *err)
 	return n;
 }
 
+/* The library may be gone again: no reason to end. */
+static void go_on_without(struct mp_recorder *r, int64_t now, const struct mp_err *why)
+{
+	fprintf(stderr, "mpsample: %s; the recording goes on without these probes\n", why->text);
+	mp_pipeline_mark(r->pipeline, now, 0, "probes failed", why->text);
+}
+
 int mp_recorder_look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_err *err)
 {
-	struct mp_err ignored;
+	struct mp_err why;
 	bool moved = false;
 	size_t before = r->probes.n;
 
@@ -52,15 +59,14 @@ int mp_recorder_look_at_new_code(struct mp_recorder *r, int64_t now, struct mp_e
 	r->resolved_ns = now;
 	if (mp_recorder_read_target_anew(r, &moved))
 		return 0;
-	int n = attach_new_functions(r, &ignored);
-	if (n >= 0 && (mp_recorder_attach_new_pools(r, &ignored) || mp_recorder_attach_new_gc(r, &ignored)))
-		n = -1;
+	int n = attach_new_functions(r, &why);
+	if (n < 0)
+		go_on_without(r, now, &why);
+	if (mp_recorder_attach_new_pools(r, &why))
+		go_on_without(r, now, &why);
+	if (mp_recorder_attach_new_gc(r, &why))
+		go_on_without(r, now, &why);
 	r->resolve_pause_ns = (mp_recorder_now_ns() - now) * RESOLVE_SHARE;
-	if (n < 0) { /* the library may be gone again: no reason to end */
-		fprintf(stderr, "mpsample: %s; the recording goes on without these probes\n", ignored.text);
-		mp_pipeline_mark(r->pipeline, now, 0, "probes failed", ignored.text);
-		return 0;
-	}
 	if (n > 0)
 		fprintf(stderr, "mpsample: %d more probes, first %s in %s\n", n,
 		    r->probes.probes[before].function, r->probes.probes[before].module);

@@ -123,7 +123,8 @@ int mp_recorder_attach_new_gc(struct mp_recorder *r, struct mp_err *err)
 	if (!ret && set->n > before) {
 		ret = mp_uprobe_attach_gc(r->uprobe, set, before, err);
 		set->n = ret ? before : set->n;
-		set->n_runtimes = ret ? runtimes : set->n_runtimes;
+		while (ret && set->n_runtimes > runtimes)
+			mp_gc_profile_free(&set->runtimes[--set->n_runtimes].profile);
 		r->gc.is_in |= !ret;
 	}
 	if (!ret && set->n > before) {

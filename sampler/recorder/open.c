@@ -319,7 +319,8 @@ static int open_beside_preload(struct mp_recorder *r, struct mp_err *err)
 	bool wants_cost = r->o->n_spans || r->pools.set.n || r->gc.set.n || (r->o->gc && r->is_held);
 	bool wants_probes = r->o->watch != MP_WATCH_NOTHING || wants_cost;
 	if (wants_probes &&
-	    mp_uprobe_open_beside(r->target.pid, r->o->watch, wants_cost, &r->uprobe, &r->missing))
+	    (refuse_deadly_kernel(r, &r->missing) ||
+		mp_uprobe_open_beside(r->target.pid, r->o->watch, wants_cost, &r->uprobe, &r->missing)))
 		r->uprobe = NULL;
 	if (r->o->n_spans) {
 		int ret = r->uprobe ? attach_spans(r, err)

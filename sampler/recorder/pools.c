@@ -127,8 +127,8 @@ int mp_recorder_attach_new_pools(struct mp_recorder *r, struct mp_err *err)
 	set->waits = more.waits;
 	mp_pool_set_free(&more);
 	/* In any case: the kinds may have moved. */
-	if (!ret)
-		ret = mp_pipeline_pool_kinds(r->pipeline, set->kinds, set->n_kinds, err);
+	int told = mp_pipeline_pool_kinds(r->pipeline, set->kinds, set->n_kinds, err);
+	ret = ret ? ret : told;
 	if (!ret && set->n > before) {
 		ret = mp_uprobe_attach_pools(r->uprobe, set, before, err);
 		r->pools.is_in |= !ret;

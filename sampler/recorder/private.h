@@ -5,12 +5,15 @@
 /*
  * What the files of the recorder share: its state, and what each of them does to it.
  *
- *   recorder.c           the loop, from the beginning of a recording to its end
+ *   recorder.c  the loop, from the beginning of a recording to its end
  *   open.c      the target, found or started, and the planes that fit it
+ *   follow.c    the target as it changes: new code, another program
  *   describe.c  what the recording is, for the session and for people
  *   blocks.c    followed blocks
  *   slot.c      what is written once a second
  *   phases.c    phases of a calendar, and marks from outside
+ *   pools.c     probes of pools, what they cost, and glibc's heaps
+ *   gc.c        probes of runtimes, and what they cost
  */
 #include <time.h>
 

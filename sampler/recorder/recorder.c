@@ -359,8 +359,9 @@ static void drain_kernel_events(void *ctx)
 	struct mp_recorder *r = ctx;
 
 	drain_hiccups(r, mp_recorder_now_ns());
-	while (r->uprobe && mp_uprobe_drain(r->uprobe, r->pipeline, 0))
-		;
+	for (int turns = 0; r->uprobe && turns < MP_UPROBE_TURNS; turns++)
+		if (!mp_uprobe_drain(r->uprobe, r->pipeline, 0))
+			break;
 }
 
 static bool drain_rings(struct mp_recorder *r)

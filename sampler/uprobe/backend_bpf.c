@@ -39,7 +39,6 @@ struct bpf_plane {
 	struct bpf_object *object;
 	struct bpf_program *session, *entry, *ret, *marker, *span_entry, *span_exit;
 	struct mp_kernel_cost kernel_cost;
-	bool is_joined; /* the calls come from elsewhere */
 	struct uprobe_link {
 		int fd;
 		enum mp_probe_group group;
@@ -65,7 +64,7 @@ struct bpf_plane {
 	unsigned int tracked_ring_bytes;
 };
 
-/* libbpf explains a failure in its log only: the last line that names a cause is kept for the error text. */
+/* libbpf explains a failure in its log only: the first line of it is kept for the error text. */
 static char libbpf_words[256];
 
 static int keep_libbpf_words(enum libbpf_print_level level, const char *fmt, va_list ap)

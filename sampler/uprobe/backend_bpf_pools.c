@@ -245,11 +245,15 @@ void mp_bpf_pools_take(struct mp_pipeline *p, const struct mp_pool_set *set, con
 void mp_bpf_pools_tell_missed(
     struct bpf_object *object, struct mp_pipeline *p, const struct mp_pool_set *set, int64_t now_ns)
 {
-	int fd = bpf_object__find_map_fd_by_name(object, "pool_missed");
+	const struct bpf_map *map = bpf_object__find_map_by_name(object, "pool_missed");
+	int fd = bpf_map__fd(map);
 	struct mp_bpf_pool_key key;
 	struct mp_bpf_pool_missed missed;
 
-	while (!bpf_map_get_next_key(fd, NULL, &key) && !bpf_map_lookup_and_delete_elem(fd, &key, &missed)) {
+	/* As many as there can be when it begins: a target that goes on missing some would keep us here. */
+	for (unsigned int n = bpf_map__max_entries(map);
+	     n && !bpf_map_get_next_key(fd, NULL, &key) && !bpf_map_lookup_and_delete_elem(fd, &key, &missed);
+	     n--) {
 		if (!is_of(set, key.function))
 			continue;
 		const struct mp_pool_lost lost = {.t_ns = now_ns,

@@ -112,7 +112,7 @@ static void *run_loop(void *arg)
 }
 
 /* In a thread of its own: kernels before 6.10 let some multi-links see the main thread only, which has to be
- * noticed. */
+ * noticed. 0: there is no thread to be had. */
 static uint64_t run_calibration(void (*function)(void))
 {
 	struct run run = {.function = function};
@@ -172,6 +172,8 @@ static int calibrate_with(struct mp_uprobe *u, void (*function)(void), int which
 	if (ret)
 		return ret;
 	uint64_t plain_ns = run_calibration(function);
+	if (!plain_ns)
+		return mp_err_set(err, EAGAIN, "cannot start a thread to measure on it what probes cost");
 	ret = u->ops->attach(u->impl, getpid(), MP_PROBES_ALWAYS, &probe, 1, err);
 	for (int i = 0; !ret && i < CALIBRATION_ROUNDS; i++) {
 		struct mp_latency_calibration seen = {0};
@@ -294,9 +296,8 @@ int mp_uprobe_open_beside(
 	return 0;
 }
 
-/* Half of a call's cost is each of its two traps; what stepping costs more than emulating is known from
- * entries. */
-/* Of a probe on an instruction. */
+/* Of a probe on an instruction. Half of a call's cost is each of its two traps; what stepping costs more than
+ * emulating is known from entries. */
 static uint64_t probe_cost_ns(const struct mp_uprobe *u, bool is_stepped)
 {
 	uint64_t emulated = u->floor.cost_ns[0] / 2;

@@ -77,10 +77,6 @@ struct mp_uprobe;
 
 #define MP_TRACEFS_RING_PAGES 2048 /* of locked memory per CPU, backend tracefs only */
 
-/*
- * Opens the backend that is wanted, or the first that works: each candidate has to see every call of a
- * function of the recorder's own, by which it is calibrated. Takes about 0.3 s.
- */
 /* What of the kernel's doings is watched besides, and who pays for it. */
 enum mp_watch {
 	MP_WATCH_MOST, /* page faults, time off the CPU, interrupts, locks, and the system calls that map
@@ -95,6 +91,11 @@ struct mp_uprobe_options {
 	enum mp_watch watch;
 	bool track; /* struct mp_keep will ask for it: it takes a buffer */
 };
+
+/*
+ * Opens the backend that is wanted, or the first that works: each candidate has to see every call of a
+ * function of the recorder's own, by which it is calibrated. Takes about 0.3 s.
+ */
 int mp_uprobe_open(const struct mp_uprobe_options *o, const struct mp_keep *keep, struct mp_uprobe **out,
     struct mp_err *err);
 
@@ -214,6 +215,7 @@ int mp_uprobe_fd(const struct mp_uprobe *u);
  * MP_KERNEL_CREDIT_MAX.
  */
 #define MP_KERNEL_CREDIT_MAX 20000
+#define MP_UPROBE_TURNS      512 /* so many turns take in all that the fullest ring can hold */
 bool mp_uprobe_drain(struct mp_uprobe *u, struct mp_pipeline *p, int64_t kernel_credit);
 
 /* After a drain that began at `began_ns` and left nothing: all calls that had returned by then are handed on,

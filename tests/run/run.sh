@@ -168,12 +168,17 @@ start_job() {
 		else
 			run_limited "$at.log" bash "${job%:*}" ${job##*:}
 		fi
-		echo "status=$status seconds=$seconds" >"$at.end"
+		echo "status=$status seconds=$seconds" >"$at.ending" && mv "$at.ending" "$at.end"
 	) &
 }
 
 tell_job() {
-	source "$scratch/job$1.end"
+	status=1 seconds=0
+	if [[ -s $scratch/job$1.end ]]; then
+		source "$scratch/job$1.end"
+	else
+		echo "it left no result: out of memory, or no room in ${TMPDIR:-/tmp}" >>"$scratch/job$1.log"
+	fi
 	if [[ ${jobs[$1]} == UNIT\ * ]]; then
 		tell_unit "${jobs[$1]#UNIT }" "$scratch/job$1.log"
 	else
@@ -190,8 +195,10 @@ run_jobs() {
 			if ((started < ${#jobs[@]} && $(jobs -pr | wc -l) < $2)); then
 				start_job "$started"
 				started=$((started + 1))
-			else
+			elif [[ $(jobs -pr) ]]; then
 				wait -n || true
+			else # its shell was killed
+				break
 			fi
 		done
 		tell_job "$told"
@@ -248,5 +255,6 @@ mkdir -p "$(dirname "$report")"
 	echo '</testsuites>'
 } >"$report"
 cat "$scratch/failures" 2>/dev/null
+((${#jobs[@]})) || echo "run.sh: there is nothing to run: build the tests first (make targets unit)" >&2
 echo "$passed passed, $failed failed, $skipped skipped"
-((failed == 0))
+((failed == 0 && ${#jobs[@]}))

@@ -112,7 +112,6 @@ int gc_point(struct pt_regs *ctx)
 	u32 number = bpf_get_attach_cookie(ctx);
 	struct mp_bpf_gc_point *p = bpf_map_lookup_elem(&gc_points, &number);
 	struct pool_args args;
-	struct mp_bpf_gc *r;
 
 	if (!c->enabled || !p || !st || number >= MP_BPF_GC_POINTS)
 		return 0;
@@ -121,26 +120,24 @@ int gc_point(struct pt_regs *ctx)
 		count_allocated(ctx, p, st);
 		return 0;
 	}
-	r = bpf_ringbuf_reserve(&gc_rows, sizeof(*r), 0);
-	if (!r) {
-		COUNT(gc_lost);
-		return 0;
-	}
-	r->tid = (u32)bpf_get_current_pid_tgid();
-	r->point = number;
-	r->t_ns = now;
-	r->allocated = *allocated_by(st, p);
+	/* Copied to the ring as a whole: who waits for a text to be read into memory shall have no place
+	 * there, behind which others' rows would wait as well. */
+	struct mp_bpf_gc r = {.tid = (u32)bpf_get_current_pid_tgid(),
+	    .point = number,
+	    .t_ns = now,
+	    .allocated = *allocated_by(st, p)};
 	take_args(&args, ctx);
 #pragma unroll
 	for (u32 i = 0; i < MP_BPF_GC_VALUES; i++) {
-		r->values[i] = ~0ULL;
+		r.values[i] = ~0ULL;
 		if (p->values[i].from != MP_FETCH_NOTHING)
-			fetch(&p->values[i], ctx, &args, true, &r->values[i]);
+			fetch(&p->values[i], ctx, &args, true, &r.values[i]);
 	}
-	take_text(r->text, ctx, p, &args);
+	take_text(r.text, ctx, p, &args);
 	if (p->begins)
-		r->t_ns = bpf_ktime_get_ns();
-	bpf_ringbuf_submit(r, wakeup_flags(&gc_rows, c->gc_ring_bytes));
+		r.t_ns = bpf_ktime_get_ns();
+	if (bpf_ringbuf_output(&gc_rows, &r, sizeof(r), wakeup_flags(&gc_rows, c->gc_ring_bytes)))
+		COUNT(gc_lost);
 	return 0;
 }
 

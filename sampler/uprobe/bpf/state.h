@@ -260,9 +260,21 @@ static __always_inline struct thread_state *state_of(struct task_struct *task)
 	return bpf_task_storage_get(&threads, task, 0, 0);
 }
 
+extern void bpf_rcu_read_lock(void) __ksym;
+extern void bpf_rcu_read_unlock(void) __ksym;
+
+/* Programs of probes may sleep, and would wait for the memory of a new state. Under this lock they may not:
+ * the target does not wait for us, rather a call is lost. */
 static __always_inline struct thread_state *make_state_of(struct task_struct *task)
 {
-	return bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct thread_state *t = state_of(task);
+
+	if (t)
+		return t;
+	bpf_rcu_read_lock();
+	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	bpf_rcu_read_unlock();
+	return t;
 }
 
 #define COUNT(member)                                                                                        \
