@@ -2,6 +2,7 @@
 #include "analysis/explain/why.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -73,8 +74,8 @@ void mp_why_end(struct mp_session *s)
 
 /* The calls of each operation, by bucket. */
 struct histograms {
-	int64_t calls[MP_OP_COUNT][MP_HIST_BUCKETS];
-	int64_t max_ns[MP_OP_COUNT];
+	int64_t calls[MP_OP_ROWS][MP_HIST_BUCKETS];
+	int64_t max_ns[MP_OP_ROWS];
 };
 
 /* Slots that the range touches, as in the coverage: a call belongs to the histogram of its second. */
@@ -82,6 +83,11 @@ static void bind_slots(sqlite3_stmt *stmt, const struct mp_report_scope *scope)
 {
 	sqlite3_bind_int64(stmt, 1, scope->slots_ns);
 	sqlite3_bind_int64(stmt, 2, scope->to_ns);
+}
+
+static bool is_known(int64_t op)
+{
+	return op >= 0 && op <= UINT_MAX && mp_op_is_known((unsigned int)op);
 }
 
 static int read_histograms(
@@ -97,8 +103,8 @@ static int read_histograms(
 		int64_t op = sqlite3_column_int64(stmt, 0), bucket = sqlite3_column_int64(stmt, 1);
 		int64_t calls = sqlite3_column_int64(stmt, 2);
 
-		if (op >= 0 && op < MP_OP_COUNT && bucket >= 0 && bucket < MP_HIST_BUCKETS && calls > 0)
-			mp_groups_add(&h->calls[op][bucket], calls);
+		if (is_known(op) && bucket >= 0 && bucket < MP_HIST_BUCKETS && calls > 0)
+			mp_groups_add(&h->calls[mp_op_row((unsigned int)op)][bucket], calls);
 	}
 	if (!rc && step != SQLITE_DONE)
 		rc = fail(s, err);
@@ -113,8 +119,8 @@ static int read_histograms(
 	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
 		int64_t op = sqlite3_column_int64(stmt, 0);
 
-		if (op >= 0 && op < MP_OP_COUNT)
-			h->max_ns[op] = sqlite3_column_int64(stmt, 1);
+		if (is_known(op))
+			h->max_ns[mp_op_row((unsigned int)op)] = sqlite3_column_int64(stmt, 1);
 	}
 	if (!rc && step != SQLITE_DONE)
 		rc = fail(s, err);
@@ -122,25 +128,25 @@ static int read_histograms(
 	return rc;
 }
 
-/* The p99.9 as v_percentile defines it; -1 without calls. */
-static int64_t find_p999(const struct histograms *h, int op, int64_t *calls)
+/* The p99.9 as v_percentile defines it, of an operation or a slow path (mp_op_row()); -1 without calls. */
+static int64_t find_p999(const struct histograms *h, unsigned int row, int64_t *calls)
 {
 	int64_t upto = 0;
 	unsigned int bucket = 0;
 
 	*calls = 0;
 	for (unsigned int b = 0; b < MP_HIST_BUCKETS; b++)
-		mp_groups_add(calls, h->calls[op][b]);
+		mp_groups_add(calls, h->calls[row][b]);
 	if (!*calls)
 		return -1;
 	/* ceil(calls * 0.999), which stays within 64 bits. */
 	for (int64_t rank = *calls - *calls / 1000; bucket < MP_HIST_BUCKETS; bucket++) {
-		mp_groups_add(&upto, h->calls[op][bucket]);
+		mp_groups_add(&upto, h->calls[row][bucket]);
 		if (upto >= rank)
 			break;
 	}
 	int64_t middle = (int64_t)((mp_hist_lo_ns(bucket) + mp_hist_hi_ns(bucket)) / 2);
-	return h->max_ns[op] > 0 && h->max_ns[op] < middle ? h->max_ns[op] : middle;
+	return h->max_ns[row] > 0 && h->max_ns[row] < middle ? h->max_ns[row] : middle;
 }
 
 int mp_why_find_tail(struct mp_session *s, const struct mp_report_scope *scope, struct mp_err *err)
@@ -151,12 +157,12 @@ int mp_why_find_tail(struct mp_session *s, const struct mp_report_scope *scope, 
 
 	if (!rc)
 		rc = prepare(s, "INSERT INTO why_tail VALUES (?,?,?)", &insert, err);
-	for (int op = 0; !rc && op < MP_OP_COUNT; op++) {
-		int64_t calls, p999_ns = find_p999(h, op, &calls);
+	for (unsigned int row = 0; !rc && row < MP_OP_ROWS; row++) {
+		int64_t calls, p999_ns = find_p999(h, row, &calls);
 
 		if (p999_ns < 0)
 			continue;
-		sqlite3_bind_int(insert, 1, op);
+		sqlite3_bind_int64(insert, 1, mp_op_of_row(row));
 		sqlite3_bind_int64(insert, 2, calls);
 		sqlite3_bind_int64(insert, 3, p999_ns);
 		rc = finish(s, insert, err);
@@ -172,9 +178,9 @@ enum { CALLS, N, NS, TAIL_CALLS, TAIL_NS };
 struct sums {
 	struct mp_labels *kinds, *details;
 	struct mp_groups *cells, *by_detail, *sizes, *sizes_of_stack;
-	int64_t p999_ns[MP_OP_COUNT]; /* -1: no calls */
-	int64_t total[4];             /* of why_total: calls, ns, tail_calls, tail_ns */
-	int64_t unexplained;          /* label of that kind */
+	int64_t p999_ns[MP_OP_ROWS]; /* by mp_op_row(); -1: no calls */
+	int64_t total[4];            /* of why_total: calls, ns, tail_calls, tail_ns */
+	int64_t unexplained;         /* label of that kind */
 	struct mp_slowest *slowest;
 };
 
@@ -349,7 +355,7 @@ static struct call read_call(sqlite3_stmt *stmt, const struct sums *u)
 	    .weight = sqlite3_column_int64(stmt, 5)};
 	int64_t kept = sqlite3_column_int64(stmt, 6);
 	/* An operation without a histogram has no tail. */
-	int64_t p999_ns = c.op >= 0 && c.op < MP_OP_COUNT ? u->p999_ns[c.op] : -1;
+	int64_t p999_ns = is_known(c.op) ? u->p999_ns[mp_op_row((unsigned int)c.op)] : -1;
 
 	if (c.dur_ns < 0)
 		c.dur_ns = 0;
@@ -365,10 +371,11 @@ static int read_tail(struct mp_session *s, struct sums *u, struct mp_err *err)
 	int step = SQLITE_DONE;
 	int rc = prepare(s, "SELECT op_id, p999_ns FROM why_tail", &stmt, err);
 
-	for (int op = 0; op < MP_OP_COUNT; op++)
-		u->p999_ns[op] = -1;
+	for (unsigned int row = 0; row < MP_OP_ROWS; row++)
+		u->p999_ns[row] = -1;
 	while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW)
-		u->p999_ns[sqlite3_column_int(stmt, 0)] = sqlite3_column_int64(stmt, 1);
+		u->p999_ns[mp_op_row((unsigned int)sqlite3_column_int(stmt, 0))] =
+		    sqlite3_column_int64(stmt, 1);
 	if (!rc && step != SQLITE_DONE)
 		rc = fail(s, err);
 	sqlite3_finalize(stmt);

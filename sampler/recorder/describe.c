@@ -479,6 +479,15 @@ static void tell_thinned(const struct mp_recorder *r)
 		    t->calls ? " (and " : ", ", t->others, t->calls ? ")" : " for --max-size");
 }
 
+/* As `report summary` says it. Of the library alone it is nothing to speak of. */
+static void tell_cost(const struct mp_recorder *r)
+{
+	double share = (double)r->cost_ns / (double)(mp_recorder_now_ns() - r->start_ns);
+
+	if (r->uprobe && r->budgeted_cost_ns && r->start_ns)
+		fprintf(stderr, "; cost the target %.3g %% of a core", share * 100);
+}
+
 void mp_recorder_tell_end(const struct mp_recorder *r)
 {
 	struct mp_pipeline_totals t;
@@ -494,6 +503,7 @@ void mp_recorder_tell_end(const struct mp_recorder *r)
 	tell_thinned(r);
 	if (wants_samples(r))
 		fprintf(stderr, ", %" PRIu64 " samples", t.samples);
+	tell_cost(r);
 	if (r->missed_program)
 		fprintf(stderr, "; the program that it executed was NOT recorded");
 	if (t.calls_lost || t.rows_lost || t.events_lost)

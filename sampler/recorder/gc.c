@@ -198,7 +198,7 @@ int mp_recorder_store_gc_overhead(struct mp_recorder *r, struct mp_err *err)
 	row.cost_ns = cost - g->slot_cost_ns;
 	g->slot_hits = hits;
 	g->slot_cost_ns = cost;
-	return mp_append_overhead(r->session, &row, err);
+	return mp_recorder_append_overhead(r, &row, err);
 }
 
 int mp_recorder_store_gc_classes(struct mp_recorder *r, struct mp_err *err)

@@ -226,7 +226,7 @@ int mp_recorder_store_pool_overhead(struct mp_recorder *r, struct mp_err *err)
 	row.cost_ns = cost - p->slot_cost_ns;
 	p->slot_calls = calls;
 	p->slot_cost_ns = cost;
-	return mp_append_overhead(r->session, &row, err);
+	return mp_recorder_append_overhead(r, &row, err);
 }
 
 void mp_recorder_tell_pools(const struct mp_recorder *r)

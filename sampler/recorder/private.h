@@ -88,7 +88,7 @@ struct mp_recorder {
 	struct mp_err missing;  /* why there are no kernel events, or empty */
 
 	double duty; /* as the session has it; 0: not yet */
-	bool told_windows, told_refused;
+	bool told_windows, told_refused, told_cost;
 	int64_t start_ns, slot_ns, resolved_ns, resolve_pause_ns;
 	int64_t known_ns;        /* all calls that returned before have been handed in */
 	int64_t follow_until_ns; /* the target is another program, whose region is looked for; 0: no */
@@ -96,6 +96,10 @@ struct mp_recorder {
 	uint64_t slot_spans, slot_span_cost_ns; /* likewise, calls of functions that are spans */
 	uint64_t slot_all_calls;
 	int64_t slot_own_cpu_ns;
+	uint64_t cost_ns,
+	    budgeted_cost_ns; /* of the rows of `overhead`: what the target paid; what the budget is for */
+	uint64_t slot_budgeted_cost_ns;    /* the latter, up to the last slot */
+	int64_t over_budget_ns;            /* so long in a row, whole slots */
 	uint64_t tick_calls;               /* all calls at the last tick */
 	struct mp_uprobe_stats slot_stats; /* at the last slot */
 	struct mp_preload_stats slot_preload;
@@ -116,6 +120,10 @@ static inline int64_t mp_recorder_now_ns(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
+
+/* slot.c: adds a row to `overhead`, and keeps the sums. */
+struct mp_overhead_row;
+int mp_recorder_append_overhead(struct mp_recorder *r, const struct mp_overhead_row *row, struct mp_err *err);
 
 /* open.c: opens or starts the target and chooses the plane of its calls; then opens the planes. The
  * target is not touched, or held. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "sampler/cause.h"
@@ -80,6 +82,45 @@ uint64_t mp_recorder_other_cost_ns(struct mp_recorder *r)
 	       mp_recorder_gc_cost_ns(r, &n);
 }
 
+int mp_recorder_append_overhead(struct mp_recorder *r, const struct mp_overhead_row *row, struct mp_err *err)
+{
+	bool is_asked_for = !strcmp(row->plane, "preload") || (!strcmp(row->plane, "uprobe") && !r->switcher);
+
+	if (strcmp(row->plane, "recorder") != 0) {
+		r->cost_ns += row->cost_ns;
+		r->budgeted_cost_ns += is_asked_for ? 0 : row->cost_ns;
+	}
+	return mp_append_overhead(r->session, row, err);
+}
+
+/*
+ * What is never switched off may cost more than the budget, if it is called more often than its user thought:
+ * then he hears of it while the target still pays. Once two seconds in a row were over it by half, for the
+ * look at the start is a short one.
+ */
+#define OVER_BUDGET      1.5
+#define OVER_BUDGET_NS   (2 * NS_PER_S)
+#define ABOUT_A_SLOT(ns) ((ns) > NS_PER_S / 2)
+
+static void warn_of_cost(struct mp_recorder *r, int64_t slot_ns)
+{
+	double cost = (double)(r->budgeted_cost_ns - r->slot_budgeted_cost_ns) / (double)(slot_ns + 1);
+
+	r->slot_budgeted_cost_ns = r->budgeted_cost_ns;
+	r->over_budget_ns =
+	    ABOUT_A_SLOT(slot_ns) && cost > OVER_BUDGET * r->o->budget ? r->over_budget_ns + slot_ns : 0;
+	if (r->told_cost || r->over_budget_ns < OVER_BUDGET_NS - NS_PER_S / 10)
+		return;
+	r->told_cost = true;
+	fprintf(stderr,
+	    "mpsample: the probes cost the target %.3g %% of a core now, and the budget is %.3g %%: %s\n",
+	    cost * 100, r->o->budget * 100,
+	    r->o->probe == MP_PROBE_SLOW && !r->spans.n && !r->pools.set.n
+		? "--probe slow is not kept within it, --probe auto is"
+		: "functions of --spans and --pools are never switched off; name some that are called less "
+		  "often");
+}
+
 static int store_kernel_overhead(struct mp_recorder *r, const struct mp_uprobe_stats *now,
     const struct mp_uprobe_stats *last, struct mp_err *err)
 {
@@ -90,7 +131,7 @@ static int store_kernel_overhead(struct mp_recorder *r, const struct mp_uprobe_s
 	    .events = events - events_before,
 	    .cost_ns = cost - before};
 
-	return row.cost_ns ? mp_append_overhead(r->session, &row, err) : 0;
+	return row.cost_ns ? mp_recorder_append_overhead(r, &row, err) : 0;
 }
 
 static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err *err)
@@ -217,7 +258,7 @@ static int store_switched_overhead(struct mp_recorder *r, int64_t now, struct mp
 	    .spans = slot.spans,
 	    .watched_spans = slot.watched_spans,
 	    .window_cost_ns = slot.window_cost_ns};
-	int ret = mp_append_overhead(r->session, &row, err);
+	int ret = mp_recorder_append_overhead(r, &row, err);
 	return ret ? ret : store_duty(r, now, err);
 }
 
@@ -237,7 +278,7 @@ static int store_overhead(struct mp_recorder *r, int64_t now, struct mp_err *err
 		r->slot_calls[op] = calls;
 	}
 	row.window_cost_ns = row.cost_ns;
-	return mp_append_overhead(r->session, &row, err);
+	return mp_recorder_append_overhead(r, &row, err);
 }
 
 static int store_span_overhead(struct mp_recorder *r, struct mp_err *err)
@@ -251,7 +292,7 @@ static int store_span_overhead(struct mp_recorder *r, struct mp_err *err)
 	row.cost_ns = cost_ns - r->slot_span_cost_ns;
 	r->slot_spans = calls;
 	r->slot_span_cost_ns = cost_ns;
-	return mp_append_overhead(r->session, &row, err);
+	return mp_recorder_append_overhead(r, &row, err);
 }
 
 static int store_heap_looks(struct mp_recorder *r, struct mp_err *err)
@@ -286,7 +327,7 @@ static int store_own_cost(struct mp_recorder *r, struct mp_err *err)
 
 	r->slot_all_calls = calls;
 	r->slot_own_cpu_ns = cpu_ns;
-	return mp_append_overhead(r->session, &row, err);
+	return mp_recorder_append_overhead(r, &row, err);
 }
 
 void mp_recorder_begin_slots(struct mp_recorder *r)
@@ -341,6 +382,7 @@ int mp_recorder_end_slot(struct mp_recorder *r, int64_t now, struct mp_err *err)
 		ret = mp_append_slot(r->session, r->slot_ns, now - r->slot_ns, err);
 	if (!ret)
 		ret = mp_pipeline_commit(r->pipeline, now, err);
+	warn_of_cost(r, now - r->slot_ns);
 	mp_latency_fade(r->latency);
 	r->slot_ns = now;
 	return ret;

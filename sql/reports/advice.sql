@@ -17,5 +17,5 @@
 
 SELECT rule, kind, weight_ns, finding, site, evidence, advice
 FROM why_advice
-ORDER BY weight_ns DESC, share DESC, rule, kind, site
+ORDER BY rule = 'unexplained', weight_ns DESC, share DESC, rule, kind, site
 LIMIT :limit;

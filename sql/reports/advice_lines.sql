@@ -5,7 +5,7 @@
 -- Columns: one, the line.
 
 WITH found AS (
-  SELECT *, row_number() OVER (ORDER BY weight_ns DESC, share DESC, rule, kind, site) AS place FROM why_advice
+  SELECT *, row_number() OVER (ORDER BY rule = 'unexplained', weight_ns DESC, share DESC, rule, kind, site) AS place FROM why_advice
   ORDER BY place LIMIT :limit
 )
 SELECT line FROM (
