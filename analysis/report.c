@@ -17,7 +17,7 @@
 #define SLOT_NS 1000000000LL
 
 /* Of sql/reports/object_coverage.sql: those of struct mp_report's `coverage` come after them. */
-#define OBJECT_COVERAGE_COLUMNS 12
+#define OBJECT_COVERAGE_COLUMNS 13
 
 const struct mp_report *mp_report_find(const char *name, struct mp_err *err)
 {
@@ -305,7 +305,7 @@ static const char *text_or(sqlite3_stmt *stmt, int col, const char *otherwise)
 
 /*
  * session: ./engine --venue XNAS (pid 4242), 20.0 s; planes uprobe,perf (bpf), probe all; ended: duration
- * session: ./engine (pid 4242), 12.0 s until the recorder was killed: it did not finish; planes ...
+ * session: ./engine (pid 4242), 12.0 s; ...; it is being recorded, or the recorder did not finish: ...
  */
 static void note_session(struct mp_emit *e, sqlite3_stmt *stmt)
 {
@@ -316,7 +316,8 @@ static void note_session(struct mp_emit *e, sqlite3_stmt *stmt)
 	mp_emit_note(e, "session: %s (pid %s), %s; planes %s (%s), probe %s; %s%s",
 	    text_or(stmt, 1, "command not known"), text_or(stmt, 0, "?"), length, text_or(stmt, 3, "?"),
 	    text_or(stmt, 4, "?"), text_or(stmt, 5, "?"), end ? "ended: " : "",
-	    end ? end : "the recorder did not finish: the last second may be missing");
+	    end ? end
+		: "it is being recorded, or the recorder did not finish: the last second may be missing");
 }
 
 static void count_lost(char *out, size_t size, int64_t have, int64_t lost)
@@ -384,10 +385,16 @@ static void note_coverage(struct mp_emit *e, sqlite3_stmt *stmt, const char *pro
 		mp_emit_note(
 		    e, "%s events of the kernel were lost: what they took is told as unexplained", number);
 	}
-	if (!sqlite3_column_int64(stmt, 11))
-		return;
-	mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 11), number);
-	mp_emit_note(e, "%s stacks were LOST: sites and components miss these calls, or blocks", number);
+	if (sqlite3_column_int64(stmt, 11)) {
+		mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 11), number);
+		mp_emit_note(
+		    e, "%s stacks were LOST: sites and components miss these calls, or blocks", number);
+	}
+	if (sqlite3_column_int64(stmt, 12)) {
+		mp_cell_int(MP_UNIT_COUNT, sqlite3_column_int64(stmt, 12), number);
+		mp_emit_note(e,
+		    "%s markers were LOST: spans, phases and pools by markers miss what they told", number);
+	}
 }
 
 /* samples: 12,345, none lost; 12,000 with an address, of which 120 (1.0 %) are in nothing that is known */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sampler/files.h"
 #include "sampler/perf/wants.h"
@@ -205,6 +206,16 @@ static int parse_percent(const char *text, double *out, struct mp_err *err)
 }
 
 /* As taskset and /sys write it: numbers and ranges. */
+/* A slip of the pen would else put the recorder on the CPUs that it was to be kept from. */
+static bool may_run_on(const cpu_set_t *cpus)
+{
+	cpu_set_t now;
+	bool may = sched_getaffinity(0, sizeof(now), &now) || !sched_setaffinity(0, sizeof(*cpus), cpus);
+
+	sched_setaffinity(0, sizeof(now), &now);
+	return may;
+}
+
 static int parse_cpus(const char *text, cpu_set_t *out, struct mp_err *err)
 {
 	const char *at = text;
@@ -227,6 +238,12 @@ static int parse_cpus(const char *text, cpu_set_t *out, struct mp_err *err)
 	} while (*end == ',');
 	if (end == at || *end || !CPU_COUNT(out))
 		return mp_err_set(err, EINVAL, "--cpu: '%s' is no list of CPUs, such as 0-1,7", text);
+	if (!may_run_on(out))
+		return mp_err_set(err, EINVAL,
+		    "--cpu: the recorder may run on none of the CPUs '%s': this machine has %ld, from 0 on, "
+		    "or fewer are "
+		    "allowed here (taskset -pc $$)",
+		    text, sysconf(_SC_NPROCESSORS_CONF));
 	return 0;
 }
 

@@ -459,8 +459,9 @@ static int open_input(const struct mp_import_options *o, int *fd, struct mp_err 
 
 	*fd = strcmp(o->input, "-") ? open(o->input, O_RDONLY | O_CLOEXEC) : fcntl(0, F_DUPFD_CLOEXEC, 0);
 	if (*fd < 0)
-		return mp_err_set(err, errno, "cannot read %s: %s; give a file that perf record wrote",
-		    o->input, strerror(errno));
+		return mp_err_set(err, errno,
+		    "cannot read %s: %s; give a file that perf record wrote, or a log of a JVM", o->input,
+		    strerror(errno));
 	if (!fstat(*fd, &in) && !stat(o->output, &out) && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
 		return mp_err_set(err, EEXIST,
 		    "cannot write %s: it is the recording itself; choose another name for the session",

@@ -18,6 +18,7 @@
 --                       for them, by their weights; 0: none
 --   from_ns, to_ns      the time that the report covers, since the start of the recording
 --   stacks_lost         of kept calls and followed blocks, by a library whose rings were full: sites and components miss them
+--   markers_lost        that told of phases, spans, pools or counts, and found no room: figures by these miss them
 --
 -- Caveats: a loss is known by the interval in which it happened, about a second long, or a slot that was rolled up. total(), since sum() fails where
 -- a session's numbers overflow.
@@ -44,4 +45,7 @@ SELECT (SELECT CAST(total(calls) AS INTEGER) FROM latency_sum
        max(:from_ns, :start_ns) - :start_ns + :covered_ns                           AS to_ns,
        (SELECT CAST(total(lost) AS INTEGER) FROM loss
         WHERE source = 'preload stacks'
-          AND t_ns >= :from_ns AND t_ns < :lost_ns)                      AS stacks_lost;
+          AND t_ns >= :from_ns AND t_ns < :lost_ns)                      AS stacks_lost,
+       (SELECT CAST(total(lost) AS INTEGER) FROM loss
+        WHERE source IN ('preload markers', 'marker ring')
+          AND t_ns >= :from_ns AND t_ns < :lost_ns)                      AS markers_lost;

@@ -40,10 +40,12 @@ done <<'OPTIONS'
 -p PID --probe deep
 -p PID -- true
 -p PID true
+-p PID --cpu 1022
+-p PID --cpu 1-0
 --force
 --
 OPTIONS
-eq "command lines tried" "$n" 30
+eq "command lines tried" "$n" 32
 one_line_error 2 "$MPSAMPLE" no-such-command
 for help in --help "record --help" "query --help" "report --help"; do
 	# shellcheck disable=SC2086

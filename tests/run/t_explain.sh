@@ -47,7 +47,7 @@ recorded)
 	"$MPSAMPLE" explain s.db --top 50 --format json >e.json 2>e.err || fail "json: exit status $?"
 	rows_are_the_slowest s.db 50
 	"$MPSAMPLE" explain s.db --top 7 >e.table 2>e.err || fail "table: exit status $?"
-	eq "accounts" "$(grep -c '^#[0-9]* at [0-9.]* s, count/[0-9]*, .* us = .* unexplained; site [^ ]' e.table)" 7
+	eq "accounts" "$(grep -c '^#[0-9]* at [0-9.]* s, count/[0-9]*, .* [mu]s = .* unexplained; site [^ ]' e.table)" 7
 	eq "their sites" "$(sed -n 's/^#.* unexplained; site //p' e.table)" \
 		"$(sql s.db "SELECT site FROM v_outlier ORDER BY dur_ns DESC, call_id LIMIT 7")"
 	"$MPSAMPLE" explain s.db --top 7 --format csv >e.csv 2>e.err || fail "csv: exit status $?"

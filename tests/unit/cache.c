@@ -274,9 +274,11 @@ Test(cache, the_document_has_what_it_promises)
 		"SELECT group_concat(key) = 'event,site,level,samples,events,share,p50_weight,p99_weight,"
 		"walk_share,objects,lines,bytes,place' FROM json_each(?1, '$.tables.sites[0]')"),
 	    "%s", text);
-	cr_assert(has(text, "SELECT group_concat(key) LIKE "
-			    "'%,to_ns,stacks_lost,samples,addr_samples,unmatched_samples,unmatched_share,"
-			    "older_samples,samples_lost,events' FROM json_each(?1, '$.coverage')"),
+	cr_assert(
+	    has(text,
+		"SELECT group_concat(key) LIKE "
+		"'%,to_ns,stacks_lost,markers_lost,samples,addr_samples,unmatched_samples,unmatched_share,"
+		"older_samples,samples_lost,events' FROM json_each(?1, '$.coverage')"),
 	    "%s", text);
 	cr_assert(
 	    has(text,
