@@ -72,14 +72,19 @@ static uint64_t span_cost_ns(const struct mp_recorder *r, uint64_t *calls)
 	return cost_ns;
 }
 
+static uint64_t marker_cost_ns(const struct mp_recorder *r, const struct mp_uprobe_stats *s)
+{
+	return s->marker_hits * mp_uprobe_marker_cost_ns(r->uprobe);
+}
+
 uint64_t mp_recorder_other_cost_ns(struct mp_recorder *r)
 {
 	struct mp_uprobe_stats stats;
 	uint64_t n;
 
 	mp_uprobe_stats(r->uprobe, &stats);
-	return kernel_cost_ns(r, &stats, &n) + span_cost_ns(r, &n) + mp_recorder_pool_cost_ns(r, &n) +
-	       mp_recorder_gc_cost_ns(r, &n);
+	return kernel_cost_ns(r, &stats, &n) + marker_cost_ns(r, &stats) + span_cost_ns(r, &n) +
+	       mp_recorder_pool_cost_ns(r, &n) + mp_recorder_gc_cost_ns(r, &n);
 }
 
 int mp_recorder_append_overhead(struct mp_recorder *r, const struct mp_overhead_row *row, struct mp_err *err)
@@ -117,8 +122,8 @@ static void warn_of_cost(struct mp_recorder *r, int64_t slot_ns)
 	    cost * 100, r->o->budget * 100,
 	    r->o->probe == MP_PROBE_SLOW && !r->spans.n && !r->pools.set.n
 		? "--probe slow is not kept within it, --probe auto is"
-		: "functions of --spans and --pools are never switched off; name some that are called less "
-		  "often");
+		: "markers, and functions of --spans and --pools, are never switched off: choose some that "
+		  "are met less often");
 }
 
 static int store_kernel_overhead(struct mp_recorder *r, const struct mp_uprobe_stats *now,
@@ -132,6 +137,17 @@ static int store_kernel_overhead(struct mp_recorder *r, const struct mp_uprobe_s
 	    .cost_ns = cost - before};
 
 	return row.cost_ns ? mp_recorder_append_overhead(r, &row, err) : 0;
+}
+
+static int store_marker_overhead(struct mp_recorder *r, const struct mp_uprobe_stats *now,
+    const struct mp_uprobe_stats *last, struct mp_err *err)
+{
+	const struct mp_overhead_row row = {.slot_ns = r->slot_ns,
+	    .plane = "markers",
+	    .events = now->marker_hits - last->marker_hits,
+	    .cost_ns = marker_cost_ns(r, now) - marker_cost_ns(r, last)};
+
+	return row.events ? mp_recorder_append_overhead(r, &row, err) : 0;
 }
 
 static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err *err)
@@ -183,6 +199,8 @@ static int store_uprobe_stats(struct mp_recorder *r, int64_t now, struct mp_err 
 	    r->pipeline, now, "spans inside too many others", "events", s.spans_deep - last->spans_deep);
 	if (!ret)
 		ret = store_kernel_overhead(r, &s, last, err);
+	if (!ret)
+		ret = store_marker_overhead(r, &s, last, err);
 	*last = s;
 	return ret;
 }

@@ -653,6 +653,7 @@ static void bpf_plane_stats(void *impl, struct mp_uprobe_stats *out)
 	out->unpaired = s->unpaired;
 	out->nested = s->nested;
 	out->spans_ended = s->spans_ended;
+	out->marker_hits = s->marker_hits;
 	out->kernel_rows_lost = s->kernel_rows_lost;
 	out->kernel_thinned = s->kernel_thinned;
 	out->tracked_lost = s->tracked_lost;

@@ -65,7 +65,8 @@ struct tracefs_plane {
 	struct opened *opened;     /* sorted by id */
 	size_t n_opened, opened_room;
 	uint64_t lost_entries, lost_returns, lost_markers, lost_others, unpaired;
-	uint64_t told_markers;              /* of the lost ones */
+	uint64_t told_markers; /* of the lost ones */
+	uint64_t markers_read;
 	uint64_t lost_records[EVENT_KINDS]; /* as records told, where the kernel cannot be asked */
 	struct mp_perf_merge merge;         /* what was read */
 	uint64_t dropped_here;              /* out of memory while collecting */
@@ -508,13 +509,15 @@ static void take_entry(struct tracefs_plane *t, pid_t tid, int64_t t_ns, const u
  * c; of one with a text 4 that say where it is (its offset in the record, its length << 16). */
 #define RAW_MARKER_WORDS 6
 
-static void take_marker(pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_pipeline *p)
+static void take_marker(
+    struct tracefs_plane *t, pid_t tid, int64_t t_ns, const uint64_t *at, struct mp_pipeline *p)
 {
 	const char *raw = (const char *)at + 4;
 	char name[MP_MARKER_NAME_BYTES] = "";
 	uint64_t words[RAW_MARKER_WORDS];
 	uint32_t raw_bytes, place;
 
+	t->markers_read++;
 	memcpy(&raw_bytes, at, sizeof(raw_bytes));
 	if (!p || raw_bytes < sizeof(words) + sizeof(place))
 		return;
@@ -640,7 +643,7 @@ static void take(void *ctx, const struct perf_event_header *h, int64_t t_ns, int
 	else if (o->kind == EVENT_RETURN)
 		take_return(t, (pid_t)(words[1] >> 32), t_ns, words + 3, p);
 	else if (o->kind == EVENT_MARKER)
-		take_marker((pid_t)(words[1] >> 32), t_ns, words + 3, p);
+		take_marker(t, (pid_t)(words[1] >> 32), t_ns, words + 3, p);
 	else
 		take_fault(t, o->kind, words, p);
 }
@@ -718,6 +721,7 @@ static void tracefs_stats(void *impl, struct mp_uprobe_stats *out)
 	t->unpaired = unpaired > t->unpaired ? unpaired : t->unpaired;
 	out->unpaired = t->unpaired;
 	out->kernel_rows_lost += t->lost_others;
+	out->marker_hits = t->markers_read + t->lost_markers;
 }
 
 static void tracefs_enable(void *impl, bool on, pid_t kernel_events_of, uint32_t hand_over_ns)

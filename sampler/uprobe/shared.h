@@ -275,7 +275,8 @@ struct mp_bpf_stats {
 	unsigned long long gauge_sets, gauges_lost;          /* told; with a name that found no room */
 	unsigned long long scope_ends;                       /* ends of components that had not begun */
 	unsigned long long scopes_deep,
-	    scopes_lost;                 /* inside too many others; with a name that found no room */
+	    scopes_lost; /* inside too many others; with a name that found no room */
+	unsigned long long marker_hits;
 	unsigned long long markers_lost; /* markers and spans for which the ring had no room */
 	unsigned long long
 	    spans_left; /* spans that began and did not end: left by a longjmp or an exception */

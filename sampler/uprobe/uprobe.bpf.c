@@ -644,6 +644,7 @@ int marker(struct pt_regs *ctx)
 
 	if (!c->enabled)
 		return 0;
+	COUNT(marker_hits);
 	m.kind = bpf_get_attach_cookie(ctx);
 	if (m.kind >= MPSAMPLE_KIND_GAUGE)
 		return state_marker(ctx, c, m.kind);

@@ -307,6 +307,13 @@ static uint64_t probe_cost_ns(const struct mp_uprobe *u, bool is_stepped)
 	return is_stepped ? u->floor.cost_ns[1] - emulated : emulated;
 }
 
+uint64_t mp_uprobe_marker_cost_ns(const struct mp_uprobe *u)
+{
+	uint64_t half = u->floor.cost_ns[0] / 2;
+
+	return u->floor.skip_cost_ns[0] > half ? u->floor.skip_cost_ns[0] : half;
+}
+
 uint64_t mp_uprobe_span_cost_ns(const struct mp_uprobe *u, const struct mp_span_function *f)
 {
 	return probe_cost_ns(u, f->is_stepped) + probe_cost_ns(u, f->n_ends != 0);

@@ -59,6 +59,7 @@ struct mp_keep {
 struct mp_uprobe_stats {
 	uint64_t calls_lost, rows_lost, unpaired, nested;
 	uint64_t spans_ended;
+	uint64_t marker_hits;
 	uint64_t kernel_rows_lost, kernel_thinned;
 	uint64_t tracked_lost;             /* calls that were to be told, and found no room */
 	uint64_t gauge_sets;               /* how often gauges were told; `tracefs` hands on each */
@@ -151,6 +152,9 @@ void mp_uprobe_skipped(const struct mp_uprobe *u, enum mp_probe_group group, uin
 /* Puts in those of functions that are spans, once; they stay the caller's until close. -ENOTSUP by `tracefs`.
  */
 int mp_uprobe_attach_spans(struct mp_uprobe *u, const struct mp_span_set *set, struct mp_err *err);
+
+/* What a marker costs the target in CPU time, as calibrated: one trap, of a nop. */
+uint64_t mp_uprobe_marker_cost_ns(const struct mp_uprobe *u);
 
 /* What a call of a span costs the target in CPU time, as calibrated; and how many of the function at `i` of
  * the set have ended since it was attached. */

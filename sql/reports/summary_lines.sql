@@ -62,8 +62,9 @@ FROM overhead JOIN spent USING (slot_ns)
 HAVING count(CASE WHEN plane = 'recorder' THEN 1 END) > 0
 UNION ALL
 -- What was estimated, checked by how fast the target works with and without probes.
-SELECT printf('cost, by %,lld spans: %.1f %% fewer end while every call is watched, which is %.2f %% of the time', all_spans,
-              100 * (1 - on_rate / off_rate), 100.0 * on_ns / all_ns)
+SELECT printf('cost, by %,lld spans: %s end while every call is watched, which is %.2f %% of the time', all_spans,
+              CASE WHEN on_rate >= off_rate THEN 'no fewer' ELSE printf('%.1f %% fewer', 100 * (1 - on_rate / off_rate)) END,
+              100.0 * on_ns / all_ns)
 FROM (SELECT sum(spans) AS all_spans, sum(watched_ns) AS on_ns, sum(dur_ns) AS all_ns,
              1.0 * sum(watched_spans) / nullif(sum(watched_ns), 0) AS on_rate,
              1.0 * (sum(spans) - sum(watched_spans)) / nullif(sum(dur_ns) - sum(watched_ns), 0) AS off_rate,

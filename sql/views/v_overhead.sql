@@ -2,7 +2,8 @@
 -- What the recording cost the target: one row a second and plane.
 --
 --   slot_ns  session clock: start of the second
---   plane    uprobe, preload: of calls; perf: of watching the kernel; spans: of functions that are spans
+--   plane    uprobe, preload: of calls; perf: of watching the kernel; markers; spans: of functions that are spans; pools,
+--            gc: of functions of pools, and of points that tell of collections; recorder: what it takes itself
 --   events   probe hits or kernel events handled
 --   cost_ns  their CPU time in the target: events x the cost calibrated at start. Of perf: page faults at the cost of a
 --            page fault, all others at that of a system call

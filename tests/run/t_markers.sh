@@ -203,6 +203,8 @@ session | multi | tracefs)
 	expect_markers s.db
 	expect_old_pool s.db
 	eq "calls" "$(calls s.db malloc)" 0
+	holds "markers that the target pays for" "$(sql s.db "SELECT sum(events) FROM v_overhead WHERE plane = 'markers' AND cost_ns > 0") >=
+		$((2 * $(truth tick) + 2 * $(truth handover) + $(truth fills) + $(truth gets) + $(truth puts)))"
 	;;
 static)
 	need_root
