@@ -128,7 +128,13 @@ int mp_mark_socket_open(pid_t pid, struct mp_mark_socket **out, struct mp_err *e
 		*out = s;
 		return 0;
 	}
-	int ret = mp_err_set(err, errno, "cannot listen for mpsample mark %d: %s", pid, strerror(errno));
+	int ret = errno == EADDRINUSE ? mp_err_set(err, EADDRINUSE,
+					    "process %d is being recorded already: it pays for both "
+					    "recorders, by probes each is in the "
+					    "other's durations, and mpsample mark reaches the other one",
+					    pid)
+				      : mp_err_set(err, errno, "cannot listen for mpsample mark %d: %s", pid,
+					    strerror(errno));
 	mp_mark_socket_close(s);
 	return ret;
 }

@@ -19,7 +19,8 @@
 --
 -- Pauses are as the threads feel them: stopped_ns of v_gc, or dur_ns where that is not known.
 -- Speaks from: 5 seconds between the first and the last pause of the runtime; and young_size: 10 young pauses, more than one
--- a second, and memory for half as many. heap_too_small: in use after collections above 70 % of the most, or 2 full
+-- a second, memory for half as many, and less than 2 full collections that nobody asked for: a larger young generation leaves
+-- less to the old one. heap_too_small: in use after collections above 70 % of the most, or 2 full
 -- collections that nobody asked for. heap_resizes: the heap changed its size 3 times. ihop: G1 found no place for objects, or
 -- collected everything, once. collector: 20 pauses, a p99 of 10 ms. explicit: 1. humongous: 3. top_class: 30 % of
 -- what fills eden, seen by 30 samples; and 10 young pauses, one a second. safepoint: 10 pauses, half of
@@ -198,13 +199,14 @@ SELECT runtime, 'young_size' AS rule, 'young collections come often' AS finding,
                            CAST((12.5 * alloc_per_s + 1.5 * coalesce(live_bytes, 0)) / 1048576 AS INTEGER) + 1)
                ELSE '' END
        || CASE WHEN collector = 'G1' THEN '; G1 then keeps this size whatever MaxGCPauseMillis says' ELSE '' END AS setting,
-       printf('a young pause each %.1f s in place of each %.2f s; each as long as before, as long as no more survives',
-              eden_bytes / alloc_per_s, 1 / rate) AS effect,
+       printf('a young pause each %s in place of each %.0f ms; each as long as before, as long as no more survives',
+              iif(eden_bytes < alloc_per_s, printf('%.0f ms', 1000 * eden_bytes / alloc_per_s), printf('%.1f s', eden_bytes / alloc_per_s)),
+              1000 / rate) AS effect,
        'record again: per_minute of the young pauses in report gc, and their p99' AS how_to_check,
        'SELECT t_ns, felt_ns, bytes_since_last FROM (SELECT *, coalesce(stopped_ns, dur_ns) AS felt_ns FROM v_gc) WHERE runtime = ''hotspot'' AND kind IN (''young'', ''mixed'', ''concurrent-start'') ORDER BY t_ns' AS query,
        young_ns / felt_ns AS share,
        'young_per_minute' AS measure, 60 * rate AS before, 60 * alloc_per_s / eden_bytes AS predicted
-FROM young WHERE rate > 1 AND eden_bytes >= 2 * alloc_per_s / rate
+FROM young, full WHERE rate > 1 AND eden_bytes >= 2 * alloc_per_s / rate AND full.n < 2
 UNION ALL
 SELECT runtime, 'heap_too_small', 'the heap has little room beside what is alive',
        printf('%.0f MB in use after collections', live_bytes / 1e6)
