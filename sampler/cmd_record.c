@@ -205,17 +205,19 @@ static int parse_percent(const char *text, double *out, struct mp_err *err)
 	return 0;
 }
 
-/* As taskset and /sys write it: numbers and ranges. */
 /* A slip of the pen would else put the recorder on the CPUs that it was to be kept from. */
 static bool may_run_on(const cpu_set_t *cpus)
 {
 	cpu_set_t now;
-	bool may = sched_getaffinity(0, sizeof(now), &now) || !sched_setaffinity(0, sizeof(*cpus), cpus);
 
+	if (sched_getaffinity(0, sizeof(now), &now))
+		return true; /* not known yet */
+	bool may = !sched_setaffinity(0, sizeof(*cpus), cpus);
 	sched_setaffinity(0, sizeof(now), &now);
 	return may;
 }
 
+/* As taskset and /sys write it: numbers and ranges. */
 static int parse_cpus(const char *text, cpu_set_t *out, struct mp_err *err)
 {
 	const char *at = text;
@@ -241,8 +243,7 @@ static int parse_cpus(const char *text, cpu_set_t *out, struct mp_err *err)
 	if (!may_run_on(out))
 		return mp_err_set(err, EINVAL,
 		    "--cpu: the recorder may run on none of the CPUs '%s': this machine has %ld, from 0 on, "
-		    "or fewer are "
-		    "allowed here (taskset -pc $$)",
+		    "and here some may be forbidden (taskset -pc $$)",
 		    text, sysconf(_SC_NPROCESSORS_CONF));
 	return 0;
 }
