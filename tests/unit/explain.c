@@ -355,6 +355,30 @@ Test(explain, what_is_not_there_is_said)
 
 TestSuite(explain_made, .fini = teardown, .timeout = 120);
 
+Test(explain_made, the_tail_has_slow_paths_in_it)
+{
+	struct mp_call c = {.t_ns = START_NS,
+	    .tid = 100,
+	    .op = MP_OP_SLOW + MP_OP_MALLOC,
+	    .kept = MP_KEPT_OUTLIER,
+	    .weight = 1,
+	    .dur_ns = 300000};
+	int64_t call_id;
+
+	create();
+	for (int i = 0; i < 100; i++)
+		append_count(START_NS, (uint32_t)c.op, 5000);
+	append_count(START_NS, (uint32_t)c.op, c.dur_ns);
+	cr_assert_eq(mp_append_call(s, &c, &call_id, &err), 0);
+	append_cause(call_id, "off_cpu", 200000, 1, NULL);
+	reopen();
+	char *text = document(&mp_report_explain, everything);
+	cr_assert_float_eq(ask(text, "SELECT value ->> 'tail_share' FROM json_each(?, '$.kinds') WHERE value "
+				     "->> 'kind' = 'off_cpu'"),
+	    2.0 / 3, 1e-3);
+	free(text);
+}
+
 Test(explain_made, an_account_in_words)
 {
 	struct mp_report_filter filter = everything;
